@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVENTS_A_ROUND 64
+#define HEAP_FIRST     256
+
+struct loop {
+	int epoll_fd;
+	bool stop;
+	uint64_t now_ms;
+	/* heap[1..heap_len] ordered by due_ms; heap[0] is unused so that index 0 says "none". */
+	struct loop_timer **heap;
+	unsigned heap_len, heap_room;
+	struct epoll_event events[EVENTS_A_ROUND];
+	int event_count, event_next;
+};
+
+static uint64_t clock_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+int loop_new(struct loop **out)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+	int ret;
+
+	if (!loop)
+		return -ENOMEM;
+	loop->heap_room = HEAP_FIRST;
+	loop->heap = calloc(loop->heap_room, sizeof(struct loop_timer *));
+	if (!loop->heap) {
+		ret = -ENOMEM;
+		goto fail;
+	}
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll_fd < 0) {
+		ret = -errno;
+		goto fail;
+	}
+	loop->now_ms = clock_ms();
+	*out = loop;
+	return 0;
+fail:
+	free(loop->heap);
+	free(loop);
+	return ret;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop)
+		return;
+	close(loop->epoll_fd);
+	free(loop->heap);
+	free(loop);
+}
+
+uint64_t loop_now_ms(const struct loop *loop)
+{
+	return loop->now_ms;
+}
+
+void loop_stop(struct loop *loop)
+{
+	loop->stop = true;
+}
+
+int loop_fd_add(struct loop *loop, struct loop_fd *lf, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = lf};
+
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, lf->fd, &ev) ? -errno : 0;
+}
+
+int loop_fd_modify(struct loop *loop, struct loop_fd *lf, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = lf};
+
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, lf->fd, &ev) ? -errno : 0;
+}
+
+void loop_fd_remove(struct loop *loop, struct loop_fd *lf)
+{
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, lf->fd, NULL);
+	for (int i = loop->event_next; i < loop->event_count; i++) {
+		if (loop->events[i].data.ptr == lf)
+			loop->events[i].data.ptr = NULL;
+	}
+}
+
+static void heap_put(struct loop *loop, unsigned i, struct loop_timer *t)
+{
+	loop->heap[i] = t;
+	t->heap_index = i;
+}
+
+static void heap_up(struct loop *loop, unsigned i, struct loop_timer *t)
+{
+	while (i > 1 && loop->heap[i / 2]->due_ms > t->due_ms) {
+		heap_put(loop, i, loop->heap[i / 2]);
+		i /= 2;
+	}
+	heap_put(loop, i, t);
+}
+
+static void heap_down(struct loop *loop, unsigned i, struct loop_timer *t)
+{
+	for (;;) {
+		unsigned child = 2 * i;
+
+		if (child > loop->heap_len)
+			break;
+		if (child < loop->heap_len &&
+			loop->heap[child + 1]->due_ms < loop->heap[child]->due_ms)
+			child++;
+		if (loop->heap[child]->due_ms >= t->due_ms)
+			break;
+		heap_put(loop, i, loop->heap[child]);
+		i = child;
+	}
+	heap_put(loop, i, t);
+}
+
+void loop_timer_stop(struct loop *loop, struct loop_timer *t)
+{
+	unsigned i = t->heap_index;
+	struct loop_timer *last;
+
+	if (!i)
+		return;
+	t->heap_index = 0;
+	last = loop->heap[loop->heap_len--];
+	if (last == t)
+		return;
+	if (i > 1 && loop->heap[i / 2]->due_ms > last->due_ms)
+		heap_up(loop, i, last);
+	else
+		heap_down(loop, i, last);
+}
+
+int loop_timer_start(struct loop *loop, struct loop_timer *t, uint64_t delay_ms)
+{
+	loop_timer_stop(loop, t);
+	if (loop->heap_len + 1 >= loop->heap_room) {
+		unsigned room = loop->heap_room * 2;
+		struct loop_timer **heap = realloc(loop->heap, room * sizeof(struct loop_timer *));
+
+		if (!heap)
+			return -ENOMEM;
+		loop->heap = heap;
+		loop->heap_room = room;
+	}
+	t->due_ms = loop->now_ms + delay_ms;
+	heap_up(loop, ++loop->heap_len, t);
+	return 0;
+}
+
+bool loop_timer_is_started(const struct loop_timer *t)
+{
+	return t->heap_index != 0;
+}
+
+static int wait_ms(const struct loop *loop, int max_wait_ms)
+{
+	uint64_t now, left;
+
+	if (loop->heap_len == 0)
+		return max_wait_ms;
+	now = clock_ms();
+	if (loop->heap[1]->due_ms <= now)
+		return 0;
+	left = loop->heap[1]->due_ms - now;
+	if (left > 60000)
+		left = 60000;
+	return max_wait_ms >= 0 && (uint64_t)max_wait_ms < left ? max_wait_ms : (int)left;
+}
+
+int loop_once(struct loop *loop, int max_wait_ms)
+{
+	int n = epoll_wait(
+		loop->epoll_fd, loop->events, EVENTS_A_ROUND, wait_ms(loop, max_wait_ms));
+
+	if (n < 0)
+		n = errno == EINTR ? 0 : -errno;
+	loop->now_ms = clock_ms();
+	if (n < 0)
+		return n;
+	loop->event_count = n;
+	for (loop->event_next = 0; loop->event_next < loop->event_count;) {
+		struct epoll_event *ev = &loop->events[loop->event_next++];
+		struct loop_fd *lf = ev->data.ptr;
+
+		if (lf)
+			lf->ready(lf, ev->events);
+	}
+	loop->event_count = loop->event_next = 0;
+	while (loop->heap_len && loop->heap[1]->due_ms <= loop->now_ms) {
+		struct loop_timer *t = loop->heap[1];
+
+		loop_timer_stop(loop, t);
+		t->fire(t);
+	}
+	return 0;
+}
+
+int loop_run(struct loop *loop)
+{
+	int ret = 0;
+
+	loop->stop = false;
+	while (!loop->stop && ret == 0)
+		ret = loop_once(loop, -1);
+	return ret;
+}

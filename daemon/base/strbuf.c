@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/strbuf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Makes room for n more bytes and the NUL. */
+static int grow(struct strbuf *b, size_t n)
+{
+	size_t room = b->room ? b->room : 512;
+	char *s;
+
+	if (b->error)
+		return b->error;
+	if (n >= STRBUF_LIMIT || b->len + n >= STRBUF_LIMIT)
+		return b->error = -EMSGSIZE;
+	if (b->len + n + 1 <= b->room)
+		return 0;
+	while (room < b->len + n + 1)
+		room *= 2;
+	s = realloc(b->s, room);
+	if (!s)
+		return b->error = -ENOMEM;
+	b->s = s;
+	b->room = room;
+	return 0;
+}
+
+void strbuf_addn(struct strbuf *b, const char *text, size_t n)
+{
+	if (grow(b, n))
+		return;
+	memcpy(b->s + b->len, text, n);
+	b->len += n;
+	b->s[b->len] = '\0';
+}
+
+void strbuf_add(struct strbuf *b, const char *text)
+{
+	strbuf_addn(b, text, strlen(text));
+}
+
+void strbuf_addf(struct strbuf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (n >= 0 && grow(b, (size_t)n) == 0) {
+		vsnprintf(b->s + b->len, (size_t)n + 1, fmt, again);
+		b->len += (size_t)n;
+	}
+	va_end(again);
+}
+
+int strbuf_error(const struct strbuf *b)
+{
+	return b->error;
+}
+
+void strbuf_reset(struct strbuf *b)
+{
+	b->len = 0;
+	b->error = 0;
+	if (b->s)
+		b->s[0] = '\0';
+}
+
+void strbuf_free(struct strbuf *b)
+{
+	free(b->s);
+	memset(b, 0, sizeof(*b));
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A text under construction. Errors (out of memory, past the limit) stick: append freely, then
+ * ask strbuf_error() once. */
+#ifndef VIADUCT_BASE_STRBUF_H
+#define VIADUCT_BASE_STRBUF_H
+
+#include <stddef.h>
+
+#define STRBUF_LIMIT (256 * 1024)
+
+struct strbuf {
+	char *s; /* always NUL-terminated once something was appended; NULL before */
+	size_t len, room;
+	int error;
+};
+
+void strbuf_add(struct strbuf *b, const char *text);
+void strbuf_addn(struct strbuf *b, const char *text, size_t n);
+void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* 0, -ENOMEM or -EMSGSIZE. */
+int strbuf_error(const struct strbuf *b);
+void strbuf_reset(struct strbuf *b); /* empties, keeps the memory */
+void strbuf_free(struct strbuf *b);
+
+#endif

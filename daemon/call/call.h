@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Calls: each a back-to-back user agent of two legs (RFC 7092), from INVITE to the last BYE. */
+#ifndef VIADUCT_CALL_CALL_H
+#define VIADUCT_CALL_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "config/config.h"
+#include "media/media.h"
+#include "sip/sip.h"
+
+struct calls; /* the room */
+struct call;
+
+enum call_state { CALL_SETUP, CALL_RINGING, CALL_ANSWERED, CALL_ENDING };
+
+/* kind: "call", "ringing", "answer", "hold", "resume", "end", "media" …; text: one line. */
+typedef void calls_event_fn(void *ctx, uint64_t call_id, const char *kind, const char *text);
+
+int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
+	enum dataplane_engine engine, calls_event_fn *event, void *event_ctx);
+void calls_free(struct calls *calls);
+/* New calls use cfg; running ones keep theirs. All or nothing; errors explained in errors. */
+int calls_reload(struct calls *calls, struct config *cfg, FILE *errors);
+const struct config *calls_config(const struct calls *calls);
+struct sip *calls_sip(struct calls *calls);
+struct media *calls_media(struct calls *calls);
+
+/* Ends a call: BYE or CANCEL both ways, reason in a Reason header field. */
+void call_hangup(struct call *call, const char *reason_text);
+/* Ends every call; calls_count reaches 0 when all is said, or after a second of trying. No new call
+ * is taken from here on (503). */
+void calls_shutdown(struct calls *calls);
+unsigned calls_count(const struct calls *calls);
+
+struct call *call_by_id(struct calls *calls, uint64_t id);
+/* Ids only grow. The live call with the smallest id > after, NULL when there is none: a cursor that
+ * survives calls coming and going. O(log n). */
+struct call *call_next(struct calls *calls, uint64_t after);
+
+struct call_leg_info {
+	const char *peer;	  /* name */
+	const char *sip_call_id;
+	const char *local_tag, *remote_tag;
+	const char *local_uri, *remote_uri;
+	struct addr signalling;	  /* theirs */
+	const char *listener;	  /* name */
+};
+struct call_info {
+	uint64_t id;
+	enum call_state state;
+	const char *from, *to; /* numbers: user parts of From and Request-URI */
+	const char *route;     /* name of the route taken, "" */
+	uint64_t setup_ms_ago, answered_ms_ago; /* answered: UINT64_MAX = not yet */
+	unsigned attempts;			/* peers tried, the present one included */
+	struct call_leg_info leg[2];
+};
+void call_get_info(const struct call *call, struct call_info *out);
+struct media_session *call_media(const struct call *call);
+const char *call_state_name(enum call_state state); /* "setup", "ringing", "answered", "ending" */
+
+#define CALL_COUNTERS(X)                                                                           \
+	X(attempts, "calls asked for")                                                             \
+	X(answered, "calls answered")                                                              \
+	X(failed, "calls that ended unanswered")                                                   \
+	X(refused_limit, "refused: live calls or calls a second at their limit")                   \
+	X(refused_ports, "refused: out of ports or flows")                                         \
+	X(refused_route, "refused: no route, or denied")                                           \
+	X(loops, "refused: a loop (482) or Max-Forwards at 0 (483)")                               \
+	X(failovers, "moves to a further peer of the route")                                       \
+	X(media_timeouts, "calls ended because media stopped")                                     \
+	X(not_acked, "calls ended because the ACK never came")
+#define CALL_COUNTER_FIELD(name, text) uint64_t name;
+struct calls_status {
+	unsigned live, live_max;
+	CALL_COUNTERS(CALL_COUNTER_FIELD)
+	/* by peer index of the present configuration */
+};
+void calls_get_status(const struct calls *calls, struct calls_status *out);
+/* Live calls with that peer on one of its legs. */
+unsigned calls_count_peer(const struct calls *calls, const char *peer_name);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The control socket: answers the CLI (include/viaduct_control.h) from what the rooms show. */
+#ifndef VIADUCT_CONTROL_CONTROL_H
+#define VIADUCT_CONTROL_CONTROL_H
+
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "call/call.h"
+
+struct control;
+
+struct control_handlers {
+	void *ctx;
+	/* Reads the configuration file anew and swaps it in; on refusal returns -errno and *text gets
+	 * the explanation (malloc'd, one mistake a line). */
+	int (*reload)(void *ctx, char **text);
+	void (*stop)(void *ctx);
+};
+
+int control_new(struct control **out, struct loop *loop, struct calls *calls,
+	const struct config *cfg, const struct control_handlers *handlers);
+void control_free(struct control *control);
+/* After a reload: who may use the socket may have changed. */
+void control_reload(struct control *control, const struct config *cfg);
+/* To everyone who watches `viaduct events`. Cheap when nobody does. Fits calls_event_fn. */
+void control_event(void *control, uint64_t call_id, const char *kind, const char *text);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The data plane as the media room sees it: flows that the kernel forwards, what it measured, what
+ * it noticed. Two engines: the real one (XDP), and a null one in memory for tests without root. */
+#ifndef VIADUCT_DATAPLANE_DATAPLANE_H
+#define VIADUCT_DATAPLANE_DATAPLANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/loop.h"
+#include "config/config.h"
+#include "viaduct_xdp.h"
+
+struct dataplane;
+
+enum dataplane_engine { DATAPLANE_XDP, DATAPLANE_NULL };
+
+/* Called from the loop. cookie is the flow's. */
+struct dataplane_handlers {
+	void *ctx;
+	void (*first_packet)(void *ctx, uint32_t cookie, const struct addr *source);
+	void (*latched)(void *ctx, uint32_t cookie, const struct addr *source);
+	void (*ssrc_changed)(void *ctx, uint32_t cookie, uint32_t ssrc);
+	/* event: RFC 4733 code, 0-15 = 0-9 * # A-D; duration in RTP timestamp units. */
+	void (*dtmf)(void *ctx, uint32_t cookie, uint8_t event, uint16_t duration);
+	/* The head of an RTCP packet (up to VD_EVENT_RTCP_BYTES); time_ns CLOCK_MONOTONIC. */
+	void (*rtcp)(void *ctx, uint32_t cookie, const uint8_t *data, unsigned len,
+		uint64_t time_ns);
+};
+
+/* Loads, attaches to both sides' devices, maps. capacity_flows: as many flows (one direction of one
+ * component each) as can ever be asked for: the maps are sized for it. Errors are logged with
+ * their cause. 0 or -errno. */
+int dataplane_open(struct dataplane **out, enum dataplane_engine engine, const struct config *cfg,
+	unsigned capacity_flows, struct loop *loop, const struct dataplane_handlers *handlers);
+/* Detaches, unpins and frees everything. */
+void dataplane_close(struct dataplane *dp);
+/* Takes up a reloaded configuration's addresses and port ranges. Flows in use keep working. */
+int dataplane_reload(struct dataplane *dp, const struct config *cfg);
+
+/* One direction of one component of a stream: packets from remote to local leave from out_local to
+ * out_remote. */
+struct dataplane_flow {
+	uint8_t in_side, out_side;
+	struct addr local;  /* where they arrive: an address of in_side's, a port of its range */
+	struct addr remote; /* expected source; family 0: not known yet, nothing is admitted unless
+			     * latch */
+	struct addr out_local;
+	struct addr out_remote; /* family 0, or blackhole: counted as held, not sent */
+	bool latch;
+	unsigned latch_prefix; /* bits of remote's address that must agree (its own family's) */
+	bool rtcp;	       /* RTCP alone */
+	bool mux;	       /* RTP and RTCP on this port */
+	bool opaque;	       /* not RTP: udptl and unknown */
+	bool secure;	       /* SRTP passing through */
+	bool blackhole;
+	uint8_t dscp;
+	uint32_t clock_rate; /* Hz, 0 = no jitter */
+	uint8_t te_pt;	     /* telephone-event's payload type as received, 0xff = none */
+	uint8_t pt_from[VD_PT_MAP_MAX], pt_to[VD_PT_MAP_MAX];
+	unsigned pt_count;
+	uint32_t cookie;
+	uint32_t rtcp_flow; /* mux here, not muxed on the other leg: id of the flow RTCP takes (one
+			     * added with unindexed), else 0 */
+	bool unindexed;	    /* reached through another flow's rtcp_flow alone, not by port */
+};
+
+typedef uint32_t dataplane_flow_id; /* 0 = none */
+
+/* Makes it live, whole. 0; -ENOSPC when the table is full; -ENOENT when local is not one of ours;
+ * -EEXIST when the local port has a flow already. A next hop that is not resolved yet is no error:
+ * see dataplane_flow_path. */
+int dataplane_flow_add(
+	struct dataplane *dp, const struct dataplane_flow *spec, dataplane_flow_id *id);
+/* Replaces it whole, atomically; local, in_side and the statistics stay. A latched source is kept
+ * where remote and the latch settings are unchanged, reopened otherwise. id stays valid. */
+int dataplane_flow_update(
+	struct dataplane *dp, dataplane_flow_id id, const struct dataplane_flow *spec);
+void dataplane_flow_del(struct dataplane *dp, dataplane_flow_id id);
+
+/* What was received on a flow so far, since it was added. */
+struct dataplane_stats {
+	uint64_t packets, bytes; /* RTP (or opaque), UDP payload bytes */
+	uint64_t rtcp_packets;
+	uint64_t expected; /* RFC 3550 A.3 */
+	int64_t lost;	   /* expected - packets; negative with duplicates */
+	uint64_t out_of_order;
+	uint32_t ssrc, ssrc_changes;
+	uint32_t jitter;	   /* RTP timestamp units */
+	uint64_t last_seen_ms_ago; /* UINT64_MAX = never */
+	uint64_t dropped_source;
+	struct addr latched; /* family 0 = not latched */
+};
+/* A read of mapped memory: no system call. 0 or -ENOENT. */
+int dataplane_flow_stats(
+	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_stats *out);
+
+/* Where a flow's packets leave. */
+struct dataplane_path {
+	char device[16];
+	uint8_t dmac[6], smac[6];
+	uint16_t vlan;
+	struct addr gateway;  /* the neighbour asked for: a router's or the peer's own */
+	bool resolved;
+	const char *why;      /* where not resolved: "no route", "no neighbour", "device down" … */
+};
+int dataplane_flow_path(
+	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_path *out);
+/* The flow as it is programmed now. */
+const struct dataplane_flow *dataplane_flow_get(
+	const struct dataplane *dp, dataplane_flow_id id);
+
+struct dataplane_device_status {
+	char name[16];
+	uint8_t side;
+	unsigned ifindex;
+	const char *mode;     /* "native", "generic", "offload", "none" */
+	const char *attached; /* "libxdp dispatcher", "link", "none" */
+	bool up;
+};
+struct dataplane_status {
+	struct dataplane_device_status device[SIDE_COUNT];
+	uint64_t packets[SIDE_COUNT][VD_REASON_MAX];
+	uint64_t bytes[SIDE_COUNT][VD_REASON_MAX];
+	uint64_t events_lost;
+	unsigned flows, flows_max;
+	unsigned nexthops, nexthops_unresolved;
+	uint64_t memory_bytes; /* of all maps, from the kernel */
+};
+int dataplane_status(struct dataplane *dp, struct dataplane_status *out);
+const char *dataplane_reason_name(unsigned reason);    /* "drop_no_flow": as in VD_REASONS */
+const char *dataplane_reason_text(unsigned reason);
+const char *dataplane_reason_verdict(unsigned reason); /* "TX", "PASS", "DROP" */
+
+/* Null engine only: stands in for the kernel in tests. */
+void dataplane_null_set_stats(
+	struct dataplane *dp, dataplane_flow_id id, const struct dataplane_stats *stats);
+/* Finds the live flow of a local address, NULL if none (null engine). */
+const struct dataplane_flow *dataplane_null_find(
+	struct dataplane *dp, uint8_t side, const struct addr *local);
+
+#endif

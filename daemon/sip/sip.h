@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SIP below the call: transports (RFC 3261 18), guards around the parser, transactions (RFC 3261
+ * 17, RFC 6026) on libosip2. Above it nothing sees a socket or a retransmission. */
+#ifndef VIADUCT_SIP_SIP_H
+#define VIADUCT_SIP_SIP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/time.h>
+#include <time.h>
+#include <osip2/osip.h>
+
+#include "base/addr.h"
+#include "base/loop.h"
+#include "config/config.h"
+
+#define SIP_MESSAGE_MAX 65535 /* bytes; longer is refused (413 where it can be answered) */
+#define SIP_T1_MS	500
+#define SIP_T2_MS	4000
+#define SIP_T4_MS	5000
+
+struct sip;
+struct sip_server; /* a server transaction */
+struct sip_client; /* a client transaction */
+
+/* What the owner of a client transaction hears. Any member may be NULL. */
+struct sip_client_handlers {
+	/* A response (not 100, unless want_100), parsed and checked. For INVITE, 2xx may come again and
+	 * from several branches of a fork, for 64*T1 after the first (RFC 6026 Accepted): every one
+	 * is handed up, and it is the owner who ACKs 2xx (sip_send_ack) each time. ACK to 3xx-6xx is
+	 * sent below. resp belongs to the caller and lives for the length of this call. */
+	void (*response)(void *owner, struct sip_client *txn, osip_message_t *resp);
+	/* No final response: timed out (-ETIMEDOUT) or the transport failed (-errno). */
+	void (*failed)(void *owner, struct sip_client *txn, int error);
+	/* The transaction is about to be freed; the pointer is dead after this. Always the last call,
+	 * exactly once, never from inside sip_client_send or sip_client_cancel. */
+	void (*gone)(void *owner, struct sip_client *txn);
+};
+
+struct sip_handlers {
+	void *ctx;
+	/* A new request (not ACK, CANCEL), well-formed, from an admitted peer; Via received/rport are
+	 * filled in. It has its server transaction: answer it with sip_server_reply or
+	 * sip_server_respond, now or later. For INVITE, 100 has been sent already. req lives as long as
+	 * txn: sip_server_request(txn). */
+	void (*request)(void *ctx, struct sip_server *txn, osip_message_t *req,
+		const struct peer_config *peer);
+	/* ACK that belongs to no transaction: acknowledges a 2xx. */
+	void (*ack)(void *ctx, osip_message_t *ack, const struct peer_config *peer);
+};
+
+/* What the owner of a server transaction hears, once sip_server_set_owner was called. */
+struct sip_server_handlers {
+	/* A CANCEL matched this INVITE transaction, which has no final response yet. The CANCEL is
+	 * answered already (200); the owner answers the INVITE with 487 when it has stopped the rest. */
+	void (*cancelled)(void *owner, struct sip_server *txn, osip_message_t *cancel);
+	/* A 2xx to INVITE was sent again for 64*T1 and no sip_server_acked came. */
+	void (*not_acked)(void *owner, struct sip_server *txn);
+	/* The response cannot be delivered (connection lost …). Informational; -errno. */
+	void (*failed)(void *owner, struct sip_server *txn, int error);
+	/* As for a client transaction. */
+	void (*gone)(void *owner, struct sip_server *txn);
+};
+
+/* Opens the listeners of cfg. 0 or -errno, with the cause logged. */
+int sip_new(struct sip **out, struct loop *loop, const struct config *cfg,
+	const struct sip_handlers *handlers);
+/* Ends every transaction (gone is called for each) and closes every socket. */
+void sip_free(struct sip *sip);
+/* Opens new listeners, closes removed ones (their live transactions fail), takes up peers. All or
+ * nothing: -errno leaves the old in force. */
+int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors);
+
+/* ---- server side ---- */
+void sip_server_set_owner(
+	struct sip_server *txn, void *owner, const struct sip_server_handlers *handlers);
+osip_message_t *sip_server_request(struct sip_server *txn);
+const struct peer_config *sip_server_peer(const struct sip_server *txn);
+unsigned sip_server_listener(const struct sip_server *txn);
+const struct addr *sip_server_source(const struct sip_server *txn);
+bool sip_server_is_final(const struct sip_server *txn); /* a final response was sent */
+/* Makes a response: Via, From, To, Call-ID, CSeq, and Record-Route (for 101-299 to INVITE, RFC 3261
+ * 12.1.1) copied from the request, Content-Length 0. to_tag is put on To unless it has a tag
+ * already; NULL: a tag of the transaction's own, always the same. reason NULL: the standard phrase.
+ * 0 or -ENOMEM. */
+int sip_response_make(struct sip_server *txn, int code, const char *reason, const char *to_tag,
+	osip_message_t **out);
+/* Sends resp and takes ownership of it, also on failure. 2xx to INVITE is sent again at T1, 2*T1 …
+ * T2 until sip_server_acked() (RFC 3261 13.3.1.4), over every transport. Provisional responses are
+ * sent once. Reliable ones (100rel): the owner sends again itself, with sip_server_respond of a
+ * clone. */
+int sip_server_respond(struct sip_server *txn, osip_message_t *resp);
+/* make + respond, with nothing else in it. extra_header/value may be NULL. */
+int sip_server_reply(struct sip_server *txn, int code, const char *reason,
+	const char *extra_header, const char *extra_value);
+/* The ACK for our 2xx has come. */
+void sip_server_acked(struct sip_server *txn);
+
+/* ---- client side ---- */
+struct sip_dest {
+	unsigned listener; /* that it leaves from: its address, its Via */
+	struct addr remote;
+};
+/* Sends req in a new client transaction and takes ownership of it, also on failure. The caller has
+ * filled everything but Via (added here, with the branch) and, where missing, Max-Forwards and
+ * Content-Length. UDP requests larger than RFC 3261 18.1.1 allows go over TCP, and come back to UDP
+ * where the peer refuses TCP. Returns 0 or -errno; after an error no handler is called. */
+int sip_client_send(struct sip *sip, const struct sip_dest *dest, osip_message_t *req, void *owner,
+	const struct sip_client_handlers *handlers, struct sip_client **txn);
+/* Cancels an INVITE (RFC 3261 9.1): CANCEL goes out now, or with the first provisional response, or
+ * never if a final one comes first. The INVITE's own final response (mostly 487, perhaps 2xx) still
+ * comes; if none comes 64*T1 after the CANCEL, failed(-ETIMEDOUT). reason: value of a Reason header
+ * field, or NULL. */
+int sip_client_cancel(struct sip_client *txn, const char *reason);
+/* Sends an ACK for a 2xx, without a transaction: Via is added (a new branch). Takes ownership. If
+ * text is not NULL, *text gets the bytes sent (malloc'd), for sip_send_again. */
+int sip_send_ack(
+	struct sip *sip, const struct sip_dest *dest, osip_message_t *ack, char **text, size_t *len);
+int sip_send_again(struct sip *sip, const struct sip_dest *dest, const char *text, size_t len);
+/* Forgets the owner: no handler is called any more; the transaction finishes by itself. */
+void sip_client_abandon(struct sip_client *txn);
+void sip_server_abandon(struct sip_server *txn);
+osip_message_t *sip_client_request(struct sip_client *txn);
+
+/* "host:port" of a listener as others reach it, for Contact; with ";transport=tcp" parameter to add
+ * where needed: "192.0.2.1:5060" / "[2001:db8::1]:5060;transport=tcp". */
+const char *sip_listener_contact(const struct sip *sip, unsigned listener);
+/* The host alone, for From, Warning and the like. */
+const char *sip_listener_host(const struct sip *sip, unsigned listener);
+
+/* Counters by name, for status: everything that was refused or dropped, and why. */
+#define SIP_COUNTERS(X)                                                                            \
+	X(requests_in, "requests received")                                                        \
+	X(responses_in, "responses received")                                                      \
+	X(requests_out, "requests sent, retransmissions left out")                                 \
+	X(responses_out, "responses sent, retransmissions left out")                               \
+	X(retransmissions_in, "messages received again and absorbed")                              \
+	X(retransmissions_out, "messages sent again")                                              \
+	X(keepalives, "CRLF and empty datagrams")                                                  \
+	X(unknown_source, "requests from nobody configured")                                       \
+	X(malformed, "messages refused by the guards or the parser")                               \
+	X(too_long, "messages over the limit")                                                     \
+	X(stray_responses, "responses that match nothing")                                         \
+	X(timeouts, "client transactions without an answer")                                       \
+	X(transport_errors, "sends that failed")                                                   \
+	X(tcp_connections, "connections open now")                                                 \
+	X(tcp_refused, "connections refused: limit or stranger")                                   \
+	X(tcp_dropped, "connections dropped: slow, idle or unframed")                              \
+	X(transactions_refused, "requests refused because transactions are at their limit")        \
+	X(transactions, "transactions alive now")
+
+#define SIP_COUNTER_FIELD(name, text) uint64_t name;
+struct sip_status {
+	SIP_COUNTERS(SIP_COUNTER_FIELD)
+};
+void sip_get_status(const struct sip *sip, struct sip_status *out);
+
+#endif

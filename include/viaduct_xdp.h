@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the XDP program and the daemon share: map names, layouts, verdict reasons, events.
+ *
+ * A change of anything here that an older daemon or program would misread raises
+ * VD_LAYOUT_VERSION: the pin directory carries it, so that layouts never mix.
+ *
+ * Addresses: 16 bytes, network order; IPv4 as ::ffff:a.b.c.d. Ports and VLAN ids in flows:
+ * network order where the name says be, host order elsewhere. */
+#ifndef VIADUCT_XDP_H
+#define VIADUCT_XDP_H
+
+#include <linux/types.h>
+
+#define VD_LAYOUT_VERSION 1
+
+/* Sizes the program is built for; the daemon sizes maps at load to what the configuration asks. */
+#define VD_LOCALS_MAX	16    /* media addresses of ours, both sides and families together */
+#define VD_PT_MAP_MAX	6     /* payload types that differ between the two legs of one stream */
+#define VD_NEXTHOPS_MAX 16384 /* one per distinct {egress side, next hop, VLAN} in use */
+#define VD_DEVICES_MAX	64
+
+/* ---- locals: which packets are media for us ------------------------------------------------
+ * Array map "vd_locals" with one element; the program scans it in order. A packet matches when it
+ * came in by ifindex with that VLAN to that address. Its flow slot is ports[port_base + (dst port
+ * - port_min)]. count is written last. The whole element is replaced by one map update on reload;
+ * old entries keep their port_base while flows live. */
+struct vd_local {
+	__u8 addr[16];
+	__u32 ifindex;
+	__u32 port_base; /* index of port_min's slot in vd_ports */
+	__u16 port_min, port_max; /* host order, inclusive */
+	__u16 vlan;		  /* VLAN id, 0 = untagged */
+	__u8 side;		  /* 0 internal, 1 external */
+	__u8 family;		  /* 4 or 6 */
+};
+
+struct vd_locals {
+	__u32 count;
+	__u32 pad;
+	struct vd_local local[VD_LOCALS_MAX];
+};
+
+/* ---- ports: local address and port -> flow ---------------------------------------------------
+ * Array map "vd_ports" of __u32: index of the flow in vd_flows, 0 = no flow (flow 0 is never
+ * used). This is the {side, local address, local port} table: direct, never full, never evicting.
+ * Publishing or replacing a flow is one aligned 32-bit store here. */
+
+/* ---- flows: one direction of one component (RTP, or RTCP, or both where muxed) ---------------
+ * Array map "vd_flows". Written whole by user space before it is published in vd_ports, and never
+ * changed afterwards save for what the program writes (latch). To change a flow, user space
+ * fills another slot and swings the vd_ports entry; a slot that was live is filled again no
+ * sooner than VD_FLOW_GRACE_MS after it was unpublished. */
+#define VD_FLOW_GRACE_MS 1000
+
+enum vd_flow_flags {
+	VD_FLOW_LATCH = 1 << 0,    /* may lock once onto a source in the prefix */
+	VD_FLOW_OPAQUE = 1 << 1,   /* not RTP (udptl): no RTP checks, packets and bytes only */
+	VD_FLOW_RTCP = 1 << 2,     /* this component is RTCP alone */
+	VD_FLOW_MUX = 1 << 3,      /* RTP and RTCP on one port (RFC 5761) */
+	VD_FLOW_RTCP_COPY = 1 << 4, /* SR, RR, XR, BYE: copy to user space (rate-limited) */
+	VD_FLOW_PT_MAP = 1 << 5,   /* pt_from/pt_to hold something */
+	VD_FLOW_OUT_V6 = 1 << 6,   /* leaves as IPv6 */
+	VD_FLOW_IN_V6 = 1 << 7,    /* arrives as IPv6 */
+	VD_FLOW_BLACKHOLE = 1 << 8, /* known, deliberately not forwarded (no destination yet, or on
+				     * hold): counted under "held", statistics are kept */
+	VD_FLOW_SECURE = 1 << 9,    /* SRTP passing through: RTCP payload is not readable */
+};
+
+enum vd_latch_state { VD_LATCH_OPEN, VD_LATCH_BUSY, VD_LATCH_LOCKED };
+
+struct vd_flow {
+	/* first cache line: who may send, what to do */
+	__u8 src_addr[16];  /* expected source; under latching: the prefix it must lie in */
+	__be16 src_port_be; /* 0 = any port of the source (only with VD_FLOW_LATCH) */
+	__u16 flags;
+	__u32 stream;	  /* index in vd_streams: statistics, latch state */
+	__u32 nexthop;	  /* index in vd_nexthops */
+	__u32 rtcp_flow;  /* VD_FLOW_MUX with the other leg not muxed: flow that RTCP takes, else 0 */
+	__u32 clock_mult; /* RTP clock: ticks = ((ns >> 10) * clock_mult) >> 22; 0 = no jitter */
+	__u8 src_prefix;  /* bits of src_addr that count, IPv6 scale (IPv4 /24 = 120) */
+	__u8 dscp;	  /* 0..63 */
+	__u8 ttl;	  /* ttl/hop limit to send with; 0 = the received one less one */
+	__u8 te_pt;	  /* telephone-event payload type on this leg, 0xff = none */
+	__u8 pt_from[VD_PT_MAP_MAX];
+	__u8 pt_to[VD_PT_MAP_MAX];
+	__u32 cookie; /* the daemon's own, comes back in events */
+	__u8 pad1[8];
+	/* second cache line: what it leaves as */
+	__u8 out_src[16];
+	__u8 out_dst[16];
+	__be16 out_sport_be;
+	__be16 out_dport_be;
+	/* L3+L4 pseudo-header and port difference between what a packet of this flow arrives with
+	 * and leaves with depends on its source (latching), so only the constant part is kept:
+	 * ones' complement sum of out_src + out_dst + ports, folded to 16 bits, host order. */
+	__u16 out_csum;
+	__u8 pad2[26];
+};
+/* 128 bytes: two cache lines. */
+
+/* ---- streams: statistics and what the program learns -----------------------------------------
+ * Array map "vd_streams", mmap-able: user space reads without a system call. packets and bytes
+ * are exact under any number of CPUs; max_seq too; jitter is an estimate by nature. */
+struct vd_stream {
+	__u64 packets;	     /* RTP (or opaque) packets received from the admitted source */
+	__u64 bytes;	     /* their UDP payload bytes */
+	__u64 rtcp_packets;  /* RTCP packets received */
+	__u64 last_seen_ns;  /* CLOCK_MONOTONIC of the last packet, RTP or RTCP; coarse */
+	__u32 ext_max_seq;   /* RFC 3550 A.1: cycles << 16 | highest sequence number */
+	__u32 base_seq;	     /* first sequence number of the current SSRC */
+	__u32 ssrc;
+	__u32 ssrc_changes;
+	__u32 lost_before;     /* lost, summed over earlier SSRCs of this stream */
+	__u32 received_ssrc;   /* packets of the current SSRC before which base_seq counts: expected =
+				* ext_max_seq - base_seq + 1, lost = expected - (received) */
+	__u32 out_of_order;    /* arrived with a sequence number below the highest seen */
+	__u32 transit;	       /* RFC 3550 A.8: relative transit time of the last packet, ticks */
+	__u32 jitter;	       /* RFC 3550 A.8: scaled by 16, ticks */
+	__u32 flags;	       /* bit 0: started (ssrc, base_seq valid) */
+	__u32 latch_state;     /* enum vd_latch_state */
+	__be16 latched_port_be;
+	__u16 te_event;	       /* telephone-event in progress: event | 0x8000, else 0 */
+	__u8 latched_addr[16];
+	__u32 te_timestamp;    /* RTP timestamp of the last telephone-event that was reported */
+	__u32 dropped_source;  /* packets from strangers */
+	__u8 pad[24];
+};
+/* 128 bytes. */
+
+/* ---- next hops --------------------------------------------------------------------------------
+ * Array map "vd_nexthops". One gateway's new MAC is one update here. */
+enum vd_nexthop_flags { VD_NEXTHOP_VALID = 1 };
+
+struct vd_nexthop {
+	__u8 dmac[6];
+	__u8 smac[6];
+	__u16 vlan;   /* VLAN id to send with, 0 = untagged */
+	__u16 flags;  /* enum vd_nexthop_flags; not VALID: packets are counted no_neighbour */
+	__u32 device; /* index in the DEVMAP "vd_devices" */
+	__u32 mtu;    /* of the egress device: L3 bytes */
+	__u32 pad[2];
+};
+
+/* ---- counters ---------------------------------------------------------------------------------
+ * Per-CPU array map "vd_counters" of struct vd_counter, index = side * VD_REASON_MAX + reason.
+ * Every packet that enters the program is counted exactly once: forwarded, passed, or dropped. */
+struct vd_counter {
+	__u64 packets;
+	__u64 bytes; /* frame bytes */
+};
+
+/* X(name, verdict, what it means). Order is ABI within one layout version. */
+#define VD_REASONS(X)                                                                              \
+	X(FORWARDED, TX, "RTP or RTCP sent on")                                                    \
+	X(PASS_NOT_IP, PASS, "ARP, LLDP and other non-IP")                                         \
+	X(PASS_NOT_OURS, PASS, "not UDP to a media address and port of ours")                      \
+	X(PASS_FRAGMENT, PASS, "an IP fragment to one of our media addresses")                     \
+	X(PASS_OPTIONS, PASS, "IPv4 options or IPv6 extension headers, to one of our addresses")   \
+	X(PASS_ICMP, PASS, "ICMP and ICMPv6 to one of our media addresses, ND included")           \
+	X(DROP_MALFORMED, DROP, "lengths that do not add up")                                      \
+	X(DROP_NO_FLOW, DROP, "media port without a call")                                         \
+	X(DROP_SOURCE, DROP, "not from the admitted source")                                       \
+	X(DROP_TTL, DROP, "TTL or hop limit of 1 or less")                                         \
+	X(DROP_STUN, DROP, "STUN on a media port (RFC 7983 0-3)")                                  \
+	X(DROP_DTLS, DROP, "DTLS on a media port (RFC 7983 20-63)")                                \
+	X(DROP_NOT_RTP, DROP, "neither RTP nor RTCP version 2")                                    \
+	X(DROP_HELD, DROP, "the other leg takes no media now")                                     \
+	X(DROP_NO_NEIGHBOUR, DROP, "the next hop is not resolved")                                 \
+	X(DROP_MTU, DROP, "too big for the egress device")                                         \
+	X(DROP_ADJUST, DROP, "no room to change the header size")                                  \
+	X(DROP_REDIRECT, DROP, "the egress device is not in the device map")                       \
+	X(DROP_LATCH_BUSY, DROP, "came while another packet was locking the source")               \
+	X(DROP_ZERO_CSUM, DROP, "IPv6 UDP without a checksum")
+
+#define VD_REASON_ENUM(name, verdict, text) VD_##name,
+enum vd_reason { VD_REASONS(VD_REASON_ENUM) VD_REASON_MAX };
+
+/* ---- events -----------------------------------------------------------------------------------
+ * Ring buffer "vd_events". Bounded: what finds no room is counted in vd_event_lost (a per-CPU
+ * array of one __u64), RTCP copies are limited per stream by RTCP's own rate and by
+ * VD_EVENT_RTCP_BYTES. */
+#define VD_EVENT_RTCP_BYTES 128
+
+enum vd_event_type {
+	VD_EVENT_FIRST_PACKET = 1, /* of a stream since it was published */
+	VD_EVENT_LATCHED,	   /* locked onto addr:port */
+	VD_EVENT_SSRC,		   /* value = the new SSRC */
+	VD_EVENT_DTMF_END,	   /* value = event | duration << 16 (RFC 4733, timestamp units) */
+	VD_EVENT_RTCP,		   /* data = the packet's first len bytes */
+};
+
+struct vd_event {
+	__u32 type;
+	__u32 cookie; /* of the flow */
+	__u32 stream;
+	__u32 value;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u8 addr[16]; /* source of the packet */
+	__be16 port_be;
+	__u16 len; /* bytes in data; sizeof(struct vd_event) + len is the record's size */
+	__u32 pad;
+	__u8 data[];
+};
+
+/* Pins live in <bpffs>/viaduct-<instance>/v<VD_LAYOUT_VERSION>/ under the maps' names. */
+
+#endif
