@@ -26,12 +26,14 @@ PKGFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcap -lm
 WARN     := -Wall -Wextra -Werror -Wshadow
 CFLAGS   ?= -O2 -g
-ALLFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) -Iinclude -Idaemon -I$(OUT)/gen -Ibuild/gen \
+ALLFLAGS := -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(SANFLAGS) -Iinclude -Idaemon -I$(OUT)/gen -Ibuild/gen \
             -DVIADUCT_VERSION='"$(VERSION)"' $(PKGFLAGS) -MMD -MP
 
+#: make             build the daemon and the CLI under build/
 .PHONY: all
 all: $(OUT)/viaductd $(OUT)/viaduct
 
+#: make help        this list
 .PHONY: help
 help:
 	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
@@ -94,6 +96,8 @@ $(OUT)/tests/bpf/%: $(OUT)/tests/bpf/%.o $(patsubst %.c,$(OUT)/%.o,$(filter-out 
 	$(CC) $(SANFLAGS) -o $@ $^ -lcmocka $(LIBS)
 $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/bpf/*.c)): | build/gen/viaduct.skel.h
 
+#: make unit        the tests that need no root
+#: make bpf-tests   packets through BPF_PROG_TEST_RUN (root)
 .PHONY: unit bpf-tests tests-build
 tests-build: $(UNIT_TESTS) $(BPF_TESTS)
 unit: $(UNIT_TESTS)
@@ -101,8 +105,54 @@ unit: $(UNIT_TESTS)
 bpf-tests: $(BPF_TESTS)
 	@for t in $(BPF_TESTS); do $$t || exit 1; done
 
+#: make clean       remove build/
 .PHONY: clean
 clean:
 	rm -rf build
 
 -include $(shell find build -name '*.d' 2>/dev/null)
+
+# ---- the two commands, and what they need ----------------------------------------------------
+.PHONY: check demo bench-smoke format analyse install
+#: make check       install what is missing, build, run every test (root)
+check:
+	@tools/deps.sh build run test bench
+	@$(MAKE) -s -j2 all tests-build
+	@tests/check
+
+#: make demo        install what is missing, build, place real calls in namespaces (root)
+demo:
+	@tools/deps.sh build run test
+	@$(MAKE) -s -j2 all
+	@tools/demo/demo
+
+include tools/bench/bench.mk
+bench: bench-deps
+bench-deps:
+	@tools/deps.sh build run bench
+bench-smoke:
+	@tools/deps.sh build run bench
+	@$(MAKE) -s bench-build
+	tools/bench/bench --quick
+
+C_FILES = $(shell find bpf daemon include tools tests -name '*.[ch]')
+#: make format      apply .clang-format
+format:
+	clang-format -i $(C_FILES)
+
+#: make analyse     cppcheck over the daemon and the CLI
+analyse:
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --language=c --enable=warning,performance,portability \
+		--inline-suppr --suppressions-list=tests/cppcheck.suppressions \
+		-Iinclude -Idaemon -DVIADUCT_VERSION='""' -D__linux__ daemon tools/viaduct
+
+#: make install     DESTDIR and PREFIX (/usr/local) say where
+install: all
+	install -D -m 755 $(OUT)/viaductd $(DESTDIR)$(PREFIX)/sbin/viaductd
+	install -D -m 755 $(OUT)/viaduct $(DESTDIR)$(PREFIX)/bin/viaduct
+	install -D -m 644 tools/demo/viaduct.yaml $(DESTDIR)$(PREFIX)/share/doc/viaduct/viaduct.yaml
+	install -D -m 644 tools/completion/viaduct.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/viaduct
+	install -D -m 644 tools/man/viaduct.8 $(DESTDIR)$(PREFIX)/share/man/man8/viaduct.8
+	install -D -m 644 tools/man/viaductd.8 $(DESTDIR)$(PREFIX)/share/man/man8/viaductd.8
+	install -D -m 644 tools/man/viaduct.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/viaduct.yaml.5

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The ACK of a 2xx, on either leg (RFC 3261 13.2.2.4): not part of the INVITE's transaction, sent
+ * by us for each 2xx that comes, awaited by us for each that we pass on. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "call/internal.h"
+
+/* The delayed offer's answer, from the asking leg's ACK, or none. */
+static int answer_in_ack(struct exchange *x, osip_message_t *ack, osip_message_t *out)
+{
+	const osip_body_t *sdp = ack ? carry_find_sdp(ack) : NULL;
+	char *text = NULL;
+	size_t len;
+	int ret;
+
+	if (!sdp || !x->call->media)
+		return -EINVAL;
+	ret = media_answer(
+		x->call->media, x->from, sdp->body, sdp->length, true, &text, &len);
+	if (!ret) {
+		ret = carry_bodies(ack, out, text, len);
+		free(text);
+	}
+	return ret;
+}
+
+int exchange_send_ack(struct exchange *x, osip_message_t *ack)
+{
+	struct dialog *d = &x->pair->leg[OTHER_LEG(x->from)];
+	bool answer_due = x->ack_waits;
+	osip_message_t *out = NULL;
+	int ret = 0;
+
+	x->ack_waits = false;
+	ret = dialog_ack(d, x->call->calls->sip, x->client_cseq, &out);
+	if (ret)
+		return ret;
+	if (answer_due)
+		ret = answer_in_ack(x, ack, out);
+	x->client_dest = d->dest;
+	free(x->ack);
+	x->ack = NULL;
+	sip_send_ack(x->call->calls->sip, &x->client_dest, out, &x->ack, &x->ack_len);
+	return ret;
+}
+
+void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer)
+{
+	struct calls *calls = ctx;
+	struct exchange *x;
+	struct pair *pair;
+	enum leg leg;
+
+	pair = pair_of_message(calls, ack, peer, &leg);
+	if (!pair)
+		return;
+	DL_FOREACH(pair->call->exchanges, x) {
+		if (x->is_invite && x->accepted && x->server && x->from == leg &&
+			sip_cseq_number(sip_server_request(x->server)) == sip_cseq_number(ack))
+			break;
+	}
+	if (!x)
+		return;
+	sip_server_acked(x->server);
+	sip_server_abandon(x->server);
+	x->server = NULL;
+	if (x->ack_waits && exchange_send_ack(x, ack)) {
+		call_end(pair->call, LEG_NONE, "SIP;cause=488;text=\"No usable answer in ACK\"",
+			"no usable SDP answer in ACK");
+		return;
+	}
+	if (x->bye_after_ack) {
+		x->bye_after_ack = false;
+		dialog_bye(x->call, &x->pair->leg[x->from], NULL);
+	}
+	exchange_release_if_done(x);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How a call ends: BYE from a leg, from us, or both. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "call/internal.h"
+
+const char *reason_of(const osip_message_t *msg)
+{
+	return msg ? header_value(msg, "Reason") : NULL;
+}
+
+/* A BYE of ours is an exchange without an asking leg. Its answer changes nothing. */
+static void bye_gone(void *owner, struct sip_client *txn)
+{
+	struct exchange *x = owner;
+
+	(void)txn;
+	x->client = NULL;
+	exchange_release_if_done(x);
+}
+
+static const struct sip_client_handlers bye_handlers = {.gone = bye_gone};
+
+void dialog_bye(struct call *call, struct dialog *d, const char *reason)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+	osip_message_t *bye = NULL;
+
+	if (!x)
+		return;
+	x->call = call;
+	DL_APPEND(call->exchanges, x);
+	call->exchange_count++;
+	x->client_peer = d->peer;
+	x->client_dest = d->dest;
+	if (dialog_request(d, call->calls->sip, "BYE", &bye)) {
+		exchange_free(x);
+		return;
+	}
+	if (reason)
+		osip_message_set_header(bye, "Reason", reason);
+	if (sip_client_send(call->calls->sip, &x->client_dest, bye, x, &bye_handlers, &x->client)) {
+		log_limited(LOG_LEVEL_WARN, "call %llu: BYE to %s could not be sent",
+			(unsigned long long)call->id, d->peer->name);
+		exchange_free(x);
+	}
+}
+
+void call_finish(struct call *call, const char *why)
+{
+	struct calls *calls = call->calls;
+
+	if (call->answered)
+		calls->counters.answered++;
+	else
+		calls->counters.failed++;
+	call->state = CALL_ENDING;
+	loop_timer_stop(calls->loop, &call->attempt_timer);
+	merge_key_del(call);
+	call_event(call, "end", "%s -> %s: %s", call->from, call->to, why);
+	media_session_free(call->media);
+	call->media = NULL;
+}
+
+/* Ends what is under way on an exchange of an answered call. Returns whether the asking leg's BYE
+ * has to wait for its ACK (RFC 3261 15). */
+static bool end_exchange(struct exchange *x, int by)
+{
+	bool wait = false;
+
+	if (x->accepted) {
+		if (x->ack_waits)
+			exchange_send_ack(x, NULL);
+		if (x->server && (int)x->from != by) {
+			x->bye_after_ack = wait = true;
+		} else if (x->server) {
+			sip_server_acked(x->server);
+			sip_server_abandon(x->server);
+			x->server = NULL;
+		}
+		if (!wait)
+			exchange_free(x);
+		return wait;
+	}
+	if (x->server)
+		exchange_refuse(x,
+			x->is_invite ? SIP_REQUEST_TERMINATED : SIP_CALL_TRANSACTION_DOES_NOT_EXIST,
+			NULL, NULL);
+	if (x->client && x->is_invite) {
+		sip_client_cancel(x->client, NULL);
+	} else {
+		exchange_free(x);
+	}
+	return false;
+}
+
+void call_end(struct call *call, int by, const char *reason, const char *why)
+{
+	struct exchange *x, *next;
+	bool waits[2] = {false, false};
+
+	if (call->state == CALL_ENDING)
+		return;
+	if (call->state != CALL_ANSWERED) {
+		struct rejection rejection = {
+			.code = SIP_TEMPORARILY_UNAVAILABLE, .phrase = NULL, .reason = reason};
+
+		invite_reject(call, &rejection);
+		return;
+	}
+	call_finish(call, why);
+	DL_FOREACH_SAFE(call->exchanges, x, next) {
+		enum leg from = x->from;
+
+		if (end_exchange(x, by))
+			waits[from] = true;
+	}
+	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
+		if ((int)leg != by && !waits[leg])
+			dialog_bye(call, &call->answered->leg[leg], reason);
+	}
+	call_release_if_done(call);
+}
+
+void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req)
+{
+	struct call *call = pair->call;
+	bool early = call->state == CALL_SETUP || call->state == CALL_RINGING;
+
+	/* RFC 3261 15: the callee must not end an early dialog by BYE. */
+	if (early && leg == LEG_B) {
+		sip_server_reply(txn, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL, NULL);
+		return;
+	}
+	sip_server_reply(txn, SIP_OK, NULL, NULL, NULL);
+	if (call->state == CALL_ENDING)
+		return;
+	if (early) {
+		struct rejection why = {.code = SIP_REQUEST_TERMINATED, .reason = reason_of(req)};
+
+		invite_reject(call, &why);
+	} else {
+		call_end(call, (int)leg, reason_of(req), leg == LEG_A ? "BYE from A" : "BYE from B");
+	}
+}

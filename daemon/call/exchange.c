@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Requests within a dialog that are carried to the other leg, and their answers back: re-INVITE,
+ * UPDATE, PRACK, INFO. The first INVITE shares the SDP, the 2xx and the ACK. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/token.h"
+#include "call/internal.h"
+
+#define RETRY_AFTER_GLARE_S 10 /* RFC 3261 14.2: 0 to 10 seconds, by chance */
+
+int media_error_code(int error)
+{
+	switch (error) {
+	case -EINVAL:
+		return SIP_BAD_REQUEST;
+	case -EPROTONOSUPPORT:
+		return SIP_NOT_ACCEPTABLE_HERE;
+	case -ENOSPC:
+		return SIP_SERVICE_UNAVAILABLE;
+	default:
+		return SIP_INTERNAL_SERVER_ERROR;
+	}
+}
+
+int carried_error_code(int code)
+{
+	/* A redirection names places of the other side; a challenge asks for what we do not have. */
+	if (code < 400)
+		return SIP_TEMPORARILY_UNAVAILABLE;
+	if (code == SIP_UNAUTHORIZED || code == SIP_PROXY_AUTHENTICATION_REQUIRED)
+		return SIP_FORBIDDEN;
+	return code;
+}
+
+/* ---- SDP ---- */
+
+/* Whether SDP in a message is an offer or an answer hangs on what went before (RFC 3261 13.2.1,
+ * RFC 3262 5, RFC 3311 5). */
+static bool sdp_is_offer(const struct exchange *x, const osip_message_t *msg)
+{
+	if (MSG_IS_RESPONSE(msg))
+		return x->sdp == SDP_DELAYED;
+	return strcmp(msg->sip_method, "PRACK") != 0 || x->sdp == SDP_OFFERED;
+}
+
+int exchange_carry_body(
+	struct exchange *x, osip_message_t *msg, enum leg from, bool final, osip_message_t *out)
+{
+	const osip_body_t *sdp = carry_find_sdp(msg);
+	char *text = NULL;
+	size_t len = 0;
+	int ret = 0;
+
+	if (!sdp || x->sdp == SDP_DONE || (MSG_IS_RESPONSE(msg) && x->sdp == SDP_NONE))
+		return carry_bodies(msg, out, NULL, 0);
+	if (sdp_is_offer(x, msg))
+		ret = media_offer(x->call->media, from, sdp->body, sdp->length, &text, &len);
+	else
+		ret = media_answer(
+			x->call->media, from, sdp->body, sdp->length, final, &text, &len);
+	if (ret == 0) {
+		ret = carry_bodies(msg, out, text, len);
+		free(text);
+	}
+	return ret;
+}
+
+static void note_hold(struct call *call)
+{
+	struct media_stream_info info;
+
+	if (media_stream_count(call->media) == 0 || media_stream_info(call->media, 0, &info) ||
+		info.held == call->held)
+		return;
+	call->held = info.held;
+	call_event(call, call->held ? "hold" : "resume", "%s -> %s", call->from, call->to);
+}
+
+/* ---- responses ---- */
+
+int exchange_respond(
+	struct exchange *x, osip_message_t *resp, int code, const char *local_tag, bool final)
+{
+	const char *phrase = code == resp->status_code ? resp->reason_phrase : NULL;
+	const char *rseq = header_value(resp, "RSeq");
+	osip_message_t *out = NULL;
+	int ret;
+
+	ret = sip_response_make(x->server, code, phrase, local_tag, &out);
+	if (ret)
+		return ret;
+	ret = carry_headers(resp, out);
+	if (!ret && code < 300)
+		ret = exchange_carry_body(x, resp, OTHER_LEG(x->from), final, out);
+	if (!ret && code < 300 && x->is_invite) {
+		ret = sip_set_contact(out, x->call->calls->sip, sip_server_listener(x->server));
+		if (!ret && osip_message_set_header(out, "Allow", CALL_ALLOW))
+			ret = -ENOMEM;
+		/* Reliable provisional responses are carried with their numbers, also when they come
+		 * again: the far end's retransmissions (RFC 3262 3) serve for both legs. */
+		if (!ret && code < 200 && rseq && osip_message_set_header(out, "RSeq", rseq))
+			ret = -ENOMEM;
+	}
+	if (ret) {
+		osip_message_free(out);
+		return ret;
+	}
+	sip_server_respond(x->server, out);
+	return 0;
+}
+
+void exchange_refuse(struct exchange *x, int code, const char *header, const char *value)
+{
+	struct sip_server *server = x->server;
+
+	if (!server)
+		return;
+	x->server = NULL;
+	sip_server_reply(server, code, NULL, header, value);
+	sip_server_abandon(server);
+}
+
+bool exchange_is_pending_invite(const struct exchange *x)
+{
+	return x->is_invite && (x->server || x->ack_waits);
+}
+
+int exchange_accept(struct exchange *x, osip_message_t *resp)
+{
+	const struct dialog *asking = &x->pair->leg[x->from];
+	int ret;
+
+	x->accepted = true;
+	x->ack_waits = x->sdp == SDP_DELAYED && carry_find_sdp(resp);
+	ret = exchange_respond(x, resp, resp->status_code, asking->local_tag, true);
+	if (ret)
+		x->ack_waits = false;
+	if (!x->ack_waits)
+		exchange_send_ack(x, NULL);
+	if (!ret && x->call->state == CALL_ANSWERED)
+		note_hold(x->call);
+	return ret;
+}
+
+static void response_received(void *owner, struct sip_client *txn, osip_message_t *resp)
+{
+	struct exchange *x = owner;
+	struct call *call = x->call;
+	int code = resp->status_code, ret = 0;
+	bool refused = code >= 300;
+
+	(void)txn;
+	if (x->accepted) {
+		if (MSG_IS_STATUS_2XX(resp) && x->ack)
+			sip_send_again(call->calls->sip, &x->client_dest, x->ack, x->ack_len);
+		return;
+	}
+	if (!x->server) {
+		/* The asking leg has gone meanwhile; a 2xx still wants its ACK. */
+		if (x->is_invite && MSG_IS_STATUS_2XX(resp) && x->pair)
+			exchange_send_ack(x, NULL);
+		return;
+	}
+	if (code < 200) {
+		if (x->is_invite)
+			exchange_respond(x, resp, code, x->pair->leg[x->from].local_tag, false);
+		return;
+	}
+	if (!refused) {
+		dialog_refresh_target(&x->pair->leg[OTHER_LEG(x->from)], resp);
+		if (x->is_invite)
+			ret = exchange_accept(x, resp);
+		else
+			ret = exchange_respond(
+				x, resp, code, x->pair->leg[x->from].local_tag, true);
+	} else {
+		if (x->sdp == SDP_OFFERED)
+			media_offer_failed(call->media);
+		ret = exchange_respond(x, resp, carried_error_code(code),
+			x->pair->leg[x->from].local_tag, true);
+	}
+	if (ret) {
+		/* The answer makes no sense: the asking leg keeps what it had (RFC 3261 14.1). */
+		media_offer_failed(call->media);
+		exchange_refuse(x, ret == -ENOSPC ? SIP_SERVICE_UNAVAILABLE : SIP_NOT_ACCEPTABLE_HERE,
+			NULL, NULL);
+	} else if (!x->is_invite || refused) {
+		sip_server_abandon(x->server);
+		x->server = NULL;
+		if (!x->is_invite && !refused && x->sdp != SDP_NONE)
+			note_hold(call);
+	}
+	/* RFC 3261 12.2.1.2: the dialog is no more. */
+	if (code == SIP_CALL_TRANSACTION_DOES_NOT_EXIST || code == SIP_REQUEST_TIME_OUT)
+		call_end(call, OTHER_LEG(x->from), NULL, "dialog gone");
+}
+
+static void request_failed(void *owner, struct sip_client *txn, int error)
+{
+	struct exchange *x = owner;
+
+	(void)txn;
+	if (x->sdp == SDP_OFFERED && x->server)
+		media_offer_failed(x->call->media);
+	exchange_refuse(x, error == -ETIMEDOUT ? SIP_REQUEST_TIME_OUT : SIP_SERVICE_UNAVAILABLE, NULL,
+		NULL);
+	call_end(x->call, LEG_NONE, "SIP;cause=408;text=\"Request timeout\"", "no answer in dialog");
+}
+
+static void client_gone(void *owner, struct sip_client *txn)
+{
+	struct exchange *x = owner;
+
+	(void)txn;
+	x->client = NULL;
+	exchange_release_if_done(x);
+}
+
+static const struct sip_client_handlers client_handlers = {
+	.response = response_received, .failed = request_failed, .gone = client_gone};
+
+static void cancelled(void *owner, struct sip_server *txn, osip_message_t *cancel)
+{
+	struct exchange *x = owner;
+
+	(void)txn;
+	if (x->is_initial) {
+		struct rejection why = {
+			.code = SIP_REQUEST_TERMINATED, .reason = reason_of(cancel)};
+
+		invite_reject(x->call, &why);
+	} else if (x->client) {
+		sip_client_cancel(x->client, reason_of(cancel));
+	}
+}
+
+static void not_acked(void *owner, struct sip_server *txn)
+{
+	struct exchange *x = owner;
+	struct call *call = x->call;
+
+	(void)txn;
+	call->calls->counters.not_acked++;
+	sip_server_abandon(x->server);
+	x->server = NULL;
+	if (call->state == CALL_ENDING) {
+		if (x->bye_after_ack)
+			dialog_bye(call, &x->pair->leg[x->from], NULL);
+		exchange_release_if_done(x);
+	} else {
+		/* RFC 3261 13.3.1.4 */
+		call_end(call, LEG_NONE, "SIP;cause=408;text=\"No ACK\"", "no ACK");
+	}
+}
+
+static void server_gone(void *owner, struct sip_server *txn)
+{
+	struct exchange *x = owner;
+
+	(void)txn;
+	x->server = NULL;
+	exchange_release_if_done(x);
+}
+
+const struct sip_server_handlers exchange_server_handlers = {
+	.cancelled = cancelled, .not_acked = not_acked, .gone = server_gone};
+
+/* ---- requests ---- */
+
+struct pair *pair_of_message(struct calls *calls, osip_message_t *msg,
+	const struct peer_config *peer, enum leg *leg)
+{
+	const char *to_tag = sip_tag(msg->to), *from_tag = sip_tag(msg->from);
+	struct pair *pair = NULL;
+	char *call_id = NULL;
+	struct tag *tag;
+
+	if (strlen(to_tag) != DIALOG_TAG_LEN)
+		return NULL;
+	HASH_FIND(hh, calls->tags, to_tag, DIALOG_TAG_LEN, tag);
+	if (!tag)
+		return NULL;
+	*leg = tag->leg;
+	pair = tag->leg == LEG_A ? tag->pair : pair_by_remote_tag(tag->call, from_tag);
+	if (!pair || strcmp(pair->leg[*leg].remote_tag, from_tag) != 0 ||
+		strcmp(pair->leg[*leg].peer->name, peer->name) != 0)
+		return NULL;
+	if (osip_call_id_to_str(msg->call_id, &call_id))
+		return NULL;
+	if (strcmp(call_id, pair->leg[*leg].call_id) != 0)
+		pair = NULL;
+	osip_free(call_id);
+	return pair;
+}
+
+/* Offers and INVITEs must not cross (RFC 3261 14.1 and 14.2, RFC 3311 5.2). 0, or the code to
+ * refuse with. */
+static int check_glare(struct call *call, enum leg leg, bool is_invite, bool has_offer)
+{
+	const struct exchange *x;
+
+	DL_FOREACH(call->exchanges, x) {
+		bool open_offer = x->sdp == SDP_OFFERED && x->server && !x->accepted;
+
+		if (is_invite ? !exchange_is_pending_invite(x) : !(has_offer && open_offer))
+			continue;
+		return x->from == leg ? SIP_INTERNAL_SERVER_ERROR : SIP_REQUEST_PENDING;
+	}
+	return 0;
+}
+
+/* Early on, an offer may follow an answer that came in a reliable provisional response (RFC 3311
+ * 5.1): that answer is then the last word on the INVITE's offer. */
+static void conclude_early_answer(struct call *call, struct pair *pair)
+{
+	struct exchange *x = call->initial;
+	char *text = NULL;
+	size_t len;
+
+	if (!x || x->accepted || x->sdp != SDP_OFFERED || !pair->early_answer)
+		return;
+	if (media_answer(call->media, LEG_B, pair->early_answer, pair->early_answer_len, true, &text,
+		    &len) == 0)
+		free(text);
+	x->sdp = SDP_DONE;
+}
+
+/* RAck names the INVITE by its CSeq, which differs on the other leg (RFC 3262 7.2). */
+static int map_rack(struct call *call, enum leg leg, const osip_message_t *req, osip_message_t *out)
+{
+	const char *rack = header_value(req, "RAck");
+	const struct exchange *x;
+	unsigned rseq, cseq;
+	char text[64];
+
+	if (!rack || sscanf(rack, "%u %u", &rseq, &cseq) != 2)
+		return -EINVAL;
+	DL_FOREACH(call->exchanges, x) {
+		if (x->is_invite && x->from == leg && x->client && x->server &&
+			sip_cseq_number(sip_server_request(x->server)) == cseq) {
+			snprintf(text, sizeof(text), "%u %u INVITE", rseq, x->client_cseq);
+			return osip_message_set_header(out, "RAck", text) ? -ENOMEM : 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* What SDP in a PRACK is: the answer to an offer in the provisional response, or an offer anew. */
+static enum exchange_sdp prack_sdp(struct call *call, enum leg leg, bool has_sdp)
+{
+	struct exchange *x;
+
+	if (!has_sdp)
+		return SDP_NONE;
+	DL_FOREACH(call->exchanges, x) {
+		if (x->is_invite && x->from == leg && x->sdp == SDP_DELAYED) {
+			x->sdp = SDP_DONE;
+			return SDP_NONE;
+		}
+	}
+	return SDP_OFFERED;
+}
+
+static void refuse_glare(struct sip_server *txn, int code)
+{
+	char seconds[16];
+
+	if (code == SIP_REQUEST_PENDING) {
+		sip_server_reply(txn, code, NULL, NULL, NULL);
+		return;
+	}
+	snprintf(seconds, sizeof(seconds), "%u",
+		(unsigned)(token_random64() % (RETRY_AFTER_GLARE_S + 1)));
+	sip_server_reply(txn, code, NULL, "Retry-After", seconds);
+}
+
+static void carry_request(
+	struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req)
+{
+	struct call *call = pair->call;
+	struct dialog *to = &pair->leg[OTHER_LEG(leg)];
+	bool is_invite = MSG_IS_INVITE(req), has_sdp = carry_find_sdp(req) != NULL;
+	bool is_prack = strcmp(req->sip_method, "PRACK") == 0;
+	bool is_update = strcmp(req->sip_method, "UPDATE") == 0;
+	osip_message_t *out = NULL;
+	struct exchange *x;
+	int ret, code;
+
+	if (is_invite && call->state != CALL_ANSWERED) {
+		refuse_glare(txn, leg == LEG_A ? SIP_INTERNAL_SERVER_ERROR : SIP_REQUEST_PENDING);
+		return;
+	}
+	if (is_update && has_sdp && call->state != CALL_ANSWERED)
+		conclude_early_answer(call, pair);
+	code = is_invite || is_update ? check_glare(call, leg, is_invite, has_sdp) : 0;
+	if (code) {
+		refuse_glare(txn, code);
+		return;
+	}
+	x = exchange_new(call, leg);
+	if (!x) {
+		sip_server_reply(
+			txn, SIP_INTERNAL_SERVER_ERROR, NULL, "Retry-After", RETRY_AFTER_S);
+		return;
+	}
+	x->pair = pair;
+	x->server = txn;
+	x->is_invite = is_invite;
+	if (is_invite)
+		x->sdp = has_sdp ? SDP_OFFERED : SDP_DELAYED;
+	else if (is_update)
+		x->sdp = has_sdp ? SDP_OFFERED : SDP_NONE;
+	else if (is_prack)
+		x->sdp = prack_sdp(call, leg, has_sdp);
+	sip_server_set_owner(txn, x, &exchange_server_handlers);
+	if (is_invite || is_update)
+		dialog_refresh_target(&pair->leg[leg], req);
+
+	ret = dialog_request(to, call->calls->sip, req->sip_method, &out);
+	if (!ret)
+		ret = carry_headers(req, out);
+	if (!ret && is_prack) {
+		ret = map_rack(call, leg, req, out);
+		if (ret == -ENOENT || ret == -EINVAL) {
+			exchange_refuse(x,
+				ret == -EINVAL ? SIP_BAD_REQUEST
+					       : SIP_CALL_TRANSACTION_DOES_NOT_EXIST,
+				NULL, NULL);
+			osip_message_free(out);
+			exchange_free(x);
+			return;
+		}
+	}
+	if (!ret)
+		ret = exchange_carry_body(x, req, leg, true, out);
+	if (!ret && (is_invite || is_update) && osip_message_set_header(out, "Allow", CALL_ALLOW))
+		ret = -ENOMEM;
+	if (ret) {
+		osip_message_free(out);
+		exchange_refuse(x, media_error_code(ret), NULL, NULL);
+		exchange_free(x);
+		return;
+	}
+	x->client_cseq = to->local_cseq;
+	x->client_peer = to->peer;
+	x->client_dest = to->dest;
+	ret = sip_client_send(
+		call->calls->sip, &x->client_dest, out, x, &client_handlers, &x->client);
+	if (ret) {
+		if (x->sdp == SDP_OFFERED)
+			media_offer_failed(call->media);
+		exchange_refuse(x, SIP_SERVICE_UNAVAILABLE, NULL, NULL);
+		exchange_free(x);
+	}
+}
+
+void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message_t *req,
+	const struct peer_config *peer)
+{
+	char *unsupported = NULL;
+	struct pair *pair;
+	enum leg leg;
+	int ret;
+
+	pair = pair_of_message(calls, req, peer, &leg);
+	if (!pair) {
+		sip_server_reply(txn, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL, NULL);
+		return;
+	}
+	if (!dialog_take_cseq(&pair->leg[leg], req)) {
+		sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, "CSeq out of order", NULL, NULL);
+		return;
+	}
+	if (MSG_IS_BYE(req)) {
+		bye_received(pair, leg, txn, req);
+		return;
+	}
+	if (pair->call->state == CALL_ENDING) {
+		sip_server_reply(txn, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL, NULL);
+		return;
+	}
+	ret = carry_check_require(req, &unsupported);
+	if (ret) {
+		sip_server_reply(txn, ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR,
+			NULL, unsupported ? "Unsupported" : NULL, unsupported);
+		free(unsupported);
+		return;
+	}
+	if (MSG_IS_OPTIONS(req)) {
+		sip_server_reply(txn, SIP_OK, NULL, "Allow", CALL_ALLOW);
+	} else if (MSG_IS_INVITE(req) || MSG_IS_INFO(req) || strcmp(req->sip_method, "PRACK") == 0 ||
+		strcmp(req->sip_method, "UPDATE") == 0) {
+		carry_request(pair, leg, txn, req);
+	} else {
+		bool known = MSG_IS_REFER(req) || MSG_IS_NOTIFY(req) || MSG_IS_SUBSCRIBE(req) ||
+			MSG_IS_MESSAGE(req) || MSG_IS_REGISTER(req) || MSG_IS_PUBLISH(req);
+
+		sip_server_reply(txn, known ? SIP_METHOD_NOT_ALLOWED : SIP_NOT_IMPLEMENTED, NULL,
+			"Allow", CALL_ALLOW);
+	}
+}

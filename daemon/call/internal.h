@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Private to the call room: how a call is made of dialogs and exchanges.
+ *
+ *        leg A (made the call)                       leg B (is called)
+ *   sip_server INVITE ──────────── exchange ───────────── sip_client INVITE
+ *   dialog  a.tag=1   ◄─────────── pair 1 ──────────────► dialog b.tag=x   } forked early
+ *   dialog  a.tag=2   ◄─────────── pair 2 ──────────────► dialog b.tag=y   } dialogs
+ *
+ * A pair joins one dialog of leg A with one of leg B. An exchange is one request of one leg that is
+ * carried to the other, and its answer back: the first INVITE, a re-INVITE, UPDATE, PRACK, INFO.
+ * What ends a call (BYE, CANCEL) is answered here, and asked for anew on the other leg. */
+#ifndef VIADUCT_CALL_INTERNAL_H
+#define VIADUCT_CALL_INTERNAL_H
+
+#include "base/loop.h"
+#include "base/table.h"
+#include "call/call.h"
+#include "route/route.h"
+#include "sip/dialog.h"
+
+#include <utlist.h>
+
+#define CALL_PAIRS_MAX	   20  /* forked early dialogs of one call */
+#define CALL_EXCHANGES_MAX 16  /* requests under way at once in one call */
+#define CALL_NUMBER_MAX	   128 /* bytes of a called or calling user part */
+#define RETRY_AFTER_S	   "5" /* with 503 for limits */
+
+/* The To tag by which a request finds its dialog: ours. On leg A each pair has its own, on leg B all
+ * pairs share the one of the INVITE's From. */
+struct tag {
+	char text[DIALOG_TAG_LEN + 1];
+	enum leg leg;
+	struct call *call;
+	struct pair *pair; /* leg A alone */
+	UT_hash_handle hh;
+};
+
+struct pair {
+	struct call *call;
+	struct dialog leg[2];
+	bool has_dialog_a; /* leg[LEG_A] is initialised: leg[LEG_B] always is */
+	struct tag tag_a;
+	char *early_answer; /* SDP of the last 1xx from B with one; NULL = none */
+	size_t early_answer_len;
+	struct pair *prev, *next;
+};
+
+enum exchange_sdp { SDP_NONE, SDP_OFFERED, SDP_DELAYED, SDP_DONE };
+
+struct exchange {
+	struct call *call;
+	struct pair *pair; /* NULL for the first INVITE until its 2xx */
+	enum leg from;
+	bool is_invite;
+	bool is_initial;
+	bool accepted;	   /* a 2xx was passed on: waits for the ACK */
+	bool ack_waits;	   /* delayed offer: our ACK goes when theirs has come, with the answer */
+	bool bye_after_ack; /* RFC 3261 15: the callee's BYE waits for the ACK */
+	enum exchange_sdp sdp;
+	struct sip_server *server; /* on leg from; NULL once done with */
+	struct sip_client *client; /* on the other leg; NULL once done with */
+	uint32_t client_cseq;	   /* of the request we sent */
+	const struct peer_config *client_peer; /* whom we sent it to */
+	struct sip_dest client_dest;
+	char *ack;		   /* bytes of the ACK we sent for the 2xx, for its retransmissions */
+	size_t ack_len;
+	struct exchange *prev, *next;
+};
+
+/* An INVITE that came twice by different ways has all of these alike (RFC 3261 8.2.2.2). */
+struct merge_key {
+	uint64_t hash[2];
+};
+
+struct call {
+	struct calls *calls;
+	uint64_t id;
+	struct config *cfg; /* that it began with */
+	enum call_state state;
+	bool held;
+	const struct peer_config *peer[2];
+	struct route_result route;
+	unsigned attempt; /* index in route.to */
+	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1]; /* numbers */
+	uint64_t setup_ms, answered_ms;
+	struct media_session *media;
+	struct exchange *initial;   /* the first INVITE's, until its ACK */
+	struct exchange *exchanges; /* all of them, initial included */
+	unsigned exchange_count;
+	struct pair *pairs;
+	unsigned pair_count;
+	struct pair *answered;	     /* the pair that won */
+	bool progressed;	     /* the present attempt has sent a provisional response */
+	struct tag tag_b;	     /* of the present attempt's INVITE */
+	bool tag_b_added;
+	int last_error;		     /* code of the last attempt that failed */
+	struct loop_timer attempt_timer; /* no provisional: next peer; then timer C */
+	struct merge_key merge_key;
+	UT_hash_handle hh_merge;
+	bool merge_added;
+	unsigned index; /* place in calls->order */
+	UT_hash_handle hh_id;
+	struct call *next_dead;
+};
+
+/* Calls in order of their ids; the places of ended ones stay empty until the vector is packed. */
+struct order {
+	struct call **slot;
+	uint64_t *id;
+	unsigned len, room, dead;
+};
+
+struct calls {
+	struct loop *loop;
+	struct config *cfg;
+	struct sip *sip;
+	struct media *media;
+	calls_event_fn *event;
+	void *event_ctx;
+	uint64_t next_id;
+	struct call *by_id;
+	struct tag *tags;
+	struct call *by_merge_key;
+	struct order order;
+	unsigned live;
+	bool shutting_down;
+	uint64_t rate_window_ms; /* start of the second that rate_count counts */
+	unsigned rate_count;
+	struct calls_status counters;
+	unsigned *peer_live; /* live calls by peer index of cfg, each leg counted */
+	struct loop_timer reaper;
+	struct call *dead; /* ended calls, freed from the loop: handlers may still hold them */
+};
+
+/* ---- call.c: the table and a call's life ---- */
+struct call *call_new(struct calls *calls, const struct peer_config *from);
+/* Frees the call once nothing of it is under way any more. */
+void call_release_if_done(struct call *call);
+void call_event(struct call *call, const char *kind, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+struct pair *pair_new(struct call *call);
+void pair_free(struct pair *pair);
+struct pair *pair_by_remote_tag(struct call *call, const char *remote_tag);
+int tag_add(struct calls *calls, struct tag *tag);
+void tag_del(struct calls *calls, struct tag *tag);
+int merge_key_add(struct call *call, const osip_message_t *invite);
+bool merge_key_exists(struct calls *calls, const osip_message_t *invite);
+void merge_key_del(struct call *call);
+struct exchange *exchange_new(struct call *call, enum leg from);
+void exchange_free(struct exchange *x);
+/* Frees it when neither side has anything more to say, and the call after its last. */
+void exchange_release_if_done(struct exchange *x);
+void call_set_peer(struct call *call, enum leg leg, const struct peer_config *peer);
+/* Whether one more call with that peer is within its calls_max. */
+bool peer_has_room(const struct calls *calls, const struct peer_config *peer);
+
+/* ---- invite.c: the first INVITE ---- */
+void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
+	const struct peer_config *peer);
+/* Ends a call that is not answered: leg A's INVITE gets code, with the end-to-end header fields of
+ * resp (NULL: none) or header: value (NULL: none); the attempt under way is cancelled with reason. */
+struct rejection {
+	int code;
+	const char *phrase; /* NULL: the standard one */
+	const osip_message_t *resp;
+	const char *header, *value;
+	const char *reason; /* of the CANCEL */
+};
+void invite_reject(struct call *call, const struct rejection *why);
+
+/* ---- exchange.c: requests within a dialog ---- */
+void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message_t *req,
+	const struct peer_config *peer);
+/* What both kinds of exchange share as owners of their server transaction. */
+extern const struct sip_server_handlers exchange_server_handlers;
+/* Passes a response of the other leg on, header fields and body; code as given. 0 or -errno, then
+ * nothing was sent. */
+int exchange_respond(
+	struct exchange *x, osip_message_t *resp, int code, const char *local_tag, bool final);
+/* Answers x's request with a bare final response, and forgets the transaction. */
+void exchange_refuse(struct exchange *x, int code, const char *header, const char *value);
+/* A 2xx to INVITE from the other leg (x->pair is its dialog): goes to the leg that asked, and is
+ * ACKed, now or (delayed offer) when the asking leg has done so. 0 or -errno: the 2xx was ACKed, and
+ * nothing was passed on. */
+int exchange_accept(struct exchange *x, osip_message_t *resp);
+/* ACKs the other leg's 2xx; ack: the asking leg's ACK, or NULL. Where the answer is due with it and
+ * not there, or no good, the ACK goes without and the error is returned: the call cannot go on. */
+int exchange_send_ack(struct exchange *x, osip_message_t *ack);
+/* Whether an INVITE of x has no final answer yet, or one that is not acknowledged. */
+bool exchange_is_pending_invite(const struct exchange *x);
+/* Writes into out what msg's body becomes on the other leg: SDP rewritten, the rest as it is.
+ * from: the leg that msg came from. 0 or -errno as media_offer and media_answer. */
+int exchange_carry_body(
+	struct exchange *x, osip_message_t *msg, enum leg from, bool final, osip_message_t *out);
+/* The response code that says an error of the media room. */
+int media_error_code(int error);
+/* The code that an error response of one leg becomes on the other. */
+int carried_error_code(int code);
+
+/* ---- ack.c ---- */
+void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer);
+
+/* ---- dispatch of a request to its dialog ---- */
+/* The pair that a request or ACK with our tag in To belongs to, and the leg that sent it; NULL when
+ * there is none (481). */
+struct pair *pair_of_message(struct calls *calls, osip_message_t *msg,
+	const struct peer_config *peer, enum leg *leg);
+
+/* ---- end.c ---- */
+/* Both legs are ended, whatever state they are in. `by`: the leg that has ended itself (its BYE, its
+ * 481) and hears nothing more; LEG_NONE: both are told. reason: value of a Reason header field, or
+ * NULL. why: for the events. */
+#define LEG_NONE (-1)
+void call_end(struct call *call, int by, const char *reason, const char *why);
+/* What is common to every ending: the media goes, the state is ENDING, the event is told. */
+void call_finish(struct call *call, const char *why);
+void dialog_bye(struct call *call, struct dialog *d, const char *reason);
+void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
+/* Value of the message's Reason header field, or NULL. */
+const char *reason_of(const osip_message_t *msg);
+
+/* ---- carry.c: what crosses from leg to leg ---- */
+/* Header fields that are end to end. */
+int carry_headers(const osip_message_t *from, osip_message_t *to);
+/* The SDP among msg's bodies, NULL if there is none. */
+osip_body_t *carry_find_sdp(const osip_message_t *msg);
+/* Copies bodies and what describes them; where sdp is not NULL it takes the place of the SDP part,
+ * and where it is NULL such a part is left out. */
+int carry_bodies(const osip_message_t *from, osip_message_t *to, const char *sdp, size_t sdp_len);
+/* Whether the message demands an extension that we cannot carry; *unsupported gets the option tags
+ * ("a, b", malloc'd). 0, -EOPNOTSUPP, -ENOMEM. */
+int carry_check_require(const osip_message_t *msg, char **unsupported);
+/* Value of the first header field of that name, NULL if there is none. */
+const char *header_value(const osip_message_t *msg, const char *name);
+
+#define CALL_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* viaductd: reads the configuration, opens the rooms, runs the loop, takes signals. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "call/call.h"
+#include "config/config.h"
+#include "control/control.h"
+
+#define DEFAULT_CONFIG	"/etc/viaduct/viaduct.yaml"
+#define STOP_GRACE_MS	1000 /* for the BYEs of a stop to be answered */
+#define STOP_POLL_MS	20
+#define DESCRIPTORS_MAX 65536
+
+/* Exit codes, as in viaductd(8). */
+enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_CONFIG };
+
+struct daemon {
+	struct loop *loop;
+	const char *file;
+	struct config *cfg;
+	struct calls *calls;
+	struct control *control;
+	struct loop_fd signals;
+	struct loop_timer stop_timer;
+	uint64_t stop_deadline_ms;
+};
+
+static const char help_text[] =
+	"usage: viaductd [options] [FILE]\n"
+	"\n"
+	"The mediation server. Reads FILE (" DEFAULT_CONFIG " by default), stays in the\n"
+	"foreground, logs to standard error.\n"
+	"\n"
+	"  -c, --check FILE  validate FILE and exit: one line a mistake\n"
+	"  -l, --log LEVEL   error, warn, info or debug, instead of the file's\n"
+	"  -V, --version     print the version\n"
+	"  -h, --help        print this\n"
+	"\n"
+	"SIGHUP reloads FILE, SIGTERM and SIGINT end every call and stop.\n"
+	"Exit codes: 0 stopped as asked, 1 failed, 2 usage, 3 the configuration has mistakes.\n";
+
+/* Reads the file anew. On refusal *text holds the reasons (malloc'd). */
+static int reload(void *ctx, char **text)
+{
+	struct daemon *d = ctx;
+	struct config *cfg = NULL;
+	size_t len = 0;
+	FILE *errors;
+	int ret;
+
+	*text = NULL;
+	errors = open_memstream(text, &len);
+	if (!errors)
+		return -ENOMEM;
+	ret = config_load(&cfg, d->file, errors);
+	if (!ret)
+		ret = calls_reload(d->calls, cfg, errors);
+	fclose(errors);
+	if (ret) {
+		config_unref(cfg);
+		log_error("reload refused, the old configuration stays: %s", *text);
+		return ret;
+	}
+	free(*text);
+	*text = NULL;
+	control_reload(d->control, cfg);
+	log_set_level(cfg->log_level);
+	config_unref(d->cfg);
+	d->cfg = cfg;
+	log_info("reloaded %s: %u peers, %u routes", d->file, cfg->peer_count, cfg->route_count);
+	return 0;
+}
+
+static void stop_poll(struct loop_timer *t)
+{
+	struct daemon *d = (struct daemon *)((char *)t - offsetof(struct daemon, stop_timer));
+
+	if (calls_count(d->calls) == 0 || loop_now_ms(d->loop) >= d->stop_deadline_ms)
+		loop_stop(d->loop);
+	else
+		loop_timer_start(d->loop, t, STOP_POLL_MS);
+}
+
+static void stop(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->stop_deadline_ms)
+		return;
+	log_info("stopping: %u calls to end", calls_count(d->calls));
+	d->stop_deadline_ms = loop_now_ms(d->loop) + STOP_GRACE_MS;
+	calls_shutdown(d->calls);
+	d->stop_timer.fire = stop_poll;
+	loop_timer_start(d->loop, &d->stop_timer, STOP_POLL_MS);
+}
+
+static void signal_ready(struct loop_fd *lf, uint32_t events)
+{
+	struct daemon *d = (struct daemon *)((char *)lf - offsetof(struct daemon, signals));
+	struct signalfd_siginfo info;
+	char *text;
+
+	(void)events;
+	if (read(lf->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGHUP) {
+		stop(d);
+	} else if (reload(d, &text)) {
+		free(text);
+	}
+}
+
+static int open_signals(struct daemon *d)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	d->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (d->signals.fd < 0)
+		return -errno;
+	d->signals.ready = signal_ready;
+	return loop_fd_add(d->loop, &d->signals, EPOLLIN);
+}
+
+static void tell_event(void *ctx, uint64_t call_id, const char *kind, const char *text)
+{
+	struct daemon *d = ctx;
+
+	if (d->control)
+		control_event(d->control, call_id, kind, text);
+}
+
+static int run(struct daemon *d)
+{
+	struct control_handlers handlers = {.ctx = d, .reload = reload, .stop = stop};
+	int ret;
+
+	d->signals.fd = -1;
+	ret = loop_new(&d->loop);
+	if (ret)
+		return ret;
+	ret = open_signals(d);
+	if (ret)
+		goto cleanup;
+	ret = calls_new(&d->calls, d->loop, d->cfg, DATAPLANE_XDP, tell_event, d);
+	if (ret)
+		goto cleanup;
+	ret = control_new(&d->control, d->loop, d->calls, d->cfg, &handlers);
+	if (ret) {
+		log_error("control socket: %s", strerror(-ret));
+		goto cleanup;
+	}
+	log_info("viaductd " VIADUCT_VERSION " ready: %u listeners, %u peers, %u routes",
+		d->cfg->listener_count, d->cfg->peer_count, d->cfg->route_count);
+	ret = loop_run(d->loop);
+	log_info("stopped");
+cleanup:
+	control_free(d->control);
+	d->control = NULL;
+	calls_free(d->calls);
+	if (d->signals.fd >= 0)
+		close(d->signals.fd);
+	loop_free(d->loop);
+	return ret;
+}
+
+static int check(const char *file)
+{
+	struct config *cfg = NULL;
+
+	if (config_load(&cfg, file, stderr))
+		return EXIT_CONFIG;
+	printf("%s: good: %u listeners, %u peers, %u routes\n", file, cfg->listener_count,
+		cfg->peer_count, cfg->route_count);
+	config_unref(cfg);
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"check", required_argument, NULL, 'c'},
+		{"log", required_argument, NULL, 'l'}, {"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	struct rlimit files = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
+	struct daemon d = {.file = DEFAULT_CONFIG};
+	enum log_level level;
+	bool level_given = false;
+	int opt, ret;
+
+	while ((opt = getopt_long(argc, argv, "c:l:Vh", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			return check(optarg);
+		case 'l':
+			if (log_level_parse(&level, optarg)) {
+				fprintf(stderr,
+					"viaductd: --log %s: expected error, warn, info or debug\n",
+					optarg);
+				return EXIT_USAGE;
+			}
+			level_given = true;
+			break;
+		case 'V':
+			printf("viaductd %s\n", VIADUCT_VERSION);
+			return EXIT_OK;
+		case 'h':
+			fputs(help_text, stdout);
+			return EXIT_OK;
+		default:
+			fputs(help_text, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (argc - optind > 1) {
+		fputs(help_text, stderr);
+		return EXIT_USAGE;
+	}
+	if (optind < argc)
+		d.file = argv[optind];
+	if (config_load(&d.cfg, d.file, stderr))
+		return EXIT_CONFIG;
+	log_set_level(level_given ? level : d.cfg->log_level);
+	/* What passes through here is other people's calls: no core files of it. */
+	prctl(PR_SET_DUMPABLE, 0);
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		log_debug("descriptor limit stays as it is: %s", strerror(errno));
+	ret = run(&d);
+	config_unref(d.cfg);
+	return ret ? EXIT_FAILED : EXIT_OK;
+}
