@@ -16,6 +16,7 @@
 #include "call/call.h"
 #include "config/config.h"
 #include "control/control.h"
+#include "privilege.h"
 
 #define DEFAULT_CONFIG	"/etc/viaduct/viaduct.yaml"
 #define STOP_GRACE_MS	1000 /* for the BYEs of a stop to be answered */
@@ -152,7 +153,9 @@ static int run(struct daemon *d)
 	int ret;
 
 	d->signals.fd = -1;
-	ret = loop_new(&d->loop);
+	ret = privilege_drop(d->cfg);
+	if (!ret)
+		ret = loop_new(&d->loop);
 	if (ret)
 		return ret;
 	ret = open_signals(d);

@@ -6,7 +6,7 @@ set -u
 
 build="gcc clang llvm make pkg-config bpftool libc6-dev linux-libc-dev libbpf-dev libxdp-dev libnl-3-dev
 	libnl-route-3-dev libosip2-dev libcyaml-dev libyaml-dev libpcre2-dev libjansson-dev libcap-dev
-	uthash-dev"
+	uthash-dev libjemalloc-dev"
 run="iproute2 ethtool procps"
 test="libcmocka-dev python3 python3-pytest sip-tester baresip-core kamailio sipsak nftables
 	clang-format cppcheck tcpdump"

@@ -53,9 +53,7 @@ void call_finish(struct call *call, const char *why)
 {
 	struct calls *calls = call->calls;
 
-	if (call->answered)
-		calls->counters.answered++;
-	else
+	if (!call->answered)
 		calls->counters.failed++;
 	call->state = CALL_ENDING;
 	loop_timer_stop(calls->loop, &call->attempt_timer);

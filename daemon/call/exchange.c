@@ -54,7 +54,8 @@ int exchange_carry_body(
 	size_t len = 0;
 	int ret = 0;
 
-	if (!sdp || x->sdp == SDP_DONE || (MSG_IS_RESPONSE(msg) && x->sdp == SDP_NONE))
+	if (!sdp || x->sdp == SDP_DONE || (MSG_IS_RESPONSE(msg) && x->sdp == SDP_NONE) ||
+		(MSG_IS_REQUEST(msg) && MSG_IS_INFO(msg)))
 		return carry_bodies(msg, out, NULL, 0);
 	if (sdp_is_offer(x, msg))
 		ret = media_offer(x->call->media, from, sdp->body, sdp->length, &text, &len);
@@ -201,13 +202,19 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 static void request_failed(void *owner, struct sip_client *txn, int error)
 {
 	struct exchange *x = owner;
+	struct call *call = x->call;
 
-	(void)txn;
+	sip_client_abandon(txn);
+	x->client = NULL;
+	if (call->state == CALL_ENDING) {
+		exchange_release_if_done(x);
+		return;
+	}
 	if (x->sdp == SDP_OFFERED && x->server)
-		media_offer_failed(x->call->media);
+		media_offer_failed(call->media);
 	exchange_refuse(x, error == -ETIMEDOUT ? SIP_REQUEST_TIME_OUT : SIP_SERVICE_UNAVAILABLE, NULL,
 		NULL);
-	call_end(x->call, LEG_NONE, "SIP;cause=408;text=\"Request timeout\"", "no answer in dialog");
+	call_end(call, LEG_NONE, "SIP;cause=408;text=\"Request timeout\"", "no answer in dialog");
 }
 
 static void client_gone(void *owner, struct sip_client *txn)
@@ -285,7 +292,10 @@ struct pair *pair_of_message(struct calls *calls, osip_message_t *msg,
 		return NULL;
 	*leg = tag->leg;
 	pair = tag->leg == LEG_A ? tag->pair : pair_by_remote_tag(tag->call, from_tag);
-	if (!pair || strcmp(pair->leg[*leg].remote_tag, from_tag) != 0 ||
+	/* A branch of a fork that was too late is no dialog to carry anything in. */
+	if (!pair || !pair->has_dialog_a || (pair->call->answered && pair->call->answered != pair))
+		return NULL;
+	if (strcmp(pair->leg[*leg].remote_tag, from_tag) != 0 ||
 		strcmp(pair->leg[*leg].peer->name, peer->name) != 0)
 		return NULL;
 	if (osip_call_id_to_str(msg->call_id, &call_id))
@@ -305,7 +315,8 @@ static int check_glare(struct call *call, enum leg leg, bool is_invite, bool has
 	DL_FOREACH(call->exchanges, x) {
 		bool open_offer = x->sdp == SDP_OFFERED && x->server && !x->accepted;
 
-		if (is_invite ? !exchange_is_pending_invite(x) : !(has_offer && open_offer))
+		if (!(is_invite && exchange_is_pending_invite(x)) &&
+			!((is_invite || has_offer) && open_offer))
 			continue;
 		return x->from == leg ? SIP_INTERNAL_SERVER_ERROR : SIP_REQUEST_PENDING;
 	}

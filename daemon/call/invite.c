@@ -254,6 +254,8 @@ static void provisional(struct exchange *x, struct sip_client *txn, osip_message
 	/* RFC 3261 16.6 timer C, started anew by each. */
 	loop_timer_start(call->calls->loop, &call->attempt_timer,
 		(uint64_t)call->cfg->ring_timeout_s * 1000);
+	if (resp->status_code == SIP_TRYING)
+		return;
 	pair = pair_for_response(x, txn, resp);
 	if (!pair)
 		return;
@@ -356,6 +358,7 @@ static void answered(struct exchange *x, struct sip_client *txn, osip_message_t 
 		return;
 	}
 	call->answered = pair;
+	call->calls->counters.answered++;
 	free(pair->early_answer);
 	pair->early_answer = NULL;
 	drop_other_pairs(call, pair);
@@ -463,8 +466,9 @@ static void client_gone(void *owner, struct sip_client *txn)
 	exchange_release_if_done(x);
 }
 
+/* 100 is wanted: it is a sign that the peer is at work, and so stops the attempt's timer. */
 static const struct sip_client_handlers invite_handlers = {
-	.response = response_received, .failed = invite_failed, .gone = client_gone};
+	.want_100 = true, .response = response_received, .failed = invite_failed, .gone = client_gone};
 
 /* The attempt is given up, but its INVITE is out: an exchange of its own hears how that ends. */
 static void orphan_attempt(struct call *call)

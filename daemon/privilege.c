@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "privilege.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define PORT_UNPRIVILEGED 1024
+#define CAPS_MAX	  4
+
+static unsigned needed_caps(const struct config *cfg, cap_value_t caps[CAPS_MAX])
+{
+	unsigned n = 0;
+
+	caps[n++] = CAP_BPF;
+	caps[n++] = CAP_NET_ADMIN;
+	caps[n++] = CAP_PERFMON;
+	for (unsigned i = 0; i < cfg->listener_count; i++) {
+		if (cfg->listener[i].address.local.port < PORT_UNPRIVILEGED) {
+			caps[n++] = CAP_NET_BIND_SERVICE;
+			break;
+		}
+	}
+	return n;
+}
+
+/* The directory that our pins lie in belongs to the user who will write there. */
+static int give_pin_dir(const struct config *cfg, uid_t uid, gid_t gid)
+{
+	char dir[512];
+
+	snprintf(dir, sizeof(dir), "%s/viaduct-%s", cfg->bpf_dir, cfg->instance);
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return -errno;
+	return chown(dir, uid, gid) ? -errno : 0;
+}
+
+static int become(const struct config *cfg)
+{
+	const struct passwd *pw;
+	int ret;
+
+	errno = 0;
+	pw = getpwnam(cfg->user);
+	if (!pw) {
+		log_error("user \"%s\" does not exist", cfg->user);
+		return errno ? -errno : -ENOENT;
+	}
+	ret = give_pin_dir(cfg, pw->pw_uid, pw->pw_gid);
+	if (ret) {
+		log_error("%s/viaduct-%s: %s; is a bpf file system mounted there?", cfg->bpf_dir,
+			cfg->instance, strerror(-ret));
+		return ret;
+	}
+	if (prctl(PR_SET_KEEPCAPS, 1) || initgroups(pw->pw_name, pw->pw_gid) ||
+		setgid(pw->pw_gid) || setuid(pw->pw_uid)) {
+		ret = -errno;
+		log_error("cannot become user \"%s\": %s", cfg->user, strerror(-ret));
+	}
+	return ret;
+}
+
+int privilege_drop(const struct config *cfg)
+{
+	cap_value_t wanted[CAPS_MAX], had[CAPS_MAX];
+	unsigned n = needed_caps(cfg, wanted), kept = 0;
+	cap_t caps = cap_get_proc();
+	cap_flag_value_t value;
+	int ret = 0;
+
+	if (!caps)
+		return -errno;
+	for (unsigned i = 0; i < n; i++) {
+		if (cap_get_flag(caps, wanted[i], CAP_PERMITTED, &value) == 0 && value == CAP_SET)
+			had[kept++] = wanted[i];
+	}
+	cap_free(caps);
+	if (cfg->user[0] && geteuid() == 0)
+		ret = become(cfg);
+	if (ret)
+		return ret;
+	caps = cap_init();
+	if (!caps)
+		return -errno;
+	if (cap_set_flag(caps, CAP_PERMITTED, (int)kept, had, CAP_SET) ||
+		cap_set_flag(caps, CAP_EFFECTIVE, (int)kept, had, CAP_SET) ||
+		cap_set_proc(caps) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+		ret = -errno;
+		log_error("capabilities cannot be dropped: %s", strerror(-ret));
+	}
+	cap_free(caps);
+	return ret;
+}

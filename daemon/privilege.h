@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the daemon may do: no more than its work needs. */
+#ifndef VIADUCT_PRIVILEGE_H
+#define VIADUCT_PRIVILEGE_H
+
+#include "config/config.h"
+
+/* Before anything is opened: becomes cfg->user (where one is named and we are root), with the pin
+ * directory made over to it, and keeps of the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON,
+ * and CAP_NET_BIND_SERVICE where a listener's port asks for it. No new privileges ever after.
+ * 0 or -errno, with the cause logged. */
+int privilege_drop(const struct config *cfg);
+
+#endif
