@@ -17,12 +17,12 @@
 #define SIDE_COUNT    2
 
 #define CONFIG_SIDE_ADDRESSES_MAX 8
-#define CONFIG_LISTENERS_MAX	  64
-#define CONFIG_PEERS_MAX	  4096
-#define CONFIG_ROUTES_MAX	  20000
-#define CONFIG_ROUTE_PEERS_MAX	  16
-#define CONFIG_CODECS_MAX	  32
-#define CONFIG_SOURCES_MAX	  32
+#define CONFIG_LISTENERS_MAX      64
+#define CONFIG_PEERS_MAX          4096
+#define CONFIG_ROUTES_MAX         20000
+#define CONFIG_ROUTE_PEERS_MAX    16
+#define CONFIG_CODECS_MAX         32
+#define CONFIG_SOURCES_MAX        32
 
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP };
 enum peer_kind { PEER_DIRECT, PEER_TRUNK };
@@ -35,19 +35,21 @@ struct side_address {
 };
 
 struct side_config {
-	char *device; /* interface name */
+	char *device;  /* interface name */
 	uint16_t vlan; /* 802.1Q id on that device, 0 = untagged */
-	struct side_address address[CONFIG_SIDE_ADDRESSES_MAX]; /* first of a family is its default */
+	struct side_address
+		address[CONFIG_SIDE_ADDRESSES_MAX]; /* first of a family is its default */
 	unsigned address_count;
 	uint16_t media_port_min, media_port_max; /* inclusive; min even */
-	uint8_t dscp;				 /* of media sent from this side */
+	uint8_t dscp;                            /* of media sent from this side */
 };
 
 struct listener_config {
-	char *name;
+	char *name; /* one written without an address serves both families: the second is "name/6"
+		     */
 	uint8_t side;
 	enum transport transport;
-	struct side_address address; /* local.port is the port */
+	struct side_address address; /* local.port is the port, advertised.port too */
 };
 
 /* A peer: IP-PBX, PSTN gateway (direct), or a provider's trunk. Identified by source address and
@@ -56,29 +58,32 @@ struct peer_config {
 	char *name;
 	enum peer_kind kind;
 	uint8_t side;
-	unsigned listener;	  /* index; requests to it leave from here, its own arrive here */
+	unsigned listener;        /* index; requests to it leave from here, its own arrive here */
 	enum transport transport; /* the listener's */
-	struct addr address;	  /* where requests go */
+	struct addr address;      /* where requests go */
 	struct {
 		struct addr net;
 		unsigned prefix_len;
-	} source[CONFIG_SOURCES_MAX]; /* its requests may come from here; address/32 (/128) is first */
+	} source[CONFIG_SOURCES_MAX]; /* its requests may come from here; address/32 (/128) is first
+				       */
 	unsigned source_count;
 	char *codec[CONFIG_CODECS_MAX]; /* allowed audio codecs by SDP name, in order; none = all */
 	unsigned codec_count;
-	uint8_t media_family; /* 4, 6: family of the SDP we write to it; the address's own by default */
-	bool latch;	      /* media may lock once onto another source in the prefix */
-	unsigned latch_prefix_v4, latch_prefix_v6; /* 32 and 128 by default: port alone may differ */
-	unsigned rtp_timeout_s;	     /* active call without media; 0 = never */
+	uint8_t media_family; /* 4, 6: family of the SDP we write to it; the address's own by
+				 default */
+	bool latch;           /* media may lock once onto another source in the prefix */
+	unsigned latch_prefix_v4,
+		latch_prefix_v6;     /* 32 and 128 by default: port alone may differ */
+	unsigned rtp_timeout_s;      /* active call without media; 0 = never */
 	unsigned rtp_timeout_held_s; /* held call without media; 0 = never */
-	unsigned calls_max;	     /* 0 = the global limit alone */
+	unsigned calls_max;          /* 0 = the global limit alone */
 };
 
 /* Ordered: the first route whose from and called match is taken. */
 struct route_config {
-	char *name;	/* may be "" */
-	int from;	/* peer index, -1 = any */
-	char *called;	/* PCRE2 pattern as written, anchored both ends; NULL = any */
+	char *name;        /* may be "" */
+	int from;          /* peer index, -1 = any */
+	char *called;      /* PCRE2 pattern as written, anchored both ends; NULL = any */
 	void *called_code; /* pcre2_code *, compiled (JIT); NULL = any */
 	unsigned to[CONFIG_ROUTE_PEERS_MAX]; /* peer indexes, tried in order */
 	unsigned to_count;
@@ -96,20 +101,32 @@ struct config {
 	struct route_config *route;
 	unsigned route_count;
 
-	unsigned calls_max;	   /* live calls */
+	unsigned calls_max;        /* live calls */
 	unsigned calls_per_second; /* new calls a second, 0 = no limit */
 	unsigned tcp_connections_max;
-	unsigned max_forwards;	   /* written where a request has none */
-	unsigned ring_timeout_s;   /* INVITE without a final answer, RFC 3261 timer C */
+	unsigned max_forwards;      /* written where a request has none */
+	unsigned ring_timeout_s;    /* INVITE without a final answer, RFC 3261 timer C */
 	unsigned attempt_timeout_s; /* without any provisional: the next peer of the route */
 	unsigned port_quarantine_s;
 	bool silent_strangers; /* no answer to unknown sources, instead of 403 */
 	enum log_level log_level;
-	char *user; /* run as, "" = stay */
-	char *bpf_dir; /* where pins live: <bpf_dir>/viaduct-<instance> */
-	char *instance; /* "default" */
+	char *user;            /* run as, "" = stay */
+	char *bpf_dir;         /* where pins live: <bpf_dir>/viaduct-<instance> */
+	char *instance;        /* "default" */
 	uint32_t control_port; /* netlink port id of the control socket */
 	char *control_group;   /* whose members may use the CLI besides root; "" = nobody */
+
+	/* Private to the config and route rooms. */
+	struct source_index *sources; /* see config_find_peer */
+	unsigned *peer_by_name;       /* peer indexes in the order of their names */
+	/* Route indexes in order: of peer p alone route_of[route_start[p]..route_start[p + 1] - 1],
+	 * of any peer route_any[0..route_any_count - 1]. */
+	unsigned *route_start, *route_of, *route_any;
+	unsigned route_any_count;
+	struct config_lines {
+		unsigned device[SIDE_COUNT], vlan[SIDE_COUNT];
+		unsigned user, bpf_dir, instance, control_port;
+	} line; /* where they are written, or would be: for config_check_reload */
 };
 
 /* Reads, validates, resolves. On a mistake writes one line per mistake to errors, each
@@ -119,8 +136,8 @@ int config_load(struct config **out, const char *file, FILE *errors);
 struct config *config_ref(struct config *cfg);
 void config_unref(struct config *cfg);
 
-/* Whether cfg can replace old in a running daemon; what cannot change without a restart (devices,
- * bpf_dir, instance, control_port, user) gets its line in errors. 0 or -EINVAL. */
+/* Whether cfg can replace old in a running daemon; what cannot change without a restart (devices
+ * and their VLANs, bpf_dir, instance, control_port, user) gets its line in errors. 0 or -EINVAL. */
 int config_check_reload(const struct config *old, const struct config *cfg, FILE *errors);
 
 /* The peer whose source and listener this is; NULL = stranger. The most specific prefix wins.
@@ -130,7 +147,7 @@ const struct peer_config *config_find_peer(
 const struct peer_config *config_peer_by_name(const struct config *cfg, const char *name);
 unsigned config_peer_index(const struct config *cfg, const struct peer_config *peer);
 const char *transport_name(enum transport t); /* "udp", "tcp" */
-const char *side_name(unsigned side);	      /* "internal", "external" */
+const char *side_name(unsigned side);         /* "internal", "external" */
 /* The side's first address of that family (4 or 6), NULL if it has none. */
 const struct side_address *side_address_of(const struct side_config *side, uint8_t family);
 

@@ -5,6 +5,8 @@
 
 #include "config/config.h"
 
+#define ROUTE_CALLED_MAX 256 /* bytes of a called number; a longer one matches no route */
+
 enum route_verdict {
 	ROUTE_FOUND,
 	ROUTE_NONE,   /* nothing matches: 404 */

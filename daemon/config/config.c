@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "config/config.h"
+
+#include <pcre2.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/source_index.h"
+
+static void config_free(struct config *cfg)
+{
+	for (unsigned i = 0; i < cfg->route_count; i++) {
+		pcre2_code_free(cfg->route[i].called_code);
+		free(cfg->route[i].called);
+		free(cfg->route[i].name);
+	}
+	for (unsigned i = 0; i < cfg->peer_count; i++) {
+		for (unsigned j = 0; j < cfg->peer[i].codec_count; j++)
+			free(cfg->peer[i].codec[j]);
+		free(cfg->peer[i].name);
+	}
+	for (unsigned i = 0; i < cfg->listener_count; i++)
+		free(cfg->listener[i].name);
+	for (unsigned i = 0; i < SIDE_COUNT; i++)
+		free(cfg->side[i].device);
+	source_index_free(cfg->sources);
+	free(cfg->peer_by_name);
+	free(cfg->route_start);
+	free(cfg->route_of);
+	free(cfg->route_any);
+	free(cfg->route);
+	free(cfg->peer);
+	free(cfg->listener);
+	free(cfg->control_group);
+	free(cfg->instance);
+	free(cfg->bpf_dir);
+	free(cfg->user);
+	free(cfg->file);
+	free(cfg);
+}
+
+struct config *config_ref(struct config *cfg)
+{
+	cfg->refs++;
+	return cfg;
+}
+
+void config_unref(struct config *cfg)
+{
+	if (cfg && --cfg->refs == 0)
+		config_free(cfg);
+}
+
+const struct peer_config *config_find_peer(
+	const struct config *cfg, const struct addr *source, unsigned listener)
+{
+	unsigned peer;
+
+	if (source_index_find(cfg->sources, listener, source, &peer))
+		return NULL;
+	return &cfg->peer[peer];
+}
+
+const struct peer_config *config_peer_by_name(const struct config *cfg, const char *name)
+{
+	unsigned low = 0, high = cfg->peer_count;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		const struct peer_config *peer = &cfg->peer[cfg->peer_by_name[middle]];
+		int order = strcmp(name, peer->name);
+
+		if (order == 0)
+			return peer;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+unsigned config_peer_index(const struct config *cfg, const struct peer_config *peer)
+{
+	return (unsigned)(peer - cfg->peer);
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/document.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+struct reader {
+	yaml_parser_t parser;
+	const uint8_t *data;
+	size_t len;
+	struct mistakes *mistakes;
+	unsigned nodes;
+};
+
+static unsigned line_of(const yaml_event_t *event)
+{
+	return (unsigned)event->start_mark.line + 1;
+}
+
+static unsigned line_at_offset(const struct reader *r, size_t offset)
+{
+	unsigned line = 1;
+
+	for (size_t i = 0; i < offset && i < r->len; i++)
+		line += r->data[i] == '\n';
+	return line;
+}
+
+/* libyaml gives a reader's error an offset, a scanner's or parser's a mark. */
+static int parser_mistake(struct reader *r)
+{
+	const yaml_parser_t *p = &r->parser;
+	const char *problem = p->problem ? p->problem : "cannot be parsed";
+
+	switch (p->error) {
+	case YAML_MEMORY_ERROR:
+		return -ENOMEM;
+	case YAML_READER_ERROR:
+		mistake_add_line(r->mistakes, line_at_offset(r, p->problem_offset), "syntax",
+			"%s; expected text in UTF-8", problem);
+		return -EINVAL;
+	default:
+		mistake_add_line(r->mistakes, (unsigned)p->problem_mark.line + 1, "syntax",
+			"%s%s%s at column %zu; expected well-formed YAML",
+			p->context ? p->context : "", p->context ? ": " : "", problem,
+			p->problem_mark.column + 1);
+		return -EINVAL;
+	}
+}
+
+static int next_event(struct reader *r, yaml_event_t *event)
+{
+	return yaml_parser_parse(&r->parser, event) ? 0 : parser_mistake(r);
+}
+
+static struct node *add_child(struct node *parent)
+{
+	if (parent->child_count == parent->child_room) {
+		unsigned room = parent->child_room ? parent->child_room * 2 : 4;
+		struct node *child = realloc(parent->child, room * sizeof(*child));
+
+		if (!child)
+			return NULL;
+		parent->child = child;
+		parent->child_room = room;
+	}
+	memset(&parent->child[parent->child_count], 0, sizeof(struct node));
+	return &parent->child[parent->child_count++];
+}
+
+static int scalar_text(struct reader *r, const yaml_event_t *event, char **out)
+{
+	const char *value = (const char *)event->data.scalar.value;
+	size_t len = event->data.scalar.length;
+
+	if (strlen(value) != len) {
+		mistake_add_line(r->mistakes, line_of(event), "syntax",
+			"a NUL character in a text; expected printable text");
+		return -EINVAL;
+	}
+	*out = strdup(value);
+	return *out ? 0 : -ENOMEM;
+}
+
+/* Takes the key of a mapping's next pair. *out is the new child; NULL at the mapping's end. */
+static int read_key(struct reader *r, struct node *mapping, struct node **out)
+{
+	yaml_event_t event;
+	int ret;
+
+	*out = NULL;
+	ret = next_event(r, &event);
+	if (ret)
+		return ret;
+	if (event.type == YAML_MAPPING_END_EVENT)
+		goto out;
+	if (event.type != YAML_SCALAR_EVENT) {
+		mistake_add_line(r->mistakes, line_of(&event), "syntax",
+			"a key that is not a plain text; expected KEY: VALUE");
+		ret = -EINVAL;
+		goto out;
+	}
+	if (mapping->child_count >= DOCUMENT_KEYS_MAX) {
+		mistake_add_line(r->mistakes, line_of(&event), "syntax",
+			"more than %d keys in one mapping; expected the keys of viaduct.yaml(5)",
+			DOCUMENT_KEYS_MAX);
+		ret = -EINVAL;
+		goto out;
+	}
+	*out = add_child(mapping);
+	if (!*out) {
+		ret = -ENOMEM;
+		goto out;
+	}
+	(*out)->line = line_of(&event);
+	ret = scalar_text(r, &event, &(*out)->key);
+out:
+	yaml_event_delete(&event);
+	return ret;
+}
+
+static int read_node(struct reader *r, struct node *node, unsigned depth, yaml_event_t *event);
+
+static int read_children(struct reader *r, struct node *parent, unsigned depth)
+{
+	yaml_event_t event;
+	struct node *child;
+	int ret;
+
+	for (;;) {
+		child = NULL;
+		if (parent->kind == NODE_MAPPING) {
+			ret = read_key(r, parent, &child);
+			if (ret || !child)
+				return ret;
+		}
+		ret = next_event(r, &event);
+		if (ret)
+			return ret;
+		if (event.type == YAML_SEQUENCE_END_EVENT) {
+			yaml_event_delete(&event);
+			return 0;
+		}
+		if (!child)
+			child = add_child(parent);
+		ret = child ? read_node(r, child, depth + 1, &event) : -ENOMEM;
+		yaml_event_delete(&event);
+		if (ret)
+			return ret;
+	}
+}
+
+static int read_node(struct reader *r, struct node *node, unsigned depth, yaml_event_t *event)
+{
+	if (!node->line)
+		node->line = line_of(event);
+	if (depth > DOCUMENT_DEPTH_MAX || ++r->nodes > DOCUMENT_NODES_MAX) {
+		mistake_add_line(r->mistakes, line_of(event), "syntax",
+			"%s; expected the keys of viaduct.yaml(5)",
+			depth > DOCUMENT_DEPTH_MAX ? "nested too deep" : "too many values");
+		return -EINVAL;
+	}
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		node->kind = NODE_SCALAR;
+		return scalar_text(r, event, &node->text);
+	case YAML_SEQUENCE_START_EVENT:
+		node->kind = NODE_SEQUENCE;
+		return read_children(r, node, depth);
+	case YAML_MAPPING_START_EVENT:
+		node->kind = NODE_MAPPING;
+		return read_children(r, node, depth);
+	default:
+		mistake_add_line(r->mistakes, line_of(event), "syntax",
+			"an alias (*name) is not understood here; expected the value written out");
+		return -EINVAL;
+	}
+}
+
+static int read_document(struct reader *r, struct node *root)
+{
+	yaml_event_t event;
+	unsigned documents = 0;
+	bool end = false;
+	int ret;
+
+	while (!end) {
+		ret = next_event(r, &event);
+		if (ret)
+			return ret;
+		switch (event.type) {
+		case YAML_STREAM_END_EVENT:
+			end = true;
+			break;
+		case YAML_DOCUMENT_START_EVENT:
+			if (documents++) {
+				mistake_add_line(r->mistakes, line_of(&event), "syntax",
+					"a second document begins here; expected one");
+				ret = -EINVAL;
+			}
+			break;
+		case YAML_STREAM_START_EVENT:
+		case YAML_DOCUMENT_END_EVENT:
+			break;
+		default:
+			ret = read_node(r, root, 0, &event);
+			break;
+		}
+		yaml_event_delete(&event);
+		if (ret)
+			return ret;
+	}
+	if (documents && (root->kind != NODE_SCALAR || (root->text && root->text[0])))
+		return 0;
+	mistake_add_line(r->mistakes, 1, "file",
+		"is empty; expected the keys sides, listeners, peers, routes");
+	return -EINVAL;
+}
+
+int document_parse(struct node **out, const uint8_t *data, size_t len, struct mistakes *mistakes)
+{
+	struct reader r = {.data = data, .len = len, .mistakes = mistakes};
+	struct node *root = calloc(1, sizeof(*root));
+	int ret;
+
+	if (!root)
+		return -ENOMEM;
+	if (!yaml_parser_initialize(&r.parser)) {
+		free(root);
+		return -ENOMEM;
+	}
+	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&r.parser, data, len);
+	ret = read_document(&r, root);
+	yaml_parser_delete(&r.parser);
+	if (ret) {
+		document_free(root);
+		return ret;
+	}
+	*out = root;
+	return 0;
+}
+
+static void node_free(struct node *node)
+{
+	for (unsigned i = 0; i < node->child_count; i++)
+		node_free(&node->child[i]);
+	free(node->child);
+	free(node->key);
+	free(node->text);
+}
+
+void document_free(struct node *root)
+{
+	if (!root)
+		return;
+	node_free(root);
+	free(root);
+}
+
+static const struct node *child_n(const struct node *mapping, const char *key, size_t len)
+{
+	for (unsigned i = 0; i < mapping->child_count; i++) {
+		const char *have = mapping->child[i].key;
+
+		if (have && strlen(have) == len && memcmp(have, key, len) == 0)
+			return &mapping->child[i];
+	}
+	return NULL;
+}
+
+const struct node *document_child(const struct node *mapping, const char *key)
+{
+	return child_n(mapping, key, strlen(key));
+}
+
+unsigned document_line(const struct node *root, const char *path)
+{
+	const struct node *node = root;
+
+	while (*path) {
+		const struct node *next = NULL;
+
+		if (*path == '[') {
+			char *end;
+			unsigned long i = strtoul(path + 1, &end, 10);
+
+			if (node->kind == NODE_SEQUENCE && i < node->child_count)
+				next = &node->child[i];
+			path = *end ? end + 1 : end;
+		} else {
+			size_t len = strcspn(path += *path == '.', ".[");
+
+			next = child_n(node, path, len);
+			path += len;
+		}
+		if (!next)
+			break;
+		node = next;
+	}
+	return node->line;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/keys.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viaduct_control.h"
+
+/* clang-format off */
+static const struct key keys[] = {
+	{"sides", "the mappings internal and external", 0, 0, 0, NULL},
+	{"sides.*", "a mapping with at least device and addresses", 0, 0, 0, NULL},
+	{"sides.*.device", "the name of a network device, such as eth0", 0, 0, 0, NULL},
+	{"sides.*.vlan", "an 802.1Q id or 0 for untagged,", 0, 4094, 0, NULL},
+	{"sides.*.addresses", "a list of this host's addresses", 0, 0, 0, NULL},
+	{"sides.*.addresses[]", "an IPv4 or IPv6 address", 0, 0, 0, NULL},
+	{"sides.*.advertise", "a list as long as addresses", 0, 0, 0, NULL},
+	{"sides.*.advertise[]", "an IPv4 or IPv6 address", 0, 0, 0, NULL},
+	{"sides.*.media_ports", "FIRST-LAST, FIRST even and from 1024, LAST to 65535", 0, 0, 0, "16384-32767"},
+	{"sides.*.dscp", "a DSCP,", 0, 63, 46, NULL},
+	{"listeners", "a list of {name, side, transport, port}", 0, 0, 0, NULL},
+	{"listeners[]", "a mapping with at least name, side and transport", 0, 0, 0, NULL},
+	{"listeners[].name", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, NULL},
+	{"listeners[].port", "a UDP or TCP port,", 1, 65535, 5060, NULL},
+	{"listeners[].address", "one of the side's addresses", 0, 0, 0, NULL},
+	{"peers", "a list of {name, kind, listener, address}", 0, 0, 0, NULL},
+	{"peers[]", "a mapping with at least name, kind, listener and address", 0, 0, 0, NULL},
+	{"peers[].name", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, NULL},
+	{"peers[].listener", "the name of a listener", 0, 0, 0, NULL},
+	{"peers[].address", "an address such as 192.0.2.1:5060 or \"[2001:db8::1]:5060\"", 0, 0, 0, NULL},
+	{"peers[].sources", "a list of prefixes", 0, 0, 0, NULL},
+	{"peers[].sources[]", "a prefix such as 192.0.2.0/24 or 2001:db8::/64", 0, 0, 0, NULL},
+	{"peers[].codecs", "a list of codec names", 0, 0, 0, NULL},
+	{"peers[].codecs[]", "a codec's name as in SDP, such as PCMA or telephone-event", 0, 0, 0, NULL},
+	{"peers[].media", "a mapping of media options", 0, 0, 0, NULL},
+	{"peers[].media.latch_prefix", "a mapping with ipv4 or ipv6", 0, 0, 0, NULL},
+	{"peers[].media.latch_prefix.ipv4", "a prefix length,", 8, 32, 32, NULL},
+	{"peers[].media.latch_prefix.ipv6", "a prefix length,", 16, 128, 128, NULL},
+	{"peers[].media.timeout", "seconds, 0 for never,", 0, 86400, 30, NULL},
+	{"peers[].media.timeout_held", "seconds, 0 for never,", 0, 86400, 3600, NULL},
+	{"peers[].calls_max", "live calls, 0 for no limit of its own,", 0, 1000000, 0, NULL},
+	{"routes", "a list of {name, from, called, to}", 0, 0, 0, NULL},
+	{"routes[]", "a mapping with at least to", 0, 0, 0, NULL},
+	{"routes[].name", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, ""},
+	{"routes[].from", "a peer's name, or any", 0, 0, 0, "any"},
+	{"routes[].called", "a regular expression (PCRE2) of at most 256 bytes", 0, 0, 0, NULL},
+	{"routes[].to", "a list of names of peers", 0, 0, 0, NULL},
+	{"routes[].to[]", "the name of a peer", 0, 0, 0, NULL},
+	{"limits", "a mapping of limits", 0, 0, 0, NULL},
+	{"limits.calls", "live calls,", 1, 200000, 20000, NULL},
+	{"limits.calls_per_second", "new calls a second, 0 for no limit,", 0, 100000, 0, NULL},
+	{"limits.tcp_connections", "TCP connections,", 1, 100000, 1024, NULL},
+	{"limits.max_forwards", "hops,", 1, 255, 70, NULL},
+	{"timers", "a mapping of timers", 0, 0, 0, NULL},
+	{"timers.ring", "seconds,", 1, 3600, 180, NULL},
+	{"timers.attempt", "seconds,", 1, 60, 10, NULL},
+	{"timers.port_quarantine", "seconds,", 0, 3600, 5, NULL},
+	{"user", "the name of a user", 0, 0, 0, ""},
+	{"bpf_dir", "an absolute path on a BPF file system", 0, 0, 0, "/sys/fs/bpf"},
+	{"instance", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, "default"},
+	{"control", "a mapping with port or group", 0, 0, 0, NULL},
+	{"control.port", "a netlink port id,", 1, UINT32_MAX, VDC_PORT_DEFAULT, NULL},
+	{"control.group", "the name of a group", 0, 0, 0, ""},
+};
+/* clang-format on */
+
+static bool row_matches(const char *row, const char *path)
+{
+	while (*row && *path) {
+		if (*row == '*') {
+			row++;
+			path += strcspn(path, ".");
+		} else if (*row == '[') {
+			if (*path != '[')
+				return false;
+			row += 2;
+			path += strcspn(path, "]") + 1;
+		} else if (*row++ != *path++) {
+			return false;
+		}
+	}
+	return !*row && !*path;
+}
+
+const struct key *key_find(const char *path)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (row_matches(keys[i].path, path))
+			return &keys[i];
+	}
+	return NULL;
+}
+
+const char *key_expected(char buf[KEY_EXPECTED_MAX], const char *path)
+{
+	const struct key *key = key_find(path);
+
+	if (!key)
+		return NULL;
+	if (key->max)
+		snprintf(buf, KEY_EXPECTED_MAX, "%s %u to %u", key->expected, key->min, key->max);
+	else
+		snprintf(buf, KEY_EXPECTED_MAX, "%s", key->expected);
+	return buf;
+}
+
+uint32_t key_number(struct mistakes *m, const char *path, const uint32_t *value)
+{
+	const struct key *key = key_find(path);
+	char expected[KEY_EXPECTED_MAX];
+
+	if (!key)
+		abort(); /* a number without a row: caught by the first test that loads a file */
+	if (!value)
+		return key->fallback;
+	if (*value < key->min || *value > key->max)
+		mistake_add(m, path, "%u is out of range; expected %s", *value,
+			key_expected(expected, path));
+	return *value;
+}

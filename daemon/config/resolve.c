@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/resolve.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/document.h"
+
+bool resolve_name(struct resolve *r, const char *key, const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-";
+	size_t len = strlen(name);
+	char quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
+
+	if (len && len <= NAME_MAX_BYTES && name[0] != '.' && strspn(name, allowed) == len)
+		return true;
+	mistake_add(r->mistakes, key, "%s is no name; expected %s (1 to %d bytes, no '.' first)",
+		mistake_quote(quoted, name), key_expected(want, key), NAME_MAX_BYTES);
+	return false;
+}
+
+/* Each element begins with its name (struct peer_config, struct listener_config). */
+const char *resolve_name_list(char buf[NAME_LIST_MAX], const void *first, size_t size, size_t count)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		const char *name;
+
+		memcpy(&name, (const char *)first + i * size, sizeof(name));
+		if (n + strlen(name) + sizeof(", ...") >= NAME_LIST_MAX) {
+			strcpy(buf + n, ", ...");
+			break;
+		}
+		n += (size_t)sprintf(buf + n, "%s%s", i ? ", " : "", name);
+	}
+	return buf;
+}
+
+char *resolve_text(const char *key, const char *text)
+{
+	if (!text)
+		text = key_find(key)->text_fallback;
+	return strdup(text);
+}
+
+bool resolve_is_host(const struct addr *a)
+{
+	struct in6_addr in6;
+
+	if (addr_is_any(a))
+		return false;
+	if (a->family == 4)
+		return a->ip[0] != 0 && a->ip[0] < 224; /* 224/4 multicast, 240/4 reserved */
+	memcpy(&in6, a->ip, sizeof(in6));
+	return !IN6_IS_ADDR_MULTICAST(&in6) && !IN6_IS_ADDR_LINKLOCAL(&in6) &&
+	       !IN6_IS_ADDR_V4MAPPED(&in6);
+}
+
+static void resolve_numbers(struct resolve *r)
+{
+	const struct file_config *f = r->file;
+	struct mistakes *m = r->mistakes;
+	struct config *cfg = r->cfg;
+
+	cfg->calls_max = key_number(m, "limits.calls", f->limits.calls);
+	cfg->calls_per_second =
+		key_number(m, "limits.calls_per_second", f->limits.calls_per_second);
+	cfg->tcp_connections_max =
+		key_number(m, "limits.tcp_connections", f->limits.tcp_connections);
+	cfg->max_forwards = key_number(m, "limits.max_forwards", f->limits.max_forwards);
+	cfg->ring_timeout_s = key_number(m, "timers.ring", f->timers.ring);
+	cfg->attempt_timeout_s = key_number(m, "timers.attempt", f->timers.attempt);
+	cfg->port_quarantine_s = key_number(m, "timers.port_quarantine", f->timers.port_quarantine);
+	cfg->control_port = key_number(m, "control.port", f->control.port);
+	if (cfg->attempt_timeout_s > cfg->ring_timeout_s)
+		mistake_add(m, "timers.attempt",
+			"%u is longer than timers.ring; expected at most %u",
+			cfg->attempt_timeout_s, cfg->ring_timeout_s);
+}
+
+int resolve_settings(struct resolve *r)
+{
+	const struct file_config *f = r->file;
+	struct config *cfg = r->cfg;
+	const struct node *root = r->mistakes->root;
+	char quoted[MISTAKE_QUOTE_MAX];
+
+	resolve_numbers(r);
+	cfg->silent_strangers = f->strangers && *f->strangers == FILE_STRANGERS_IGNORE;
+	cfg->log_level = f->log ? *f->log : LOG_LEVEL_INFO;
+	cfg->user = resolve_text("user", f->user);
+	cfg->bpf_dir = resolve_text("bpf_dir", f->bpf_dir);
+	cfg->instance = resolve_text("instance", f->instance);
+	cfg->control_group = resolve_text("control.group", f->control.group);
+	if (!cfg->user || !cfg->bpf_dir || !cfg->instance || !cfg->control_group)
+		return -ENOMEM;
+	if (cfg->user[0])
+		resolve_name(r, "user", cfg->user);
+	if (cfg->control_group[0])
+		resolve_name(r, "control.group", cfg->control_group);
+	resolve_name(r, "instance", cfg->instance);
+	if (cfg->bpf_dir[0] != '/')
+		mistake_add(r->mistakes, "bpf_dir", "%s is not absolute; expected a path from /",
+			mistake_quote(quoted, cfg->bpf_dir));
+	cfg->line.user = document_line(root, "user");
+	cfg->line.bpf_dir = document_line(root, "bpf_dir");
+	cfg->line.instance = document_line(root, "instance");
+	cfg->line.control_port = document_line(root, "control.port");
+	return 0;
+}

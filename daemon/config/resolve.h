@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the file as loaded to struct config: looks into the texts, checks the ranges, replaces names
+ * by indexes. Private to the room; called in the order written here. All mistakes are told; a
+ * function goes on after one, with what is left. 0 or -ENOMEM. */
+#ifndef VIADUCT_CONFIG_RESOLVE_H
+#define VIADUCT_CONFIG_RESOLVE_H
+
+#include "config/config.h"
+#include "config/keys.h"
+#include "config/mistake.h"
+#include "config/schema.h"
+
+struct resolve {
+	const struct file_config *file;
+	struct config *cfg;
+	struct mistakes *mistakes;
+	/* Of each listener in cfg: its index in the file. */
+	unsigned listener_origin[CONFIG_LISTENERS_MAX * 2];
+};
+
+int resolve_sides(struct resolve *r);
+int resolve_listeners(struct resolve *r);
+int resolve_peers(struct resolve *r);
+int resolve_routes(struct resolve *r);
+int resolve_settings(struct resolve *r); /* limits, timers and the rest */
+
+/* Letters, digits, '.', '_', '-', not first a '.', at most NAME_MAX_BYTES: for names that end in
+ * tables, logs and paths. Otherwise a mistake. */
+#define NAME_MAX_BYTES 63
+bool resolve_name(struct resolve *r, const char *key, const char *name);
+/* The names as "a, b, c" for a mistake; a long list is cut. Returns buf. */
+#define NAME_LIST_MAX 240
+const char *resolve_name_list(
+	char buf[NAME_LIST_MAX], const void *first, size_t size, size_t count);
+/* strdup of text, of the key's default where text is NULL. NULL without memory. */
+char *resolve_text(const char *key, const char *text);
+/* An address that can be a host's: not 0.0.0.0, not multicast or broadcast, not IPv6 link-local,
+ * not IPv4-mapped. */
+bool resolve_is_host(const struct addr *a);
+
+#endif

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config/resolve.h"
+#include "config/source_index.h"
+
+#define SIP_PORT  5060 /* RFC 3261 19.1.2: where none is written */
+#define CODEC_MAX 63   /* bytes of a codec's name */
+
+/* The listener of that name whose family is the peer's. */
+static void resolve_listener(
+	struct resolve *r, struct peer_config *peer, const char *written, const char *base)
+{
+	const struct file_config *f = r->file;
+	struct config *cfg = r->cfg;
+	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], list[NAME_LIST_MAX];
+	char text[ADDR_TEXT_MAX];
+	unsigned i, origin = 0;
+	bool known = false;
+
+	while (origin < f->listeners_count && strcmp(f->listeners[origin].name, written) != 0)
+		origin++;
+	if (origin == f->listeners_count) {
+		mistake_add(r->mistakes, mistake_key(key, "%s.listener", base),
+			"no listener is named %s; expected one of %s",
+			mistake_quote(quoted, written),
+			resolve_name_list(
+				list, f->listeners, sizeof(*f->listeners), f->listeners_count));
+		return;
+	}
+	peer->side = (uint8_t)f->listeners[origin].side;
+	peer->transport = f->listeners[origin].transport;
+	if (!peer->address.family)
+		return;
+	for (i = 0; i < cfg->listener_count; i++) {
+		if (r->listener_origin[i] != origin)
+			continue;
+		known = true;
+		if (cfg->listener[i].address.local.family == peer->address.family)
+			break;
+	}
+	if (i < cfg->listener_count)
+		peer->listener = i;
+	else if (known) /* else its own mistake was told */
+		mistake_add(r->mistakes, mistake_key(key, "%s.address", base),
+			"%s is IPv%u and listener %s is not; expected an address of its family",
+			addr_print(&peer->address, text), peer->address.family, written);
+	for (i = 0; i < cfg->listener_count; i++) {
+		if (addr_equal(&cfg->listener[i].address.local, &peer->address) &&
+			cfg->listener[i].transport == peer->transport)
+			mistake_add(r->mistakes, mistake_key(key, "%s.address", base),
+				"%s is our own listener %s; expected another host's address",
+				addr_print(&peer->address, text), cfg->listener[i].name);
+	}
+}
+
+static void resolve_address(
+	struct resolve *r, struct peer_config *peer, const char *written, const char *base)
+{
+	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
+
+	mistake_key(key, "%s.address", base);
+	if (addr_parse(&peer->address, written, SIP_PORT) == 0 && resolve_is_host(&peer->address)) {
+		peer->source[0].net =
+			source_index_mask(&peer->address, peer->address.family == 4 ? 32 : 128);
+		peer->source[0].prefix_len = peer->address.family == 4 ? 32 : 128;
+		peer->source_count = 1;
+		return;
+	}
+	memset(&peer->address, 0, sizeof(peer->address));
+	mistake_add(r->mistakes, key, "%s is not usable as an address; expected %s",
+		mistake_quote(quoted, written), key_expected(want, key));
+}
+
+static void resolve_source(
+	struct resolve *r, struct peer_config *peer, const char *written, const char *key)
+{
+	char quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX], ip[ADDR_TEXT_MAX];
+	struct addr net, masked;
+	unsigned len;
+
+	if (addr_parse_prefix(&net, &len, written) != 0) {
+		mistake_add(r->mistakes, key, "%s is no prefix; expected %s",
+			mistake_quote(quoted, written), key_expected(want, key));
+		return;
+	}
+	masked = source_index_mask(&net, len);
+	if (!addr_equal_ip(&net, &masked)) {
+		mistake_add(r->mistakes, key, "%s has bits beyond its length; expected %s/%u",
+			mistake_quote(quoted, written), addr_print_ip(&masked, ip), len);
+	} else if (peer->address.family && net.family != peer->address.family) {
+		mistake_add(r->mistakes, key,
+			"%s is IPv%u and the peer's address is not; expected IPv%u",
+			mistake_quote(quoted, written), net.family, peer->address.family);
+	} else {
+		peer->source[peer->source_count].net = masked;
+		peer->source[peer->source_count++].prefix_len = len;
+	}
+}
+
+static int resolve_codecs(
+	struct resolve *r, struct peer_config *peer, const struct file_peer *file, const char *base)
+{
+	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
+
+	for (unsigned i = 0; i < file->codecs_count; i++) {
+		const char *name = file->codecs[i];
+
+		mistake_key(key, "%s.codecs[%u]", base, i);
+		peer->codec[i] = strdup(name);
+		if (!peer->codec[i])
+			return -ENOMEM;
+		peer->codec_count++;
+		/* RFC 4855 3: an encoding name is a media subtype, RFC 6838 4.2: these characters.
+		 */
+		if (!*name || strlen(name) > CODEC_MAX ||
+			name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789"
+					  "ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$&-^_.+")])
+			mistake_add(r->mistakes, key, "%s is no codec's name; expected %s",
+				mistake_quote(quoted, name), key_expected(want, key));
+		for (unsigned j = 0; j < i; j++) {
+			if (strcasecmp(peer->codec[j], name) == 0)
+				mistake_add(r->mistakes, key, "%s is written twice; expected once",
+					mistake_quote(quoted, name));
+		}
+	}
+	return 0;
+}
+
+static void resolve_media(struct resolve *r, struct peer_config *peer,
+	const struct file_media *file, const char *base)
+{
+	struct mistakes *m = r->mistakes;
+	char key[MISTAKE_KEY_MAX];
+
+	peer->media_family = file->family ? (uint8_t)*file->family : peer->address.family;
+	peer->latch = file->latch && *file->latch;
+	mistake_key(key, "%s.media.latch_prefix.ipv4", base);
+	peer->latch_prefix_v4 = key_number(m, key, file->latch_prefix.ipv4);
+	mistake_key(key, "%s.media.latch_prefix.ipv6", base);
+	peer->latch_prefix_v6 = key_number(m, key, file->latch_prefix.ipv6);
+	mistake_key(key, "%s.media.timeout", base);
+	peer->rtp_timeout_s = key_number(m, key, file->timeout);
+	mistake_key(key, "%s.media.timeout_held", base);
+	peer->rtp_timeout_held_s = key_number(m, key, file->timeout_held);
+	if (file->family && !side_address_of(&r->cfg->side[peer->side], peer->media_family))
+		mistake_add(m, mistake_key(key, "%s.media.family", base),
+			"the %s side has no IPv%u address; expected %s", side_name(peer->side),
+			peer->media_family, peer->media_family == 4 ? "ipv6" : "ipv4");
+}
+
+static int resolve_peer(struct resolve *r, unsigned index)
+{
+	const struct file_peer *file = &r->file->peers[index];
+	struct peer_config *peer = &r->cfg->peer[index];
+	char base[MISTAKE_KEY_MAX / 2], key[MISTAKE_KEY_MAX];
+
+	r->cfg->peer_count++;
+	snprintf(base, sizeof(base), "peers[%u]", index);
+	peer->name = strdup(file->name);
+	if (!peer->name)
+		return -ENOMEM;
+	mistake_key(key, "%s.name", base);
+	if (resolve_name(r, key, file->name) && strcmp(file->name, "any") == 0)
+		mistake_add(r->mistakes, key,
+			"\"any\" stands for every peer in routes; expected another name");
+	peer->kind = file->kind;
+	resolve_address(r, peer, file->address, base);
+	resolve_listener(r, peer, file->listener, base);
+	for (unsigned i = 0; i < file->sources_count; i++)
+		resolve_source(
+			r, peer, file->sources[i], mistake_key(key, "%s.sources[%u]", base, i));
+	resolve_media(r, peer, &file->media, base);
+	peer->calls_max =
+		key_number(r->mistakes, mistake_key(key, "%s.calls_max", base), file->calls_max);
+	return resolve_codecs(r, peer, file, base);
+}
+
+static int by_name(const void *a, const void *b, void *ctx)
+{
+	const struct config *cfg = ctx;
+	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+	int order = strcmp(cfg->peer[x].name, cfg->peer[y].name);
+
+	return order ? order : (x > y) - (x < y);
+}
+
+static int index_names(struct resolve *r)
+{
+	struct config *cfg = r->cfg;
+	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX];
+
+	cfg->peer_by_name = calloc(cfg->peer_count, sizeof(unsigned));
+	if (!cfg->peer_by_name)
+		return -ENOMEM;
+	for (unsigned i = 0; i < cfg->peer_count; i++)
+		cfg->peer_by_name[i] = i;
+	qsort_r(cfg->peer_by_name, cfg->peer_count, sizeof(unsigned), by_name, cfg);
+	for (unsigned i = 1; i < cfg->peer_count; i++) {
+		unsigned a = cfg->peer_by_name[i - 1], b = cfg->peer_by_name[i];
+
+		if (strcmp(cfg->peer[a].name, cfg->peer[b].name) == 0)
+			mistake_add(r->mistakes, mistake_key(key, "peers[%u].name", b),
+				"%s is also peers[%u]; expected a name of its own",
+				mistake_quote(quoted, cfg->peer[b].name), a);
+	}
+	return 0;
+}
+
+/* Two peers that the same packet could come from cannot be told apart. */
+static void ambiguous(struct resolve *r, unsigned peer, unsigned source, unsigned holder)
+{
+	const struct peer_config *p = &r->cfg->peer[peer];
+	char key[MISTAKE_KEY_MAX], ip[ADDR_TEXT_MAX];
+
+	if (source == 0)
+		mistake_key(key, "peers[%u].address", peer);
+	else
+		mistake_key(key, "peers[%u].sources", peer);
+	mistake_add(r->mistakes, key,
+		"%s/%u on listener %s is already peer %s's source; expected another source or "
+		"listener",
+		addr_print_ip(&p->source[source].net, ip), p->source[source].prefix_len,
+		r->cfg->listener[p->listener].name, r->cfg->peer[holder].name);
+}
+
+static int index_sources(struct resolve *r)
+{
+	struct config *cfg = r->cfg;
+	unsigned holder = 0;
+	int ret;
+
+	ret = source_index_new(&cfg->sources);
+	if (ret || r->mistakes->count)
+		return ret; /* listeners and addresses may be missing: one thing after the other */
+	for (unsigned i = 0; i < cfg->peer_count; i++) {
+		const struct peer_config *p = &cfg->peer[i];
+
+		for (unsigned j = 0; j < p->source_count; j++) {
+			ret = source_index_add(cfg->sources, p->listener, &p->source[j].net,
+				p->source[j].prefix_len, i, &holder);
+			if (ret == -ENOMEM)
+				return ret;
+			if (ret == -EEXIST && holder != i)
+				ambiguous(r, i, j, holder);
+		}
+	}
+	return 0;
+}
+
+int resolve_peers(struct resolve *r)
+{
+	struct config *cfg = r->cfg;
+	int ret = 0;
+
+	cfg->peer = calloc(r->file->peers_count, sizeof(*cfg->peer));
+	if (!cfg->peer)
+		return -ENOMEM;
+	for (unsigned i = 0; i < r->file->peers_count && !ret; i++)
+		ret = resolve_peer(r, i);
+	if (!ret)
+		ret = index_names(r);
+	if (!ret)
+		ret = index_sources(r);
+	return ret;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/schema.h"
+
+#define TEXT_MAX 1024 /* bytes of any text in the file */
+
+#define MUST CYAML_FLAG_DEFAULT
+#define MAY  CYAML_FLAG_OPTIONAL
+#define TEXT(key, need, type, member)                                                              \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | (need), type, member, 0, TEXT_MAX)
+#define NUMBER(key, type, member) CYAML_FIELD_UINT_PTR(key, CYAML_FLAG_OPTIONAL, type, member)
+#define CHOICE(key, type, member, strings)                                                         \
+	CYAML_FIELD_ENUM_PTR(key, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, type, member, strings,  \
+		CYAML_ARRAY_LEN(strings))
+#define MUST_CHOOSE(key, type, member, strings)                                                    \
+	CYAML_FIELD_ENUM(key, CYAML_FLAG_STRICT, type, member, strings, CYAML_ARRAY_LEN(strings))
+#define LIST(key, need, type, member, entry, min, max)                                             \
+	CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | (need), type, member, entry, min, max)
+
+static const cyaml_schema_value_t text_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, TEXT_MAX),
+};
+
+static const cyaml_strval_t side_strings[] = {
+	{"internal", SIDE_INTERNAL},
+	{"external", SIDE_EXTERNAL},
+};
+static const cyaml_strval_t transport_strings[] = {
+	{"udp", TRANSPORT_UDP},
+	{"tcp", TRANSPORT_TCP},
+};
+static const cyaml_strval_t kind_strings[] = {
+	{"direct", PEER_DIRECT},
+	{"trunk", PEER_TRUNK},
+};
+static const cyaml_strval_t family_strings[] = {
+	{"ipv4", FILE_FAMILY_IPV4},
+	{"ipv6", FILE_FAMILY_IPV6},
+};
+static const cyaml_strval_t strangers_strings[] = {
+	{"refuse", FILE_STRANGERS_REFUSE},
+	{"ignore", FILE_STRANGERS_IGNORE},
+};
+static const cyaml_strval_t log_strings[] = {
+	{"error", LOG_LEVEL_ERROR},
+	{"warn", LOG_LEVEL_WARN},
+	{"info", LOG_LEVEL_INFO},
+	{"debug", LOG_LEVEL_DEBUG},
+};
+
+static const cyaml_schema_field_t side_fields[] = {
+	TEXT("device", MUST, struct file_side, device),
+	NUMBER("vlan", struct file_side, vlan),
+	LIST("addresses", MUST, struct file_side, addresses, &text_entry, 1,
+		CONFIG_SIDE_ADDRESSES_MAX),
+	LIST("advertise", MAY, struct file_side, advertise, &text_entry, 0,
+		CONFIG_SIDE_ADDRESSES_MAX),
+	TEXT("media_ports", MAY, struct file_side, media_ports),
+	NUMBER("dscp", struct file_side, dscp),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t sides_fields[] = {
+	CYAML_FIELD_MAPPING("internal", MUST, struct file_sides, internal, side_fields),
+	CYAML_FIELD_MAPPING("external", MUST, struct file_sides, external, side_fields),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t listener_fields[] = {
+	TEXT("name", MUST, struct file_listener, name),
+	MUST_CHOOSE("side", struct file_listener, side, side_strings),
+	MUST_CHOOSE("transport", struct file_listener, transport, transport_strings),
+	NUMBER("port", struct file_listener, port),
+	TEXT("address", MAY, struct file_listener, address),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t listener_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_listener, listener_fields),
+};
+
+static const cyaml_schema_field_t latch_prefix_fields[] = {
+	NUMBER("ipv4", struct file_latch_prefix, ipv4),
+	NUMBER("ipv6", struct file_latch_prefix, ipv6),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t media_fields[] = {
+	CHOICE("family", struct file_media, family, family_strings),
+	CYAML_FIELD_BOOL_PTR("latch", MAY, struct file_media, latch),
+	CYAML_FIELD_MAPPING(
+		"latch_prefix", MAY, struct file_media, latch_prefix, latch_prefix_fields),
+	NUMBER("timeout", struct file_media, timeout),
+	NUMBER("timeout_held", struct file_media, timeout_held),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t peer_fields[] = {
+	TEXT("name", MUST, struct file_peer, name),
+	MUST_CHOOSE("kind", struct file_peer, kind, kind_strings),
+	TEXT("listener", MUST, struct file_peer, listener),
+	TEXT("address", MUST, struct file_peer, address),
+	LIST("sources", MAY, struct file_peer, sources, &text_entry, 0, CONFIG_SOURCES_MAX - 1),
+	LIST("codecs", MAY, struct file_peer, codecs, &text_entry, 0, CONFIG_CODECS_MAX),
+	CYAML_FIELD_MAPPING("media", MAY, struct file_peer, media, media_fields),
+	NUMBER("calls_max", struct file_peer, calls_max),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t peer_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_peer, peer_fields),
+};
+
+static const cyaml_schema_field_t route_fields[] = {
+	TEXT("name", MAY, struct file_route, name),
+	TEXT("from", MAY, struct file_route, from),
+	TEXT("called", MAY, struct file_route, called),
+	LIST("to", MUST, struct file_route, to, &text_entry, 1, CONFIG_ROUTE_PEERS_MAX),
+	CYAML_FIELD_BOOL_PTR("trunk_to_trunk", MAY, struct file_route, trunk_to_trunk),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t route_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_route, route_fields),
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+	NUMBER("calls", struct file_limits, calls),
+	NUMBER("calls_per_second", struct file_limits, calls_per_second),
+	NUMBER("tcp_connections", struct file_limits, tcp_connections),
+	NUMBER("max_forwards", struct file_limits, max_forwards),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t timers_fields[] = {
+	NUMBER("ring", struct file_timers, ring),
+	NUMBER("attempt", struct file_timers, attempt),
+	NUMBER("port_quarantine", struct file_timers, port_quarantine),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t control_fields[] = {
+	NUMBER("port", struct file_control, port),
+	TEXT("group", MAY, struct file_control, group),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t config_fields[] = {
+	CYAML_FIELD_MAPPING("sides", MUST, struct file_config, sides, sides_fields),
+	LIST("listeners", MUST, struct file_config, listeners, &listener_entry, 1,
+		CONFIG_LISTENERS_MAX),
+	LIST("peers", MUST, struct file_config, peers, &peer_entry, 1, CONFIG_PEERS_MAX),
+	LIST("routes", MAY, struct file_config, routes, &route_entry, 0, CONFIG_ROUTES_MAX),
+	CYAML_FIELD_MAPPING("limits", MAY, struct file_config, limits, limits_fields),
+	CYAML_FIELD_MAPPING("timers", MAY, struct file_config, timers, timers_fields),
+	CHOICE("strangers", struct file_config, strangers, strangers_strings),
+	CHOICE("log", struct file_config, log, log_strings),
+	TEXT("user", MAY, struct file_config, user),
+	TEXT("bpf_dir", MAY, struct file_config, bpf_dir),
+	TEXT("instance", MAY, struct file_config, instance),
+	CYAML_FIELD_MAPPING("control", MAY, struct file_config, control, control_fields),
+	CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t config_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file_config, config_fields),
+};

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The file as libcyaml loads it: everything optional is a pointer, NULL where not written; texts
+ * are not yet looked into. */
+#ifndef VIADUCT_CONFIG_SCHEMA_H
+#define VIADUCT_CONFIG_SCHEMA_H
+
+#include <cyaml/cyaml.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+
+struct file_side {
+	char *device;
+	uint32_t *vlan;
+	char **addresses;
+	unsigned addresses_count;
+	char **advertise;
+	unsigned advertise_count;
+	char *media_ports;
+	uint32_t *dscp;
+};
+
+struct file_listener {
+	char *name;
+	uint32_t side; /* SIDE_INTERNAL, SIDE_EXTERNAL */
+	enum transport transport;
+	uint32_t *port;
+	char *address;
+};
+
+enum file_family { FILE_FAMILY_IPV4 = 4, FILE_FAMILY_IPV6 = 6 };
+
+struct file_latch_prefix {
+	uint32_t *ipv4, *ipv6;
+};
+
+struct file_media {
+	enum file_family *family;
+	bool *latch;
+	struct file_latch_prefix latch_prefix;
+	uint32_t *timeout, *timeout_held;
+};
+
+struct file_peer {
+	char *name;
+	enum peer_kind kind;
+	char *listener;
+	char *address;
+	char **sources;
+	unsigned sources_count;
+	char **codecs;
+	unsigned codecs_count;
+	struct file_media media;
+	uint32_t *calls_max;
+};
+
+struct file_route {
+	char *name;
+	char *from;
+	char *called;
+	char **to;
+	unsigned to_count;
+	bool *trunk_to_trunk;
+};
+
+enum file_strangers { FILE_STRANGERS_REFUSE, FILE_STRANGERS_IGNORE };
+
+struct file_sides {
+	struct file_side internal, external;
+};
+
+struct file_limits {
+	uint32_t *calls, *calls_per_second, *tcp_connections, *max_forwards;
+};
+
+struct file_timers {
+	uint32_t *ring, *attempt, *port_quarantine;
+};
+
+struct file_control {
+	uint32_t *port;
+	char *group;
+};
+
+struct file_config {
+	struct file_sides sides;
+	struct file_listener *listeners;
+	unsigned listeners_count;
+	struct file_peer *peers;
+	unsigned peers_count;
+	struct file_route *routes;
+	unsigned routes_count;
+	struct file_limits limits;
+	struct file_timers timers;
+	enum file_strangers *strangers;
+	enum log_level *log;
+	char *user;
+	char *bpf_dir;
+	char *instance;
+	struct file_control control;
+};
+
+/* Of a pointer to struct file_config. */
+extern const cyaml_schema_value_t config_schema;
+
+#endif

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+
+#include "base/strbuf.h"
+#include "config_text.h"
+
+#define GOOD "tests/unit/data/good.yaml"
+
+#ifdef __SANITIZE_ADDRESS__
+#define ROUTES 4000 /* libcyaml grows a list by one, and the sanitizer copies it each time */
+#else
+#define ROUTES CONFIG_ROUTES_MAX
+#endif
+
+static struct addr address(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(&a, text, 0), 0);
+	return a;
+}
+
+static void assert_address(const struct addr *a, const char *text)
+{
+	char buf[ADDR_TEXT_MAX];
+
+	assert_string_equal(addr_print(a, buf), text);
+}
+
+static struct config *load_file(const char *path)
+{
+	struct config *cfg = NULL;
+
+	assert_int_equal(config_load(&cfg, path, stderr), 0);
+	return cfg;
+}
+
+static void written_values_arrive(void **state)
+{
+	struct config *cfg = load_file(GOOD);
+	const struct peer_config *pbx = config_peer_by_name(cfg, "pbx");
+
+	(void)state;
+	assert_int_equal(cfg->refs, 1);
+	assert_string_equal(cfg->side[SIDE_INTERNAL].device, "vdi0");
+	assert_int_equal(cfg->side[SIDE_INTERNAL].address_count, 2);
+	assert_address(&cfg->side[SIDE_INTERNAL].address[1].local, "fd10::1");
+	assert_int_equal(cfg->side[SIDE_EXTERNAL].vlan, 7);
+	assert_int_equal(cfg->side[SIDE_EXTERNAL].media_port_min, 20000);
+	assert_int_equal(cfg->side[SIDE_EXTERNAL].media_port_max, 39999);
+	assert_int_equal(pbx->kind, PEER_DIRECT);
+	assert_int_equal(pbx->side, SIDE_INTERNAL);
+	assert_address(&pbx->address, "10.10.0.2:5080");
+	assert_int_equal(pbx->source_count, 2);
+	assert_address(&pbx->source[0].net, "10.10.0.2");
+	assert_int_equal(pbx->source[0].prefix_len, 32);
+	assert_int_equal(pbx->source[1].prefix_len, 28);
+	assert_int_equal(pbx->codec_count, 2);
+	assert_string_equal(pbx->codec[1], "telephone-event");
+	assert_true(pbx->latch);
+	assert_int_equal(pbx->latch_prefix_v4, 24);
+	assert_int_equal(pbx->rtp_timeout_s, 20);
+	assert_int_equal(cfg->peer[1].calls_max, 500);
+	assert_int_equal(cfg->route_count, 2);
+	assert_int_equal(cfg->route[0].from, 0);
+	assert_int_equal(cfg->route[0].to[0], 1);
+	assert_string_equal(cfg->route[0].called, "\\+?[0-9]{3,15}");
+	assert_non_null(cfg->route[0].called_code);
+	assert_null(cfg->route[1].called_code);
+	assert_int_equal(cfg->calls_max, 1000);
+	assert_int_equal(cfg->log_level, LOG_LEVEL_DEBUG);
+	config_unref(cfg);
+}
+
+static void what_is_not_written_has_its_default(void **state)
+{
+	struct config *cfg =
+		load_good("sides: {internal: {device: a, addresses: [10.0.0.1]},\n"
+			  "  external: {device: b, addresses: [192.0.2.1]}}\n"
+			  "listeners: [{name: l, side: internal, transport: tcp}]\n"
+			  "peers: [{name: p, kind: direct, listener: l, address: 10.0.0.2}]\n");
+	const struct peer_config *p = &cfg->peer[0];
+
+	(void)state;
+	assert_int_equal(cfg->side[0].media_port_min, 16384);
+	assert_int_equal(cfg->side[0].media_port_max, 32767);
+	assert_int_equal(cfg->side[0].dscp, 46);
+	assert_int_equal(cfg->side[0].vlan, 0);
+	assert_int_equal(cfg->listener[0].address.local.port, 5060);
+	assert_address(&p->address, "10.0.0.2:5060");
+	assert_int_equal(p->transport, TRANSPORT_TCP);
+	assert_int_equal(p->media_family, 4);
+	assert_false(p->latch);
+	assert_int_equal(p->latch_prefix_v4, 32);
+	assert_int_equal(p->latch_prefix_v6, 128);
+	assert_int_equal(p->rtp_timeout_s, 30);
+	assert_int_equal(p->rtp_timeout_held_s, 3600);
+	assert_int_equal(p->codec_count, 0);
+	assert_int_equal(cfg->route_count, 0);
+	assert_int_equal(cfg->calls_max, 20000);
+	assert_int_equal(cfg->calls_per_second, 0);
+	assert_int_equal(cfg->tcp_connections_max, 1024);
+	assert_int_equal(cfg->max_forwards, 70);
+	assert_int_equal(cfg->ring_timeout_s, 180);
+	assert_int_equal(cfg->attempt_timeout_s, 10);
+	assert_int_equal(cfg->port_quarantine_s, 5);
+	assert_false(cfg->silent_strangers);
+	assert_int_equal(cfg->log_level, LOG_LEVEL_INFO);
+	assert_string_equal(cfg->user, "");
+	assert_string_equal(cfg->bpf_dir, "/sys/fs/bpf");
+	assert_string_equal(cfg->instance, "default");
+	assert_string_equal(cfg->control_group, "");
+	assert_int_not_equal(cfg->control_port, 0);
+	config_unref(cfg);
+}
+
+static void the_example_is_good(void **state)
+{
+	struct config *cfg = load_file("tools/demo/viaduct.yaml");
+
+	(void)state;
+	assert_int_equal(cfg->peer_count, 4);
+	assert_int_equal(cfg->route_count, 4);
+	config_unref(cfg);
+}
+
+static void a_listener_without_address_serves_both_families(void **state)
+{
+	struct config *cfg = load_good(
+		"sides: {internal: {device: a, addresses: ['fd10::1', 10.0.0.1]},\n"
+		"  external: {device: b, addresses: [192.0.2.1], advertise: [203.0.113.1]}}\n"
+		"listeners: [{name: l, side: internal, transport: udp},\n"
+		"  {name: x, side: external, transport: udp}]\n"
+		"peers: [{name: p4, kind: direct, listener: l, address: 10.0.0.2},\n"
+		"  {name: p6, kind: direct, listener: l, address: 'fd10::2'}]\n");
+
+	(void)state;
+	assert_int_equal(cfg->listener_count, 3);
+	assert_string_equal(cfg->listener[0].name, "l");
+	assert_address(&cfg->listener[0].address.local, "[fd10::1]:5060");
+	assert_string_equal(cfg->listener[1].name, "l/4");
+	assert_address(&cfg->listener[1].address.local, "10.0.0.1:5060");
+	assert_address(&cfg->listener[2].address.advertised, "203.0.113.1:5060");
+	assert_int_equal(cfg->peer[0].listener, 1);
+	assert_int_equal(cfg->peer[1].listener, 0);
+	config_unref(cfg);
+}
+
+static void the_longest_prefix_on_the_listener_is_the_peer(void **state)
+{
+	struct config *cfg =
+		load_good("sides: {internal: {device: a, addresses: [10.0.0.1, 'fd10::1']},\n"
+			  "  external: {device: b, addresses: [192.0.2.1]}}\n"
+			  "listeners: [{name: l, side: internal, transport: udp},\n"
+			  "  {name: m, side: internal, transport: udp, port: 5062}]\n"
+			  "peers:\n"
+			  "  - {name: host, kind: direct, listener: l, address: 10.0.0.2}\n"
+			  "  - {name: net, kind: direct, listener: l, address: 10.1.0.1, sources: "
+			  "[10.0.0.0/24]}\n"
+			  "  - {name: wide, kind: direct, listener: l, address: 10.2.0.1, sources: "
+			  "[10.0.0.0/9]}\n"
+			  "  - {name: other, kind: direct, listener: m, address: 10.0.0.2, "
+			  "sources: [0.0.0.0/0]}\n"
+			  "  - {name: six, kind: direct, listener: l, address: 'fd10::2', sources: "
+			  "['fd00::/9']}\n");
+	static const struct {
+		const char *source;
+		unsigned listener;
+		const char *peer;
+	} cases[] = {
+		{"10.0.0.2:40000", 0, "host"},
+		{"10.0.0.3", 0, "net"},
+		{"10.0.1.3", 0, "wide"},
+		{"10.127.255.255", 0, "wide"},
+		{"10.128.0.0", 0, NULL},
+		{"10.0.0.2", 2, "other"},
+		{"203.0.113.9", 2, "other"},
+		{"203.0.113.9", 0, NULL},
+		{"fd10::2", 0, NULL},
+		{"fd10::2", 1, "six"},
+		{"fd7f:ffff::1", 1, "six"},
+		{"fd80::1", 1, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct addr a = address(cases[i].source);
+		const struct peer_config *p = config_find_peer(cfg, &a, cases[i].listener);
+
+		if (cases[i].peer)
+			assert_string_equal(p ? p->name : "(stranger)", cases[i].peer);
+		else
+			assert_null(p);
+	}
+	config_unref(cfg);
+}
+
+static void thousands_of_peers_and_routes_load(void **state)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	struct config *cfg;
+	struct addr a;
+
+	(void)state;
+	fputs("sides: {internal: {device: a, addresses: [10.0.0.1]},\n"
+	      "  external: {device: b, addresses: [192.0.2.1]}}\n"
+	      "listeners: [{name: l, side: internal, transport: udp}]\npeers:\n",
+		f);
+	for (int i = 0; i < CONFIG_PEERS_MAX; i++)
+		fprintf(f, "  - {name: p%d, kind: direct, listener: l, address: 10.1.%d.%d}\n", i,
+			i / 256, i % 256);
+	fputs("routes:\n", f);
+	for (int i = 0; i < ROUTES; i++)
+		fprintf(f, "  - {called: '%d.*', to: [p%d]}\n", i, i % CONFIG_PEERS_MAX);
+	fclose(f);
+	cfg = load_good(text);
+	free(text);
+	assert_int_equal(cfg->peer_count, CONFIG_PEERS_MAX);
+	assert_int_equal(cfg->route_count, ROUTES);
+	a = address("10.1.15.255");
+	assert_string_equal(config_find_peer(cfg, &a, 0)->name, "p4095");
+	assert_int_equal(config_peer_index(cfg, config_peer_by_name(cfg, "p77")), 77);
+	assert_null(config_peer_by_name(cfg, "p4096"));
+	config_unref(cfg);
+}
+
+static void a_reference_keeps_it(void **state)
+{
+	struct config *cfg = load_file(GOOD);
+
+	(void)state;
+	assert_ptr_equal(config_ref(cfg), cfg);
+	config_unref(cfg);
+	assert_string_equal(cfg->peer[0].name, "pbx");
+	config_unref(cfg);
+	config_unref(NULL);
+}
+
+static void assert_reload(const char *from, const char *to, const char *expected)
+{
+	char *good = slurp(GOOD), *at, *raw = NULL;
+	struct config *old = load_good(good), *cfg;
+	struct strbuf text = {0};
+	size_t len;
+	FILE *out = open_memstream(&raw, &len);
+	int ret;
+
+	at = strstr(good, from);
+	assert_non_null(at);
+	strbuf_addn(&text, good, (size_t)(at - good));
+	strbuf_add(&text, to);
+	strbuf_add(&text, at + strlen(from));
+	cfg = load_good(text.s);
+	ret = config_check_reload(old, cfg, out);
+	fclose(out);
+	assert_int_equal(ret, expected ? -EINVAL : 0);
+	if (expected)
+		assert_non_null(strstr(raw, expected));
+	else
+		assert_string_equal(raw, "");
+	free(raw);
+	strbuf_free(&text);
+	free(good);
+	config_unref(cfg);
+	config_unref(old);
+}
+
+static void reload_refuses_what_needs_a_restart(void **state)
+{
+	(void)state;
+	assert_reload("device: vdi0", "device: eth7",
+		":3: sides.internal.device: \"eth7\" takes effect by a restart alone; expected "
+		"\"vdi0\"\n");
+	assert_reload("vlan: 7", "vlan: 8",
+		":11: sides.external.vlan: 8 takes effect by a restart alone; expected 7\n");
+	assert_reload("log: debug", "log: debug\nuser: nobody", ":33: user: \"nobody\" takes");
+	assert_reload("log: debug", "bpf_dir: /run/bpf", ":32: bpf_dir: \"/run/bpf\" takes");
+	assert_reload("log: debug", "instance: two", ":32: instance: \"two\" takes");
+	assert_reload("log: debug", "control:\n  port: 7", ":33: control.port: 7 takes");
+}
+
+static void reload_takes_everything_else(void **state)
+{
+	(void)state;
+	assert_reload("log: debug", "log: warn\ncontrol: {group: wheel}", NULL);
+	assert_reload("dscp: 46", "dscp: 0", NULL);
+	assert_reload("10.10.0.2:5080", "10.10.0.3", NULL);
+	assert_reload("20000-39999", "30000-39999", NULL);
+	assert_reload("calls: 1000", "calls: 10", NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(written_values_arrive),
+		cmocka_unit_test(what_is_not_written_has_its_default),
+		cmocka_unit_test(the_example_is_good),
+		cmocka_unit_test(a_listener_without_address_serves_both_families),
+		cmocka_unit_test(the_longest_prefix_on_the_listener_is_the_peer),
+		cmocka_unit_test(thousands_of_peers_and_routes_load),
+		cmocka_unit_test(a_reference_keeps_it),
+		cmocka_unit_test(reload_refuses_what_needs_a_restart),
+		cmocka_unit_test(reload_takes_everything_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Loading with memory failing at each step in turn: -ENOMEM (or a good load, where the step can be
+ * done without), and nothing leaks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+
+#include "config_text.h"
+
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED
+#endif
+
+#ifdef SANITIZED
+static void loading_survives_every_failing_allocation(void **state)
+{
+	(void)state;
+	skip(); /* the sanitizer owns malloc */
+}
+#else
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void __libc_free(void *p);
+
+static long fail_at = -1, step;
+static long live;
+
+static int fails(void)
+{
+	return fail_at >= 0 && step++ == fail_at;
+}
+
+void *malloc(size_t size)
+{
+	void *p = fails() ? NULL : __libc_malloc(size);
+
+	live += p != NULL;
+	return p;
+}
+
+void *calloc(size_t n, size_t size)
+{
+	void *p = fails() ? NULL : __libc_calloc(n, size);
+
+	live += p != NULL;
+	return p;
+}
+
+void *realloc(void *old, size_t size)
+{
+	void *p = fails() ? NULL : __libc_realloc(old, size);
+
+	live += p && !old;
+	return p;
+}
+
+void free(void *p)
+{
+	live -= p != NULL;
+	__libc_free(p);
+}
+
+static void loading_survives_every_failing_allocation(void **state)
+{
+	FILE *errors = fopen("/dev/null", "w");
+	struct config *cfg;
+	long failures = 0, before;
+	int ret;
+
+	(void)state;
+	setvbuf(errors, NULL, _IONBF, 0);
+	assert_int_equal(config_load(&cfg, "tests/unit/data/good.yaml", errors), 0);
+	config_unref(cfg);
+	for (long at = 0;; at++) {
+		before = live;
+		cfg = NULL;
+		step = 0;
+		fail_at = at;
+		ret = config_load(&cfg, "tests/unit/data/good.yaml", errors);
+		fail_at = -1;
+		if (ret)
+			assert_null(cfg);
+		else
+			config_unref(cfg);
+		assert_int_equal(live, before);
+		if (step <= at)
+			break; /* the load needed no more */
+		assert_true(ret == 0 || ret == -ENOMEM);
+		failures += ret != 0;
+	}
+	assert_true(failures > 100);
+	fclose(errors);
+}
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(loading_survives_every_failing_allocation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
