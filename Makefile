@@ -98,6 +98,8 @@ UNIT_ROOMS = $(foreach r,$(UNDER_$(word 2,$(subst _, ,$(1)))),$(OUT)/lib$(r).a)
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $$(call UNIT_ROOMS,$$(notdir $$@))
 	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS)
 
+$(OUT)/tests/unit/test_control_cli: | $(OUT)/viaduct
+
 $(OUT)/tests/bpf/%: $(OUT)/tests/bpf/%.o $(patsubst %.c,$(OUT)/%.o,$(filter-out $(wildcard tests/bpf/test_*.c),$(wildcard tests/bpf/*.c))) $(OUT)/libbase.a
 	$(CC) $(SANFLAGS) -o $@ $^ -lcmocka $(LIBS)
 $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/bpf/*.c)): | build/gen/viaduct.skel.h

@@ -12,8 +12,8 @@ struct control;
 
 struct control_handlers {
 	void *ctx;
-	/* Reads the configuration file anew and swaps it in; on refusal returns -errno and *text gets
-	 * the explanation (malloc'd, one mistake a line). */
+	/* Reads the configuration file anew and swaps it in; on refusal returns -errno and *text
+	 * gets the explanation (malloc'd, one mistake a line). */
 	int (*reload)(void *ctx, char **text);
 	void (*stop)(void *ctx);
 };

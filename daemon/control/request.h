@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A request and what the handlers of requests share. */
+#ifndef VIADUCT_CONTROL_REQUEST_H
+#define VIADUCT_CONTROL_REQUEST_H
+
+#include "control/access.h"
+#include "control/answer.h"
+#include "control/control.h"
+#include "control/subscribers.h"
+
+struct nl_sock;
+
+struct control {
+	struct loop *loop;
+	struct calls *calls;
+	struct control_handlers handlers;
+	struct access access;
+	struct subscribers subscribers;
+	struct nl_sock *socket;
+	struct loop_fd fd;
+	struct answer answer;
+	struct answer event; /* apart: an event may come up while an answer is written */
+	uint64_t started_ms;
+	uint32_t generation; /* rises with each reload */
+	uint64_t refused;    /* requests not permitted */
+};
+
+struct request {
+	struct control *control;
+	struct answer *answer;
+	struct nlattr *attr[VDC_REQUEST_FIELDS_END];
+	uint32_t port; /* of the client */
+	uid_t uid;
+	uint64_t cursor; /* 0 = from the beginning */
+	/* Filled in by the handler. */
+	bool has_objects; /* the answer is objects, not NLMSG_ERROR */
+	bool has_more;
+	uint64_t next_cursor;
+	bool stop_after;
+	char *text; /* malloc'd, explains the result; may be NULL */
+};
+
+/* A handler puts objects on the answer or does what is asked. 0, or -errno, which is what the
+ * client is told. */
+typedef int request_fn(struct request *r);
+
+request_fn show_status, show_calls, show_call, show_flows, show_peers, show_listeners, show_routes,
+	test_route;
+
+/* Reads one datagram as a request of that client and answers it. */
+void request_serve(struct control *control, const void *data, size_t len, uint32_t port,
+	const struct ucred *who);
+/* Sets r->text; returns error. */
+int request_fail(struct request *r, int error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+struct call *request_call(struct request *r, int *error);
+
+/* Shared by the show_* files. */
+void show_path(struct answer *a, int attr, const struct dataplane_path *path);
+const char *leg_name(enum leg leg); /* "a", "b" */
+
+#endif

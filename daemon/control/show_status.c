@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/request.h"
+
+/* Bytes, 0 where /proc is not there. */
+static uint64_t resident_bytes(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%*u %lu", &pages) != 1)
+		pages = 0;
+	fclose(f);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t uptime_ms(const struct control *control)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000 - control->started_ms;
+}
+
+static void put_daemon(struct request *r)
+{
+	const struct config *cfg = calls_config(r->control->calls);
+	struct answer *a = r->answer;
+	uint64_t resident = resident_bytes();
+
+	answer_put_text(a, VDC_STATUS_VERSION, VIADUCT_VERSION);
+	answer_put_u32(a, VDC_STATUS_PID, (uint32_t)getpid());
+	answer_put_u32(a, VDC_STATUS_UID, getuid());
+	answer_put_u64(a, VDC_STATUS_UPTIME, uptime_ms(r->control));
+	answer_put_text(a, VDC_STATUS_INSTANCE, cfg->instance);
+	answer_put_text(a, VDC_STATUS_CONFIG_FILE, cfg->file);
+	answer_put_u32(a, VDC_STATUS_RELOADS, r->control->generation);
+	answer_put_text(a, VDC_STATUS_LOG_LEVEL, log_level_name(log_get_level()));
+	if (resident)
+		answer_put_u64(a, VDC_STATUS_RESIDENT_BYTES, resident);
+	answer_put_u32(a, VDC_STATUS_SUBSCRIBERS, r->control->subscribers.count);
+	answer_put_u64(a, VDC_STATUS_SUBSCRIBERS_DROPPED, r->control->subscribers.dropped);
+	answer_put_u64(a, VDC_STATUS_CONTROL_REFUSED, r->control->refused);
+}
+
+static void put_calls(struct request *r)
+{
+	struct answer *a = r->answer;
+	struct calls_status calls;
+	struct sip_status sip;
+	struct nlattr *list;
+	int n = 0;
+
+	calls_get_status(r->control->calls, &calls);
+	answer_put_u32(a, VDC_STATUS_CALLS_LIVE, calls.live);
+	answer_put_u32(a, VDC_STATUS_CALLS_MAX, calls.live_max);
+	list = answer_nest(a, VDC_STATUS_CALLS);
+#define PUT_CALL_COUNTER(name, text) answer_put_counter(a, ++n, #name, calls.name);
+	CALL_COUNTERS(PUT_CALL_COUNTER)
+	answer_nest_end(a, list);
+
+	sip_get_status(calls_sip(r->control->calls), &sip);
+	list = answer_nest(a, VDC_STATUS_SIP);
+	n = 0;
+#define PUT_SIP_COUNTER(name, text) answer_put_counter(a, ++n, #name, sip.name);
+	SIP_COUNTERS(PUT_SIP_COUNTER)
+	answer_nest_end(a, list);
+}
+
+static void put_ports(struct request *r)
+{
+	struct answer *a = r->answer;
+	struct nlattr *list = answer_nest(a, VDC_STATUS_SIDES);
+	struct media_status media;
+
+	media_get_status(calls_media(r->control->calls), &media);
+	for (int side = 0; side < SIDE_COUNT; side++) {
+		struct nlattr *one = answer_nest(a, side + 1);
+
+		answer_put_text(a, VDC_SIDE_SIDE, side_name((unsigned)side));
+		answer_put_u32(a, VDC_SIDE_PORTS_TOTAL, media.ports_total[side]);
+		answer_put_u32(a, VDC_SIDE_PORTS_USED, media.ports_used[side]);
+		answer_put_u32(a, VDC_SIDE_PORTS_QUARANTINED, media.ports_quarantined[side]);
+		answer_nest_end(a, one);
+	}
+	answer_nest_end(a, list);
+}
+
+static void put_device(struct answer *a, int attr, const struct dataplane_device_status *device)
+{
+	struct nlattr *one = answer_nest(a, attr);
+
+	answer_put_text(a, VDC_DEVICE_NAME, device->name);
+	answer_put_text(a, VDC_DEVICE_SIDE, side_name(device->side));
+	answer_put_u32(a, VDC_DEVICE_IFINDEX, device->ifindex);
+	answer_put_text(a, VDC_DEVICE_MODE, device->mode);
+	answer_put_text(a, VDC_DEVICE_ATTACHED, device->attached);
+	answer_put_bool(a, VDC_DEVICE_UP, device->up);
+	answer_nest_end(a, one);
+}
+
+static void put_packets(struct answer *a, const struct dataplane_status *dp)
+{
+	struct nlattr *list = answer_nest(a, VDC_STATUS_PACKETS);
+	int n = 0;
+
+	for (unsigned side = 0; side < SIDE_COUNT; side++) {
+		for (unsigned reason = 0; reason < VD_REASON_MAX; reason++) {
+			struct nlattr *one = answer_nest(a, ++n);
+
+			answer_put_text(a, VDC_PACKETS_SIDE, side_name(side));
+			answer_put_text(a, VDC_PACKETS_REASON, dataplane_reason_name(reason));
+			answer_put_text(a, VDC_PACKETS_VERDICT, dataplane_reason_verdict(reason));
+			answer_put_u64(a, VDC_PACKETS_PACKETS, dp->packets[side][reason]);
+			answer_put_u64(a, VDC_PACKETS_BYTES, dp->bytes[side][reason]);
+			answer_put_text(a, VDC_PACKETS_MEANING, dataplane_reason_text(reason));
+			answer_nest_end(a, one);
+		}
+	}
+	answer_nest_end(a, list);
+}
+
+static void put_dataplane(struct answer *a, const struct dataplane_status *dp)
+{
+	struct nlattr *list = answer_nest(a, VDC_STATUS_DEVICES);
+
+	for (int side = 0; side < SIDE_COUNT; side++)
+		put_device(a, side + 1, &dp->device[side]);
+	answer_nest_end(a, list);
+	put_packets(a, dp);
+	answer_put_u32(a, VDC_STATUS_FLOWS, dp->flows);
+	answer_put_u32(a, VDC_STATUS_FLOWS_MAX, dp->flows_max);
+	answer_put_u32(a, VDC_STATUS_NEXTHOPS, dp->nexthops);
+	answer_put_u32(a, VDC_STATUS_NEXTHOPS_UNRESOLVED, dp->nexthops_unresolved);
+	answer_put_u64(a, VDC_STATUS_EVENTS_LOST, dp->events_lost);
+	answer_put_u64(a, VDC_STATUS_MAP_BYTES, dp->memory_bytes);
+}
+
+int show_status(struct request *r)
+{
+	struct dataplane_status dp;
+	int ret = dataplane_status(media_dataplane(calls_media(r->control->calls)), &dp);
+
+	if (ret)
+		return request_fail(r, ret, "the data plane's counters cannot be read");
+	answer_begin_object(r->answer, VDC_STATUS);
+	put_daemon(r);
+	put_calls(r);
+	put_ports(r);
+	put_dataplane(r->answer, &dp);
+	r->has_objects = true;
+	return answer_end_object(r->answer);
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The CLI, run as a user runs it, against a daemon of stand-ins. Skips where build/viaduct is not
+ * there yet. VIADUCT_CLI names another one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <grp.h>
+#include <jansson.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "test_control_fake.h"
+#include "viaduct_control.h"
+
+#define NOBODY     65534
+#define OUTPUT_MAX (16 * 1024 * 1024)
+
+static char cli[PATH_MAX];
+static char *output; /* of the last run: standard output and error */
+static pid_t daemon_pid;
+
+static bool find_cli(void)
+{
+	const char *named = getenv("VIADUCT_CLI");
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n < 0)
+		return false;
+	self[n] = '\0';
+	/* <out>/tests/unit/test_control_cli */
+	for (int i = 0; i < 3 && strrchr(self, '/'); i++)
+		*strrchr(self, '/') = '\0';
+	if (snprintf(cli, sizeof(cli), "%s%s", named ? named : self, named ? "" : "/viaduct") >=
+		(int)sizeof(cli))
+		return false;
+	return access(cli, X_OK) == 0;
+}
+
+/* Runs "viaduct ARGS"; returns its exit status. */
+static int run(const char *args)
+{
+	char command[PATH_MAX + 256];
+	size_t len = 0, n;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "%s %s 2>&1", cli, args);
+	f = popen(command, "r");
+	assert_non_null(f);
+	while ((n = fread(output + len, 1, OUTPUT_MAX - len, f)) > 0)
+		len += n;
+	output[len] = '\0';
+	n = (size_t)pclose(f);
+	assert_true(WIFEXITED((int)n));
+	return WEXITSTATUS((int)n);
+}
+
+static bool says(const char *text)
+{
+	if (strstr(output, text))
+		return true;
+	print_message("does not say \"%s\":\n%.4000s\n", text, output);
+	return false;
+}
+
+static json_t *run_json(const char *args)
+{
+	json_error_t error;
+	json_t *v;
+
+	assert_int_equal(run(args), 0);
+	v = json_loads(output, 0, &error);
+	if (!v)
+		fail_msg("no JSON: %s: %s", error.text, output);
+	return v;
+}
+
+/* The daemon, in a process of its own, with what `fake` holds now. */
+static void start_daemon_as(uid_t uid)
+{
+	int ready[2];
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	daemon_pid = fork();
+	assert_true(daemon_pid >= 0);
+	if (daemon_pid == 0) {
+		struct control_handlers handlers = {.reload = fake_reload, .stop = fake_stop};
+		struct control *control;
+		struct loop *loop;
+
+		log_set_level(LOG_LEVEL_ERROR);
+		if (uid && setuid(uid))
+			_exit(1);
+		if (loop_new(&loop))
+			_exit(1);
+		handlers.ctx = loop;
+		if (control_new(&control, loop, fake_calls, &fake.config, &handlers))
+			_exit(1);
+		byte = 1;
+		if (write(ready[1], &byte, 1) != 1)
+			_exit(1);
+		for (int i = 0; i < 6000 && !fake.stops; i++) {
+			control_event(control, 2, "media", "leg a stream 0 latched");
+			loop_once(loop, 10);
+		}
+		control_free(control);
+		loop_free(loop);
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	fake_reset(3);
+	start_daemon_as(0);
+	return 0;
+}
+
+static int finish(void **state)
+{
+	(void)state;
+	if (daemon_pid > 0) {
+		kill(daemon_pid, SIGKILL);
+		waitpid(daemon_pid, NULL, 0);
+	}
+	daemon_pid = 0;
+	return 0;
+}
+
+static int reset(void **state)
+{
+	(void)state;
+	fake_reset(3);
+	return 0;
+}
+
+static void status_shows_devices_calls_ports_and_drops(void **state)
+{
+	json_t *v;
+
+	(void)state;
+	assert_int_equal(run("status"), 0);
+	assert_true(says("native"));
+	assert_true(says("7 live, at most 20000"));
+	assert_true(says("drop_no_flow"));
+	assert_true(says("/etc/viaduct.yaml"));
+	v = run_json("status --json");
+	assert_int_equal(json_integer_value(json_object_get(v, "calls_live")), 7);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(v, "sip"), "unknown_source")),
+		5);
+	assert_int_equal(json_array_size(json_object_get(v, "packets")), 2 * VD_REASON_MAX);
+	json_decref(v);
+}
+
+static void a_call_shows_both_legs_quality_and_where_its_media_goes(void **state)
+{
+	json_t *v, *leg;
+
+	(void)state;
+	assert_int_equal(run("call 2"), 0);
+	assert_true(says("in kernel yes, flow 1, RTCP flow 2"));
+	assert_true(says("MOS       4.37"));
+	assert_true(says("RTT       12.5 ms"));
+	assert_true(says("02:00:00:00:00:01 to 02:00:00:00:00:02"));
+	assert_true(says("VLAN 42"));
+	assert_true(says("diagnosis: media flows both ways, forwarded in the kernel"));
+	v = run_json("call 2 --json");
+	leg = json_array_get(
+		json_object_get(json_array_get(json_object_get(v, "streams"), 0), "legs"), 0);
+	assert_string_equal(json_string_value(json_object_get(leg, "remote")), "10.0.0.9:4000");
+	assert_true(json_is_true(json_object_get(leg, "in_kernel")));
+	json_decref(v);
+}
+
+/* The stand-in's remote URI is no UTF-8 and holds an escape sequence. */
+static void text_from_the_network_cannot_drive_the_terminal_nor_break_json(void **state)
+{
+	(void)state;
+	json_decref(run_json("call 2 --json"));
+	assert_int_equal(run("call 2"), 0);
+	assert_null(strchr(output, '\033'));
+	assert_true(says("sip:a??[2J@10.0.0.9"));
+}
+
+static void calls_flows_peers_listeners_and_routes_are_tables(void **state)
+{
+	(void)state;
+	assert_int_equal(run("calls"), 0);
+	assert_true(says("ID  STATE     FROM"));
+	assert_true(says("1m23s"));
+	assert_int_equal(run("flows"), 0);
+	assert_true(says("10.0.0.9:4002 (latched)"));
+	assert_int_equal(run("peers"), 0);
+	assert_true(says("peer-1"));
+	assert_int_equal(run("listeners"), 0);
+	assert_true(says("198.51.100.1:5060"));
+	assert_int_equal(run("routes"), 0);
+	assert_true(says("peer-1, peer-3"));
+}
+
+static void a_route_test_traces_and_its_exit_status_tells_the_verdict(void **state)
+{
+	(void)state;
+	assert_int_equal(run("routes test peer-0 12345"), 0);
+	assert_true(says("found: route 0 (out), peers in order: peer-1"));
+	assert_true(says("... 12 lines left out"));
+	assert_int_equal(run("routes test peer-0 0900"), 1);
+	assert_true(says("denied"));
+	assert_true(says("403"));
+	assert_int_equal(run("routes test peer-0 999"), 1);
+	assert_true(says("404"));
+	assert_int_equal(run("routes test nobody 999"), 1);
+	assert_true(says("no peer is named nobody"));
+}
+
+static void twenty_thousand_calls_come_as_one_json_list(void **state)
+{
+	json_t *v;
+
+	(void)state;
+	fake_reset(20000);
+	start_daemon_as(0);
+	v = run_json("calls --json");
+	assert_int_equal(json_array_size(json_object_get(v, "calls")), 20000);
+	json_decref(v);
+}
+
+static void a_refused_reload_prints_the_mistakes_and_fails(void **state)
+{
+	(void)state;
+	fake.reload_refusal = "v.yaml:3: peers: wrong; expected right\nv.yaml:9: routes: none";
+	start_daemon_as(0);
+	assert_int_equal(run("reload"), 1);
+	assert_true(says("v.yaml:3: peers: wrong; expected right"));
+	assert_true(says("v.yaml:9: routes: none"));
+}
+
+static void mistakes_in_usage_exit_2(void **state)
+{
+	(void)state;
+	assert_int_equal(run(""), 2);
+	assert_int_equal(run("nonsense"), 2);
+	assert_int_equal(run("--nonsense"), 2);
+	assert_int_equal(run("call"), 2);
+	assert_int_equal(run("call x"), 2);
+	assert_int_equal(run("call -- -1"), 2);
+	assert_int_equal(run("hangup 1 x"), 2);
+	assert_int_equal(run("routes test x"), 2);
+	assert_int_equal(run("--port 0 status"), 2);
+	assert_int_equal(run("--timeout 0 status"), 2);
+	assert_int_equal(run("status more"), 2);
+}
+
+static void each_command_has_help(void **state)
+{
+	static const char *const names[] = {"status", "calls", "call", "flows", "peers",
+		"listeners", "routes", "hangup", "events", "reload", "log", "stop", "version"};
+
+	(void)state;
+	assert_int_equal(run("--help"), 0);
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char args[64];
+
+		assert_true(says(names[i]));
+		snprintf(args, sizeof(args), "%s --help", names[i]);
+		assert_int_equal(run(args), 0);
+		assert_true(says("Usage: viaduct"));
+		assert_int_equal(run("--help"), 0);
+	}
+}
+
+static void no_daemon_exits_3_and_says_so(void **state)
+{
+	(void)state;
+	assert_int_equal(run("--port 0x1234 status"), 3);
+	assert_true(says("no daemon answers at control port 0x00001234"));
+	assert_int_equal(run("--port 0x1234 version"), 0);
+}
+
+static void a_daemon_that_is_stuck_exits_3_within_the_timeout(void **state)
+{
+	(void)state;
+	kill(daemon_pid, SIGSTOP);
+	assert_int_equal(run("--timeout 1 status"), 3);
+	assert_true(says("does not answer in time"));
+	kill(daemon_pid, SIGCONT);
+}
+
+static void another_user_is_not_permitted_and_exits_4(void **state)
+{
+	pid_t child;
+	int status;
+
+	(void)state;
+	if (setegid(NOBODY) || setegid(0))
+		skip();
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		char *const args[] = {"viaduct", "status", NULL};
+		int fd = open(cli, O_RDONLY), null = open("/dev/null", O_WRONLY);
+
+		/* By descriptor: that user may not be able to walk to the file. */
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		if (setgroups(0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0)
+			fexecve(fd, args, environ);
+		_exit(99);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 4);
+}
+
+static void who_squats_the_port_is_not_trusted(void **state)
+{
+	(void)state;
+	if (setegid(NOBODY) || setegid(0))
+		skip();
+	start_daemon_as(NOBODY);
+	assert_int_equal(run("status"), 3);
+	assert_true(says("not trusted"));
+	assert_null(strstr(output, "native"));
+	/* Unless that is the user it is expected to run as. */
+	assert_int_equal(run("--daemon-user nobody status"), 0);
+}
+
+static void events_are_one_json_object_a_line(void **state)
+{
+	char command[PATH_MAX + 128], line[512];
+	json_t *v;
+	FILE *f;
+
+	(void)state;
+	snprintf(command, sizeof(command), "exec timeout 10 %s events 2 --json", cli);
+	f = popen(command, "r");
+	assert_non_null(f);
+	for (int i = 0; i < 3; i++) {
+		assert_non_null(fgets(line, sizeof(line), f));
+		v = json_loads(line, 0, NULL);
+		assert_non_null(v);
+		assert_int_equal(json_integer_value(json_object_get(v, "call")), 2);
+		assert_string_equal(json_string_value(json_object_get(v, "kind")), "media");
+		json_decref(v);
+	}
+	pclose(f);
+}
+
+static void stop_ends_the_daemon_after_it_has_answered(void **state)
+{
+	int status;
+
+	(void)state;
+	assert_int_equal(run("stop"), 0);
+	assert_int_equal(waitpid(daemon_pid, &status, 0), daemon_pid);
+	assert_true(WIFEXITED(status));
+	daemon_pid = 0;
+	assert_int_equal(run("status"), 3);
+}
+
+static void hangup_goes_on_past_a_call_that_is_gone(void **state)
+{
+	(void)state;
+	assert_int_equal(run("hangup 1 3"), 0);
+	assert_int_equal(run("hangup 99 1"), 1);
+	assert_true(says("no live call 99"));
+}
+
+/* Reads tools/man/viaduct.8 of the tree that the tests are run in. */
+static bool page_names(const char *page, const char *key)
+{
+	char bold[128];
+
+	snprintf(bold, sizeof(bold), "\\fB%s\\fR", key);
+	if (strstr(page, bold))
+		return true;
+	print_message("the man page does not name %s\n", key);
+	return false;
+}
+
+static void every_json_key_is_in_the_man_page(void **state)
+{
+#define KEY(name, key, type, of, text) #key,
+#define COUNTER_KEY(name, text)        #name,
+	static const char *const keys[] = {VDC_STATUS_FIELDS(KEY) VDC_DEVICE_FIELDS(
+		KEY) VDC_SIDE_FIELDS(KEY) VDC_PACKETS_FIELDS(KEY) VDC_CALL_FIELDS(KEY)
+			VDC_LEG_FIELDS(KEY) VDC_FINDING_FIELDS(KEY) VDC_STREAM_FIELDS(KEY)
+				VDC_STREAM_LEG_FIELDS(KEY) VDC_PATH_FIELDS(KEY) VDC_FLOW_FIELDS(
+					KEY) VDC_PEER_FIELDS(KEY) VDC_LISTENER_FIELDS(KEY)
+					VDC_ROUTE_FIELDS(KEY) VDC_DECISION_FIELDS(KEY)
+						VDC_EVENT_FIELDS(KEY) CALL_COUNTERS(COUNTER_KEY)
+							SIP_COUNTERS(COUNTER_KEY)};
+	static char page[256 * 1024];
+	FILE *f = fopen("tools/man/viaduct.8", "r");
+	bool all = true;
+
+	(void)state;
+	if (!f)
+		skip();
+	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
+	fclose(f);
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		all = page_names(page, keys[i]) && all;
+	assert_true(all);
+}
+
+int main(void)
+{
+#define TEST(name)                cmocka_unit_test_setup_teardown(name, start, finish)
+#define TEST_WITHOUT_DAEMON(name) cmocka_unit_test_setup_teardown(name, reset, finish)
+	const struct CMUnitTest tests[] = {
+		TEST(status_shows_devices_calls_ports_and_drops),
+		TEST(a_call_shows_both_legs_quality_and_where_its_media_goes),
+		TEST(text_from_the_network_cannot_drive_the_terminal_nor_break_json),
+		TEST(calls_flows_peers_listeners_and_routes_are_tables),
+		TEST(a_route_test_traces_and_its_exit_status_tells_the_verdict),
+		TEST_WITHOUT_DAEMON(twenty_thousand_calls_come_as_one_json_list),
+		TEST_WITHOUT_DAEMON(a_refused_reload_prints_the_mistakes_and_fails),
+		TEST(mistakes_in_usage_exit_2),
+		TEST(each_command_has_help),
+		TEST_WITHOUT_DAEMON(no_daemon_exits_3_and_says_so),
+		TEST(a_daemon_that_is_stuck_exits_3_within_the_timeout),
+		TEST(another_user_is_not_permitted_and_exits_4),
+		TEST_WITHOUT_DAEMON(who_squats_the_port_is_not_trusted),
+		TEST(events_are_one_json_object_a_line),
+		TEST(stop_ends_the_daemon_after_it_has_answered),
+		TEST(hangup_goes_on_past_a_call_that_is_gone),
+		TEST_WITHOUT_DAEMON(every_json_key_is_in_the_man_page),
+	};
+	int failed;
+
+	if (!find_cli() || fake_namespace()) {
+		print_message("1..0 # skip: no CLI at %s, or no network namespace\n", cli);
+		return 0;
+	}
+	unsetenv("VIADUCT_CONTROL_PORT");
+	unsetenv("VIADUCT_DAEMON_USER");
+	output = malloc(OUTPUT_MAX + 1);
+	if (!output)
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	free(output);
+	return failed;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* "Why has it no audio?": from the facts of a stream to what the operator is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "control/diagnosis.h"
+
+static struct media_stream_info stream;
+static struct dataplane_flow flow[2];
+static struct diagnosis_facts facts;
+static struct findings findings;
+
+static struct addr addr(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(&a, text, 0), 0);
+	return a;
+}
+
+/* An answered call whose audio flows both ways. */
+static int healthy(void **state)
+{
+	(void)state;
+	memset(&stream, 0, sizeof(stream));
+	memset(flow, 0, sizeof(flow));
+	stream.active = true;
+	for (int i = 0; i < 2; i++) {
+		struct media_leg_info *leg = &stream.leg[i];
+
+		leg->local = addr(i ? "198.51.100.1:30000" : "10.0.0.1:20000");
+		leg->remote = addr(i ? "192.0.2.9:6000" : "10.0.0.9:4000");
+		leg->rtp.packets = 500;
+		leg->rtp.last_seen_ms_ago = 20;
+		leg->flow = (dataplane_flow_id)i + 1;
+		leg->sends = true;
+		leg->path.resolved = true;
+		flow[i].in_side = i ? SIDE_EXTERNAL : SIDE_INTERNAL;
+		flow[i].local = leg->local;
+		flow[i].remote = leg->remote;
+		flow[i].out_remote = addr(i ? "10.0.0.9:4000" : "192.0.2.9:6000");
+	}
+	facts = (struct diagnosis_facts){.state = CALL_ANSWERED,
+		.stream = &stream,
+		.flow = {&flow[0], &flow[1]},
+		.attached = {true, true}};
+	return 0;
+}
+
+static const struct finding *found(enum finding_code code, int leg)
+{
+	for (unsigned i = 0; i < findings.count; i++) {
+		if (findings.one[i].code == code && findings.one[i].leg == leg)
+			return &findings.one[i];
+	}
+	return NULL;
+}
+
+static const struct finding *finds(enum finding_code code, int leg)
+{
+	diagnose_stream(&facts, &findings);
+	if (!found(code, leg))
+		fail_msg("%s is not found", finding_name(code));
+	return found(code, leg);
+}
+
+static void a_healthy_stream_has_one_finding_ok(void **state)
+{
+	(void)state;
+	finds(FINDING_ok, -1);
+	assert_int_equal(findings.count, 1);
+	assert_true(diagnosis_in_kernel(&facts, LEG_A));
+}
+
+static void a_leg_that_sends_nothing_is_named_with_the_port_it_should_send_to(void **state)
+{
+	(void)state;
+	stream.leg[LEG_B].rtp.packets = 0;
+	stream.leg[LEG_B].rtp.last_seen_ms_ago = UINT64_MAX;
+	assert_string_equal(finds(FINDING_silent, LEG_B)->text,
+		"leg b sends nothing: no packet has come to 198.51.100.1:30000");
+	assert_non_null(found(FINDING_one_way, LEG_A));
+	assert_null(found(FINDING_ok, -1));
+}
+
+static void packets_from_a_stranger_name_the_admitted_address(void **state)
+{
+	(void)state;
+	stream.leg[LEG_B].rtp.packets = 0;
+	stream.leg[LEG_B].rtp.dropped_source = 77;
+	assert_string_equal(finds(FINDING_refused_source, LEG_B)->text,
+		"77 packets to 198.51.100.1:30000 were refused: they do not come from "
+		"192.0.2.9:6000, the address in the SDP (latching is off)");
+}
+
+static void an_unresolved_next_hop_says_which_and_why(void **state)
+{
+	(void)state;
+	stream.leg[LEG_A].path.resolved = false;
+	stream.leg[LEG_A].path.gateway = addr("192.0.2.254");
+	stream.leg[LEG_A].path.why = "no neighbour";
+	assert_string_equal(finds(FINDING_next_hop, LEG_A)->text,
+		"next hop 192.0.2.254 towards leg b is not resolved: no neighbour");
+	assert_non_null(found(FINDING_one_way, LEG_B));
+}
+
+static void hold_is_no_fault_and_is_named(void **state)
+{
+	(void)state;
+	stream.held = true;
+	stream.leg[LEG_A].sends = false;
+	flow[LEG_B].blackhole = true;
+	finds(FINDING_inactive, LEG_A);
+	assert_non_null(found(FINDING_held, LEG_B));
+	assert_null(found(FINDING_silent, LEG_A));
+	assert_null(found(FINDING_next_hop, LEG_B));
+}
+
+static void a_leg_that_stopped_is_told_from_one_that_never_sent(void **state)
+{
+	(void)state;
+	stream.leg[LEG_A].rtp.last_seen_ms_ago = 12345;
+	assert_string_equal(finds(FINDING_stopped, LEG_A)->text, "leg a has sent nothing for 12 s");
+	assert_null(found(FINDING_silent, LEG_A));
+}
+
+static void a_detached_program_means_not_in_the_kernel(void **state)
+{
+	(void)state;
+	facts.attached[SIDE_EXTERNAL] = false;
+	finds(FINDING_not_attached, LEG_B);
+	assert_false(diagnosis_in_kernel(&facts, LEG_B));
+	assert_true(diagnosis_in_kernel(&facts, LEG_A));
+}
+
+static void a_missing_flow_is_named(void **state)
+{
+	(void)state;
+	facts.flow[LEG_A] = NULL;
+	finds(FINDING_no_flow, LEG_A);
+	assert_false(diagnosis_in_kernel(&facts, LEG_A));
+}
+
+static void no_address_and_no_latching_admits_nothing(void **state)
+{
+	(void)state;
+	memset(&flow[LEG_B].remote, 0, sizeof(flow[LEG_B].remote));
+	finds(FINDING_no_source, LEG_B);
+	flow[LEG_B].latch = true;
+	diagnose_stream(&facts, &findings);
+	assert_null(found(FINDING_no_source, LEG_B));
+}
+
+static void a_rejected_stream_has_no_other_finding(void **state)
+{
+	(void)state;
+	stream.active = false;
+	stream.leg[LEG_A].flow = 0;
+	finds(FINDING_rejected, -1);
+	assert_int_equal(findings.count, 1);
+}
+
+static void heavy_loss_is_told(void **state)
+{
+	(void)state;
+	stream.leg[LEG_A].loss_percent = 7.25;
+	finds(FINDING_loss, LEG_A);
+	stream.leg[LEG_A].loss_percent = 0.5;
+	diagnose_stream(&facts, &findings);
+	assert_null(found(FINDING_loss, LEG_A));
+}
+
+static void a_call_without_streams_says_so(void **state)
+{
+	(void)state;
+	diagnose_no_streams(CALL_RINGING, &findings);
+	assert_non_null(found(FINDING_no_media, -1));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, healthy)
+	const struct CMUnitTest tests[] = {
+		TEST(a_healthy_stream_has_one_finding_ok),
+		TEST(a_leg_that_sends_nothing_is_named_with_the_port_it_should_send_to),
+		TEST(packets_from_a_stranger_name_the_admitted_address),
+		TEST(an_unresolved_next_hop_says_which_and_why),
+		TEST(hold_is_no_fault_and_is_named),
+		TEST(a_leg_that_stopped_is_told_from_one_that_never_sent),
+		TEST(a_detached_program_means_not_in_the_kernel),
+		TEST(a_missing_flow_is_named),
+		TEST(no_address_and_no_latching_admits_nothing),
+		TEST(a_rejected_stream_has_no_other_finding),
+		TEST(heavy_loss_is_told),
+		TEST(a_call_without_streams_says_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

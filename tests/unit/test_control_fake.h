@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stand-ins for every room that daemon/control reads, and a namespace of its own for the control
+ * port. Included once in each test_control_*.c that runs a control socket: what is defined here
+ * takes the place of the archives' members. */
+#ifndef VIADUCT_TEST_CONTROL_FAKE_H
+#define VIADUCT_TEST_CONTROL_FAKE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/control.h"
+#include "route/route.h"
+
+#define FAKE_CALLS_MAX 30000
+#define FAKE_PEERS     500
+#define FAKE_PORT      0x56494144u
+
+struct call {
+	uint64_t id;
+	bool live;
+};
+
+struct fake {
+	struct config config;
+	struct peer_config peer[FAKE_PEERS];
+	struct listener_config listener[2];
+	struct route_config route[2];
+	struct call call[FAKE_CALLS_MAX]; /* ids are index + 1 */
+	unsigned streams;                 /* of each call */
+	bool long_texts;
+	bool blackhole, unresolved, detached;
+	unsigned hung_up, reloads, stops;
+	uint64_t hung_up_id;
+	const char *reload_refusal;
+	struct dataplane_flow flow;
+};
+static struct fake fake;
+
+#define fake_calls ((struct calls *)&fake)
+
+static const char fake_long[] =
+	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567";
+
+static const char *fake_text(const char *text)
+{
+	return fake.long_texts ? fake_long : text;
+}
+
+static struct addr fake_addr(const char *text)
+{
+	struct addr a = {0};
+
+	addr_parse(&a, text, 0);
+	return a;
+}
+
+static void fake_reset(unsigned live)
+{
+	memset(&fake, 0, sizeof(fake));
+	for (unsigned i = 0; i < FAKE_CALLS_MAX; i++)
+		fake.call[i] = (struct call){.id = i + 1, .live = i < live};
+	for (unsigned i = 0; i < FAKE_PEERS; i++) {
+		static char name[FAKE_PEERS][16];
+
+		snprintf(name[i], sizeof(name[i]), "peer-%u", i);
+		fake.peer[i] = (struct peer_config){.name = name[i],
+			.kind = i % 2 ? PEER_TRUNK : PEER_DIRECT,
+			.side = i % 2,
+			.listener = i % 2,
+			.address = fake_addr("192.0.2.10:5060")};
+	}
+	fake.listener[0] = (struct listener_config){.name = "inside", .side = SIDE_INTERNAL};
+	fake.listener[0].address.local = fake_addr("10.0.0.1:5060");
+	fake.listener[1] = (struct listener_config){.name = "outside", .side = SIDE_EXTERNAL};
+	fake.listener[1].address.local = fake_addr("198.51.100.1:5060");
+	fake.route[0] = (struct route_config){
+		.name = "out", .from = 0, .called = "[0-9]+", .to = {1, 3}, .to_count = 2};
+	fake.route[1] = (struct route_config){.name = "", .from = -1, .to = {0}, .to_count = 1};
+	fake.config = (struct config){.file = "/etc/viaduct.yaml",
+		.instance = "default",
+		.control_group = "",
+		.control_port = FAKE_PORT,
+		.peer = fake.peer,
+		.peer_count = 2,
+		.listener = fake.listener,
+		.listener_count = 2,
+		.route = fake.route,
+		.route_count = 2};
+	fake.streams = 1;
+	fake.flow = (struct dataplane_flow){.in_side = SIDE_INTERNAL,
+		.out_side = SIDE_EXTERNAL,
+		.local = fake_addr("10.0.0.1:20000"),
+		.remote = fake_addr("10.0.0.9:4000"),
+		.out_local = fake_addr("198.51.100.1:30000"),
+		.out_remote = fake_addr("192.0.2.10:6000")};
+}
+
+/* A network namespace of our own: its control port is free. 0 or -errno. */
+static int fake_namespace(void)
+{
+	char map[64];
+	uid_t uid = getuid();
+	int fd, n;
+
+	if (unshare(CLONE_NEWNET) == 0)
+		return 0;
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		return -errno;
+	fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = snprintf(map, sizeof(map), "0 %u 1", uid);
+	n = write(fd, map, (size_t)n) == n ? 0 : -errno;
+	close(fd);
+	return n;
+}
+
+static int fake_reload(void *ctx, char **text)
+{
+	(void)ctx;
+	fake.reloads++;
+	if (!fake.reload_refusal)
+		return 0;
+	*text = strdup(fake.reload_refusal);
+	return -EINVAL;
+}
+
+static void fake_stop(void *ctx)
+{
+	if (ctx)
+		loop_stop(ctx);
+	fake.stops++;
+}
+
+/* ---- call ---- */
+const struct config *calls_config(const struct calls *calls)
+{
+	(void)calls;
+	return &fake.config;
+}
+
+struct sip *calls_sip(struct calls *calls)
+{
+	return (struct sip *)calls;
+}
+
+struct media *calls_media(struct calls *calls)
+{
+	return (struct media *)calls;
+}
+
+struct call *call_by_id(struct calls *calls, uint64_t id)
+{
+	(void)calls;
+	return id && id <= FAKE_CALLS_MAX && fake.call[id - 1].live ? &fake.call[id - 1] : NULL;
+}
+
+struct call *call_next(struct calls *calls, uint64_t after)
+{
+	(void)calls;
+	for (uint64_t i = after; i < FAKE_CALLS_MAX; i++) {
+		if (fake.call[i].live)
+			return &fake.call[i];
+	}
+	return NULL;
+}
+
+void call_hangup(struct call *call, const char *reason_text)
+{
+	(void)reason_text;
+	fake.hung_up++;
+	fake.hung_up_id = call->id;
+}
+
+void call_get_info(const struct call *call, struct call_info *out)
+{
+	*out = (struct call_info){.id = call->id,
+		.state = CALL_ANSWERED,
+		.from = fake_text("4930123456"),
+		.to = fake_text("1000"),
+		.route = fake_text("out"),
+		.setup_ms_ago = 90000,
+		.answered_ms_ago = 83000,
+		.attempts = 1};
+	for (int i = 0; i < 2; i++)
+		out->leg[i] = (struct call_leg_info){.peer = fake_text(i ? "peer-1" : "peer-0"),
+			.sip_call_id = fake_text("abc"),
+			.local_tag = fake_text("ltag"),
+			.remote_tag = fake_text("rtag"),
+			.local_uri = fake_text("sip:1000@10.0.0.1"),
+			.remote_uri = fake_text("sip:a\xff\x1b[2J@10.0.0.9"),
+			.signalling = fake_addr("10.0.0.9:5060"),
+			.listener = fake_text("inside")};
+}
+
+struct media_session *call_media(const struct call *call)
+{
+	return (struct media_session *)call;
+}
+
+const char *call_state_name(enum call_state state)
+{
+	static const char *const names[] = {"setup", "ringing", "answered", "ending"};
+
+	return names[state];
+}
+
+void calls_get_status(const struct calls *calls, struct calls_status *out)
+{
+	(void)calls;
+	*out = (struct calls_status){.live = 7, .live_max = 20000, .answered = 42};
+}
+
+unsigned calls_count_peer(const struct calls *calls, const char *peer_name)
+{
+	(void)calls;
+	return strcmp(peer_name, "peer-0") == 0 ? 7 : 0;
+}
+
+/* ---- media ---- */
+struct dataplane *media_dataplane(struct media *m)
+{
+	return (struct dataplane *)m;
+}
+
+unsigned media_stream_count(const struct media_session *s)
+{
+	(void)s;
+	return fake.streams;
+}
+
+static struct dataplane_path fake_path(void)
+{
+	struct dataplane_path path = {.device = "interface-long0",
+		.dmac = {2, 0, 0, 0, 0, 2},
+		.smac = {2, 0, 0, 0, 0, 1},
+		.vlan = 42,
+		.resolved = !fake.unresolved,
+		.gateway = fake_addr("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff")};
+
+	if (fake.unresolved)
+		path.why = fake_text("no neighbour");
+	return path;
+}
+
+static struct dataplane_stats fake_stats(void)
+{
+	return (struct dataplane_stats){.packets = 1000,
+		.bytes = 172000,
+		.rtcp_packets = 5,
+		.expected = 1010,
+		.lost = 10,
+		.ssrc = 0x1234,
+		.last_seen_ms_ago = 20,
+		.latched = fake_addr("10.0.0.9:4002")};
+}
+
+int media_stream_info(const struct media_session *s, unsigned index, struct media_stream_info *out)
+{
+	(void)s;
+	*out = (struct media_stream_info){.index = index,
+		.kind = "audio",
+		.proto = "RTP/AVP",
+		.codec = "PCMA/8000",
+		.active = true};
+	for (unsigned i = 0; i < 2; i++)
+		out->leg[i] = (struct media_leg_info){.local = fake_addr("10.0.0.1:20000"),
+			.local_rtcp = fake_addr("10.0.0.1:20001"),
+			.remote = fake_addr("10.0.0.9:4000"),
+			.remote_rtcp = fake_addr("10.0.0.9:4001"),
+			.rtp = fake_stats(),
+			.path = fake_path(),
+			.flow = index * 4 + i * 2 + 1,
+			.flow_rtcp = index * 4 + i * 2 + 2,
+			.sends = true,
+			.mos = 4.37,
+			.rtt_ms = 12.5,
+			.loss_percent = 0.99,
+			.jitter_ms = 0.25};
+	return 0;
+}
+
+void media_get_status(const struct media *m, struct media_status *out)
+{
+	(void)m;
+	*out = (struct media_status){
+		.sessions = 7, .ports_total = {10000, 10000}, .ports_used = {28, 28}};
+}
+
+/* ---- dataplane ---- */
+int dataplane_flow_stats(
+	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_stats *out)
+{
+	(void)dp;
+	(void)id;
+	*out = fake_stats();
+	return 0;
+}
+
+int dataplane_flow_path(
+	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_path *out)
+{
+	(void)dp;
+	(void)id;
+	*out = fake_path();
+	return 0;
+}
+
+const struct dataplane_flow *dataplane_flow_get(const struct dataplane *dp, dataplane_flow_id id)
+{
+	(void)dp;
+	(void)id;
+	fake.flow.blackhole = fake.blackhole;
+	return &fake.flow;
+}
+
+int dataplane_status(struct dataplane *dp, struct dataplane_status *out)
+{
+	(void)dp;
+	*out = (struct dataplane_status){.flows = 28, .flows_max = 80000, .memory_bytes = 1 << 20};
+	for (unsigned i = 0; i < SIDE_COUNT; i++)
+		out->device[i] = (struct dataplane_device_status){.name = "eth0",
+			.side = (uint8_t)i,
+			.ifindex = i + 2,
+			.mode = fake.detached ? "none" : "native",
+			.attached = fake.detached ? "none" : "link",
+			.up = true};
+	out->packets[SIDE_EXTERNAL][VD_DROP_NO_FLOW] = 99;
+	return 0;
+}
+
+const char *dataplane_reason_name(unsigned reason)
+{
+	return reason == VD_DROP_NO_FLOW ? "drop_no_flow" : "other";
+}
+
+const char *dataplane_reason_text(unsigned reason)
+{
+	return reason == VD_DROP_NO_FLOW ? "media port without a call" : "other";
+}
+
+const char *dataplane_reason_verdict(unsigned reason)
+{
+	return reason == VD_FORWARDED ? "TX" : "DROP";
+}
+
+/* ---- sip, route, config ---- */
+void sip_get_status(const struct sip *sip, struct sip_status *out)
+{
+	(void)sip;
+	*out = (struct sip_status){.requests_in = 1234, .unknown_source = 5};
+}
+
+/* Numbers that begin with 0 are denied, with 9 match nothing. */
+void route_find(const struct config *cfg, const struct peer_config *from, const char *called,
+	struct route_result *out, route_trace_fn *trace, void *trace_ctx)
+{
+	*out = (struct route_result){.verdict = ROUTE_NONE};
+	for (unsigned i = 0; i < 60; i++) {
+		char line[300];
+
+		snprintf(line, sizeof(line), "line %u: from %s to %s", i, from->name, called);
+		trace(trace_ctx, line);
+	}
+	if (*called == '9')
+		return;
+	out->verdict = *called == '0' ? ROUTE_DENIED : ROUTE_FOUND;
+	out->route = &cfg->route[0];
+	out->to[0] = &cfg->peer[1];
+	out->to_count = 1;
+}
+
+const struct peer_config *config_peer_by_name(const struct config *cfg, const char *name)
+{
+	for (unsigned i = 0; i < cfg->peer_count; i++) {
+		if (strcmp(cfg->peer[i].name, name) == 0)
+			return &cfg->peer[i];
+	}
+	return NULL;
+}
+
+const char *transport_name(enum transport t)
+{
+	return t == TRANSPORT_UDP ? "udp" : "tcp";
+}
+
+const char *side_name(unsigned side)
+{
+	return side == SIDE_INTERNAL ? "internal" : "external";
+}
+
+#endif

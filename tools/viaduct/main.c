@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* viaduct: the command line of viaductd. One file a subcommand; here is their table. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define TIMEOUT_DEFAULT_MS 5000
+#define TIMEOUT_MAX_S      3600
+
+static const struct command {
+	const char *name;
+	cli_command_fn *run;
+	const char *args;
+	int args_min, args_max;
+	const char *help;
+} commands[] = {
+	{"status", cmd_status, "", 0, 0, "the daemon as a whole: devices, calls, drops, ports"},
+	{"calls", cmd_calls, "", 0, 0, "live calls"},
+	{"call", cmd_call, "ID", 1, 1, "one call: legs, media, quality, and why it has no audio"},
+	{"flows", cmd_flows, "", 0, 0, "media flows in the kernel"},
+	{"peers", cmd_peers, "", 0, 0, "configured peers and their calls"},
+	{"listeners", cmd_listeners, "", 0, 0, "where SIP is listened for"},
+	{"routes", cmd_routes, "[test FROM NUMBER]", 0, 3, "routes, or where a call would go"},
+	{"hangup", cmd_hangup, "ID...", 1, 1000, "end calls"},
+	{"events", cmd_events, "[ID]", 0, 1, "follow what happens, or what happens to one call"},
+	{"reload", cmd_reload, "", 0, 0, "take up the changed configuration file"},
+	{"log", cmd_log, "error|warn|info|debug", 1, 1, "log from that level up"},
+	{"stop", cmd_stop, "", 0, 0, "end the daemon"},
+	{"version", cmd_version, "", 0, 0, "versions of this program and of the daemon"},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+void cli_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("viaduct: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+int cli_parse_u64(const char *text, uint64_t *v)
+{
+	char *end;
+
+	errno = 0;
+	*v = strtoull(text, &end, 10);
+	return errno || end == text || *end || text[0] < '0' || text[0] > '9' ? -EINVAL : 0;
+}
+
+void cli_print_json(json_t *v, bool one_line)
+{
+	json_dumpf(v, stdout, one_line ? JSON_COMPACT : JSON_INDENT(2));
+	putchar('\n');
+	json_decref(v);
+}
+
+static void print_options(FILE *f)
+{
+	fputs("Options:\n"
+	      "  -j, --json             JSON instead of tables\n"
+	      "  -p, --port ID          netlink port id of the daemon, 0x56494144 by default\n"
+	      "                         (environment: VIADUCT_CONTROL_PORT)\n"
+	      "  -u, --daemon-user NAME user that the daemon may run as besides root, viaduct by\n"
+	      "                         default (environment: VIADUCT_DAEMON_USER)\n"
+	      "  -t, --timeout SECONDS  how long to wait for each answer, 5 by default\n"
+	      "  -h, --help             this text\n"
+	      "\n"
+	      "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon answers,\n"
+	      "4 not permitted. See viaduct(8).\n",
+		f);
+}
+
+static void print_help(FILE *f, const struct command *command)
+{
+	if (command) {
+		fprintf(f, "Usage: viaduct [options] %s%s%s\n\n%s\n\n", command->name,
+			*command->args ? " " : "", command->args, command->help);
+	} else {
+		fputs("Usage: viaduct [options] COMMAND [arguments]\n\nCommands:\n", f);
+		for (size_t i = 0; i < COMMANDS; i++)
+			fprintf(f, "  %-9s %-21s %s\n", commands[i].name, commands[i].args,
+				commands[i].help);
+		fputc('\n', f);
+	}
+	print_options(f);
+}
+
+static int parse_port(const char *text, uint32_t *port)
+{
+	char *end;
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(text, &end, 0);
+	if (errno || end == text || *end || v == 0 || v > UINT32_MAX)
+		return -EINVAL;
+	*port = (uint32_t)v;
+	return 0;
+}
+
+/* 0, or -EINVAL with the mistake told. */
+static int parse_options(int argc, char **argv, struct cli *cli, bool *help)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"port", required_argument, NULL, 'p'},
+		{"daemon-user", required_argument, NULL, 'u'},
+		{"timeout", required_argument, NULL, 't'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	const char *port = getenv("VIADUCT_CONTROL_PORT");
+	const char *user = getenv("VIADUCT_DAEMON_USER");
+	uint64_t seconds;
+	int c;
+
+	*cli = (struct cli){.port = VDC_PORT_DEFAULT,
+		.daemon_user = user && *user ? user : "viaduct",
+		.timeout_ms = TIMEOUT_DEFAULT_MS};
+	while ((c = getopt_long(argc, argv, "jp:u:t:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'j':
+			cli->json = true;
+			break;
+		case 'p':
+			port = optarg;
+			break;
+		case 'u':
+			cli->daemon_user = optarg;
+			break;
+		case 't':
+			if (cli_parse_u64(optarg, &seconds) || !seconds ||
+				seconds > TIMEOUT_MAX_S) {
+				cli_error("%s is no number of seconds, 1 to %d", optarg,
+					TIMEOUT_MAX_S);
+				return -EINVAL;
+			}
+			cli->timeout_ms = (unsigned)seconds * 1000;
+			break;
+		case 'h':
+			*help = true;
+			break;
+		default:
+			return -EINVAL;
+		}
+	}
+	if (port && *port && parse_port(port, &cli->port)) {
+		cli_error("%s is no netlink port id", port);
+		return -EINVAL;
+	}
+	cli->argc = argc - optind;
+	cli->argv = argv + optind;
+	return 0;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+	bool help = false;
+	struct cli cli;
+	int ret;
+
+	if (parse_options(argc, argv, &cli, &help))
+		return CLI_USAGE;
+	if (cli.argc == 0) {
+		print_help(help ? stdout : stderr, NULL);
+		return help ? CLI_OK : CLI_USAGE;
+	}
+	command = find_command(cli.argv[0]);
+	if (!command) {
+		cli_error("no command is named %s: see viaduct --help", cli.argv[0]);
+		return CLI_USAGE;
+	}
+	if (help) {
+		print_help(stdout, command);
+		return CLI_OK;
+	}
+	cli.argc--;
+	cli.argv++;
+	if (cli.argc < command->args_min || cli.argc > command->args_max) {
+		cli_error("usage: viaduct %s %s", command->name, command->args);
+		return CLI_USAGE;
+	}
+	ret = (int)command->run(&cli);
+	if (fflush(stdout) || ferror(stdout)) {
+		cli_error("standard output: %s", strerror(errno));
+		ret = ret ? ret : CLI_FAILED;
+	}
+	return ret;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "client.h"
+#include "table.h"
+
+enum cli_exit cmd_peers(const struct cli *cli)
+{
+	static const char *const heading[] = {"NAME", "KIND", "SIDE", "TRANSPORT", "ADDRESS",
+		"LISTENER", ">CALLS", ">LIMIT", "LATCHING", "CODECS", "SOURCES"};
+	json_t *list, *one;
+	struct table t;
+	size_t i;
+	enum cli_exit ret = client_list_once(cli, VDC_GET_PEERS, &list);
+
+	if (ret)
+		return ret;
+	if (cli->json) {
+		cli_print_json(json_pack("{s:o}", "peers", list), false);
+		return CLI_OK;
+	}
+	table_init(&t, heading, sizeof(heading) / sizeof(heading[0]));
+	json_array_foreach(list, i, one)
+	{
+		char *codecs = show_texts(one, "codecs"), *sources = show_texts(one, "sources");
+
+		table_add(&t, "%s", show_text(one, "name"));
+		table_add(&t, "%s", show_text(one, "kind"));
+		table_add(&t, "%s", show_text(one, "side"));
+		table_add(&t, "%s", show_text(one, "transport"));
+		table_add(&t, "%s", show_text(one, "address"));
+		table_add(&t, "%s", show_text(one, "listener"));
+		table_add(&t, "%" PRIu64, show_u64(one, "calls"));
+		if (json_object_get(one, "calls_max"))
+			table_add(&t, "%" PRIu64, show_u64(one, "calls_max"));
+		else
+			table_add(&t, "-");
+		table_add(&t, "%s", show_bool(one, "latch") ? "yes" : "no");
+		table_add(&t, "%s", json_object_get(one, "codecs") ? codecs : "all");
+		table_add(&t, "%s", sources);
+		free(sources);
+		free(codecs);
+	}
+	table_print(&t);
+	json_decref(list);
+	return CLI_OK;
+}

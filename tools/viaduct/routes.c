@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "table.h"
+
+static enum cli_exit list_routes(const struct cli *cli)
+{
+	static const char *const heading[] = {
+		">NR", "NAME", "FROM", "CALLED", "TO", "TRUNK TO TRUNK"};
+	json_t *list, *one;
+	struct table t;
+	size_t i;
+	enum cli_exit ret = client_list_once(cli, VDC_GET_ROUTES, &list);
+
+	if (ret)
+		return ret;
+	if (cli->json) {
+		cli_print_json(json_pack("{s:o}", "routes", list), false);
+		return CLI_OK;
+	}
+	table_init(&t, heading, sizeof(heading) / sizeof(heading[0]));
+	json_array_foreach(list, i, one)
+	{
+		char *to = show_texts(one, "to");
+
+		table_add(&t, "%" PRIu64, show_u64(one, "index"));
+		table_add(&t, "%s", show_text(one, "name"));
+		table_add(&t, "%s", json_object_get(one, "from") ? show_text(one, "from") : "any");
+		table_add(&t, "%s",
+			json_object_get(one, "called") ? show_text(one, "called") : "any");
+		table_add(&t, "%s", to);
+		table_add(&t, "%s", show_bool(one, "trunk_to_trunk") ? "allowed" : "denied");
+		free(to);
+	}
+	table_print(&t);
+	json_decref(list);
+	return CLI_OK;
+}
+
+static void keep(void *ctx, uint16_t type, json_t *object)
+{
+	json_t **decision = ctx;
+
+	(void)type;
+	json_decref(*decision);
+	*decision = object;
+}
+
+static void print_decision(const json_t *decision)
+{
+	const char *verdict = show_text(decision, "verdict");
+	const json_t *line;
+	size_t i;
+
+	if (json_object_get(decision, "trace_omitted"))
+		show_line("... %" PRIu64 " lines left out", show_u64(decision, "trace_omitted"));
+	json_array_foreach(json_object_get(decision, "trace"), i, line)
+	{
+		show_line("%s", json_string_value(line));
+	}
+	if (strcmp(verdict, "found") == 0) {
+		char *to = show_texts(decision, "to");
+
+		show_line("found: route %" PRIu64 " (%s), peers in order: %s",
+			show_u64(decision, "index"), show_text(decision, "route"), to);
+		free(to);
+	} else if (strcmp(verdict, "denied") == 0) {
+		show_line("denied: route %" PRIu64
+			  " (%s) matches, but does not allow trunk to trunk: %" PRIu64,
+			show_u64(decision, "index"), show_text(decision, "route"),
+			show_u64(decision, "code"));
+	} else {
+		show_line("none: no route matches: %" PRIu64, show_u64(decision, "code"));
+	}
+}
+
+static enum cli_exit test_route(const struct cli *cli)
+{
+	struct ask ask = {.request = VDC_TEST_ROUTE, .from = cli->argv[1], .number = cli->argv[2]};
+	json_t *decision = NULL;
+	enum cli_exit ret = client_once(cli, &ask, keep, &decision);
+
+	if (ret || !decision)
+		return ret;
+	if (strcmp(show_text(decision, "verdict"), "found") != 0)
+		ret = CLI_FAILED;
+	if (cli->json)
+		cli_print_json(json_incref(decision), false);
+	else
+		print_decision(decision);
+	json_decref(decision);
+	return ret;
+}
+
+enum cli_exit cmd_routes(const struct cli *cli)
+{
+	if (cli->argc == 0)
+		return list_routes(cli);
+	if (cli->argc == 3 && strcmp(cli->argv[0], "test") == 0)
+		return test_route(cli);
+	cli_error("usage: viaduct routes [test FROM NUMBER]");
+	return CLI_USAGE;
+}

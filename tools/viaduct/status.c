@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+#include <string.h>
+
+#include "client.h"
+#include "table.h"
+
+#define COLUMNS(names) names, sizeof(names) / sizeof(names[0])
+
+static void keep(void *ctx, uint16_t type, json_t *object)
+{
+	json_t **status = ctx;
+
+	(void)type;
+	json_decref(*status);
+	*status = object;
+}
+
+static void print_daemon(const json_t *s)
+{
+	char up[SHOW_SHORT_MAX], resident[SHOW_SHORT_MAX], maps[SHOW_SHORT_MAX];
+
+	show_line("viaductd %s, instance %s: up %s, pid %" PRIu64 ", uid %" PRIu64,
+		show_text(s, "version"), show_text(s, "instance"),
+		show_duration(s, "uptime_ms", up), show_u64(s, "pid"), show_u64(s, "uid"));
+	show_line("configuration  %s, reloaded %" PRIu64 " times; log level %s",
+		show_text(s, "config_file"), show_u64(s, "reloads"), show_text(s, "log_level"));
+	show_line("calls          %" PRIu64 " live, at most %" PRIu64, show_u64(s, "calls_live"),
+		show_u64(s, "calls_max"));
+	show_line("flows          %" PRIu64 " of %" PRIu64, show_u64(s, "flows"),
+		show_u64(s, "flows_max"));
+	show_line("next hops      %" PRIu64 ", of those not resolved: %" PRIu64,
+		show_u64(s, "nexthops"), show_u64(s, "nexthops_unresolved"));
+	show_line("kernel events  %" PRIu64 " lost", show_u64(s, "events_lost"));
+	show_line("memory         %s resident, %s in kernel maps",
+		show_bytes(show_u64(s, "resident_bytes"), resident),
+		show_bytes(show_u64(s, "map_bytes"), maps));
+	show_line("control        %" PRIu64 " followers of events, %" PRIu64
+		  " dropped as too slow, %" PRIu64 " requests not permitted",
+		show_u64(s, "subscribers"), show_u64(s, "subscribers_dropped"),
+		show_u64(s, "control_refused"));
+}
+
+static void print_devices(const json_t *s)
+{
+	static const char *const heading[] = {"SIDE", "DEVICE", "XDP MODE", "ATTACHED BY", "LINK"};
+	const json_t *one;
+	struct table t;
+	size_t i;
+
+	table_init(&t, COLUMNS(heading));
+	json_array_foreach(json_object_get(s, "devices"), i, one)
+	{
+		table_add(&t, "%s", show_text(one, "side"));
+		table_add(&t, "%s", show_text(one, "name"));
+		table_add(&t, "%s", show_text(one, "mode"));
+		table_add(&t, "%s", show_text(one, "attached"));
+		table_add(&t, "%s", show_bool(one, "up") ? "up" : "down");
+	}
+	putchar('\n');
+	table_print(&t);
+}
+
+static void print_ports(const json_t *s)
+{
+	static const char *const heading[] = {
+		"SIDE", ">MEDIA PORTS", ">USED", ">QUARANTINED", ">LEFT"};
+	const json_t *one;
+	struct table t;
+	size_t i;
+
+	table_init(&t, COLUMNS(heading));
+	json_array_foreach(json_object_get(s, "sides"), i, one)
+	{
+		uint64_t total = show_u64(one, "ports_total"), used = show_u64(one, "ports_used");
+		uint64_t quarantined = show_u64(one, "ports_quarantined");
+		uint64_t taken = used + quarantined;
+
+		table_add(&t, "%s", show_text(one, "side"));
+		table_add(&t, "%" PRIu64, total);
+		table_add(&t, "%" PRIu64, used);
+		table_add(&t, "%" PRIu64, quarantined);
+		table_add(&t, "%" PRIu64, total > taken ? total - taken : 0);
+	}
+	putchar('\n');
+	table_print(&t);
+}
+
+static void print_table_if_any(struct table *t)
+{
+	if (t->count == 0)
+		return;
+	putchar('\n');
+	table_print(t);
+}
+
+/* Those that are not 0. */
+static void print_counters(const json_t *s, const char *key, const char *title)
+{
+	const char *const heading[] = {title, ">COUNT"};
+	json_t *counters = json_object_get(s, key), *v;
+	const char *name;
+	struct table t;
+
+	table_init(&t, COLUMNS(heading));
+	json_object_foreach(counters, name, v)
+	{
+		if (json_integer_value(v) == 0)
+			continue;
+		table_add(&t, "%s", name);
+		table_add(&t, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	}
+	print_table_if_any(&t);
+}
+
+static void print_packets(const json_t *s)
+{
+	static const char *const heading[] = {
+		"FROM SIDE", "PACKETS BY REASON", ">PACKETS", ">BYTES", "MEANING"};
+	const json_t *one;
+	struct table t;
+	size_t i;
+
+	table_init(&t, COLUMNS(heading));
+	json_array_foreach(json_object_get(s, "packets"), i, one)
+	{
+		if (show_u64(one, "packets") == 0)
+			continue;
+		table_add(&t, "%s", show_text(one, "side"));
+		table_add(&t, "%s", show_text(one, "reason"));
+		table_add(&t, "%" PRIu64, show_u64(one, "packets"));
+		table_add(&t, "%" PRIu64, show_u64(one, "bytes"));
+		table_add(&t, "%s", show_text(one, "meaning"));
+	}
+	print_table_if_any(&t);
+}
+
+enum cli_exit cmd_status(const struct cli *cli)
+{
+	struct ask ask = {.request = VDC_GET_STATUS};
+	json_t *status = NULL;
+	enum cli_exit ret = client_once(cli, &ask, keep, &status);
+
+	if (ret || !status)
+		return ret;
+	if (cli->json) {
+		cli_print_json(status, false);
+		return CLI_OK;
+	}
+	print_daemon(status);
+	print_devices(status);
+	print_ports(status);
+	print_counters(status, "calls", "CALLS SINCE THE START");
+	print_counters(status, "sip", "SIP");
+	print_packets(status);
+	json_decref(status);
+	return CLI_OK;
+}
