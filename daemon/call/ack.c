@@ -30,7 +30,7 @@ int exchange_send_ack(struct exchange *x, osip_message_t *ack)
 	struct dialog *d = &x->pair->leg[OTHER_LEG(x->from)];
 	bool answer_due = x->ack_waits;
 	osip_message_t *out = NULL;
-	int ret = 0;
+	int ret;
 
 	x->ack_waits = false;
 	ret = dialog_ack(d, x->call->calls->sip, x->client_cseq, &out);
@@ -71,8 +71,10 @@ void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer
 		return;
 	}
 	if (x->bye_after_ack) {
-		x->bye_after_ack = false;
-		dialog_bye(x->call, &x->pair->leg[x->from], NULL);
+		dialog_bye(pair->call, &pair->leg[leg], NULL);
+		exchange_free(x);
+		call_release_if_done(pair->call);
+	} else {
+		exchange_release_if_done(x);
 	}
-	exchange_release_if_done(x);
 }

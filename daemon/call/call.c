@@ -239,15 +239,29 @@ bool peer_has_room(const struct calls *calls, const struct peer_config *peer)
 	return !peer->calls_max || !live || *live < peer->calls_max;
 }
 
+static void count_peer(struct call *call, enum leg leg, int change)
+{
+	unsigned *live = call->peer[leg] ? peer_live(call->calls, call->peer[leg]) : NULL;
+
+	if (live && (change > 0 || *live > 0))
+		*live += (unsigned)change;
+}
+
 void call_set_peer(struct call *call, enum leg leg, const struct peer_config *peer)
 {
-	unsigned *live;
-
-	if (call->peer[leg] && (live = peer_live(call->calls, call->peer[leg])) && *live)
-		--*live;
+	count_peer(call, leg, -1);
 	call->peer[leg] = peer;
-	if (peer && (live = peer_live(call->calls, peer)))
-		++*live;
+	count_peer(call, leg, 1);
+}
+
+void call_uncount(struct call *call)
+{
+	if (!call->counted)
+		return;
+	call->counted = false;
+	call->calls->live--;
+	count_peer(call, LEG_A, -1);
+	count_peer(call, LEG_B, -1);
 }
 
 /* Counts anew for the configuration that is now in force. */
@@ -261,12 +275,8 @@ static int count_peers(struct calls *calls)
 	free(calls->peer_live);
 	calls->peer_live = counts;
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id) {
-		for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
-			unsigned *live = call->peer[leg] ? peer_live(calls, call->peer[leg]) : NULL;
-
-			if (live)
-				++*live;
-		}
+		for (enum leg leg = LEG_A; call->counted && leg <= LEG_B; leg++)
+			count_peer(call, leg, 1);
 	}
 	return 0;
 }
@@ -305,7 +315,9 @@ struct call *call_new(struct calls *calls, const struct peer_config *from)
 		free(call);
 		return NULL;
 	}
+	call->counted = true;
 	calls->live++;
+	calls->count++;
 	call_set_peer(call, LEG_A, from);
 	return call;
 }
@@ -343,11 +355,10 @@ static void call_free(struct call *call)
 	merge_key_del(call);
 	media_session_free(call->media);
 	call->media = NULL;
-	call_set_peer(call, LEG_A, NULL);
-	call_set_peer(call, LEG_B, NULL);
+	call_uncount(call);
 	HASH_DELETE(hh_id, calls->by_id, call);
 	order_remove(&calls->order, call);
-	calls->live--;
+	calls->count--;
 	call->next_dead = calls->dead;
 	calls->dead = call;
 	calls->reaper.fire = reap;
@@ -557,7 +568,7 @@ struct media *calls_media(struct calls *calls)
 
 unsigned calls_count(const struct calls *calls)
 {
-	return calls->live;
+	return calls->count;
 }
 
 void call_hangup(struct call *call, const char *reason_text)

@@ -30,9 +30,10 @@ struct media *calls_media(struct calls *calls);
 
 /* Ends a call: BYE or CANCEL both ways, reason in a Reason header field. */
 void call_hangup(struct call *call, const char *reason_text);
-/* Ends every call; calls_count reaches 0 when all is said, or after a second of trying. No new call
- * is taken from here on (503). */
+/* Ends every call; calls_count reaches 0 when all is said. No new call is taken from here on
+ * (503). */
 void calls_shutdown(struct calls *calls);
+/* All calls, also those that are over but for the last answers. */
 unsigned calls_count(const struct calls *calls);
 
 struct call *call_by_id(struct calls *calls, uint64_t id);
@@ -74,7 +75,7 @@ const char *call_state_name(enum call_state state); /* "setup", "ringing", "answ
 	X(not_acked, "calls ended because the ACK never came")
 #define CALL_COUNTER_FIELD(name, text) uint64_t name;
 struct calls_status {
-	unsigned live, live_max;
+	unsigned live, live_max; /* without those that are ending */
 	CALL_COUNTERS(CALL_COUNTER_FIELD)
 	/* by peer index of the present configuration */
 };

@@ -56,6 +56,7 @@ void call_finish(struct call *call, const char *why)
 	if (!call->answered)
 		calls->counters.failed++;
 	call->state = CALL_ENDING;
+	call_uncount(call);
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	merge_key_del(call);
 	call_event(call, "end", "%s -> %s: %s", call->from, call->to, why);

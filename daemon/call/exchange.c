@@ -256,7 +256,8 @@ static void not_acked(void *owner, struct sip_server *txn)
 	if (call->state == CALL_ENDING) {
 		if (x->bye_after_ack)
 			dialog_bye(call, &x->pair->leg[x->from], NULL);
-		exchange_release_if_done(x);
+		exchange_free(x);
+		call_release_if_done(call);
 	} else {
 		/* RFC 3261 13.3.1.4 */
 		call_end(call, LEG_NONE, "SIP;cause=408;text=\"No ACK\"", "no ACK");

@@ -23,6 +23,7 @@
 #define CALL_PAIRS_MAX	   20  /* forked early dialogs of one call */
 #define CALL_EXCHANGES_MAX 16  /* requests under way at once in one call */
 #define CALL_NUMBER_MAX	   128 /* bytes of a called or calling user part */
+#define CALLS_ENDING_FACTOR 2 /* live and ending calls together: so many times the limit of live ones */
 #define RETRY_AFTER_S	   "5" /* with 503 for limits */
 
 /* The To tag by which a request finds its dialog: ours. On leg A each pair has its own, on leg B all
@@ -78,6 +79,7 @@ struct call {
 	struct config *cfg; /* that it began with */
 	enum call_state state;
 	bool held;
+	bool counted; /* against the limits of live calls */
 	const struct peer_config *peer[2];
 	struct route_result route;
 	unsigned attempt; /* index in route.to */
@@ -122,7 +124,8 @@ struct calls {
 	struct tag *tags;
 	struct call *by_merge_key;
 	struct order order;
-	unsigned live;
+	unsigned live;	/* not ENDING */
+	unsigned count; /* all, with those whose last transactions are still under way */
 	bool shutting_down;
 	uint64_t rate_window_ms; /* start of the second that rate_count counts */
 	unsigned rate_count;
@@ -151,6 +154,8 @@ void exchange_free(struct exchange *x);
 /* Frees it when neither side has anything more to say, and the call after its last. */
 void exchange_release_if_done(struct exchange *x);
 void call_set_peer(struct call *call, enum leg leg, const struct peer_config *peer);
+/* From here on the call takes no place under the limits any more. */
+void call_uncount(struct call *call);
 /* Whether one more call with that peer is within its calls_max. */
 bool peer_has_room(const struct calls *calls, const struct peer_config *peer);
 

@@ -641,6 +641,7 @@ static int check_invite(struct calls *calls, const osip_message_t *req,
 	if (body_is_foreign(req))
 		return SIP_UNSUPPORTED_MEDIA_TYPE;
 	if (calls->shutting_down || calls->live >= calls->cfg->calls_max ||
+		calls->count >= CALLS_ENDING_FACTOR * calls->cfg->calls_max ||
 		!peer_has_room(calls, peer) || !take_rate(calls)) {
 		calls->counters.refused_limit++;
 		return SIP_SERVICE_UNAVAILABLE;
