@@ -15,9 +15,9 @@
 #include "config/config.h"
 
 #define SIP_MESSAGE_MAX 65535 /* bytes; longer is refused (413 where it can be answered) */
-#define SIP_T1_MS	500
-#define SIP_T2_MS	4000
-#define SIP_T4_MS	5000
+#define SIP_T1_MS       500
+#define SIP_T2_MS       4000
+#define SIP_T4_MS       5000
 
 struct sip;
 struct sip_server; /* a server transaction */
@@ -25,24 +25,27 @@ struct sip_client; /* a client transaction */
 
 /* What the owner of a client transaction hears. Any member may be NULL. */
 struct sip_client_handlers {
-	/* A response (not 100, unless want_100), parsed and checked. For INVITE, 2xx may come again and
-	 * from several branches of a fork, for 64*T1 after the first (RFC 6026 Accepted): every one
-	 * is handed up, and it is the owner who ACKs 2xx (sip_send_ack) each time. ACK to 3xx-6xx is
-	 * sent below. resp belongs to the caller and lives for the length of this call. */
+	/* 100 Trying is handed up as well: a sign that the peer is working. */
+	bool want_100;
+	/* A response (not 100, unless want_100), parsed and checked. For INVITE, 2xx may come again
+	 * and from several branches of a fork, for 64*T1 after the first (RFC 6026 Accepted): every
+	 * one is handed up, and it is the owner who ACKs 2xx (sip_send_ack) each time. ACK to
+	 * 3xx-6xx is sent below. resp belongs to the caller and lives for the length of this call.
+	 */
 	void (*response)(void *owner, struct sip_client *txn, osip_message_t *resp);
 	/* No final response: timed out (-ETIMEDOUT) or the transport failed (-errno). */
 	void (*failed)(void *owner, struct sip_client *txn, int error);
-	/* The transaction is about to be freed; the pointer is dead after this. Always the last call,
-	 * exactly once, never from inside sip_client_send or sip_client_cancel. */
+	/* The transaction is about to be freed; the pointer is dead after this. Always the last
+	 * call, exactly once, never from inside sip_client_send or sip_client_cancel. */
 	void (*gone)(void *owner, struct sip_client *txn);
 };
 
 struct sip_handlers {
 	void *ctx;
-	/* A new request (not ACK, CANCEL), well-formed, from an admitted peer; Via received/rport are
-	 * filled in. It has its server transaction: answer it with sip_server_reply or
-	 * sip_server_respond, now or later. For INVITE, 100 has been sent already. req lives as long as
-	 * txn: sip_server_request(txn). */
+	/* A new request (not ACK, CANCEL), well-formed, from an admitted peer; Via received/rport
+	 * are filled in. It has its server transaction: answer it with sip_server_reply or
+	 * sip_server_respond, now or later. For INVITE, 100 has been sent already. req lives as
+	 * long as txn: sip_server_request(txn). */
 	void (*request)(void *ctx, struct sip_server *txn, osip_message_t *req,
 		const struct peer_config *peer);
 	/* ACK that belongs to no transaction: acknowledges a 2xx. */
@@ -52,7 +55,8 @@ struct sip_handlers {
 /* What the owner of a server transaction hears, once sip_server_set_owner was called. */
 struct sip_server_handlers {
 	/* A CANCEL matched this INVITE transaction, which has no final response yet. The CANCEL is
-	 * answered already (200); the owner answers the INVITE with 487 when it has stopped the rest. */
+	 * answered already (200); the owner answers the INVITE with 487 when it has stopped the
+	 * rest. */
 	void (*cancelled)(void *owner, struct sip_server *txn, osip_message_t *cancel);
 	/* A 2xx to INVITE was sent again for 64*T1 and no sip_server_acked came. */
 	void (*not_acked)(void *owner, struct sip_server *txn);
@@ -91,8 +95,8 @@ int sip_response_make(struct sip_server *txn, int code, const char *reason, cons
  * clone. */
 int sip_server_respond(struct sip_server *txn, osip_message_t *resp);
 /* make + respond, with nothing else in it. extra_header/value may be NULL. */
-int sip_server_reply(struct sip_server *txn, int code, const char *reason,
-	const char *extra_header, const char *extra_value);
+int sip_server_reply(struct sip_server *txn, int code, const char *reason, const char *extra_header,
+	const char *extra_value);
 /* The ACK for our 2xx has come. */
 void sip_server_acked(struct sip_server *txn);
 
@@ -114,12 +118,14 @@ int sip_client_send(struct sip *sip, const struct sip_dest *dest, osip_message_t
 int sip_client_cancel(struct sip_client *txn, const char *reason);
 /* Sends an ACK for a 2xx, without a transaction: Via is added (a new branch). Takes ownership. If
  * text is not NULL, *text gets the bytes sent (malloc'd), for sip_send_again. */
-int sip_send_ack(
-	struct sip *sip, const struct sip_dest *dest, osip_message_t *ack, char **text, size_t *len);
+int sip_send_ack(struct sip *sip, const struct sip_dest *dest, osip_message_t *ack, char **text,
+	size_t *len);
 int sip_send_again(struct sip *sip, const struct sip_dest *dest, const char *text, size_t len);
 /* Forgets the owner: no handler is called any more; the transaction finishes by itself. */
 void sip_client_abandon(struct sip_client *txn);
 void sip_server_abandon(struct sip_server *txn);
+/* Hands the transaction to another owner, with the same handlers. */
+void sip_client_set_owner(struct sip_client *txn, void *owner);
 osip_message_t *sip_client_request(struct sip_client *txn);
 
 /* "host:port" of a listener as others reach it, for Contact; with ";transport=tcp" parameter to add

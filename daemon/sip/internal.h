@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of this room share. Nobody else includes it, but for its own tests. */
+#ifndef VIADUCT_SIP_INTERNAL_H
+#define VIADUCT_SIP_INTERNAL_H
+
+#include "sip/sip.h"
+
+#include "base/table.h"
+#include "sip/framing.h"
+#include "sip/guard.h"
+
+/* ---- limits ---- */
+#define UDP_BATCH                  16                /* datagrams a system call */
+#define UDP_BATCHES_A_ROUND        4                 /* then the loop has its turn */
+#define UDP_BUFFER_BYTES           (8 * 1024 * 1024) /* asked of the kernel, each way */
+#define UDP_REQUEST_MAX            1300              /* RFC 3261 18.1.1, path MTU unknown */
+#define TCP_QUEUE_MAX              (512 * 1024)      /* unsent bytes of a connection */
+#define TCP_CONNECTIONS_PER_SOURCE 256               /* by IP address */
+#define TCP_BACKLOG                512
+#define TCP_ACCEPTS_A_ROUND        64
+#define TCP_IDLE_MS                (15 * 60 * 1000)
+#define TCP_CONNECT_MS             2000
+#define TCP_PARTIAL_MS             (64 * SIP_T1_MS) /* for the rest of a message to come */
+#define TCP_REFUSED_MS             (5 * 60 * 1000)  /* a peer's refusal is remembered */
+#define TCP_REFUSED_MAX            4096             /* peers whose refusal is remembered */
+#define TRANSACTIONS_MAX           100000           /* whole ones */
+#define REMNANTS_MAX               400000           /* what is left of ended ones */
+#define TRANSACTIONS_RETRY_AFTER_S 10
+#define STRANGER_ANSWERS_A_SECOND  50
+#define BRANCH_TOKEN_LEN           20
+#define BRANCH_MAX                 (sizeof(VIA_BRANCH_COOKIE) + BRANCH_TOKEN_LEN) /* bytes, with the NUL */
+#define MAX_FORWARDS_DEFAULT       "70" /* RFC 3261 8.1.1.6 */
+#define TAG_TOKEN_LEN              12
+#define TAG_MAX                    64 /* bytes of an owner's tag that are kept for CANCEL */
+
+struct sip;
+struct connection;
+
+/* Where a message came from or goes to. */
+struct flow {
+	unsigned listener;
+	enum transport transport; /* of this flow: a UDP listener has TCP flows too, 18.1.1 */
+	struct addr remote;
+	uint64_t connection; /* TCP: its id, 0 = any to remote */
+};
+
+struct listener {
+	struct loop_fd lf;
+	struct sip *sip;
+	unsigned index;
+	enum transport transport;
+	struct addr local;
+	char *host;      /* advertised, IPv6 without brackets, as libosip2 wants it */
+	char *host_text; /* the same as a SIP host */
+	uint16_t port;
+	char *contact;
+};
+
+/* Addresses under which connections are found and counted. No padding, so that memcmp holds. */
+struct remote_key {
+	uint32_t listener;
+	struct addr remote;
+};
+
+struct source_count {
+	struct addr ip; /* port 0 */
+	unsigned connections;
+	UT_hash_handle hh;
+};
+
+struct connection {
+	struct loop_fd lf;
+	struct sip *sip;
+	uint64_t id;
+	struct remote_key key;
+	bool keyed, connecting, closed, partial;
+	struct source_count *source;
+	struct framing framing;
+	char *in;
+	size_t in_len, in_room;
+	char *out;
+	size_t out_len, out_room;
+	struct loop_timer timer;
+	struct sip_client *waiting; /* client transactions that sent over it */
+	struct connection *next_dead;
+	UT_hash_handle hh_id, hh_key;
+};
+
+struct tcp_refusal {
+	struct addr remote;
+	uint64_t until_ms;
+	UT_hash_handle hh;
+};
+
+/* What remains of a transaction whose outcome is known: RFC 3261 timers D, I, J, RFC 6026 L. */
+struct remnant {
+	struct sip *sip;
+	struct loop_timer timer;
+	struct flow flow;
+	char *text;
+	size_t len;
+	bool is_accepted; /* an INVITE answered 2xx: its ACK belongs to the dialog */
+	UT_hash_handle hh;
+	unsigned key_len;
+	char key[];
+};
+
+struct sip_server {
+	struct sip *sip;
+	osip_transaction_t *ot; /* NULL once a 2xx to INVITE was sent */
+	osip_message_t *request;
+	struct config *cfg;
+	const struct peer_config *peer;
+	struct flow flow;
+	struct addr source;
+	void *owner;
+	const struct sip_server_handlers *handlers;
+	char *text; /* of the last response */
+	size_t len;
+	const osip_message_t *text_of;
+	struct loop_timer timer;     /* of the machine, or RFC 3261 13.3.1.4 */
+	struct loop_timer end_timer; /* RFC 6026 timer L */
+	unsigned interval_ms;
+	bool is_invite, is_final, is_accepted, is_acked, is_ended;
+	int error;
+	char tag[TAG_MAX];
+	struct sip_server *next_ended;
+	UT_hash_handle hh;
+	unsigned key_len;
+	char key[];
+};
+
+struct sip_client {
+	struct sip *sip;
+	osip_transaction_t *ot;  /* NULL once a 2xx to INVITE came */
+	osip_message_t *request; /* parsed again from text where asked for after that */
+	struct flow flow;
+	void *owner;
+	const struct sip_client_handlers *handlers;
+	char *text; /* of the request */
+	size_t len;
+	char *ack; /* of the ACK to a 3xx-6xx */
+	size_t ack_len;
+	struct loop_timer timer;        /* of the machine, or RFC 6026 timer M */
+	struct loop_timer cancel_timer; /* 64*T1 after CANCEL */
+	char *cancel_reason;
+	bool is_invite, is_cancel_wanted, is_cancel_sent, has_provisional, is_accepted, is_ended;
+	bool is_moved; /* from UDP to TCP for its length */
+	bool is_sending;
+	int error;
+	struct connection *connection;
+	struct sip_client *prev, *next; /* among those waiting on connection */
+	struct sip_client *next_ended;
+	UT_hash_handle hh;
+	unsigned key_len;
+	char key[];
+};
+
+struct sip {
+	struct loop *loop;
+	struct config *cfg;
+	struct sip_handlers handlers;
+	unsigned t1_ms, t2_ms, t4_ms;
+	osip_t *osip;
+	struct listener *listener[CONFIG_LISTENERS_MAX];
+	unsigned listener_count;
+	struct sip_status status;
+
+	struct sip_server *servers; /* by key */
+	struct sip_client *clients;
+	struct remnant *remnants;
+	unsigned server_count, client_count, remnant_count;
+	struct sip_server *ended_servers; /* to be told gone and freed, from the loop */
+	struct sip_client *ended_clients;
+	struct connection *dead_connections;
+	struct loop_timer reap_timer;
+
+	struct connection *connections_by_id, *connections_by_key;
+	struct source_count *sources;
+	struct tcp_refusal *refusals;
+	uint64_t last_connection_id;
+	int spare_fd; /* given up to turn callers away when descriptors run out */
+	unsigned connection_count;
+
+	uint64_t stranger_window_ms;
+	unsigned stranger_answers;
+	struct strbuf scratch; /* a text under way to a socket */
+	struct udp_batch *batch;
+};
+
+/* For tests: shorter timers, before anything is sent. */
+void sip_set_timers(struct sip *sip, unsigned t1_ms, unsigned t2_ms, unsigned t4_ms);
+
+/* ---- sip.c ---- */
+/* Has the loop call gone and free what has ended, as soon as what is running returns to it. */
+void reap_later(struct sip *sip);
+
+/* ---- listener.c ---- */
+int listener_open(
+	struct listener **out, struct sip *sip, unsigned index, const struct listener_config *cfg);
+/* Closes the socket and frees. Its connections are the caller's. */
+void listener_close(struct listener *listener);
+int listener_socket(const struct addr *local, int type);
+
+/* ---- transport.c ---- */
+/* 0: given to the network or queued; -errno. */
+int transport_send(struct sip *sip, struct flow *flow, const char *text, size_t len);
+/* Where the response to a request goes. */
+void transport_response_flow(struct flow *out, const struct flow *in, const struct via_text *via);
+
+/* ---- transport_udp.c ---- */
+int udp_batch_new(struct udp_batch **out);
+void udp_batch_free(struct udp_batch *batch);
+void udp_ready(struct loop_fd *lf, uint32_t events);
+int udp_send(struct listener *listener, const struct addr *remote, const char *text, size_t len);
+
+/* ---- tcp_accept.c ---- */
+void tcp_accept_ready(struct loop_fd *lf, uint32_t events);
+struct source_count *tcp_source_take(struct sip *sip, const struct addr *remote);
+void tcp_source_release(struct sip *sip, struct source_count *s);
+
+/* ---- transport_tcp.c ---- */
+/* Takes fd over, also on failure. */
+int tcp_connection_new(struct connection **out, struct sip *sip, int fd, unsigned listener,
+	const struct addr *remote, bool connecting);
+/* The connection of flow, else one to flow->remote, else a new one. flow->connection becomes its
+ * id. */
+int tcp_connection(struct sip *sip, struct flow *flow, struct connection **out);
+int tcp_write(struct connection *c, const char *text, size_t len);
+/* error: 0 where the peer closed in order, else -errno, which the transactions hear. */
+void tcp_close(struct connection *c, int error);
+void tcp_close_listener(struct sip *sip, unsigned listener);
+void tcp_reap(struct sip *sip);
+struct connection *tcp_find(struct sip *sip, unsigned listener, const struct addr *remote);
+
+/* ---- tcp_refusal.c ---- */
+bool tcp_is_refused_by(struct sip *sip, const struct addr *remote);
+void tcp_remember_refusal(struct sip *sip, const struct addr *remote);
+void tcp_forget_refusals(struct sip *sip);
+
+/* ---- receive.c ---- */
+void receive_message(
+	struct sip *sip, const struct flow *flow, const char *buf, size_t len, bool is_stream);
+/* What a stream brought that cannot be framed: answered with 413 or 400, where it can be. */
+void receive_unframed(
+	struct sip *sip, const struct flow *flow, const char *buf, size_t len, bool is_too_long);
+/* The quoted start of a datagram of ours that was not delivered (ICMP). */
+void receive_undelivered(struct sip *sip, const char *text, size_t len, int error);
+
+/* ---- transaction.c ---- */
+int transaction_osip_new(struct sip *sip);
+int transaction_osip_init(
+	osip_transaction_t **out, struct sip *sip, osip_fsm_type_t type, osip_message_t *request);
+/* Runs one event; sip (may be NULL) goes over to the machine. 0 or -ENOMEM (sip is freed). */
+int transaction_execute(osip_transaction_t *ot, type_t type, osip_message_t *sip);
+/* Starts timer for the machine's next one; stops it where there is none. */
+void transaction_timer_arm(struct loop *loop, struct loop_timer *timer, osip_transaction_t *ot);
+/* Runs the machine's timers that are due. */
+void transaction_timer_run(osip_transaction_t *ot);
+/* Message to text, once. 0 or -ENOMEM. */
+int transaction_print(osip_message_t *msg, char **text, size_t *len);
+
+/* ---- remnant.c ---- */
+/* Takes text over, also where it keeps nothing (table full, out of memory, for_ms 0). */
+void remnant_add(struct sip *sip, const char *key, unsigned key_len, const struct flow *flow,
+	char *text, size_t len, unsigned for_ms, bool is_accepted);
+struct remnant *remnant_find(struct sip *sip, const char *key, unsigned key_len);
+void remnant_free_all(struct sip *sip);
+
+/* ---- transaction_key.c ---- */
+/* RFC 3261 17.2.3: appends the key of the server transaction that a request with that method
+ * belongs to (for ACK: INVITE). */
+void transaction_server_key(struct strbuf *out, const struct raw *raw, const struct guard *g,
+	const struct flow *flow, struct text method);
+/* RFC 3261 17.1.3 */
+void transaction_client_key(struct strbuf *out, struct text branch, struct text method);
+
+/* ---- transaction_server.c ---- */
+struct sip_server *server_find(struct sip *sip, const char *key, unsigned key_len);
+/* A request again. */
+void server_receive_again(struct sip_server *s);
+/* ACK that matches s; msg goes over. */
+void server_receive_ack(struct sip_server *s, osip_message_t *ack);
+/* The tag that its responses carry. */
+const char *server_tag(struct sip_server *s);
+/* text: what was answered already (100), or NULL; goes over, as does req. */
+int server_new(struct sip_server **out, struct sip *sip, const char *key, unsigned key_len,
+	const struct flow *in, const struct flow *back, const struct peer_config *peer,
+	osip_message_t *req, char *text, size_t len);
+void server_receive_cancel(struct sip_server *invite, osip_message_t *cancel);
+int server_send_osip(struct sip_server *s, osip_message_t *msg);
+void server_end(struct sip_server *s, int error);
+bool server_reap(struct sip *sip);
+
+/* ---- request.c ---- */
+void request_make_branch(char branch[BRANCH_MAX]);
+/* Max-Forwards and Content-Length where they are missing. 0 or -ENOMEM. */
+int request_fill_in(struct sip *sip, osip_message_t *req);
+/* 0 or -ENOMEM. */
+int request_put_via(const struct listener *l, osip_message_t *req, enum transport transport,
+	const char *branch);
+/* Via's transport in a printed text; from and to are of one length. */
+void request_rewrite_transport(char *text, size_t len, const char *from, const char *to);
+
+/* ---- cancel.c ---- */
+int cancel_make(const osip_message_t *invite, const char *reason, osip_message_t **out);
+
+/* ---- transaction_client.c ---- */
+struct sip_client *client_find(struct sip *sip, const char *key, unsigned key_len);
+void client_receive(struct sip_client *c, osip_message_t *resp);
+int client_send_osip(struct sip_client *c, osip_message_t *msg);
+/* The transport under it failed: UDP again where it was moved, else the end. */
+void client_transport_failed(struct sip_client *c, int error);
+void client_detach(struct sip_client *c);
+void client_end(struct sip_client *c, int error);
+bool client_reap(struct sip *sip);
+
+#endif

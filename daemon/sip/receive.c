@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A message's way in: admitted? well-formed? known? Only what is new and right is parsed. */
+#include "sip/internal.h"
+
+#include "base/log.h"
+#include "sip/reply.h"
+
+#define STRANGER_WINDOW_MS 1000
+
+struct incoming {
+	struct sip *sip;
+	const struct flow *flow;
+	const struct peer_config *peer;
+	const char *buf;
+	struct guard guard;
+	struct raw *raw;
+};
+
+static void reply_flow(const struct incoming *in, struct flow *out)
+{
+	transport_response_flow(out, in->flow, &in->guard.via);
+}
+
+/* Answers from the text alone. */
+static void reply_tagged(
+	struct incoming *in, int code, const char *reason, const char *to_tag, const char *extra)
+{
+	struct strbuf *out = &in->sip->scratch;
+	struct flow flow;
+
+	strbuf_reset(out);
+	reply_print(out, in->raw, &in->guard, &in->flow->remote, code, reason, to_tag, extra);
+	if (strbuf_error(out))
+		return;
+	reply_flow(in, &flow);
+	in->sip->status.responses_out++;
+	(void)transport_send(in->sip, &flow, out->s, out->len);
+}
+
+static void reply(struct incoming *in, int code, const char *reason, const char *extra)
+{
+	reply_tagged(in, code, reason, NULL, extra);
+}
+
+static void log_refused(const struct incoming *in, const char *what)
+{
+	char text[ADDR_TEXT_MAX];
+
+	log_limited(LOG_LEVEL_INFO, "sip: message from %s refused: %s",
+		addr_print(&in->flow->remote, text), what);
+}
+
+static void refuse_malformed(struct incoming *in, int code, const char *reason)
+{
+	in->sip->status.malformed++;
+	log_refused(in, reason);
+	if (in->guard.answerable)
+		reply(in, code, reason, NULL);
+}
+
+/* A stranger gets one line at most, and strangers together not more than so many a second: our
+ * answers are not to be aimed at anybody. */
+static void refuse_stranger(struct incoming *in, size_t len, bool is_stream)
+{
+	struct sip *sip = in->sip;
+	uint64_t now = loop_now_ms(sip->loop);
+
+	sip->status.unknown_source++;
+	log_refused(in, "unknown source");
+	if (sip->cfg->silent_strangers)
+		return;
+	if (now - sip->stranger_window_ms >= STRANGER_WINDOW_MS) {
+		sip->stranger_window_ms = now;
+		sip->stranger_answers = 0;
+	}
+	if (sip->stranger_answers >= STRANGER_ANSWERS_A_SECOND)
+		return;
+	guard_raw(&in->guard, in->raw, in->buf, len, is_stream);
+	if (!in->guard.answerable)
+		return;
+	sip->stranger_answers++;
+	reply(in, 403, "Forbidden", NULL);
+}
+
+/* Parses what the guards let through. NULL when refused, which is said. */
+static osip_message_t *parse(struct incoming *in)
+{
+	osip_message_t *msg = NULL;
+	const char *reason = "Unparsable";
+	int code = 400;
+
+	if (osip_message_init(&msg))
+		return NULL;
+	if (osip_message_parse(msg, in->buf, in->guard.len) == 0) {
+		code = guard_parsed(msg, &reason);
+		if (!code)
+			return msg;
+	}
+	osip_message_free(msg);
+	refuse_malformed(in, code, reason);
+	return NULL;
+}
+
+/* ---- responses ---- */
+
+static void receive_response(struct incoming *in)
+{
+	struct sip *sip = in->sip;
+	struct strbuf *key = &sip->scratch;
+	struct sip_client *c;
+	struct remnant *l;
+	osip_message_t *msg;
+
+	strbuf_reset(key);
+	transaction_client_key(key, in->guard.via.branch, in->guard.cseq_method);
+	if (strbuf_error(key))
+		return;
+	c = client_find(sip, key->s, (unsigned)key->len);
+	if (c) {
+		msg = parse(in);
+		if (msg)
+			client_receive(c, msg);
+		return;
+	}
+	l = remnant_find(sip, key->s, (unsigned)key->len);
+	if (!l) {
+		sip->status.stray_responses++;
+		return;
+	}
+	sip->status.retransmissions_in++;
+	/* RFC 3261 17.1.1.2: the ACK again for the final response again. */
+	if (in->raw->status >= 300 && l->text) {
+		sip->status.retransmissions_out++;
+		(void)transport_send(sip, &l->flow, l->text, l->len);
+	}
+}
+
+/* ---- requests ---- */
+
+static void receive_ack(struct incoming *in, struct sip_server *s, const struct remnant *l)
+{
+	struct sip *sip = in->sip;
+	bool is_ours = l && !l->is_accepted; /* confirmed already: timer I absorbs it */
+	osip_message_t *msg;
+
+	if (is_ours) {
+		sip->status.retransmissions_in++;
+		return;
+	}
+	msg = parse(in);
+	if (!msg)
+		return;
+	if (s) {
+		server_receive_ack(s, msg);
+		return;
+	}
+	if (sip->handlers.ack)
+		sip->handlers.ack(sip->handlers.ctx, msg, in->peer);
+	osip_message_free(msg);
+}
+
+static void receive_again(struct incoming *in, struct sip_server *s, struct remnant *l)
+{
+	in->sip->status.retransmissions_in++;
+	if (s) {
+		server_receive_again(s);
+	} else if (l->text) {
+		in->sip->status.retransmissions_out++;
+		(void)transport_send(in->sip, &l->flow, l->text, l->len);
+	}
+}
+
+/* The answer so far in scratch, as a text of its own. */
+static char *take_scratch(struct sip *sip, size_t *len)
+{
+	char *text = strbuf_error(&sip->scratch) ? NULL : osip_malloc(sip->scratch.len + 1);
+
+	if (!text)
+		return NULL;
+	memcpy(text, sip->scratch.s, sip->scratch.len + 1);
+	*len = sip->scratch.len;
+	return text;
+}
+
+/* RFC 3261 9.2. The CANCEL is a transaction of its own, answered at once. key is the CANCEL's. */
+static void receive_cancel(struct incoming *in, const char *key, unsigned key_len)
+{
+	static const struct text invite = {"INVITE", 6};
+	struct sip *sip = in->sip;
+	struct strbuf invite_key = {0};
+	struct sip_server *s = NULL;
+	osip_message_t *msg;
+	struct flow back;
+	size_t len = 0;
+	char *text;
+	bool known;
+
+	transaction_server_key(&invite_key, in->raw, &in->guard, in->flow, invite);
+	if (strbuf_error(&invite_key))
+		goto out;
+	s = server_find(sip, invite_key.s, (unsigned)invite_key.len);
+	/* What ended lately still matches: its CANCEL came too late, and says 200 like any other.
+	 */
+	known = s || remnant_find(sip, invite_key.s, (unsigned)invite_key.len);
+	/* 9.2: with the tag of the INVITE's own responses. */
+	reply_tagged(in, known ? 200 : 481, known ? "OK" : "Call/Transaction Does Not Exist",
+		s ? server_tag(s) : NULL, NULL);
+	text = take_scratch(sip, &len);
+	reply_flow(in, &back);
+	remnant_add(sip, key, key_len, &back, text, len,
+		in->flow->transport == TRANSPORT_UDP ? 64 * sip->t1_ms : 0, false);
+	if (!s)
+		goto out;
+	msg = parse(in);
+	if (msg)
+		server_receive_cancel(s, msg);
+	osip_message_free(msg);
+out:
+	strbuf_free(&invite_key);
+}
+
+static void receive_new(struct incoming *in, const char *key, unsigned key_len)
+{
+	struct sip *sip = in->sip;
+	struct sip_server *s;
+	osip_message_t *msg;
+	struct flow back;
+	size_t len = 0;
+	char *text = NULL;
+
+	msg = parse(in);
+	if (!msg)
+		return;
+	if (via_set_received(osip_list_get(&msg->vias, 0), &in->flow->remote)) {
+		osip_message_free(msg);
+		return;
+	}
+	if (MSG_IS_INVITE(msg)) {
+		reply(in, 100, "Trying", NULL);
+		text = take_scratch(sip, &len);
+	}
+	reply_flow(in, &back);
+	if (server_new(&s, sip, key, key_len, in->flow, &back, in->peer, msg, text, len)) {
+		log_limited(LOG_LEVEL_WARN, "sip: out of memory for a transaction");
+		return;
+	}
+	if (sip->handlers.request)
+		sip->handlers.request(sip->handlers.ctx, s, s->request, in->peer);
+	else
+		(void)sip_server_reply(s, 501, NULL, NULL, NULL);
+}
+
+static void refuse_busy(struct incoming *in)
+{
+	char extra[40];
+
+	in->sip->status.transactions_refused++;
+	snprintf(extra, sizeof(extra), "Retry-After: %d\r\n", TRANSACTIONS_RETRY_AFTER_S);
+	reply(in, 503, "Service Unavailable", extra);
+}
+
+static bool is_out_of_hops(const struct raw *raw)
+{
+	const struct raw_header *h = raw->first[RAW_MAX_FORWARDS];
+	uint64_t v;
+
+	return h && text_to_number(h->value, GUARD_MAX_FORWARDS_MAX, &v) && v == 0;
+}
+
+static void receive_request(struct incoming *in)
+{
+	struct sip *sip = in->sip;
+	struct strbuf key = {0};
+	struct sip_server *s;
+	struct remnant *l = NULL;
+
+	transaction_server_key(&key, in->raw, &in->guard, in->flow, in->raw->method);
+	if (strbuf_error(&key))
+		goto out;
+	s = server_find(sip, key.s, (unsigned)key.len);
+	if (!s)
+		l = remnant_find(sip, key.s, (unsigned)key.len);
+	if (text_is(in->raw->method, "ACK"))
+		receive_ack(in, s, l);
+	else if (s || l)
+		receive_again(in, s, l);
+	else if (text_is(in->raw->method, "CANCEL"))
+		receive_cancel(in, key.s, (unsigned)key.len);
+	else if (is_out_of_hops(in->raw)) /* RFC 3261 16.3, 11 */
+		reply(in, 483, "Too Many Hops", NULL);
+	else if (sip->status.transactions >= TRANSACTIONS_MAX)
+		refuse_busy(in);
+	else
+		receive_new(in, key.s, (unsigned)key.len);
+out:
+	strbuf_free(&key);
+}
+
+void receive_message(
+	struct sip *sip, const struct flow *flow, const char *buf, size_t len, bool is_stream)
+{
+	struct raw raw;
+	struct incoming in = {.sip = sip, .flow = flow, .buf = buf, .raw = &raw};
+
+	in.peer = config_find_peer(sip->cfg, &flow->remote, flow->listener);
+	if (!in.peer) {
+		refuse_stranger(&in, len, is_stream);
+		return;
+	}
+	guard_raw(&in.guard, &raw, buf, len, is_stream);
+	if (raw.is_response)
+		sip->status.responses_in++;
+	else if (raw.is_request)
+		sip->status.requests_in++;
+	if (in.guard.code)
+		refuse_malformed(&in, in.guard.code, in.guard.reason);
+	else if (raw.is_response)
+		receive_response(&in);
+	else
+		receive_request(&in);
+}
+
+void receive_unframed(
+	struct sip *sip, const struct flow *flow, const char *buf, size_t len, bool is_too_long)
+{
+	struct raw raw;
+	struct incoming in = {.sip = sip, .flow = flow, .buf = buf, .raw = &raw};
+
+	in.peer = config_find_peer(sip->cfg, &flow->remote, flow->listener);
+	guard_raw(&in.guard, &raw, buf, len, true);
+	if (!in.peer)
+		return;
+	if (is_too_long)
+		refuse_malformed(&in, 413, "Request Entity Too Large");
+	else
+		refuse_malformed(&in, 400, "Missing or Bad Content-Length");
+}
+
+void receive_undelivered(struct sip *sip, const char *text, size_t len, int error)
+{
+	static const char param[] = ";branch=";
+	const char *space = memchr(text, ' ', len), *s, *end = text + len;
+	struct text method, branch;
+	struct strbuf *key = &sip->scratch;
+	struct sip_client *c;
+
+	s = memmem(text, len, param, sizeof(param) - 1);
+	if (!space || !s)
+		return;
+	method = (struct text){text, (size_t)(space - text)};
+	branch = (struct text){s + sizeof(param) - 1, 0};
+	while (branch.s + branch.len < end && !strchr(";, \r\n", branch.s[branch.len]))
+		branch.len++;
+	strbuf_reset(key);
+	transaction_client_key(key, branch, method);
+	c = strbuf_error(key) ? NULL : client_find(sip, key->s, (unsigned)key->len);
+	if (c)
+		client_transport_failed(c, error);
+}

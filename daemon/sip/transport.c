@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sip/internal.h"
+
+#include <errno.h>
+
+int transport_send(struct sip *sip, struct flow *flow, const char *text, size_t len)
+{
+	struct connection *c;
+	int ret;
+
+	if (flow->listener >= sip->listener_count || !sip->listener[flow->listener])
+		return -ENETDOWN;
+	if (flow->transport == TRANSPORT_UDP)
+		return udp_send(sip->listener[flow->listener], &flow->remote, text, len);
+	ret = tcp_connection(sip, flow, &c);
+	return ret ? ret : tcp_write(c, text, len);
+}
+
+/* RFC 3261 18.2.2: over a reliable transport on the connection of the request; where that is gone,
+ * to the source address at the port of sent-by. */
+void transport_response_flow(struct flow *out, const struct flow *in, const struct via_text *via)
+{
+	*out = *in;
+	if (in->transport == TRANSPORT_UDP)
+		via_response_destination(via, &in->remote, &out->remote);
+	else
+		out->remote.port = via->port ? via->port : SIP_PORT;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sip/internal.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+#define ERRORS_A_ROUND  16
+#define ERROR_QUOTE_MAX 1500 /* bytes of our datagram that the kernel gives back */
+
+struct udp_batch {
+	struct mmsghdr msg[UDP_BATCH];
+	struct iovec iov[UDP_BATCH];
+	struct sockaddr_storage from[UDP_BATCH];
+	char buf[UDP_BATCH][SIP_MESSAGE_MAX + 1];
+};
+
+int udp_batch_new(struct udp_batch **out)
+{
+	struct udp_batch *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	for (unsigned i = 0; i < UDP_BATCH; i++) {
+		b->iov[i] = (struct iovec){b->buf[i], sizeof(b->buf[i])};
+		b->msg[i].msg_hdr.msg_iov = &b->iov[i];
+		b->msg[i].msg_hdr.msg_iovlen = 1;
+		b->msg[i].msg_hdr.msg_name = &b->from[i];
+	}
+	*out = b;
+	return 0;
+}
+
+void udp_batch_free(struct udp_batch *batch)
+{
+	free(batch);
+}
+
+/* RFC 3261 18.4: an ICMP error fails the transaction that it quotes. Where the quote is too short
+ * to name one, the timers decide. */
+static void read_errors(struct listener *listener)
+{
+	char quote[ERROR_QUOTE_MAX], control[512];
+
+	for (unsigned i = 0; i < ERRORS_A_ROUND; i++) {
+		struct iovec iov = {quote, sizeof(quote)};
+		struct msghdr msg = {.msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control,
+			.msg_controllen = sizeof(control)};
+		ssize_t n = recvmsg(listener->lf.fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
+
+		if (n < 0)
+			return;
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+			struct sock_extended_err e;
+
+			if (!(c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) &&
+				!(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
+				continue;
+			memcpy(&e, CMSG_DATA(c), sizeof(e));
+			if (e.ee_origin != SO_EE_ORIGIN_ICMP && e.ee_origin != SO_EE_ORIGIN_ICMP6)
+				continue;
+			if (e.ee_errno == ECONNREFUSED || e.ee_errno == EHOSTUNREACH ||
+				e.ee_errno == ENETUNREACH)
+				receive_undelivered(
+					listener->sip, quote, (size_t)n, -(int)e.ee_errno);
+		}
+	}
+}
+
+static void receive_one(struct listener *listener, struct mmsghdr *m)
+{
+	struct sip *sip = listener->sip;
+	const char *buf = m->msg_hdr.msg_iov->iov_base;
+	size_t len = m->msg_len, skip = 0;
+	struct flow flow = {.listener = listener->index, .transport = TRANSPORT_UDP};
+
+	addr_from_sockaddr(&flow.remote, m->msg_hdr.msg_name);
+	/* RFC 3261 7.5: CRLFs may stand before the start line; alone they keep a NAT open. */
+	while (skip < len && (buf[skip] == '\r' || buf[skip] == '\n' || buf[skip] == '\0'))
+		skip++;
+	if (skip == len) {
+		sip->status.keepalives++;
+		return;
+	}
+	if (len > SIP_MESSAGE_MAX || (m->msg_hdr.msg_flags & MSG_TRUNC)) {
+		sip->status.too_long++;
+		return;
+	}
+	receive_message(sip, &flow, buf + skip, len - skip, false);
+}
+
+void udp_ready(struct loop_fd *lf, uint32_t events)
+{
+	struct listener *listener = (struct listener *)(void *)lf;
+	struct udp_batch *b = listener->sip->batch;
+
+	if (events & EPOLLERR)
+		read_errors(listener);
+	for (unsigned round = 0; round < UDP_BATCHES_A_ROUND; round++) {
+		int n;
+
+		for (unsigned i = 0; i < UDP_BATCH; i++) {
+			b->msg[i].msg_hdr.msg_namelen = sizeof(b->from[i]);
+			b->msg[i].msg_hdr.msg_flags = 0;
+		}
+		n = recvmmsg(lf->fd, b->msg, UDP_BATCH, MSG_DONTWAIT, NULL);
+		if (n <= 0)
+			return;
+		for (int i = 0; i < n; i++)
+			receive_one(listener, &b->msg[i]);
+		if (n < UDP_BATCH)
+			return;
+	}
+}
+
+int udp_send(struct listener *listener, const struct addr *remote, const char *text, size_t len)
+{
+	struct sockaddr_storage to;
+	socklen_t to_len = addr_to_sockaddr(remote, &to);
+	int error = 0;
+
+	/* With IP_RECVERR a send may report what became of an earlier one, to somebody else: that
+	 * clears it, so the second try speaks for itself. */
+	for (unsigned i = 0; i < 3; i++) {
+		if (sendto(listener->lf.fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL,
+			    (struct sockaddr *)&to, to_len) >= 0)
+			return 0;
+		error = errno;
+		if (error != ECONNREFUSED && error != EHOSTUNREACH && error != ENETUNREACH &&
+			error != EINTR)
+			break;
+	}
+	listener->sip->status.transport_errors++;
+	/* A full socket buffer is a lost datagram: the timers send again. */
+	if (error == EAGAIN || error == ENOBUFS || error == EINTR)
+		return 0;
+	return -error;
+}
