@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The media of a call: rewrites SDP offers and answers (RFC 3264) between the two legs, owns the
- * ports, keeps the flows in step with what was negotiated, watches and measures them. */
+ * ports, keeps the flows in step with what was negotiated, watches and measures them.
+ *
+ * Relayed: any kind of media over RTP/... profiles and udptl. An m-line of another transport (TCP,
+ * MSRP, DTLS-SRTP, whose handshake the data plane drops) is passed on with port 0, and so is one
+ * with several ports or an address that is a name or multicast. ICE, BUNDLE and k= are taken out. A
+ * hold by c=0.0.0.0 (RFC 2543) goes on as a=sendonly or a=inactive with our real address: media on
+ * hold may still come from there, nothing is sent there, and no peer need know the old form. SDES
+ * passes opaquely; there payload types are never mapped, as SRTP authenticates them.
+ *
+ * Audio formats that are not on the codec lists of both peers are taken out of offers and answers;
+ * telephone-event and CN pass every list.
+ *
+ * The leg that offers gets the address family that it offers in, where its side has it; else the
+ * peer's media_family holds. The family of a stream in use does not change any more. */
 #ifndef VIADUCT_MEDIA_MEDIA_H
 #define VIADUCT_MEDIA_MEDIA_H
 
@@ -14,21 +27,22 @@
 #include "dataplane/dataplane.h"
 
 #define MEDIA_STREAMS_MAX 8 /* m-lines of a session; one more is refused with 488 */
-#define MEDIA_SDP_MAX	  (32 * 1024)
+#define MEDIA_SDP_MAX     (32 * 1024)
 
 /* The legs of a call: A made it, B was called. */
 enum leg { LEG_A, LEG_B };
 #define OTHER_LEG(leg) ((leg) == LEG_A ? LEG_B : LEG_A)
 
-struct media;	      /* the room: pools, counters */
+struct media;         /* the room: pools, counters */
 struct media_session; /* one call's */
 
 struct media_handlers {
 	void *ctx;
-	/* No RTP and no RTCP from that leg for the configured time. owner: media_session_new's. Called
-	 * once a session. */
+	/* No RTP and no RTCP from that leg for the configured time. owner is the one given to
+	 * media_session_new. Called once a session, which the handler may free. */
 	void (*timeout)(void *ctx, void *owner, enum leg leg, unsigned seconds, bool held);
-	/* For the events stream: text is one line such as "leg a stream 0 latched 192.0.2.7:4000". */
+	/* For the events stream: text is one line such as "leg a stream 0 latched 192.0.2.7:4000".
+	 */
 	void (*event)(void *ctx, void *owner, const char *kind, const char *text);
 };
 
@@ -38,22 +52,23 @@ void media_free(struct media *m);
 int media_reload(struct media *m, const struct config *cfg);
 struct dataplane *media_dataplane(struct media *m);
 
-/* Reserves nothing yet. Each leg's SDP is written with an address of its peer's side and family.
- * peer_b may be changed until B has answered (failover): media_session_set_peer. */
+/* Reserves nothing yet. The peers stay in place as long as the session. Each leg's SDP is written
+ * with an address of its peer's side and family. peer_b may be changed until B has answered
+ * (failover): media_session_set_peer. */
 int media_session_new(struct media *m, void *owner, const struct peer_config *peer_a,
 	const struct peer_config *peer_b, struct media_session **out);
 /* For the next peer of a route: forgets leg B's state, keeps leg A's ports and offer. */
-int media_session_set_peer(
-	struct media_session *s, enum leg leg, const struct peer_config *peer);
+int media_session_set_peer(struct media_session *s, enum leg leg, const struct peer_config *peer);
 /* Deletes flows, quarantines ports. NULL is fine. */
 void media_session_free(struct media_session *s);
 
 /* An offer that came from leg `from` in sdp: writes the offer for the other leg. *out is malloc'd,
  * NUL-terminated, *out_len its length. Ports are allocated as needed.
  * 0; -EINVAL malformed (400); -EPROTONOSUPPORT nothing acceptable, too many m-lines, no codec of
- * the peer's list left (488); -ENOSPC out of ports or flows (503); -ENOMEM.
- * A new offer replaces a pending one of the same leg. Calling it again for the same sdp (failover)
- * is fine. */
+ * the peer's list left (488); -ENOSPC out of ports or flows (503); -ENOMEM;
+ * -EBUSY an offer of the other leg is pending that was never answered (491).
+ * After an error the session is as it was before. A new offer replaces a pending one of the same
+ * leg. Calling it again for the same sdp (failover) is fine. */
 int media_offer(struct media_session *s, enum leg from, const char *sdp, size_t len, char **out,
 	size_t *out_len);
 /* The answer from leg `from` to the pending offer of the other leg: writes the answer for the
@@ -74,27 +89,26 @@ void media_session_start(struct media_session *s);
 
 /* ---- what the CLI and the records read ---- */
 struct media_leg_info {
-	struct addr local, local_rtcp;	 /* ours on that leg, as in the SDP we sent it */
-	struct addr remote, remote_rtcp; /* theirs */
-	struct dataplane_stats rtp;	 /* received from that leg */
-	struct dataplane_path path;	 /* where packets received from that leg leave */
+	struct addr local, local_rtcp;     /* ours on that leg, as in the SDP we sent it */
+	struct addr remote, remote_rtcp;   /* theirs */
+	struct dataplane_stats rtp;        /* received from that leg */
+	struct dataplane_path path;        /* where packets received from that leg leave */
 	dataplane_flow_id flow, flow_rtcp; /* of packets received from that leg; 0 = none */
-	bool sends;			   /* by the direction attributes */
-	double mos;			   /* E-model of what we received from it, 0 = not known */
-	double rtt_ms;			   /* from its RTCP reports, < 0 = not known */
+	bool sends;                        /* by the direction attributes */
+	double mos;                        /* E-model of what we received from it, 0 = not known */
+	double rtt_ms;                     /* from its RTCP reports, < 0 = not known */
 	double loss_percent, jitter_ms;
 };
 struct media_stream_info {
 	unsigned index;
-	char kind[16];	  /* "audio", "video", "image" … */
-	char proto[32];	  /* "RTP/AVP", "udptl" … */
-	char codec[64];	  /* first of the answer, "PCMA/8000" */
+	char kind[16];  /* "audio", "video", "image" … */
+	char proto[32]; /* "RTP/AVP", "udptl" … */
+	char codec[64]; /* first of the answer, "PCMA/8000" */
 	bool active, mux, held;
 	struct media_leg_info leg[2];
 };
 unsigned media_stream_count(const struct media_session *s);
-int media_stream_info(
-	const struct media_session *s, unsigned index, struct media_stream_info *out);
+int media_stream_info(const struct media_session *s, unsigned index, struct media_stream_info *out);
 
 struct media_status {
 	unsigned sessions;

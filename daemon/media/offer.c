@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An offer on its way from one leg to the other (RFC 3264 5, 8). */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/offer_answer.h"
+#include "media/stream.h"
+
+static uint8_t family_of(const struct sdp_media *m)
+{
+	return m->connection.is_reachable ? m->connection.ip.family : 0;
+}
+
+static int read_offered(struct media_session *s, struct exchange *ex, unsigned i, bool *filtered)
+{
+	const struct sdp *sdp = s->media->scratch;
+	const struct sdp_media *m = &sdp->media[i];
+	struct offered *o = &ex->offered[i];
+	struct payload list[SDP_FORMATS_MAX];
+	unsigned all = 0, kept;
+
+	*filtered = false;
+	sdp_text_copy(o->kind, sizeof(o->kind), m->kind);
+	if (m->port == 0 || m->port_count != 1 || m->transport == SDP_TRANSPORT_OTHER ||
+		!exchange_can_reach(m))
+		return 0;
+	o->opaque = m->transport == SDP_TRANSPORT_UDPTL;
+	o->secure = m->secure;
+	o->mux = m->rtcp_mux && !o->opaque;
+	exchange_read_said(&o->said, m, s->stream[i], ex->from);
+	o->direction = exchange_direction(o->said.send, o->said.recv);
+	if (!o->opaque) {
+		kept = exchange_read_payloads(s, sdp, m, list, &all);
+		if (kept == 0)
+			return 0;
+		o->payload = malloc(kept * sizeof(list[0]));
+		if (!o->payload)
+			return -ENOMEM;
+		memcpy(o->payload, list, kept * sizeof(list[0]));
+		o->payload_count = kept;
+		*filtered = kept != all;
+	}
+	o->accepted = true;
+	return 0;
+}
+
+int media_offer(struct media_session *s, enum leg from, const char *text, size_t len, char **out,
+	size_t *out_len)
+{
+	struct sdp *sdp = s->media->scratch;
+	struct rewrite_media media[MEDIA_STREAMS_MAX] = {0};
+	struct stream_taken taken[MEDIA_STREAMS_MAX] = {0};
+	bool accepted[MEDIA_STREAMS_MAX] = {false};
+	enum leg to = OTHER_LEG(from);
+	struct exchange *ex, *old;
+	unsigned wanted = 0, good = 0;
+	struct addr address;
+	int ret;
+
+	ret = sdp_parse(sdp, text, len);
+	if (ret)
+		return ret;
+	if (s->exchange && s->exchange->from != from) {
+		/* A new offer after an answer that was not said to be final: it was. */
+		if (!s->exchange->answered)
+			return -EBUSY;
+		exchange_conclude(s);
+	}
+	ex = calloc(1, sizeof(*ex));
+	if (!ex)
+		return -ENOMEM;
+	ex->from = from;
+	ex->count = sdp->media_count;
+	for (unsigned i = 0; i < ex->count && !ret; i++) {
+		ret = read_offered(s, ex, i, &media[i].filter);
+		wanted += sdp->media[i].port != 0;
+		good += accepted[i] = ex->offered[i].accepted;
+	}
+	if (!ret && wanted && !good)
+		ret = -EPROTONOSUPPORT;
+	for (unsigned i = 0; i < ex->count && !ret; i++) {
+		uint8_t family[LEG_COUNT] = {0};
+
+		family[from] = family_of(&sdp->media[i]);
+		if (accepted[i])
+			ret = stream_open(s, i, family, &taken[i]);
+	}
+	if (!ret)
+		ret = exchange_address(s, to, accepted, ex->count, &address);
+	if (ret)
+		goto undo;
+	for (unsigned i = 0; i < ex->count; i++) {
+		const struct offered *o = &ex->offered[i];
+
+		media[i].rejected = !accepted[i];
+		if (!accepted[i])
+			continue;
+		media[i].address = exchange_advertised(s->stream[i], to);
+		media[i].keep_mux = o->mux;
+		media[i].set_direction = o->direction != sdp->media[i].direction;
+		media[i].direction = o->direction;
+		media[i].payload = o->payload;
+		media[i].payload_count = o->payload_count;
+	}
+	ret = exchange_write(s, to, &address, media, out, out_len);
+	if (ret)
+		goto undo;
+	old = s->exchange;
+	if (old) {
+		ex->before = old->before;
+		ex->before_count = old->before_count;
+		old->before = NULL;
+		exchange_free(old);
+	}
+	ex->shown = true;
+	s->exchange = ex;
+	return 0;
+undo:
+	for (unsigned i = ex->count; i-- > 0;)
+		stream_undo(s, i, &taken[i]);
+	exchange_free(ex);
+	return ret;
+}

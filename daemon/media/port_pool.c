@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "media/port_pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/token.h"
+
+#define PAIRS 32768 /* every even port there is */
+
+enum pair_state { PAIR_FREE, PAIR_USED, PAIR_QUARANTINED };
+
+struct port_pool {
+	unsigned side;
+	struct side_address address;
+	unsigned first, last; /* pairs in range; first > last: none */
+	unsigned free_count, used_count;
+	/* Quarantine: a ring in the order of giving back. Every pair is in it once at most. */
+	unsigned ring_head, ring_count;
+	uint8_t state[PAIRS];
+	uint16_t free[PAIRS]; /* free pairs of the range, in no order */
+	struct {
+		uint16_t pair;
+		uint64_t due_ms;
+	} ring[PAIRS];
+};
+
+static bool in_range(const struct port_pool *pool, unsigned pair)
+{
+	return pair >= pool->first && pair <= pool->last;
+}
+
+void port_pool_set_range(struct port_pool *pool, uint16_t min, uint16_t max)
+{
+	/* Both ports of a pair lie within. */
+	pool->first = ((unsigned)min + 1) / PORTS_A_PAIR;
+	pool->last = 0;
+	if (max == 0 || min >= max)
+		pool->first = 1;
+	else
+		pool->last = ((unsigned)max + 1) / PORTS_A_PAIR - 1;
+	if (pool->first == 0)
+		pool->first = 1; /* port 0 means "rejected" in an m-line */
+	pool->free_count = 0;
+	for (unsigned pair = pool->first; pair <= pool->last; pair++) {
+		if (pool->state[pair] == PAIR_FREE)
+			pool->free[pool->free_count++] = (uint16_t)pair;
+	}
+}
+
+void port_pool_set_advertised(struct port_pool *pool, const struct addr *advertised)
+{
+	pool->address.advertised = *advertised;
+}
+
+int port_pool_new(struct port_pool **out, unsigned side, const struct side_address *address,
+	uint16_t min, uint16_t max)
+{
+	struct port_pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return -ENOMEM;
+	pool->side = side;
+	pool->address = *address;
+	port_pool_set_range(pool, min, max);
+	*out = pool;
+	return 0;
+}
+
+void port_pool_free(struct port_pool *pool)
+{
+	free(pool);
+}
+
+unsigned port_pool_side(const struct port_pool *pool)
+{
+	return pool->side;
+}
+
+const struct side_address *port_pool_address(const struct port_pool *pool)
+{
+	return &pool->address;
+}
+
+static void end_quarantine(struct port_pool *pool, uint64_t now_ms)
+{
+	while (pool->ring_count && pool->ring[pool->ring_head].due_ms <= now_ms) {
+		unsigned pair = pool->ring[pool->ring_head].pair;
+
+		pool->ring_head = (pool->ring_head + 1) % PAIRS;
+		pool->ring_count--;
+		pool->state[pair] = PAIR_FREE;
+		if (in_range(pool, pair))
+			pool->free[pool->free_count++] = (uint16_t)pair;
+	}
+}
+
+int port_pool_take(struct port_pool *pool, uint64_t now_ms, uint16_t *port)
+{
+	unsigned at, pair;
+
+	end_quarantine(pool, now_ms);
+	if (pool->free_count == 0)
+		return -ENOSPC;
+	at = (unsigned)(token_random64() % pool->free_count);
+	pair = pool->free[at];
+	pool->free[at] = pool->free[--pool->free_count];
+	pool->state[pair] = PAIR_USED;
+	pool->used_count++;
+	*port = (uint16_t)(pair * PORTS_A_PAIR);
+	return 0;
+}
+
+void port_pool_give(struct port_pool *pool, uint16_t port, uint64_t now_ms, uint64_t quarantine_ms)
+{
+	unsigned pair = port / PORTS_A_PAIR, at;
+
+	if (pool->state[pair] != PAIR_USED) {
+		log_limited(LOG_LEVEL_ERROR, "media: port %u given back twice", port);
+		return;
+	}
+	pool->used_count--;
+	pool->state[pair] = PAIR_QUARANTINED;
+	at = (pool->ring_head + pool->ring_count++) % PAIRS;
+	pool->ring[at].pair = (uint16_t)pair;
+	pool->ring[at].due_ms = now_ms + quarantine_ms;
+}
+
+void port_pool_get_status(struct port_pool *pool, uint64_t now_ms, struct port_pool_status *out)
+{
+	end_quarantine(pool, now_ms);
+	out->total = pool->last >= pool->first ? (pool->last - pool->first + 1) * PORTS_A_PAIR : 0;
+	out->used = pool->used_count * PORTS_A_PAIR;
+	out->quarantined = pool->ring_count * PORTS_A_PAIR;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of this room share: sessions, streams, the exchange in progress. Private. */
+#ifndef VIADUCT_MEDIA_ROOM_H
+#define VIADUCT_MEDIA_ROOM_H
+
+#include "media/media.h"
+#include "media/payload.h"
+#include "media/port_pool.h"
+#include "media/rtcp.h"
+#include "media/sdp.h"
+
+#define LEG_COUNT 2
+
+enum component { COMPONENT_RTP, COMPONENT_RTCP };
+#define COMPONENT_COUNT 2
+
+/* Flows that a stream can need at most: one direction of one component each. */
+#define FLOWS_A_STREAM (LEG_COUNT * COMPONENT_COUNT)
+#define POOLS_MAX      (4 * SIDE_COUNT * CONFIG_SIDE_ADDRESSES_MAX)
+
+/* Cookies of flows: slot (20 bits), its generation (7), stream (3), leg (1), component (1). */
+#define SLOTS_MAX   (1u << 20)
+#define GENERATIONS 128u
+
+/* What one leg said of one stream. */
+struct said {
+	struct addr remote[COMPONENT_COUNT]; /* family 0 = not known */
+	bool send, recv;
+};
+
+/* A stream as negotiated. */
+struct negotiated {
+	bool active;
+	bool opaque; /* udptl */
+	bool mux;
+	bool secure;
+	char kind[16], proto[32], codec[40];
+	uint32_t clock_rate;
+	struct said said[LEG_COUNT];
+	uint8_t telephone_event[LEG_COUNT]; /* number as received from that leg */
+	struct payload_map map[LEG_COUNT];  /* of packets received from that leg */
+};
+
+struct stream {
+	struct negotiated now;
+	struct {
+		struct port_pool *pool; /* NULL = no ports */
+		uint16_t port;          /* RTP's; RTCP's is one above */
+	} local[LEG_COUNT];
+	bool reserved; /* its flows are counted in flows_reserved */
+	dataplane_flow_id flow[LEG_COUNT][COMPONENT_COUNT]; /* of packets received from that leg */
+	struct addr latched[LEG_COUNT][COMPONENT_COUNT];
+	struct rtcp_leg rtcp[LEG_COUNT];
+};
+
+/* One m-line of the pending offer. */
+struct offered {
+	bool accepted; /* we relay it, and it was not offered with port 0 */
+	bool opaque, mux, secure;
+	char kind[16];
+	enum sdp_direction direction;
+	struct said said;
+	struct payload *payload; /* those that passed the codec lists */
+	unsigned payload_count;
+};
+
+/* An offer and what came of it so far (RFC 3264). */
+struct exchange {
+	enum leg from;
+	bool shown;    /* written for the other leg, as it is now */
+	bool answered; /* by an early answer at least */
+	unsigned count;
+	struct offered offered[MEDIA_STREAMS_MAX];
+	/* What was in force before the first early answer. */
+	unsigned before_count;
+	struct negotiated *before;
+};
+
+struct media_session {
+	struct media *media;
+	void *owner;
+	unsigned slot;
+	uint8_t generation;
+	bool started, timed_out;
+	uint64_t changed_ms; /* when the watchdog's expectations last changed */
+	const struct peer_config *peer[LEG_COUNT];
+	struct {
+		uint64_t id, version; /* of o= */
+		char *last;           /* SDP */
+		size_t last_len;
+	} sdp[LEG_COUNT];
+	unsigned count;
+	struct stream *stream[MEDIA_STREAMS_MAX]; /* NULL = never had media */
+	struct exchange *exchange;                /* NULL = none pending */
+};
+
+struct slot {
+	struct media_session *session;
+	uint8_t generation;
+	unsigned next_free;
+};
+
+struct media {
+	struct loop *loop;
+	struct dataplane *dataplane;
+	struct media_handlers handlers;
+	uint64_t (*now_ms)(const struct media *m); /* the loop's clock; tests put their own */
+	struct port_pool *pool[POOLS_MAX];
+	unsigned pool_count;
+	uint64_t quarantine_ms;
+	uint8_t dscp[SIDE_COUNT];
+	unsigned flows_max, flows_reserved;
+	struct slot *slot;
+	unsigned slot_count, slot_free; /* slot_free == slot_count: none */
+	unsigned session_count, started_count;
+	struct sdp *scratch; /* parsing is never nested */
+	struct loop_timer watchdog;
+	unsigned watchdog_next;
+};
+
+/* The pool of ports for SDP written to that peer, of the family wanted (4, 6) where the side has
+ * it, else of the peer's own. NULL if there is none. */
+struct port_pool *media_pool_for(
+	const struct media *m, const struct peer_config *peer, uint8_t family);
+
+/* What the data plane calls. */
+struct dataplane_handlers media_dataplane_handlers(struct media *m);
+uint32_t cookie_make(
+	const struct media_session *s, unsigned stream, enum leg leg, enum component component);
+
+#endif
