@@ -98,6 +98,12 @@ UNIT_ROOMS = $(foreach r,$(UNDER_$(word 2,$(subst _, ,$(1)))),$(OUT)/lib$(r).a)
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $$(call UNIT_ROOMS,$$(notdir $$@))
 	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS)
 
+# Flows by hand, for the tests of the data plane in namespaces.
+$(OUT)/tests/e2e/dpdriver: $(OUT)/tests/e2e/dataplane/dpdriver.o $(OUT)/libdataplane.a $(OUT)/libconfig.a $(OUT)/libbase.a
+	@mkdir -p $(@D)
+	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+tests-build: $(OUT)/tests/e2e/dpdriver
+
 $(OUT)/tests/unit/test_control_cli: | $(OUT)/viaduct
 
 $(OUT)/tests/bpf/%: $(OUT)/tests/bpf/%.o $(patsubst %.c,$(OUT)/%.o,$(filter-out $(wildcard tests/bpf/test_*.c),$(wildcard tests/bpf/*.c))) $(OUT)/libbase.a

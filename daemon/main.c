@@ -18,9 +18,9 @@
 #include "control/control.h"
 #include "privilege.h"
 
-#define DEFAULT_CONFIG	"/etc/viaduct/viaduct.yaml"
-#define STOP_GRACE_MS	1000 /* for the BYEs of a stop to be answered */
-#define STOP_POLL_MS	20
+#define DEFAULT_CONFIG  "/etc/viaduct/viaduct.yaml"
+#define STOP_GRACE_MS   1000 /* for the BYEs of a stop to be answered */
+#define STOP_POLL_MS    20
 #define DESCRIPTORS_MAX 65536
 
 /* Exit codes, as in viaductd(8). */

@@ -14,7 +14,7 @@
 #include "base/log.h"
 
 #define PORT_UNPRIVILEGED 1024
-#define CAPS_MAX	  4
+#define CAPS_MAX          4
 
 static unsigned needed_caps(const struct config *cfg, cap_value_t caps[CAPS_MAX])
 {
@@ -91,8 +91,8 @@ int privilege_drop(const struct config *cfg)
 	if (!caps)
 		return -errno;
 	if (cap_set_flag(caps, CAP_PERMITTED, (int)kept, had, CAP_SET) ||
-		cap_set_flag(caps, CAP_EFFECTIVE, (int)kept, had, CAP_SET) ||
-		cap_set_proc(caps) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+		cap_set_flag(caps, CAP_EFFECTIVE, (int)kept, had, CAP_SET) || cap_set_proc(caps) ||
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
 		ret = -errno;
 		log_error("capabilities cannot be dropped: %s", strerror(-ret));
 	}

@@ -100,32 +100,56 @@ struct vd_flow {
 
 /* ---- streams: statistics and what the program learns -----------------------------------------
  * Array map "vd_streams", mmap-able: user space reads without a system call. packets and bytes
- * are exact under any number of CPUs; max_seq too; jitter is an estimate by nature. */
+ * are exact under any number of CPUs; max_seq too; jitter is an estimate by nature. User space
+ * writes a whole element of zeroes before a flow that names it is published, and sets latch_state
+ * back to VD_LATCH_OPEN to reopen a latch; all else is the program's.
+ * Reading: lost now = lost_before + max(0, ext_max_seq - base_seq + 1 - received_ssrc). */
+enum vd_stream_flags {
+	VD_STREAM_STARTED = 1 << 0, /* a packet was counted: ssrc and base_seq valid where it is RTP */
+	VD_STREAM_BUSY = 1 << 1,    /* a CPU is starting the sequence anew; lasts nanoseconds */
+};
+
 struct vd_stream {
-	__u64 packets;	     /* RTP (or opaque) packets received from the admitted source */
-	__u64 bytes;	     /* their UDP payload bytes */
-	__u64 rtcp_packets;  /* RTCP packets received */
-	__u64 last_seen_ns;  /* CLOCK_MONOTONIC of the last packet, RTP or RTCP; coarse */
-	__u32 ext_max_seq;   /* RFC 3550 A.1: cycles << 16 | highest sequence number */
-	__u32 base_seq;	     /* first sequence number of the current SSRC */
+	/* first cache line: written by every packet */
+	__u64 packets;	    /* RTP (or opaque) packets received from the admitted source */
+	__u64 bytes;	    /* their UDP payload bytes */
+	__u64 last_seen_ns; /* CLOCK_MONOTONIC of the last packet, RTP or RTCP; coarse */
+	union {
+		struct {
+			__u32 ext_max_seq; /* RFC 3550 A.1: cycles << 16 | highest seen */
+			__u32 received_ssrc; /* packets of this SSRC since base_seq */
+		};
+		__u64 sequence; /* both, changed by one compare-and-swap */
+	};
+	union {
+		struct {
+			__u32 transit; /* RFC 3550 A.8: of the last packet, ticks */
+			__u32 jitter;  /* RFC 3550 A.8: scaled by 16, ticks */
+		};
+		__u64 timing; /* both, in one store */
+	};
 	__u32 ssrc;
+	__u32 flags;	    /* enum vd_stream_flags */
+	__u32 base_seq;	    /* first sequence number of the current SSRC */
+	__u32 out_of_order; /* arrived with a sequence number below the highest seen */
 	__u32 ssrc_changes;
-	__u32 lost_before;     /* lost, summed over earlier SSRCs of this stream */
-	__u32 received_ssrc;   /* packets of the current SSRC before which base_seq counts: expected =
-				* ext_max_seq - base_seq + 1, lost = expected - (received) */
-	__u32 out_of_order;    /* arrived with a sequence number below the highest seen */
-	__u32 transit;	       /* RFC 3550 A.8: relative transit time of the last packet, ticks */
-	__u32 jitter;	       /* RFC 3550 A.8: scaled by 16, ticks */
-	__u32 flags;	       /* bit 0: started (ssrc, base_seq valid) */
-	__u32 latch_state;     /* enum vd_latch_state */
+	__u32 lost_before; /* lost, summed over earlier SSRCs of this stream */
+	/* second cache line: latch, RTCP, telephone-events */
+	__u32 latch_state; /* enum vd_latch_state */
 	__be16 latched_port_be;
-	__u16 te_event;	       /* telephone-event in progress: event | 0x8000, else 0 */
+	__u16 te_event; /* telephone-event in progress: event | 0x8000, else 0 */
 	__u8 latched_addr[16];
-	__u32 te_timestamp;    /* RTP timestamp of the last telephone-event that was reported */
-	__u32 dropped_source;  /* packets from strangers */
-	__u8 pad[24];
+	__u64 rtcp_packets;   /* RTCP packets received */
+	__u32 te_timestamp;   /* RTP timestamp of the last telephone-event that was reported */
+	__u32 te_reported;    /* 1 once te_timestamp is valid */
+	__u32 dropped_source; /* packets from strangers */
+	__u32 bad_seq;	      /* RFC 3550 A.1: the one after a big jump, | VD_BAD_SEQ_SET, else 0 */
+	__u32 event_second;   /* the second, CLOCK_MONOTONIC, that event_count counts in */
+	__u32 event_count;    /* events of this stream in that second: VD_EVENTS_PER_SECOND at most */
+	__u8 pad[8];
 };
 /* 128 bytes. */
+#define VD_BAD_SEQ_SET (1u << 16)
 
 /* ---- next hops --------------------------------------------------------------------------------
  * Array map "vd_nexthops". One gateway's new MAC is one update here. */
@@ -136,7 +160,7 @@ struct vd_nexthop {
 	__u8 smac[6];
 	__u16 vlan;   /* VLAN id to send with, 0 = untagged */
 	__u16 flags;  /* enum vd_nexthop_flags; not VALID: packets are counted no_neighbour */
-	__u32 device; /* index in the DEVMAP "vd_devices" */
+	__u32 device; /* index in the DEVMAP "vd_devices", whose values are __u32 ifindexes */
 	__u32 mtu;    /* of the egress device: L3 bytes */
 	__u32 pad[2];
 };
@@ -177,9 +201,11 @@ enum vd_reason { VD_REASONS(VD_REASON_ENUM) VD_REASON_MAX };
 
 /* ---- events -----------------------------------------------------------------------------------
  * Ring buffer "vd_events". Bounded: what finds no room is counted in vd_event_lost (a per-CPU
- * array of one __u64), RTCP copies are limited per stream by RTCP's own rate and by
- * VD_EVENT_RTCP_BYTES. */
-#define VD_EVENT_RTCP_BYTES 128
+ * array of one __u64). SSRC, DTMF_END and RTCP, which the peer can provoke, are limited to
+ * VD_EVENTS_PER_SECOND a stream; what exceeds it is counted as lost too. RTCP copies hold
+ * VD_EVENT_RTCP_BYTES at most. FIRST_PACKET and LATCHED come once a stream. */
+#define VD_EVENT_RTCP_BYTES  128
+#define VD_EVENTS_PER_SECOND 32
 
 enum vd_event_type {
 	VD_EVENT_FIRST_PACKET = 1, /* of a stream since it was published */

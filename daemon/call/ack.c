@@ -16,8 +16,7 @@ static int answer_in_ack(struct exchange *x, osip_message_t *ack, osip_message_t
 
 	if (!sdp || !x->call->media)
 		return -EINVAL;
-	ret = media_answer(
-		x->call->media, x->from, sdp->body, sdp->length, true, &text, &len);
+	ret = media_answer(x->call->media, x->from, sdp->body, sdp->length, true, &text, &len);
 	if (!ret) {
 		ret = carry_bodies(ack, out, text, len);
 		free(text);
@@ -55,7 +54,7 @@ void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer
 	pair = pair_of_message(calls, ack, peer, &leg);
 	if (!pair)
 		return;
-	DL_FOREACH(pair->call->exchanges, x) {
+	DL_FOREACH (pair->call->exchanges, x) {
 		if (x->is_invite && x->accepted && x->server && x->from == leg &&
 			sip_cseq_number(sip_server_request(x->server)) == sip_cseq_number(ack))
 			break;

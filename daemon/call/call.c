@@ -106,8 +106,8 @@ static void merge_key_make(const osip_message_t *invite, struct merge_key *key)
 	const char *number = invite->call_id->number ? invite->call_id->number : "";
 	const char *host = invite->call_id->host ? invite->call_id->host : "";
 
-	key->hash[0] = (uint64_t)table_hash(number, strlen(number)) << 32 |
-		table_hash(host, strlen(host));
+	key->hash[0] =
+		(uint64_t)table_hash(number, strlen(number)) << 32 | table_hash(host, strlen(host));
 	key->hash[1] = (uint64_t)table_hash(tag, strlen(tag)) << 32 | sip_cseq_number(invite);
 }
 
@@ -173,7 +173,7 @@ struct pair *pair_by_remote_tag(struct call *call, const char *remote_tag)
 {
 	struct pair *pair;
 
-	DL_FOREACH(call->pairs, pair) {
+	DL_FOREACH (call->pairs, pair) {
 		if (strcmp(pair->leg[LEG_B].remote_tag, remote_tag) == 0)
 			return pair;
 	}
@@ -344,10 +344,10 @@ static void call_free(struct call *call)
 	struct exchange *x, *next_x;
 
 	loop_timer_stop(calls->loop, &call->attempt_timer);
-	DL_FOREACH_SAFE(call->exchanges, x, next_x) {
+	DL_FOREACH_SAFE (call->exchanges, x, next_x) {
 		exchange_free(x);
 	}
-	DL_FOREACH_SAFE(call->pairs, pair, next_pair) {
+	DL_FOREACH_SAFE (call->pairs, pair, next_pair) {
 		pair_free(pair);
 	}
 	if (call->tag_b_added)
@@ -372,8 +372,7 @@ void call_release_if_done(struct call *call)
 		call_free(call);
 }
 
-static void media_timed_out(
-	void *ctx, void *owner, enum leg leg, unsigned seconds, bool held)
+static void media_timed_out(void *ctx, void *owner, enum leg leg, unsigned seconds, bool held)
 {
 	struct calls *calls = ctx;
 	struct call *call = owner;
@@ -386,10 +385,14 @@ static void media_timed_out(
 	call_end(call, LEG_NONE, reason, "media timeout");
 }
 
+/* Not for the log: what callers dial is among it. */
 static void media_event(void *ctx, void *owner, const char *kind, const char *text)
 {
-	(void)ctx;
-	call_event(owner, kind, "%s", text);
+	struct calls *calls = ctx;
+	const struct call *call = owner;
+
+	if (calls->event)
+		calls->event(calls->event_ctx, call->id, kind, text);
 }
 
 static void request_received(
@@ -399,6 +402,10 @@ static void request_received(
 
 	if (sip_tag(req->to)[0])
 		request_in_dialog(calls, txn, req, peer);
+	else if (peer < calls->cfg->peer || peer >= calls->cfg->peer + calls->cfg->peer_count)
+		/* Dropped by a reload: admitted for the calls that it still has, not for new ones.
+		 */
+		sip_server_reply(txn, SIP_FORBIDDEN, NULL, NULL, NULL);
 	else if (MSG_IS_INVITE(req))
 		invite_received(calls, txn, req, peer);
 	else if (MSG_IS_OPTIONS(req)) {
@@ -412,10 +419,10 @@ static void request_received(
 			sip_server_respond(txn, resp);
 		}
 	} else if (MSG_IS_BYE(req) || strcmp(req->sip_method, "PRACK") == 0 ||
-		strcmp(req->sip_method, "UPDATE") == 0 || MSG_IS_INFO(req))
+		   strcmp(req->sip_method, "UPDATE") == 0 || MSG_IS_INFO(req))
 		sip_server_reply(txn, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL, NULL);
 	else if (MSG_IS_REGISTER(req) || MSG_IS_SUBSCRIBE(req) || MSG_IS_NOTIFY(req) ||
-		MSG_IS_REFER(req) || MSG_IS_MESSAGE(req) || MSG_IS_PUBLISH(req))
+		 MSG_IS_REFER(req) || MSG_IS_MESSAGE(req) || MSG_IS_PUBLISH(req))
 		sip_server_reply(txn, SIP_METHOD_NOT_ALLOWED, NULL, "Allow", CALL_ALLOW);
 	else
 		sip_server_reply(txn, SIP_NOT_IMPLEMENTED, NULL, "Allow", CALL_ALLOW);
@@ -475,59 +482,40 @@ void calls_free(struct calls *calls)
 	free(calls);
 }
 
-/* The listener of new that is the same as old's number i: by address and transport, else by name,
- * else any of that side and transport. */
-static unsigned same_listener(const struct config *old, unsigned i, const struct config *new)
+/* An open listener to stand in for one that a reload has closed: same side and transport, best the
+ * same family. SIP_NO_LISTENER when there is none. */
+static unsigned substitute(const struct calls *calls, const struct peer_config *peer)
 {
-	const struct listener_config *was = &old->listener[i];
-	unsigned found = 0;
-	int best = 0;
+	const struct config *cfg = calls->cfg;
 
-	for (unsigned j = 0; j < new->listener_count; j++) {
-		const struct listener_config *is = &new->listener[j];
-		int score = 0;
+	for (unsigned i = 0; i < cfg->listener_count; i++) {
+		const struct listener_config *lc = &cfg->listener[i];
 
-		if (is->side == was->side && is->transport == was->transport)
-			score = 1;
-		if (strcmp(is->name, was->name) == 0)
-			score += 1;
-		if (score && addr_equal(&is->address.local, &was->address.local))
-			score += 4;
-		if (score > best) {
-			best = score;
-			found = j;
-		}
+		if (lc->side == peer->side && lc->transport == peer->transport &&
+			lc->address.local.family == peer->address.family)
+			return sip_listener_slot(calls->sip, lc);
 	}
-	return found;
+	return SIP_NO_LISTENER;
 }
 
-/* Running calls keep their configuration, but listeners are numbered by the new one. */
-static void renumber_listeners(struct calls *calls, const struct config *new)
+/* Running calls keep their configuration; their dialogs whose listener is gone move to another. */
+static void move_dialogs(struct calls *calls)
 {
-	unsigned *to = calloc(calls->cfg->listener_count, sizeof(unsigned));
 	struct call *call;
 	struct pair *pair;
 
-	if (!to)
-		return;
-	for (unsigned i = 0; i < calls->cfg->listener_count; i++)
-		to[i] = same_listener(calls->cfg, i, new);
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id) {
-		struct exchange *x;
-
-		DL_FOREACH(call->exchanges, x) {
-			x->client_dest.listener = to[x->client_dest.listener];
-		}
-		DL_FOREACH(call->pairs, pair) {
+		DL_FOREACH (call->pairs, pair) {
 			for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
 				struct dialog *d = &pair->leg[leg];
 
-				d->listener = to[d->listener];
+				if (!d->peer || sip_listener_is_open(calls->sip, d->listener))
+					continue;
+				d->listener = substitute(calls, d->peer);
 				d->dest.listener = d->listener;
 			}
 		}
 	}
-	free(to);
 }
 
 int calls_reload(struct calls *calls, struct config *cfg, FILE *errors)
@@ -545,9 +533,9 @@ int calls_reload(struct calls *calls, struct config *cfg, FILE *errors)
 		sip_reload(calls->sip, calls->cfg, errors);
 		return ret;
 	}
-	renumber_listeners(calls, cfg);
 	config_unref(calls->cfg);
 	calls->cfg = config_ref(cfg);
+	move_dialogs(calls);
 	return count_peers(calls);
 }
 

@@ -42,20 +42,20 @@ struct call *call_by_id(struct calls *calls, uint64_t id);
 struct call *call_next(struct calls *calls, uint64_t after);
 
 struct call_leg_info {
-	const char *peer;	  /* name */
+	const char *peer; /* name */
 	const char *sip_call_id;
 	const char *local_tag, *remote_tag;
 	const char *local_uri, *remote_uri;
-	struct addr signalling;	  /* theirs */
-	const char *listener;	  /* name */
+	struct addr signalling; /* theirs */
+	const char *listener;   /* name */
 };
 struct call_info {
 	uint64_t id;
 	enum call_state state;
-	const char *from, *to; /* numbers: user parts of From and Request-URI */
-	const char *route;     /* name of the route taken, "" */
+	const char *from, *to;                  /* numbers: user parts of From and Request-URI */
+	const char *route;                      /* name of the route taken, "" */
 	uint64_t setup_ms_ago, answered_ms_ago; /* answered: UINT64_MAX = not yet */
-	unsigned attempts;			/* peers tried, the present one included */
+	unsigned attempts;                      /* peers tried, the present one included */
 	struct call_leg_info leg[2];
 };
 void call_get_info(const struct call *call, struct call_info *out);

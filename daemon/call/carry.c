@@ -14,14 +14,14 @@
 static const char *const not_carried[] = {
 	/* hop by hop, or made anew */
 	"max-forwards", "proxy-require", "require", "supported", "k", "user-agent", "server",
-	"timestamp", "path", "service-route", "security-client", "security-server", "security-verify",
-	"content-length", "l", "content-type", "c", "mime-version",
+	"timestamp", "path", "service-route", "security-client", "security-server",
+	"security-verify", "content-length", "l", "content-type", "c", "mime-version",
 	/* numbers and names of one leg's dialogs and transactions */
 	"rseq", "rack", "replaces", "join", "target-dialog", "in-reply-to", "refer-to", "r",
 	"subscription-state", "event", "o", "sip-etag", "sip-if-match",
 	/* identities and addresses of one side, until a trunk says that it may have them */
-	"p-asserted-identity", "p-preferred-identity", "remote-party-id", "diversion", "history-info",
-	"referred-by", "b", "p-charging-vector", "p-charging-function-addresses",
+	"p-asserted-identity", "p-preferred-identity", "remote-party-id", "diversion",
+	"history-info", "referred-by", "b", "p-charging-vector", "p-charging-function-addresses",
 	"p-access-network-info", "p-visited-network-id", "p-called-party-id", "p-associated-uri",
 	"warning"};
 
@@ -55,8 +55,7 @@ static size_t next_token(const char **text, const char **token)
 static bool is_header(const osip_header_t *h, const char *name, const char *compact)
 {
 	return h->hname && h->hvalue &&
-		(strcasecmp(h->hname, name) == 0 ||
-			(compact && strcasecmp(h->hname, compact) == 0));
+	       (strcasecmp(h->hname, name) == 0 || (compact && strcasecmp(h->hname, compact) == 0));
 }
 
 const char *header_value(const osip_message_t *msg, const char *name)
@@ -174,7 +173,7 @@ int carry_headers(const osip_message_t *from, osip_message_t *to)
 static bool is_type(const osip_content_type_t *ct, const char *type, const char *subtype)
 {
 	return ct && ct->type && strcasecmp(ct->type, type) == 0 &&
-		(!subtype || (ct->subtype && strcasecmp(ct->subtype, subtype) == 0));
+	       (!subtype || (ct->subtype && strcasecmp(ct->subtype, subtype) == 0));
 }
 
 osip_body_t *carry_find_sdp(const osip_message_t *msg)
@@ -232,8 +231,7 @@ int carry_bodies(const osip_message_t *from, osip_message_t *to, const char *sdp
 		return 0;
 	if (from->content_type && osip_content_type_clone(from->content_type, &to->content_type))
 		return -ENOMEM;
-	if (from->mime_version &&
-		osip_content_length_clone(from->mime_version, &to->mime_version))
+	if (from->mime_version && osip_content_length_clone(from->mime_version, &to->mime_version))
 		return -ENOMEM;
 	return clone_list(&from->content_encodings, &to->content_encodings,
 		(clone_fn *)(void *)osip_content_encoding_clone);

@@ -111,7 +111,7 @@ void call_end(struct call *call, int by, const char *reason, const char *why)
 		return;
 	}
 	call_finish(call, why);
-	DL_FOREACH_SAFE(call->exchanges, x, next) {
+	DL_FOREACH_SAFE (call->exchanges, x, next) {
 		enum leg from = x->from;
 
 		if (end_exchange(x, by))
@@ -142,6 +142,7 @@ void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_
 
 		invite_reject(call, &why);
 	} else {
-		call_end(call, (int)leg, reason_of(req), leg == LEG_A ? "BYE from A" : "BYE from B");
+		call_end(
+			call, (int)leg, reason_of(req), leg == LEG_A ? "BYE from A" : "BYE from B");
 	}
 }

@@ -18,6 +18,8 @@ int media_error_code(int error)
 		return SIP_BAD_REQUEST;
 	case -EPROTONOSUPPORT:
 		return SIP_NOT_ACCEPTABLE_HERE;
+	case -EBUSY:
+		return SIP_REQUEST_PENDING;
 	case -ENOSPC:
 		return SIP_SERVICE_UNAVAILABLE;
 	default:
@@ -27,7 +29,8 @@ int media_error_code(int error)
 
 int carried_error_code(int code)
 {
-	/* A redirection names places of the other side; a challenge asks for what we do not have. */
+	/* A redirection names places of the other side; a challenge asks for what we do not have.
+	 */
 	if (code < 400)
 		return SIP_TEMPORARILY_UNAVAILABLE;
 	if (code == SIP_UNAUTHORIZED || code == SIP_PROXY_AUTHENTICATION_REQUIRED)
@@ -100,8 +103,8 @@ int exchange_respond(
 		ret = sip_set_contact(out, x->call->calls->sip, sip_server_listener(x->server));
 		if (!ret && osip_message_set_header(out, "Allow", CALL_ALLOW))
 			ret = -ENOMEM;
-		/* Reliable provisional responses are carried with their numbers, also when they come
-		 * again: the far end's retransmissions (RFC 3262 3) serve for both legs. */
+		/* Reliable provisional responses are carried with their numbers, also when they
+		 * come again: the far end's retransmissions (RFC 3262 3) serve for both legs. */
 		if (!ret && code < 200 && rseq && osip_message_set_header(out, "RSeq", rseq))
 			ret = -ENOMEM;
 	}
@@ -180,14 +183,15 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 	} else {
 		if (x->sdp == SDP_OFFERED)
 			media_offer_failed(call->media);
-		ret = exchange_respond(x, resp, carried_error_code(code),
-			x->pair->leg[x->from].local_tag, true);
+		ret = exchange_respond(
+			x, resp, carried_error_code(code), x->pair->leg[x->from].local_tag, true);
 	}
 	if (ret) {
 		/* The answer makes no sense: the asking leg keeps what it had (RFC 3261 14.1). */
 		media_offer_failed(call->media);
-		exchange_refuse(x, ret == -ENOSPC ? SIP_SERVICE_UNAVAILABLE : SIP_NOT_ACCEPTABLE_HERE,
-			NULL, NULL);
+		exchange_refuse(x,
+			ret == -ENOSPC ? SIP_SERVICE_UNAVAILABLE : SIP_NOT_ACCEPTABLE_HERE, NULL,
+			NULL);
 	} else if (!x->is_invite || refused) {
 		sip_server_abandon(x->server);
 		x->server = NULL;
@@ -212,8 +216,8 @@ static void request_failed(void *owner, struct sip_client *txn, int error)
 	}
 	if (x->sdp == SDP_OFFERED && x->server)
 		media_offer_failed(call->media);
-	exchange_refuse(x, error == -ETIMEDOUT ? SIP_REQUEST_TIME_OUT : SIP_SERVICE_UNAVAILABLE, NULL,
-		NULL);
+	exchange_refuse(x, error == -ETIMEDOUT ? SIP_REQUEST_TIME_OUT : SIP_SERVICE_UNAVAILABLE,
+		NULL, NULL);
 	call_end(call, LEG_NONE, "SIP;cause=408;text=\"Request timeout\"", "no answer in dialog");
 }
 
@@ -278,8 +282,8 @@ const struct sip_server_handlers exchange_server_handlers = {
 
 /* ---- requests ---- */
 
-struct pair *pair_of_message(struct calls *calls, osip_message_t *msg,
-	const struct peer_config *peer, enum leg *leg)
+struct pair *pair_of_message(
+	struct calls *calls, osip_message_t *msg, const struct peer_config *peer, enum leg *leg)
 {
 	const char *to_tag = sip_tag(msg->to), *from_tag = sip_tag(msg->from);
 	struct pair *pair = NULL;
@@ -313,7 +317,7 @@ static int check_glare(struct call *call, enum leg leg, bool is_invite, bool has
 {
 	const struct exchange *x;
 
-	DL_FOREACH(call->exchanges, x) {
+	DL_FOREACH (call->exchanges, x) {
 		bool open_offer = x->sdp == SDP_OFFERED && x->server && !x->accepted;
 
 		if (!(is_invite && exchange_is_pending_invite(x)) &&
@@ -334,8 +338,8 @@ static void conclude_early_answer(struct call *call, struct pair *pair)
 
 	if (!x || x->accepted || x->sdp != SDP_OFFERED || !pair->early_answer)
 		return;
-	if (media_answer(call->media, LEG_B, pair->early_answer, pair->early_answer_len, true, &text,
-		    &len) == 0)
+	if (media_answer(call->media, LEG_B, pair->early_answer, pair->early_answer_len, true,
+		    &text, &len) == 0)
 		free(text);
 	x->sdp = SDP_DONE;
 }
@@ -350,7 +354,7 @@ static int map_rack(struct call *call, enum leg leg, const osip_message_t *req, 
 
 	if (!rack || sscanf(rack, "%u %u", &rseq, &cseq) != 2)
 		return -EINVAL;
-	DL_FOREACH(call->exchanges, x) {
+	DL_FOREACH (call->exchanges, x) {
 		if (x->is_invite && x->from == leg && x->client && x->server &&
 			sip_cseq_number(sip_server_request(x->server)) == cseq) {
 			snprintf(text, sizeof(text), "%u %u INVITE", rseq, x->client_cseq);
@@ -367,7 +371,7 @@ static enum exchange_sdp prack_sdp(struct call *call, enum leg leg, bool has_sdp
 
 	if (!has_sdp)
 		return SDP_NONE;
-	DL_FOREACH(call->exchanges, x) {
+	DL_FOREACH (call->exchanges, x) {
 		if (x->is_invite && x->from == leg && x->sdp == SDP_DELAYED) {
 			x->sdp = SDP_DONE;
 			return SDP_NONE;
@@ -496,19 +500,21 @@ void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message
 	}
 	ret = carry_check_require(req, &unsupported);
 	if (ret) {
-		sip_server_reply(txn, ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR,
-			NULL, unsupported ? "Unsupported" : NULL, unsupported);
+		sip_server_reply(txn,
+			ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR, NULL,
+			unsupported ? "Unsupported" : NULL, unsupported);
 		free(unsupported);
 		return;
 	}
 	if (MSG_IS_OPTIONS(req)) {
 		sip_server_reply(txn, SIP_OK, NULL, "Allow", CALL_ALLOW);
-	} else if (MSG_IS_INVITE(req) || MSG_IS_INFO(req) || strcmp(req->sip_method, "PRACK") == 0 ||
-		strcmp(req->sip_method, "UPDATE") == 0) {
+	} else if (MSG_IS_INVITE(req) || MSG_IS_INFO(req) ||
+		   strcmp(req->sip_method, "PRACK") == 0 ||
+		   strcmp(req->sip_method, "UPDATE") == 0) {
 		carry_request(pair, leg, txn, req);
 	} else {
 		bool known = MSG_IS_REFER(req) || MSG_IS_NOTIFY(req) || MSG_IS_SUBSCRIBE(req) ||
-			MSG_IS_MESSAGE(req) || MSG_IS_REGISTER(req) || MSG_IS_PUBLISH(req);
+			     MSG_IS_MESSAGE(req) || MSG_IS_REGISTER(req) || MSG_IS_PUBLISH(req);
 
 		sip_server_reply(txn, known ? SIP_METHOD_NOT_ALLOWED : SIP_NOT_IMPLEMENTED, NULL,
 			"Allow", CALL_ALLOW);

@@ -20,14 +20,15 @@
 
 #include <utlist.h>
 
-#define CALL_PAIRS_MAX	   20  /* forked early dialogs of one call */
+#define CALL_PAIRS_MAX     20  /* forked early dialogs of one call */
 #define CALL_EXCHANGES_MAX 16  /* requests under way at once in one call */
-#define CALL_NUMBER_MAX	   128 /* bytes of a called or calling user part */
-#define CALLS_ENDING_FACTOR 2 /* live and ending calls together: so many times the limit of live ones */
-#define RETRY_AFTER_S	   "5" /* with 503 for limits */
+#define CALL_NUMBER_MAX    128 /* bytes of a called or calling user part */
+#define CALLS_ENDING_FACTOR                                                                        \
+	2                 /* live and ending calls together: so many times the limit of live ones */
+#define RETRY_AFTER_S "5" /* with 503 for limits */
 
-/* The To tag by which a request finds its dialog: ours. On leg A each pair has its own, on leg B all
- * pairs share the one of the INVITE's From. */
+/* The To tag by which a request finds its dialog: ours. On leg A each pair has its own, on leg B
+ * all pairs share the one of the INVITE's From. */
 struct tag {
 	char text[DIALOG_TAG_LEN + 1];
 	enum leg leg;
@@ -54,16 +55,16 @@ struct exchange {
 	enum leg from;
 	bool is_invite;
 	bool is_initial;
-	bool accepted;	   /* a 2xx was passed on: waits for the ACK */
-	bool ack_waits;	   /* delayed offer: our ACK goes when theirs has come, with the answer */
+	bool accepted;      /* a 2xx was passed on: waits for the ACK */
+	bool ack_waits;     /* delayed offer: our ACK goes when theirs has come, with the answer */
 	bool bye_after_ack; /* RFC 3261 15: the callee's BYE waits for the ACK */
 	enum exchange_sdp sdp;
-	struct sip_server *server; /* on leg from; NULL once done with */
-	struct sip_client *client; /* on the other leg; NULL once done with */
-	uint32_t client_cseq;	   /* of the request we sent */
+	struct sip_server *server;             /* on leg from; NULL once done with */
+	struct sip_client *client;             /* on the other leg; NULL once done with */
+	uint32_t client_cseq;                  /* of the request we sent */
 	const struct peer_config *client_peer; /* whom we sent it to */
 	struct sip_dest client_dest;
-	char *ack;		   /* bytes of the ACK we sent for the 2xx, for its retransmissions */
+	char *ack; /* bytes of the ACK we sent for the 2xx, for its retransmissions */
 	size_t ack_len;
 	struct exchange *prev, *next;
 };
@@ -82,7 +83,7 @@ struct call {
 	bool counted; /* against the limits of live calls */
 	const struct peer_config *peer[2];
 	struct route_result route;
-	unsigned attempt; /* index in route.to */
+	unsigned attempt;                                        /* index in route.to */
 	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1]; /* numbers */
 	uint64_t setup_ms, answered_ms;
 	struct media_session *media;
@@ -91,11 +92,11 @@ struct call {
 	unsigned exchange_count;
 	struct pair *pairs;
 	unsigned pair_count;
-	struct pair *answered;	     /* the pair that won */
-	bool progressed;	     /* the present attempt has sent a provisional response */
-	struct tag tag_b;	     /* of the present attempt's INVITE */
+	struct pair *answered; /* the pair that won */
+	bool progressed;       /* the present attempt has sent a provisional response */
+	struct tag tag_b;      /* of the present attempt's INVITE */
 	bool tag_b_added;
-	int last_error;		     /* code of the last attempt that failed */
+	int last_error;                  /* code of the last attempt that failed */
 	struct loop_timer attempt_timer; /* no provisional: next peer; then timer C */
 	struct merge_key merge_key;
 	UT_hash_handle hh_merge;
@@ -124,7 +125,7 @@ struct calls {
 	struct tag *tags;
 	struct call *by_merge_key;
 	struct order order;
-	unsigned live;	/* not ENDING */
+	unsigned live;  /* not ENDING */
 	unsigned count; /* all, with those whose last transactions are still under way */
 	bool shutting_down;
 	uint64_t rate_window_ms; /* start of the second that rate_count counts */
@@ -163,7 +164,8 @@ bool peer_has_room(const struct calls *calls, const struct peer_config *peer);
 void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *peer);
 /* Ends a call that is not answered: leg A's INVITE gets code, with the end-to-end header fields of
- * resp (NULL: none) or header: value (NULL: none); the attempt under way is cancelled with reason. */
+ * resp (NULL: none) or header: value (NULL: none); the attempt under way is cancelled with reason.
+ */
 struct rejection {
 	int code;
 	const char *phrase; /* NULL: the standard one */
@@ -185,8 +187,8 @@ int exchange_respond(
 /* Answers x's request with a bare final response, and forgets the transaction. */
 void exchange_refuse(struct exchange *x, int code, const char *header, const char *value);
 /* A 2xx to INVITE from the other leg (x->pair is its dialog): goes to the leg that asked, and is
- * ACKed, now or (delayed offer) when the asking leg has done so. 0 or -errno: the 2xx was ACKed, and
- * nothing was passed on. */
+ * ACKed, now or (delayed offer) when the asking leg has done so. 0 or -errno: the 2xx was ACKed,
+ * and nothing was passed on. */
 int exchange_accept(struct exchange *x, osip_message_t *resp);
 /* ACKs the other leg's 2xx; ack: the asking leg's ACK, or NULL. Where the answer is due with it and
  * not there, or no good, the ACK goes without and the error is returned: the call cannot go on. */
@@ -208,13 +210,13 @@ void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer
 /* ---- dispatch of a request to its dialog ---- */
 /* The pair that a request or ACK with our tag in To belongs to, and the leg that sent it; NULL when
  * there is none (481). */
-struct pair *pair_of_message(struct calls *calls, osip_message_t *msg,
-	const struct peer_config *peer, enum leg *leg);
+struct pair *pair_of_message(
+	struct calls *calls, osip_message_t *msg, const struct peer_config *peer, enum leg *leg);
 
 /* ---- end.c ---- */
-/* Both legs are ended, whatever state they are in. `by`: the leg that has ended itself (its BYE, its
- * 481) and hears nothing more; LEG_NONE: both are told. reason: value of a Reason header field, or
- * NULL. why: for the events. */
+/* Both legs are ended, whatever state they are in. `by`: the leg that has ended itself (its BYE,
+ * its 481) and hears nothing more; LEG_NONE: both are told. reason: value of a Reason header field,
+ * or NULL. why: for the events. */
 #define LEG_NONE (-1)
 void call_end(struct call *call, int by, const char *reason, const char *why);
 /* What is common to every ending: the media goes, the state is ENDING, the event is told. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The first INVITE: admission, the peers of the route one after the other, forked early dialogs, the
- * answer, and the ways not to get one. */
+/* The first INVITE: admission, the peers of the route one after the other, forked early dialogs,
+ * the answer, and the ways not to get one. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -18,8 +18,8 @@ static void try_next_peer(struct call *call);
 
 /* ---- numbers and URIs ---- */
 
-/* The user part of a SIP URI, or the number of a tel URI; "" where there is none. -EINVAL when it is
- * too long or has control characters in it. */
+/* The user part of a SIP URI, or the number of a tel URI; "" where there is none. -EINVAL when it
+ * is too long or has control characters in it. */
 static int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1])
 {
 	const char *text = "";
@@ -75,8 +75,8 @@ static osip_uri_t *uri_make(const char *user, const char *host, uint16_t port)
 /* RFC 3323 4.1.1.3: the host that says "I withhold my name". */
 #define ANONYMOUS_HOST "anonymous.invalid"
 
-static int set_from(struct call *call, const osip_message_t *req, osip_message_t *out,
-	unsigned listener, const char *tag)
+static int set_from(
+	struct call *call, const osip_message_t *req, osip_message_t *out, unsigned listener)
 {
 	const osip_uri_t *theirs = req->from->url;
 	bool anonymous = theirs && theirs->host && strcasecmp(theirs->host, ANONYMOUS_HOST) == 0;
@@ -89,7 +89,7 @@ static int set_from(struct call *call, const osip_message_t *req, osip_message_t
 		from->displayname = osip_strdup(req->from->displayname);
 	from->url = uri_make(call->from,
 		anonymous ? ANONYMOUS_HOST : sip_listener_host(call->calls->sip, listener), 0);
-	if (!from->url || osip_from_set_tag(from, osip_strdup(tag)))
+	if (!from->url || osip_from_set_tag(from, osip_strdup(call->tag_b.text)))
 		return -ENOMEM;
 	return 0;
 }
@@ -112,6 +112,7 @@ static int make_invite(struct call *call, const struct peer_config *peer, osip_m
 {
 	osip_message_t *msg = NULL;
 	char host[ADDR_TEXT_MAX], text[128], call_id[CALL_ID_LEN + 1];
+	unsigned listener = call->initial->client_dest.listener;
 	osip_uri_param_t *user = NULL;
 	osip_uri_t *uri;
 	int ret = -ENOMEM;
@@ -130,16 +131,16 @@ static int make_invite(struct call *call, const struct peer_config *peer, osip_m
 		osip_uri_set_user_phone(uri);
 	if (osip_to_init(&msg->to) || !(msg->to->url = uri_make(call->to, host, 0)))
 		goto fail;
-	ret = set_from(call, req, msg, peer->listener, call->tag_b.text);
+	ret = set_from(call, req, msg, listener);
 	if (ret)
 		goto fail;
 	ret = -ENOMEM;
 	token_make(call_id, CALL_ID_LEN);
 	snprintf(text, sizeof(text), "%s@%s", call_id,
-		sip_listener_host(call->calls->sip, peer->listener));
+		sip_listener_host(call->calls->sip, listener));
 	if (osip_message_set_call_id(msg, text) || osip_message_set_cseq(msg, "1 INVITE"))
 		goto fail;
-	ret = sip_set_contact(msg, call->calls->sip, peer->listener);
+	ret = sip_set_contact(msg, call->calls->sip, listener);
 	if (!ret)
 		ret = set_max_forwards(req, msg, call->cfg->max_forwards);
 	if (!ret)
@@ -183,7 +184,7 @@ void invite_reject(struct call *call, const struct rejection *why)
 		}
 		sip_server_abandon(server);
 	}
-	DL_FOREACH_SAFE(call->exchanges, x, next) {
+	DL_FOREACH_SAFE (call->exchanges, x, next) {
 		exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);
 		if (x->client && x->is_initial)
 			sip_client_cancel(x->client, why->reason);
@@ -196,7 +197,8 @@ void invite_reject(struct call *call, const struct rejection *why)
 /* ---- responses of leg B ---- */
 
 /* The pair of the early or confirmed dialog that resp belongs to, made on its first response. */
-static struct pair *pair_for_response(struct exchange *x, struct sip_client *txn, osip_message_t *resp)
+static struct pair *pair_for_response(
+	struct exchange *x, struct sip_client *txn, osip_message_t *resp)
 {
 	struct call *call = x->call;
 	struct pair *pair = pair_by_remote_tag(call, sip_tag(resp->to));
@@ -313,12 +315,12 @@ static void drop_other_pairs(struct call *call, const struct pair *keep)
 {
 	struct pair *pair, *next;
 
-	DL_FOREACH_SAFE(call->pairs, pair, next) {
+	DL_FOREACH_SAFE (call->pairs, pair, next) {
 		struct exchange *x, *next_x;
 
 		if (pair == keep)
 			continue;
-		DL_FOREACH_SAFE(call->exchanges, x, next_x) {
+		DL_FOREACH_SAFE (call->exchanges, x, next_x) {
 			if (x->pair != pair)
 				continue;
 			exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);
@@ -433,7 +435,8 @@ static void attempt_failed(struct call *call, int code)
 	struct rejection why = {.code = code};
 
 	call_event(call, "refused", "%s -> %s at %s: %s", call->from, call->to,
-		call->peer[LEG_B]->name, code == SIP_REQUEST_TIME_OUT ? "no answer" : "not reachable");
+		call->peer[LEG_B]->name,
+		code == SIP_REQUEST_TIME_OUT ? "no answer" : "not reachable");
 	call->last_error = code;
 	if (call->attempt + 1 < call->route.to_count) {
 		call->attempt++;
@@ -467,8 +470,10 @@ static void client_gone(void *owner, struct sip_client *txn)
 }
 
 /* 100 is wanted: it is a sign that the peer is at work, and so stops the attempt's timer. */
-static const struct sip_client_handlers invite_handlers = {
-	.want_100 = true, .response = response_received, .failed = invite_failed, .gone = client_gone};
+static const struct sip_client_handlers invite_handlers = {.want_100 = true,
+	.response = response_received,
+	.failed = invite_failed,
+	.gone = client_gone};
 
 /* The attempt is given up, but its INVITE is out: an exchange of its own hears how that ends. */
 static void orphan_attempt(struct call *call)
@@ -520,6 +525,11 @@ static int start_attempt(struct call *call, const struct peer_config *peer, osip
 		return ret;
 	call->tag_b_added = true;
 	call_set_peer(call, LEG_B, peer);
+	x->client_cseq = 1;
+	x->client_peer = peer;
+	x->client_dest.remote = peer->address;
+	x->client_dest.listener =
+		sip_listener_slot(call->calls->sip, &call->cfg->listener[peer->listener]);
 	if (!call->media)
 		ret = media_session_new(
 			call->calls->media, call, call->peer[LEG_A], peer, &call->media);
@@ -530,12 +540,8 @@ static int start_attempt(struct call *call, const struct peer_config *peer, osip
 	if (ret)
 		return ret;
 	call->progressed = false;
-	x->client_cseq = 1;
-	x->client_peer = peer;
-	x->client_dest.listener = peer->listener;
-	x->client_dest.remote = peer->address;
-	ret = sip_client_send(call->calls->sip, &x->client_dest, invite, x, &invite_handlers,
-		&x->client);
+	ret = sip_client_send(
+		call->calls->sip, &x->client_dest, invite, x, &invite_handlers, &x->client);
 	if (ret) {
 		log_limited(LOG_LEVEL_WARN, "call %llu: INVITE to %s: %s",
 			(unsigned long long)call->id, peer->name, strerror(-ret));
@@ -623,8 +629,8 @@ static bool body_is_foreign(const osip_message_t *req)
 }
 
 /* The code to refuse the INVITE with before a call is made of it, 0 to go on. */
-static int check_invite(struct calls *calls, const osip_message_t *req,
-	const struct peer_config *peer)
+static int check_invite(
+	struct calls *calls, const osip_message_t *req, const struct peer_config *peer)
 {
 	const char *max_forwards = header_value(req, "Max-Forwards");
 
@@ -682,8 +688,9 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 	calls->counters.attempts++;
 	ret = carry_check_require(req, &unsupported);
 	if (ret) {
-		sip_server_reply(txn, ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR,
-			NULL, unsupported ? "Unsupported" : NULL, unsupported);
+		sip_server_reply(txn,
+			ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR, NULL,
+			unsupported ? "Unsupported" : NULL, unsupported);
 		free(unsupported);
 		return;
 	}

@@ -25,8 +25,8 @@ struct dataplane_handlers {
 	/* event: RFC 4733 code, 0-15 = 0-9 * # A-D; duration in RTP timestamp units. */
 	void (*dtmf)(void *ctx, uint32_t cookie, uint8_t event, uint16_t duration);
 	/* The head of an RTCP packet (up to VD_EVENT_RTCP_BYTES); time_ns CLOCK_MONOTONIC. */
-	void (*rtcp)(void *ctx, uint32_t cookie, const uint8_t *data, unsigned len,
-		uint64_t time_ns);
+	void (*rtcp)(
+		void *ctx, uint32_t cookie, const uint8_t *data, unsigned len, uint64_t time_ns);
 };
 
 /* Loads, attaches to both sides' devices, maps. capacity_flows: as many flows (one direction of one
@@ -36,7 +36,9 @@ int dataplane_open(struct dataplane **out, enum dataplane_engine engine, const s
 	unsigned capacity_flows, struct loop *loop, const struct dataplane_handlers *handlers);
 /* Detaches, unpins and frees everything. */
 void dataplane_close(struct dataplane *dp);
-/* Takes up a reloaded configuration's addresses and port ranges. Flows in use keep working. */
+/* Takes up a reloaded configuration's addresses, port ranges and VLANs. Flows in use keep working:
+ * an address or range that is gone stays open to them alone until the last one is deleted.
+ * -ENOSPC, with everything as before, when the maps have no room for the new ranges. */
 int dataplane_reload(struct dataplane *dp, const struct config *cfg);
 
 /* One direction of one component of a stream: packets from remote to local leave from out_local to
@@ -50,31 +52,34 @@ struct dataplane_flow {
 	struct addr out_remote; /* family 0, or blackhole: counted as held, not sent */
 	bool latch;
 	unsigned latch_prefix; /* bits of remote's address that must agree (its own family's) */
-	bool rtcp;	       /* RTCP alone */
-	bool mux;	       /* RTP and RTCP on this port */
-	bool opaque;	       /* not RTP: udptl and unknown */
-	bool secure;	       /* SRTP passing through */
+	bool rtcp;             /* RTCP alone */
+	bool mux;              /* RTP and RTCP on this port */
+	bool opaque;           /* not RTP: udptl and unknown */
+	bool secure;           /* SRTP passing through */
 	bool blackhole;
 	uint8_t dscp;
 	uint32_t clock_rate; /* Hz, 0 = no jitter */
-	uint8_t te_pt;	     /* telephone-event's payload type as received, 0xff = none */
+	uint8_t te_pt;       /* telephone-event's payload type as received, 0xff = none */
 	uint8_t pt_from[VD_PT_MAP_MAX], pt_to[VD_PT_MAP_MAX];
 	unsigned pt_count;
 	uint32_t cookie;
 	uint32_t rtcp_flow; /* mux here, not muxed on the other leg: id of the flow RTCP takes (one
 			     * added with unindexed), else 0 */
-	bool unindexed;	    /* reached through another flow's rtcp_flow alone, not by port */
+	bool unindexed;     /* reached through another flow's rtcp_flow alone, not by port */
 };
 
 typedef uint32_t dataplane_flow_id; /* 0 = none */
 
-/* Makes it live, whole. 0; -ENOSPC when the table is full; -ENOENT when local is not one of ours;
- * -EEXIST when the local port has a flow already. A next hop that is not resolved yet is no error:
- * see dataplane_flow_path. */
+/* Makes it live, whole. 0; -EINVAL where spec contradicts itself (families of out_local and
+ * out_remote, of local and remote; an rtcp_flow that is none); -ENOSPC when the table is full;
+ * -ENOENT when local is not one of ours; -EEXIST when the local port has a flow already. A next hop
+ * that is not resolved yet is no error: see dataplane_flow_path. */
 int dataplane_flow_add(
 	struct dataplane *dp, const struct dataplane_flow *spec, dataplane_flow_id *id);
 /* Replaces it whole, atomically; local, in_side and the statistics stay. A latched source is kept
- * where remote and the latch settings are unchanged, reopened otherwise. id stays valid. */
+ * where remote and the latch settings are unchanged, reopened otherwise. id stays valid. Errors as
+ * dataplane_flow_add; the flow is as before then. Delete a flow before the one that it names as
+ * rtcp_flow. */
 int dataplane_flow_update(
 	struct dataplane *dp, dataplane_flow_id id, const struct dataplane_flow *spec);
 void dataplane_flow_del(struct dataplane *dp, dataplane_flow_id id);
@@ -84,10 +89,10 @@ struct dataplane_stats {
 	uint64_t packets, bytes; /* RTP (or opaque), UDP payload bytes */
 	uint64_t rtcp_packets;
 	uint64_t expected; /* RFC 3550 A.3 */
-	int64_t lost;	   /* expected - packets; negative with duplicates */
+	int64_t lost;      /* expected - packets; negative with duplicates */
 	uint64_t out_of_order;
 	uint32_t ssrc, ssrc_changes;
-	uint32_t jitter;	   /* RTP timestamp units */
+	uint32_t jitter;           /* RTP timestamp units */
 	uint64_t last_seen_ms_ago; /* UINT64_MAX = never */
 	uint64_t dropped_source;
 	struct addr latched; /* family 0 = not latched */
@@ -101,15 +106,14 @@ struct dataplane_path {
 	char device[16];
 	uint8_t dmac[6], smac[6];
 	uint16_t vlan;
-	struct addr gateway;  /* the neighbour asked for: a router's or the peer's own */
+	struct addr gateway; /* the neighbour asked for: a router's or the peer's own */
 	bool resolved;
-	const char *why;      /* where not resolved: "no route", "no neighbour", "device down" … */
+	const char *why; /* where not resolved: "no route", "no neighbour", "device down" … */
 };
 int dataplane_flow_path(
 	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_path *out);
 /* The flow as it is programmed now. */
-const struct dataplane_flow *dataplane_flow_get(
-	const struct dataplane *dp, dataplane_flow_id id);
+const struct dataplane_flow *dataplane_flow_get(const struct dataplane *dp, dataplane_flow_id id);
 
 struct dataplane_device_status {
 	char name[16];
@@ -129,7 +133,7 @@ struct dataplane_status {
 	uint64_t memory_bytes; /* of all maps, from the kernel */
 };
 int dataplane_status(struct dataplane *dp, struct dataplane_status *out);
-const char *dataplane_reason_name(unsigned reason);    /* "drop_no_flow": as in VD_REASONS */
+const char *dataplane_reason_name(unsigned reason); /* "drop_no_flow": as in VD_REASONS */
 const char *dataplane_reason_text(unsigned reason);
 const char *dataplane_reason_verdict(unsigned reason); /* "TX", "PASS", "DROP" */
 

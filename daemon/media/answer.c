@@ -12,7 +12,7 @@
 static int read_answered(struct media_session *s, unsigned i, struct negotiated *now,
 	struct rewrite_media *w, struct payload list[SDP_FORMATS_MAX], struct payload_match *match)
 {
-	const struct exchange *ex = s->exchange;
+	const struct negotiation *ex = s->exchange;
 	const struct offered *o = &ex->offered[i];
 	const struct sdp *sdp = s->media->scratch;
 	const struct sdp_media *m = &sdp->media[i];
@@ -31,14 +31,14 @@ static int read_answered(struct media_session *s, unsigned i, struct negotiated 
 	if (strncasecmp(now->kind, o->kind, sizeof(o->kind)) != 0 ||
 		(m->transport == SDP_TRANSPORT_UDPTL) != o->opaque)
 		return -EINVAL;
-	if (m->transport == SDP_TRANSPORT_OTHER || !exchange_can_reach(m))
+	if (m->transport == SDP_TRANSPORT_OTHER || !negotiation_can_reach(m))
 		return -EPROTONOSUPPORT;
 	now->active = true;
 	now->opaque = o->opaque;
 	now->mux = o->mux && m->rtcp_mux;
 	now->secure = o->secure && m->secure;
 	now->said[offerer] = o->said;
-	exchange_read_said(said, m, s->stream[i], answerer);
+	negotiation_read_said(said, m, s->stream[i], answerer);
 	/* RFC 3264 6.1: an answer does not send what the offer does not receive, nor the other way
 	 * round. */
 	said->send &= o->said.recv;
@@ -48,9 +48,9 @@ static int read_answered(struct media_session *s, unsigned i, struct negotiated 
 			now->said[leg].remote[COMPONENT_RTCP] =
 				now->said[leg].remote[COMPONENT_RTP];
 	}
-	w->address = exchange_advertised(s->stream[i], offerer);
+	w->address = negotiation_advertised(s->stream[i], offerer);
 	w->keep_mux = w->muxed = now->mux;
-	w->direction = exchange_direction(said->send, said->recv);
+	w->direction = negotiation_direction(said->send, said->recv);
 	w->set_direction = w->direction != m->direction;
 	now->telephone_event[LEG_A] = now->telephone_event[LEG_B] = PAYLOAD_NONE;
 	if (now->opaque) {
@@ -58,7 +58,7 @@ static int read_answered(struct media_session *s, unsigned i, struct negotiated 
 			sdp_text_copy(now->codec, sizeof(now->codec), m->format[0]);
 		return 0;
 	}
-	kept = exchange_read_payloads(s, sdp, m, list, &all);
+	kept = negotiation_read_payloads(s, sdp, m, list, &all);
 	if (kept == 0)
 		return -EPROTONOSUPPORT;
 	/* The number is part of what SRTP authenticates: it cannot be changed on the way. */
@@ -93,10 +93,10 @@ static int read_answered(struct media_session *s, unsigned i, struct negotiated 
 	return 0;
 }
 
-/* An early answer may have to be undone (exchange_revert): notes what was in force. */
+/* An early answer may have to be undone (negotiation_revert): notes what was in force. */
 static int keep_before(struct media_session *s)
 {
-	struct exchange *ex = s->exchange;
+	struct negotiation *ex = s->exchange;
 
 	if (ex->before)
 		return 0;
@@ -122,7 +122,7 @@ struct answer {
 int media_answer(struct media_session *s, enum leg from, const char *text, size_t len, bool final,
 	char **out, size_t *out_len)
 {
-	struct exchange *ex = s->exchange;
+	struct negotiation *ex = s->exchange;
 	struct sdp *sdp = s->media->scratch;
 	bool active[MEDIA_STREAMS_MAX] = {false};
 	struct answer *answer;
@@ -147,11 +147,11 @@ int media_answer(struct media_session *s, enum leg from, const char *text, size_
 		active[i] = answer->now[i].active;
 	}
 	if (!ret)
-		ret = exchange_address(s, ex->from, active, ex->count, &address);
+		ret = negotiation_address(s, ex->from, active, ex->count, &address);
 	if (!ret && !final)
 		ret = keep_before(s);
 	if (!ret)
-		ret = exchange_write(s, ex->from, &address, answer->media, out, out_len);
+		ret = negotiation_write(s, ex->from, &address, answer->media, out, out_len);
 	if (ret)
 		goto out;
 	for (unsigned i = 0; i < MEDIA_STREAMS_MAX; i++) {
@@ -164,9 +164,9 @@ int media_answer(struct media_session *s, enum leg from, const char *text, size_
 	}
 	s->count = ex->count;
 	ex->answered = true;
-	exchange_sync(s, &ret);
+	negotiation_sync(s, &ret);
 	if (final)
-		exchange_conclude(s);
+		negotiation_conclude(s);
 	if (ret) {
 		free(*out);
 		*out = NULL;

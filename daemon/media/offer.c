@@ -12,7 +12,7 @@ static uint8_t family_of(const struct sdp_media *m)
 	return m->connection.is_reachable ? m->connection.ip.family : 0;
 }
 
-static int read_offered(struct media_session *s, struct exchange *ex, unsigned i, bool *filtered)
+static int read_offered(struct media_session *s, struct negotiation *ex, unsigned i, bool *filtered)
 {
 	const struct sdp *sdp = s->media->scratch;
 	const struct sdp_media *m = &sdp->media[i];
@@ -23,15 +23,15 @@ static int read_offered(struct media_session *s, struct exchange *ex, unsigned i
 	*filtered = false;
 	sdp_text_copy(o->kind, sizeof(o->kind), m->kind);
 	if (m->port == 0 || m->port_count != 1 || m->transport == SDP_TRANSPORT_OTHER ||
-		!exchange_can_reach(m))
+		!negotiation_can_reach(m))
 		return 0;
 	o->opaque = m->transport == SDP_TRANSPORT_UDPTL;
 	o->secure = m->secure;
 	o->mux = m->rtcp_mux && !o->opaque;
-	exchange_read_said(&o->said, m, s->stream[i], ex->from);
-	o->direction = exchange_direction(o->said.send, o->said.recv);
+	negotiation_read_said(&o->said, m, s->stream[i], ex->from);
+	o->direction = negotiation_direction(o->said.send, o->said.recv);
 	if (!o->opaque) {
-		kept = exchange_read_payloads(s, sdp, m, list, &all);
+		kept = negotiation_read_payloads(s, sdp, m, list, &all);
 		if (kept == 0)
 			return 0;
 		o->payload = malloc(kept * sizeof(list[0]));
@@ -53,7 +53,7 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 	struct stream_taken taken[MEDIA_STREAMS_MAX] = {0};
 	bool accepted[MEDIA_STREAMS_MAX] = {false};
 	enum leg to = OTHER_LEG(from);
-	struct exchange *ex, *old;
+	struct negotiation *ex, *old;
 	unsigned wanted = 0, good = 0;
 	struct addr address;
 	int ret;
@@ -65,7 +65,7 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 		/* A new offer after an answer that was not said to be final: it was. */
 		if (!s->exchange->answered)
 			return -EBUSY;
-		exchange_conclude(s);
+		negotiation_conclude(s);
 	}
 	ex = calloc(1, sizeof(*ex));
 	if (!ex)
@@ -87,7 +87,7 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 			ret = stream_open(s, i, family, &taken[i]);
 	}
 	if (!ret)
-		ret = exchange_address(s, to, accepted, ex->count, &address);
+		ret = negotiation_address(s, to, accepted, ex->count, &address);
 	if (ret)
 		goto undo;
 	for (unsigned i = 0; i < ex->count; i++) {
@@ -96,14 +96,14 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 		media[i].rejected = !accepted[i];
 		if (!accepted[i])
 			continue;
-		media[i].address = exchange_advertised(s->stream[i], to);
+		media[i].address = negotiation_advertised(s->stream[i], to);
 		media[i].keep_mux = o->mux;
 		media[i].set_direction = o->direction != sdp->media[i].direction;
 		media[i].direction = o->direction;
 		media[i].payload = o->payload;
 		media[i].payload_count = o->payload_count;
 	}
-	ret = exchange_write(s, to, &address, media, out, out_len);
+	ret = negotiation_write(s, to, &address, media, out, out_len);
 	if (ret)
 		goto undo;
 	old = s->exchange;
@@ -111,7 +111,7 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 		ex->before = old->before;
 		ex->before_count = old->before_count;
 		old->before = NULL;
-		exchange_free(old);
+		negotiation_free(old);
 	}
 	ex->shown = true;
 	s->exchange = ex;
@@ -119,6 +119,6 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 undo:
 	for (unsigned i = ex->count; i-- > 0;)
 		stream_undo(s, i, &taken[i]);
-	exchange_free(ex);
+	negotiation_free(ex);
 	return ret;
 }

@@ -24,14 +24,14 @@ static bool direction_receives(enum sdp_direction d)
 	return d == SDP_SENDRECV || d == SDP_RECVONLY;
 }
 
-enum sdp_direction exchange_direction(bool send, bool recv)
+enum sdp_direction negotiation_direction(bool send, bool recv)
 {
 	if (send)
 		return recv ? SDP_SENDRECV : SDP_SENDONLY;
 	return recv ? SDP_RECVONLY : SDP_INACTIVE;
 }
 
-void exchange_free(struct exchange *ex)
+void negotiation_free(struct negotiation *ex)
 {
 	if (!ex)
 		return;
@@ -41,7 +41,7 @@ void exchange_free(struct exchange *ex)
 	free(ex);
 }
 
-void exchange_sync(struct media_session *s, int *ret)
+void negotiation_sync(struct media_session *s, int *ret)
 {
 	for (unsigned i = 0; i < MEDIA_STREAMS_MAX; i++) {
 		int r = s->stream[i] ? flows_sync(s, i) : 0;
@@ -51,9 +51,9 @@ void exchange_sync(struct media_session *s, int *ret)
 	s->changed_ms = s->media->now_ms(s->media);
 }
 
-void exchange_revert(struct media_session *s)
+void negotiation_revert(struct media_session *s)
 {
-	struct exchange *ex = s->exchange;
+	struct negotiation *ex = s->exchange;
 	int ret = 0;
 
 	if (!ex || !ex->before)
@@ -65,25 +65,25 @@ void exchange_revert(struct media_session *s)
 	s->count = ex->before_count;
 	free(ex->before);
 	ex->before = NULL;
-	exchange_sync(s, &ret);
+	negotiation_sync(s, &ret);
 }
 
-void exchange_conclude(struct media_session *s)
+void negotiation_conclude(struct media_session *s)
 {
 	for (unsigned i = 0; i < MEDIA_STREAMS_MAX; i++) {
 		if (s->stream[i] && !s->stream[i]->now.active)
 			stream_close(s, i);
 	}
-	exchange_free(s->exchange);
+	negotiation_free(s->exchange);
 	s->exchange = NULL;
 }
 
-bool exchange_can_reach(const struct sdp_media *m)
+bool negotiation_can_reach(const struct sdp_media *m)
 {
 	return m->connection.is_reachable || m->connection.is_any;
 }
 
-void exchange_read_said(
+void negotiation_read_said(
 	struct said *out, const struct sdp_media *m, const struct stream *st, enum leg leg)
 {
 	struct addr *rtp = &out->remote[COMPONENT_RTP], *rtcp = &out->remote[COMPONENT_RTCP];
@@ -110,7 +110,7 @@ void exchange_read_said(
 	rtcp->port = (uint16_t)rtcp_port;
 }
 
-unsigned exchange_read_payloads(const struct media_session *s, const struct sdp *sdp,
+unsigned negotiation_read_payloads(const struct media_session *s, const struct sdp *sdp,
 	const struct sdp_media *m, struct payload list[SDP_FORMATS_MAX], unsigned *all)
 {
 	bool audio = sdp_text_equal(m->kind, "audio");
@@ -127,7 +127,7 @@ unsigned exchange_read_payloads(const struct media_session *s, const struct sdp 
 	return payload_codec(list, kept) ? kept : 0;
 }
 
-int exchange_address(const struct media_session *s, enum leg leg, const bool *accepted,
+int negotiation_address(const struct media_session *s, enum leg leg, const bool *accepted,
 	unsigned count, struct addr *out)
 {
 	struct port_pool *pool = NULL;
@@ -143,7 +143,7 @@ int exchange_address(const struct media_session *s, enum leg leg, const bool *ac
 	return 0;
 }
 
-int exchange_write(struct media_session *s, enum leg leg, const struct addr *address,
+int negotiation_write(struct media_session *s, enum leg leg, const struct addr *address,
 	const struct rewrite_media *media, char **out, size_t *out_len)
 {
 	struct strbuf b = {0};
@@ -180,7 +180,7 @@ int exchange_write(struct media_session *s, enum leg leg, const struct addr *add
 	return 0;
 }
 
-struct addr exchange_advertised(const struct stream *st, enum leg leg)
+struct addr negotiation_advertised(const struct stream *st, enum leg leg)
 {
 	struct addr a = port_pool_address(st->local[leg].pool)->advertised;
 
@@ -190,8 +190,8 @@ struct addr exchange_advertised(const struct stream *st, enum leg leg)
 
 void media_offer_failed(struct media_session *s)
 {
-	exchange_revert(s);
-	exchange_conclude(s);
+	negotiation_revert(s);
+	negotiation_conclude(s);
 }
 
 bool media_offer_pending(const struct media_session *s)

@@ -66,6 +66,21 @@ static void add_connection(struct strbuf *out, const struct addr *a)
 	strbuf_addf(out, "c=IN %s %s\r\n", address_type(a), addr_print_ip(a, ip));
 }
 
+/* a=ssrc:1 cname:user@host (RFC 5576 6.1): a canonical name of RFC 3550's kind tells the address that
+ * the other leg sends from; a random one (RFC 7022) has none of these characters. */
+static bool is_telling_cname(struct sdp_text value)
+{
+	const char *cname = memmem(value.s, value.len, " cname:", 7);
+
+	if (!cname)
+		return false;
+	for (const char *c = cname + 7; c < value.s + value.len; c++) {
+		if (*c == '@' || *c == '.' || *c == ':')
+			return true;
+	}
+	return false;
+}
+
 static bool is_removed(const struct sdp_line *line)
 {
 	struct sdp_text value, word;
@@ -78,6 +93,8 @@ static bool is_removed(const struct sdp_line *line)
 		if (sdp_line_is_attribute(line, removed[i], NULL))
 			return true;
 	}
+	if (sdp_line_is_attribute(line, "ssrc", &value) && is_telling_cname(value))
+		return true;
 	return sdp_line_is_attribute(line, "group", &value) && sdp_text_word(&value, &word) &&
 	       sdp_text_equal(word, "BUNDLE");
 }

@@ -65,7 +65,7 @@ struct offered {
 };
 
 /* An offer and what came of it so far (RFC 3264). */
-struct exchange {
+struct negotiation {
 	enum leg from;
 	bool shown;    /* written for the other leg, as it is now */
 	bool answered; /* by an early answer at least */
@@ -91,7 +91,7 @@ struct media_session {
 	} sdp[LEG_COUNT];
 	unsigned count;
 	struct stream *stream[MEDIA_STREAMS_MAX]; /* NULL = never had media */
-	struct exchange *exchange;                /* NULL = none pending */
+	struct negotiation *exchange;             /* NULL = none pending */
 };
 
 struct slot {

@@ -60,7 +60,7 @@ int media_session_set_peer(struct media_session *s, enum leg leg, const struct p
 {
 	if (s->exchange && s->exchange->from == leg)
 		media_offer_failed(s);
-	exchange_revert(s);
+	negotiation_revert(s);
 	for (unsigned i = 0; i < MEDIA_STREAMS_MAX; i++) {
 		if (s->stream[i])
 			s->stream[i]->now.active = false;
@@ -102,7 +102,7 @@ void media_session_free(struct media_session *s)
 		if (s->stream[i])
 			s->stream[i]->now.active = false;
 	}
-	exchange_conclude(s);
+	negotiation_conclude(s);
 	free(s->sdp[LEG_A].last);
 	free(s->sdp[LEG_B].last);
 	m->slot[s->slot].session = NULL;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/strbuf.h"
 
@@ -93,6 +94,7 @@ static void compute_dest(struct dialog *d)
 
 	d->dest.listener = d->listener;
 	d->dest.remote = d->peer->address;
+	d->dest.over_tcp = false;
 	if (n > DIALOG_URI_MAX || osip_uri_init(&parsed))
 		return;
 	memcpy(text, uri, n);
@@ -100,11 +102,16 @@ static void compute_dest(struct dialog *d)
 	if (osip_uri_parse(parsed, text) == 0 && parsed->host &&
 		addr_parse_ip(&a, parsed->host, strlen(parsed->host)) == 0) {
 		unsigned long port = parsed->port ? strtoul(parsed->port, NULL, 10) : 5060;
+		osip_uri_param_t *transport = NULL;
+
+		osip_uri_param_get_byname(&parsed->url_params, (char *)"transport", &transport);
 
 		if (port > 0 && port <= 65535 && a.family == d->peer->address.family &&
 			source_of_peer(d->peer, &a)) {
 			a.port = (uint16_t)port;
 			d->dest.remote = a;
+			d->dest.over_tcp = transport && transport->gvalue &&
+					   strcasecmp(transport->gvalue, "tcp") == 0;
 		}
 	}
 	osip_uri_free(parsed);
@@ -207,7 +214,8 @@ int dialog_init_uac(struct dialog *d, osip_message_t *request, osip_message_t *r
 	}
 	d->local_cseq = sip_cseq_number(request);
 	if (replace_target(d, response)) {
-		/* A provisional response need not have a Contact: the request's own target serves. */
+		/* A provisional response need not have a Contact: the request's own target serves.
+		 */
 		char *uri = NULL;
 
 		if (MSG_IS_STATUS_2XX(response) || osip_uri_to_str(request->req_uri, &uri)) {
@@ -219,9 +227,8 @@ int dialog_init_uac(struct dialog *d, osip_message_t *request, osip_message_t *r
 	}
 	if (!ret)
 		ret = take_routes(d, response, true);
-	if (!ret &&
-		(!d->remote_tag || !d->local_uri || !d->remote_uri || !d->call_id ||
-			!d->remote_target))
+	if (!ret && (!d->remote_tag || !d->local_uri || !d->remote_uri || !d->call_id ||
+			    !d->remote_target))
 		ret = -EINVAL;
 	if (ret) {
 		dialog_clear(d);

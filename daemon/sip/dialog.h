@@ -6,22 +6,22 @@
 
 #include "sip/sip.h"
 
-#define DIALOG_TAG_LEN	   16  /* of the tags we make */
-#define DIALOG_ROUTES_MAX  16  /* Record-Route header field values of one dialog */
+#define DIALOG_TAG_LEN        16 /* of the tags we make */
+#define DIALOG_ROUTES_MAX     16 /* Record-Route header field values of one dialog */
 #define DIALOG_REMOTE_TAG_MAX 256
-#define DIALOG_URI_MAX	   512 /* bytes; a longer Contact, From or To is refused */
+#define DIALOG_URI_MAX        512 /* bytes; a longer Contact, From or To is refused */
 
 struct dialog {
 	char *call_id;
 	char local_tag[DIALOG_TAG_LEN + 1];
-	char *remote_tag;   /* "" where the peer gave none (RFC 2543) */
-	char *local_uri;    /* name-addr of From in our requests, without its tag */
-	char *remote_uri;   /* name-addr of To in our requests, without its tag */
-	char *remote_target; /* URI: the peer's Contact */
-	char *routes;	    /* route set in order, one URI a line; NULL = empty */
+	char *remote_tag;     /* "" where the peer gave none (RFC 2543) */
+	char *local_uri;      /* name-addr of From in our requests, without its tag */
+	char *remote_uri;     /* name-addr of To in our requests, without its tag */
+	char *remote_target;  /* URI: the peer's Contact */
+	char *routes;         /* route set in order, one URI a line; NULL = empty */
 	uint32_t local_cseq;  /* of our last request */
 	uint32_t remote_cseq; /* of the peer's last request, 0 = none yet */
-	unsigned listener;
+	unsigned listener;    /* as in struct sip_dest */
 	const struct peer_config *peer;
 	struct sip_dest dest; /* where the next request goes */
 };
@@ -44,8 +44,8 @@ int dialog_refresh_target(struct dialog *d, osip_message_t *message);
 /* Whether a request's CSeq is in order (12.2.2); takes it when so. */
 bool dialog_take_cseq(struct dialog *d, const osip_message_t *request);
 
-/* A request within the dialog (12.2.1.1), with the next CSeq (ACK: cseq as given): Request-URI, From,
- * To, Call-ID, CSeq, Route, Contact (where the method takes one), Max-Forwards. */
+/* A request within the dialog (12.2.1.1), with the next CSeq (ACK: cseq as given): Request-URI,
+ * From, To, Call-ID, CSeq, Route, Contact (where the method takes one), Max-Forwards. */
 int dialog_request(
 	struct dialog *d, const struct sip *sip, const char *method, osip_message_t **out);
 int dialog_ack(struct dialog *d, const struct sip *sip, uint32_t invite_cseq, osip_message_t **out);

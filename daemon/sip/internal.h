@@ -10,8 +10,10 @@
 #include "sip/guard.h"
 
 /* ---- limits ---- */
-#define UDP_BATCH                  16                /* datagrams a system call */
-#define UDP_BATCHES_A_ROUND        4                 /* then the loop has its turn */
+#define SLOTS_MAX                  (2 * CONFIG_LISTENERS_MAX) /* so that a reload finds free ones */
+#define RETIRED_MAX                8  /* older configurations that live calls began with */
+#define UDP_BATCH                  16 /* datagrams a system call */
+#define UDP_BATCHES_A_ROUND        4  /* then the loop has its turn */
 #define UDP_BUFFER_BYTES           (8 * 1024 * 1024) /* asked of the kernel, each way */
 #define UDP_REQUEST_MAX            1300              /* RFC 3261 18.1.1, path MTU unknown */
 #define TCP_QUEUE_MAX              (512 * 1024)      /* unsent bytes of a connection */
@@ -38,7 +40,7 @@ struct connection;
 
 /* Where a message came from or goes to. */
 struct flow {
-	unsigned listener;
+	unsigned listener;        /* its slot */
 	enum transport transport; /* of this flow: a UDP listener has TCP flows too, 18.1.1 */
 	struct addr remote;
 	uint64_t connection; /* TCP: its id, 0 = any to remote */
@@ -47,8 +49,10 @@ struct flow {
 struct listener {
 	struct loop_fd lf;
 	struct sip *sip;
-	unsigned index;
+	unsigned slot;  /* in sip->listener: stays as long as the listener does */
+	unsigned index; /* in sip->cfg: changes with a reload */
 	enum transport transport;
+	struct side_address asked; /* as configured; local below has the port that was bound */
 	struct addr local;
 	char *host;      /* advertised, IPv6 without brackets, as libosip2 wants it */
 	char *host_text; /* the same as a SIP host */
@@ -162,8 +166,8 @@ struct sip {
 	struct sip_handlers handlers;
 	unsigned t1_ms, t2_ms, t4_ms;
 	osip_t *osip;
-	struct listener *listener[CONFIG_LISTENERS_MAX];
-	unsigned listener_count;
+	struct config *retired[RETIRED_MAX]; /* older ones, newest first, while calls hold them */
+	struct listener *listener[SLOTS_MAX];
 	struct sip_status status;
 
 	struct sip_server *servers; /* by key */
@@ -195,9 +199,20 @@ void sip_set_timers(struct sip *sip, unsigned t1_ms, unsigned t2_ms, unsigned t4
 /* Has the loop call gone and free what has ended, as soon as what is running returns to it. */
 void reap_later(struct sip *sip);
 
+/* ---- admission.c ---- */
+/* The peer that speaks from remote to that listener; NULL = stranger. */
+const struct peer_config *admit(struct sip *sip, const struct addr *remote, unsigned slot);
+/* A configuration gives way to the next: its peers stay admitted while calls of theirs live. Takes
+ * the reference over. */
+void admission_retire(struct sip *sip, struct config *cfg);
+void admission_free(struct sip *sip);
+
 /* ---- listener.c ---- */
-int listener_open(
-	struct listener **out, struct sip *sip, unsigned index, const struct listener_config *cfg);
+int listener_open(struct listener **out, struct sip *sip, unsigned slot, unsigned index,
+	const struct listener_config *cfg);
+/* The listener of a flow, NULL when it is gone. */
+struct listener *listener_at(const struct sip *sip, unsigned slot);
+bool listener_is(const struct listener *l, const struct listener_config *cfg);
 /* Closes the socket and frees. Its connections are the caller's. */
 void listener_close(struct listener *listener);
 int listener_socket(const struct addr *local, int type);
@@ -205,6 +220,8 @@ int listener_socket(const struct addr *local, int type);
 /* ---- transport.c ---- */
 /* 0: given to the network or queued; -errno. */
 int transport_send(struct sip *sip, struct flow *flow, const char *text, size_t len);
+/* The transport of requests to dest, whose listener is open. */
+enum transport dest_transport(const struct sip *sip, const struct sip_dest *dest);
 /* Where the response to a request goes. */
 void transport_response_flow(struct flow *out, const struct flow *in, const struct via_text *via);
 

@@ -86,8 +86,8 @@ static int set_names(struct listener *l, const struct addr *advertised)
 	return l->host && l->host_text && l->contact ? 0 : -ENOMEM;
 }
 
-int listener_open(
-	struct listener **out, struct sip *sip, unsigned index, const struct listener_config *cfg)
+int listener_open(struct listener **out, struct sip *sip, unsigned slot, unsigned index,
+	const struct listener_config *cfg)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	struct addr advertised = cfg->address.advertised;
@@ -97,7 +97,9 @@ int listener_open(
 	if (!l)
 		return -ENOMEM;
 	l->sip = sip;
+	l->slot = slot;
 	l->index = index;
+	l->asked = cfg->address;
 	l->transport = cfg->transport;
 	l->local = cfg->address.local;
 	if (advertised.family == 0)
@@ -139,4 +141,15 @@ void listener_close(struct listener *l)
 	free(l->host_text);
 	free(l->host);
 	free(l);
+}
+
+struct listener *listener_at(const struct sip *sip, unsigned slot)
+{
+	return slot < SLOTS_MAX ? sip->listener[slot] : NULL;
+}
+
+bool listener_is(const struct listener *l, const struct listener_config *cfg)
+{
+	return l->transport == cfg->transport && addr_equal(&l->asked.local, &cfg->address.local) &&
+	       addr_equal(&l->asked.advertised, &cfg->address.advertised);
 }

@@ -302,7 +302,7 @@ void receive_message(
 	struct raw raw;
 	struct incoming in = {.sip = sip, .flow = flow, .buf = buf, .raw = &raw};
 
-	in.peer = config_find_peer(sip->cfg, &flow->remote, flow->listener);
+	in.peer = admit(sip, &flow->remote, flow->listener);
 	if (!in.peer) {
 		refuse_stranger(&in, len, is_stream);
 		return;
@@ -326,7 +326,7 @@ void receive_unframed(
 	struct raw raw;
 	struct incoming in = {.sip = sip, .flow = flow, .buf = buf, .raw = &raw};
 
-	in.peer = config_find_peer(sip->cfg, &flow->remote, flow->listener);
+	in.peer = admit(sip, &flow->remote, flow->listener);
 	guard_raw(&in.guard, &raw, buf, len, true);
 	if (!in.peer)
 		return;

@@ -77,9 +77,9 @@ int sip_send_ack(
 
 	if (text)
 		*text = NULL;
-	if (dest->listener >= sip->listener_count)
+	if (!listener_at(sip, dest->listener))
 		goto out;
-	flow.transport = sip->listener[dest->listener]->transport;
+	flow.transport = dest_transport(sip, dest);
 	request_make_branch(branch);
 	ret = request_fill_in(sip, ack);
 	if (!ret)
@@ -109,9 +109,9 @@ int sip_send_again(struct sip *sip, const struct sip_dest *dest, const char *tex
 	struct flow flow = {.listener = dest->listener, .remote = dest->remote};
 	const char *via = memmem(text, len, "\r\nVia: SIP/2.0/TCP ", 19);
 
-	if (dest->listener >= sip->listener_count)
+	if (!listener_at(sip, dest->listener))
 		return -ENETDOWN;
-	flow.transport = sip->listener[dest->listener]->transport;
+	flow.transport = dest_transport(sip, dest);
 	if (via)
 		flow.transport = TRANSPORT_TCP;
 	sip->status.retransmissions_out++;

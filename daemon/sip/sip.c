@@ -35,18 +35,31 @@ void sip_set_timers(struct sip *sip, unsigned t1_ms, unsigned t2_ms, unsigned t4
 	sip->t4_ms = t4_ms;
 }
 
-static int open_one(struct listener **out, struct sip *sip, unsigned index,
-	const struct listener_config *cfg, FILE *errors)
+static unsigned free_slot(const struct sip *sip)
 {
-	char text[ADDR_TEXT_MAX];
-	int ret = listener_open(out, sip, index, cfg);
+	unsigned slot = 0;
 
+	while (slot < SLOTS_MAX && sip->listener[slot])
+		slot++;
+	return slot;
+}
+
+/* Opens listener number index of cfg in the first free slot. */
+static int open_one(struct sip *sip, const struct config *cfg, unsigned index, FILE *errors)
+{
+	const struct listener_config *lc = &cfg->listener[index];
+	unsigned slot = free_slot(sip);
+	char text[ADDR_TEXT_MAX];
+	int ret = -ENOSPC;
+
+	if (slot < SLOTS_MAX)
+		ret = listener_open(&sip->listener[slot], sip, slot, index, lc);
 	if (ret) {
-		addr_print(&cfg->address.local, text);
-		log_error("sip: listener %s on %s %s: %s", cfg->name, text,
-			cfg->transport == TRANSPORT_TCP ? "tcp" : "udp", strerror(-ret));
+		addr_print(&lc->address.local, text);
+		log_error("sip: listener %s on %s %s: %s", lc->name, text,
+			lc->transport == TRANSPORT_TCP ? "tcp" : "udp", strerror(-ret));
 		if (errors)
-			fprintf(errors, "listener %s: cannot listen on %s: %s\n", cfg->name, text,
+			fprintf(errors, "listener %s: cannot listen on %s: %s\n", lc->name, text,
 				strerror(-ret));
 	}
 	return ret;
@@ -69,11 +82,8 @@ int sip_new(struct sip **out, struct loop *loop, const struct config *cfg,
 	ret = transaction_osip_new(sip);
 	if (!ret)
 		ret = udp_batch_new(&sip->batch);
-	for (unsigned i = 0; !ret && i < cfg->listener_count; i++) {
-		ret = open_one(&sip->listener[i], sip, i, &cfg->listener[i], NULL);
-		if (!ret)
-			sip->listener_count++;
-	}
+	for (unsigned i = 0; !ret && i < cfg->listener_count; i++)
+		ret = open_one(sip, cfg, i, NULL);
 	if (ret) {
 		sip_free(sip);
 		return ret;
@@ -99,8 +109,10 @@ void sip_free(struct sip *sip)
 	reap(sip);
 	remnant_free_all(sip);
 	tcp_forget_refusals(sip);
-	for (unsigned i = 0; i < sip->listener_count; i++)
-		listener_close(sip->listener[i]);
+	for (unsigned i = 0; i < SLOTS_MAX; i++) {
+		if (sip->listener[i])
+			listener_close(sip->listener[i]);
+	}
 	loop_timer_stop(sip->loop, &sip->reap_timer);
 	if (sip->spare_fd >= 0)
 		close(sip->spare_fd);
@@ -108,35 +120,12 @@ void sip_free(struct sip *sip)
 	if (sip->osip)
 		osip_release(sip->osip);
 	strbuf_free(&sip->scratch);
+	admission_free(sip);
 	config_unref(sip->cfg);
 	free(sip);
 }
 
 /* ---- reload ---- */
-
-static bool is_same_listener(const struct listener_config *a, const struct listener_config *b)
-{
-	return a->transport == b->transport && addr_equal(&a->address.local, &b->address.local) &&
-	       addr_equal(&a->address.advertised, &b->address.advertised);
-}
-
-/* Running calls name their listener by its index, so one that stays keeps its place. */
-static int check_places(const struct config *old, const struct config *cfg, FILE *errors)
-{
-	for (unsigned i = 0; i < cfg->listener_count; i++) {
-		for (unsigned j = 0; j < old->listener_count; j++) {
-			if (i == j || !is_same_listener(&cfg->listener[i], &old->listener[j]))
-				continue;
-			if (errors)
-				fprintf(errors,
-					"listener %s: was number %u and is number %u; listeners "
-					"that stay keep their place, new ones follow them\n",
-					cfg->listener[i].name, j + 1, i + 1);
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
 
 /* The transactions of a listener that is gone have nowhere to go. */
 static void fail_listener(struct sip *sip, unsigned index)
@@ -160,54 +149,82 @@ static void fail_listener(struct sip *sip, unsigned index)
 	}
 }
 
+/* The slot of the listener that lc describes, SLOTS_MAX when it is not open. */
+static unsigned find_slot(const struct sip *sip, const struct listener_config *lc)
+{
+	unsigned slot;
+
+	for (slot = 0; slot < SLOTS_MAX; slot++) {
+		if (sip->listener[slot] && listener_is(sip->listener[slot], lc))
+			break;
+	}
+	return slot;
+}
+
 int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors)
 {
-	struct listener *opened[CONFIG_LISTENERS_MAX] = {0};
-	struct listener *removed[CONFIG_LISTENERS_MAX] = {0};
-	struct config *old = sip->cfg;
-	unsigned n = cfg->listener_count;
-	int ret;
+	bool keep[SLOTS_MAX] = {false}, opened[SLOTS_MAX] = {false};
+	unsigned index[SLOTS_MAX] = {0};
+	int ret = 0;
 
-	ret = check_places(old, cfg, errors);
-	for (unsigned i = 0; !ret && i < n; i++) {
-		if (i < old->listener_count &&
-			is_same_listener(&old->listener[i], &cfg->listener[i]))
-			continue;
-		ret = open_one(&opened[i], sip, i, &cfg->listener[i], errors);
-	}
-	if (ret) {
-		for (unsigned i = 0; i < n; i++) {
-			if (opened[i])
-				listener_close(opened[i]);
+	for (unsigned i = 0; i < cfg->listener_count && !ret; i++) {
+		unsigned slot = find_slot(sip, &cfg->listener[i]);
+
+		if (slot == SLOTS_MAX) {
+			slot = free_slot(sip);
+			ret = open_one(sip, cfg, i, errors);
+			if (!ret)
+				opened[slot] = true;
 		}
+		if (!ret) {
+			keep[slot] = true;
+			index[slot] = i;
+		}
+	}
+	for (unsigned slot = 0; slot < SLOTS_MAX; slot++) {
+		struct listener *l = sip->listener[slot];
+
+		if (!l || (ret && !opened[slot]))
+			continue;
+		if (ret || !keep[slot]) {
+			sip->listener[slot] = NULL;
+			fail_listener(sip, slot);
+			listener_close(l);
+		} else {
+			l->index = index[slot];
+		}
+	}
+	if (ret)
 		return ret;
-	}
-	for (unsigned i = 0; i < CONFIG_LISTENERS_MAX; i++) {
-		if (opened[i] || i >= n) {
-			removed[i] = sip->listener[i];
-			sip->listener[i] = opened[i];
-		}
-	}
-	sip->listener_count = n;
+	admission_retire(sip, sip->cfg);
 	sip->cfg = config_ref((struct config *)cfg);
-	for (unsigned i = 0; i < CONFIG_LISTENERS_MAX; i++) {
-		if (!removed[i])
-			continue;
-		fail_listener(sip, i);
-		listener_close(removed[i]);
-	}
-	config_unref(old);
 	return 0;
+}
+
+unsigned sip_listener_slot(const struct sip *sip, const struct listener_config *lc)
+{
+	unsigned slot = find_slot(sip, lc);
+
+	return slot < SLOTS_MAX ? slot : SIP_NO_LISTENER;
+}
+
+bool sip_listener_is_open(const struct sip *sip, unsigned listener)
+{
+	return listener_at(sip, listener) != NULL;
 }
 
 const char *sip_listener_contact(const struct sip *sip, unsigned listener)
 {
-	return listener < sip->listener_count ? sip->listener[listener]->contact : "";
+	const struct listener *l = listener_at(sip, listener);
+
+	return l ? l->contact : "";
 }
 
 const char *sip_listener_host(const struct sip *sip, unsigned listener)
 {
-	return listener < sip->listener_count ? sip->listener[listener]->host_text : "";
+	const struct listener *l = listener_at(sip, listener);
+
+	return l ? l->host_text : "";
 }
 
 void sip_get_status(const struct sip *sip, struct sip_status *out)

@@ -4,6 +4,7 @@
 #ifndef VIADUCT_SIP_SIP_H
 #define VIADUCT_SIP_SIP_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/time.h>
@@ -104,6 +105,7 @@ void sip_server_acked(struct sip_server *txn);
 struct sip_dest {
 	unsigned listener; /* that it leaves from: its address, its Via */
 	struct addr remote;
+	bool over_tcp; /* from a UDP listener too: the remote target asks for it */
 };
 /* Sends req in a new client transaction and takes ownership of it, also on failure. The caller has
  * filled everything but Via (added here, with the branch) and, where missing, Max-Forwards and
@@ -128,6 +130,12 @@ void sip_server_abandon(struct sip_server *txn);
 void sip_client_set_owner(struct sip_client *txn, void *owner);
 osip_message_t *sip_client_request(struct sip_client *txn);
 
+/* A listener is named by a number that it keeps as long as it is open, over reloads too; that is
+ * not its place in the configuration. */
+#define SIP_NO_LISTENER UINT_MAX
+/* The number of the open listener that lc describes, SIP_NO_LISTENER if there is none. */
+unsigned sip_listener_slot(const struct sip *sip, const struct listener_config *lc);
+bool sip_listener_is_open(const struct sip *sip, unsigned listener);
 /* "host:port" of a listener as others reach it, for Contact; with ";transport=tcp" parameter to add
  * where needed: "192.0.2.1:5060" / "[2001:db8::1]:5060;transport=tcp". */
 const char *sip_listener_contact(const struct sip *sip, unsigned listener);

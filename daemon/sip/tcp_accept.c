@@ -50,8 +50,7 @@ static bool may_connect(struct listener *l, const struct addr *remote)
 	struct source_count *s;
 	struct addr ip = *remote;
 
-	if (!config_find_peer(sip->cfg, remote, l->index) ||
-		sip->connection_count >= sip->cfg->tcp_connections_max)
+	if (!admit(sip, remote, l->slot) || sip->connection_count >= sip->cfg->tcp_connections_max)
 		return false;
 	ip.port = 0;
 	HASH_FIND(hh, sip->sources, &ip, sizeof(ip), s);
@@ -107,7 +106,7 @@ void tcp_accept_ready(struct loop_fd *lf, uint32_t events)
 		}
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-		if (tcp_connection_new(&c, l->sip, fd, l->index, &remote, false))
+		if (tcp_connection_new(&c, l->sip, fd, l->slot, &remote, false))
 			l->sip->status.tcp_refused++;
 	}
 }

@@ -111,7 +111,7 @@ static int send_text(struct sip_client *c, const char *text, size_t len)
 
 	if (c->flow.transport == TRANSPORT_UDP)
 		return transport_send(c->sip, &c->flow, text, len);
-	if (c->flow.listener >= c->sip->listener_count)
+	if (!listener_at(c->sip, c->flow.listener))
 		return -ENETDOWN;
 	ret = tcp_connection(c->sip, &c->flow, &connection);
 	if (ret)
@@ -336,12 +336,12 @@ int sip_client_send(struct sip *sip, const struct sip_dest *dest, osip_message_t
 	struct sip_client *c = NULL;
 	int ret = -ENETDOWN;
 
-	if (dest->listener >= sip->listener_count)
+	if (!listener_at(sip, dest->listener))
 		goto fail;
 	ret = -EAGAIN;
 	if (sip->status.transactions >= TRANSACTIONS_MAX)
 		goto fail;
-	flow.transport = sip->listener[dest->listener]->transport;
+	flow.transport = dest_transport(sip, dest);
 	request_make_branch(branch);
 	ret = request_fill_in(sip, req);
 	if (!ret)

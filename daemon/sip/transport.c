@@ -8,7 +8,7 @@ int transport_send(struct sip *sip, struct flow *flow, const char *text, size_t 
 	struct connection *c;
 	int ret;
 
-	if (flow->listener >= sip->listener_count || !sip->listener[flow->listener])
+	if (!listener_at(sip, flow->listener))
 		return -ENETDOWN;
 	if (flow->transport == TRANSPORT_UDP)
 		return udp_send(sip->listener[flow->listener], &flow->remote, text, len);
@@ -25,4 +25,9 @@ void transport_response_flow(struct flow *out, const struct flow *in, const stru
 		via_response_destination(via, &in->remote, &out->remote);
 	else
 		out->remote.port = via->port ? via->port : SIP_PORT;
+}
+
+enum transport dest_transport(const struct sip *sip, const struct sip_dest *dest)
+{
+	return dest->over_tcp ? TRANSPORT_TCP : sip->listener[dest->listener]->transport;
 }

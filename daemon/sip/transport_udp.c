@@ -77,7 +77,7 @@ static void receive_one(struct listener *listener, struct mmsghdr *m)
 	struct sip *sip = listener->sip;
 	const char *buf = m->msg_hdr.msg_iov->iov_base;
 	size_t len = m->msg_len, skip = 0;
-	struct flow flow = {.listener = listener->index, .transport = TRANSPORT_UDP};
+	struct flow flow = {.listener = listener->slot, .transport = TRANSPORT_UDP};
 
 	addr_from_sockaddr(&flow.remote, m->msg_hdr.msg_name);
 	/* RFC 3261 7.5: CRLFs may stand before the start line; alone they keep a NAT open. */

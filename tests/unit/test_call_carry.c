@@ -27,7 +27,8 @@ static osip_message_t *invite(const char *headers, const char *type, const char 
 	snprintf(text, sizeof(text),
 		"INVITE sip:100@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bKa\r\n"
 		"From: <sip:1@10.0.0.2>;tag=x\r\nTo: <sip:100@10.0.0.1>\r\nCall-ID: a\r\n"
-		"CSeq: 1 INVITE\r\nContact: <sip:1@10.0.0.2>\r\n%s%s%s%sContent-Length: %zu\r\n\r\n%s",
+		"CSeq: 1 INVITE\r\nContact: <sip:1@10.0.0.2>\r\n%s%s%s%sContent-Length: "
+		"%zu\r\n\r\n%s",
 		headers, type[0] ? "Content-Type: " : "", type, type[0] ? "\r\n" : "", strlen(body),
 		body);
 	return parse(text);
@@ -41,7 +42,8 @@ static int setup(void **state)
 
 static void unknown_header_fields_cross(void **state)
 {
-	osip_message_t *in = invite("X-Account: 42\r\nX-account: 43\r\nSubject: hi\r\n", "", ""), *out;
+	osip_message_t *in = invite("X-Account: 42\r\nX-account: 43\r\nSubject: hi\r\n", "", ""),
+		       *out;
 
 	(void)state;
 	osip_message_init(&out);
@@ -55,9 +57,11 @@ static void unknown_header_fields_cross(void **state)
 
 static void what_names_the_other_side_stays(void **state)
 {
-	static const char *const fields[] = {"Max-Forwards: 7\r\n", "P-Asserted-Identity: <sip:1@a>\r\n",
-		"Diversion: <sip:1@a>\r\n", "Replaces: a;to-tag=b;from-tag=c\r\n", "RSeq: 1\r\n",
-		"Warning: 399 10.0.0.2 \"x\"\r\n", "User-Agent: pbx\r\n", "In-Reply-To: a@10.0.0.2\r\n"};
+	static const char *const fields[] = {"Max-Forwards: 7\r\n",
+		"P-Asserted-Identity: <sip:1@a>\r\n", "Diversion: <sip:1@a>\r\n",
+		"Replaces: a;to-tag=b;from-tag=c\r\n", "RSeq: 1\r\n",
+		"Warning: 399 10.0.0.2 \"x\"\r\n", "User-Agent: pbx\r\n",
+		"In-Reply-To: a@10.0.0.2\r\n"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
@@ -130,7 +134,8 @@ static void an_sdp_body_without_rewriting_is_left_out(void **state)
 
 static void another_body_crosses_as_it_is(void **state)
 {
-	osip_message_t *in = invite("", "application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"), *out;
+	osip_message_t *in = invite("", "application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"),
+		       *out;
 	osip_body_t *body;
 
 	(void)state;

@@ -553,23 +553,49 @@ static void test_response_for_nobody_is_counted(void **state)
 	world_close(&w);
 }
 
-static void test_reload_refuses_to_move_a_listener_and_keeps_the_old(void **state)
+static void test_reload_moves_a_listener_in_the_file_and_it_keeps_its_number(void **state)
 {
 	struct listener_config swapped[2];
+	struct listener *udp;
 	struct config cfg;
 	struct world w;
 
 	(void)state;
 	world_open(&w);
-	w.listener[0].address.local.port = w.sip->listener[0]->local.port;
+	udp = w.sip->listener[0];
 	cfg = w.cfg;
 	cfg.refs = 0;
 	swapped[0] = w.listener[1];
 	swapped[1] = w.listener[0];
 	cfg.listener = swapped;
-	assert_int_equal(sip_reload(w.sip, &cfg, NULL), -EINVAL);
-	assert_int_equal(cfg.refs, 0);
+	assert_int_equal(sip_reload(w.sip, &cfg, NULL), 0);
+	assert_ptr_equal(w.sip->listener[0], udp);
+	assert_int_equal(udp->index, 1);
+	assert_int_equal(sip_listener_slot(w.sip, &swapped[1]), 0);
 	udp_invite(&w);
+	world_close(&w);
+	assert_int_equal(cfg.refs, 0);
+}
+
+static void test_a_dropped_peer_is_admitted_while_calls_hold_its_configuration(void **state)
+{
+	struct peer_config nobody[1];
+	struct config cfg;
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	cfg = w.cfg;
+	cfg.refs = 0;
+	nobody[0] = w.cfg.peer[0];
+	nobody[0].address.ip[0] = 203;
+	cfg.peer = nobody;
+	config_ref(&w.cfg); /* a call that began with it */
+	assert_int_equal(sip_reload(w.sip, &cfg, NULL), 0);
+	assert_ptr_equal(admit(w.sip, &w.cfg.peer[0].address, 0), &w.cfg.peer[0]);
+	config_unref(&w.cfg);
+	assert_null(admit(w.sip, &w.cfg.peer[0].address, 0));
+	assert_int_equal(w.cfg.refs, 0);
 	world_close(&w);
 }
 
@@ -666,7 +692,9 @@ int main(void)
 		cmocka_unit_test(test_free_tells_every_owner_gone),
 		cmocka_unit_test(test_response_for_nobody_is_counted),
 		cmocka_unit_test(test_reload_adds_an_ipv6_listener_that_sends),
-		cmocka_unit_test(test_reload_refuses_to_move_a_listener_and_keeps_the_old),
+		cmocka_unit_test(test_reload_moves_a_listener_in_the_file_and_it_keeps_its_number),
+		cmocka_unit_test(
+			test_a_dropped_peer_is_admitted_while_calls_hold_its_configuration),
 		cmocka_unit_test(test_reload_closes_a_removed_listener_and_fails_what_it_had),
 	};
 

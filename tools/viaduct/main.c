@@ -71,6 +71,7 @@ static void print_options(FILE *f)
 	      "  -u, --daemon-user NAME user that the daemon may run as besides root, viaduct by\n"
 	      "                         default (environment: VIADUCT_DAEMON_USER)\n"
 	      "  -t, --timeout SECONDS  how long to wait for each answer, 5 by default\n"
+	      "  -V, --version          the version of this program, without asking the daemon\n"
 	      "  -h, --help             this text\n"
 	      "\n"
 	      "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon answers,\n"
@@ -114,6 +115,7 @@ static int parse_options(int argc, char **argv, struct cli *cli, bool *help)
 		{"port", required_argument, NULL, 'p'},
 		{"daemon-user", required_argument, NULL, 'u'},
 		{"timeout", required_argument, NULL, 't'},
+		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -125,8 +127,11 @@ static int parse_options(int argc, char **argv, struct cli *cli, bool *help)
 	*cli = (struct cli){.port = VDC_PORT_DEFAULT,
 		.daemon_user = user && *user ? user : "viaduct",
 		.timeout_ms = TIMEOUT_DEFAULT_MS};
-	while ((c = getopt_long(argc, argv, "jp:u:t:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "jp:u:t:Vh", options, NULL)) != -1) {
 		switch (c) {
+		case 'V':
+			puts("viaduct " VIADUCT_VERSION);
+			exit(0);
 		case 'j':
 			cli->json = true;
 			break;

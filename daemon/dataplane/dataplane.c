@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/dataplane.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "dataplane/engine.h"
+#include "dataplane/xdp_attach.h"
+
+#define NSEC_PER_SEC   1000000000ull
+#define DRAIN_MS       1000 /* between looks at what a reload left to retire */
+#define NEXTHOPS_SPARE 1024 /* kept for the next call although no flow uses them now */
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+static int publish_locals(struct dataplane *dp)
+{
+	return dp->engine == DATAPLANE_XDP ? xdp_engine_publish_locals(dp) : 0;
+}
+
+static void drain_fire(struct loop_timer *timer)
+{
+	struct dataplane *dp = container_of(timer, struct dataplane, drain);
+
+	if (locals_drain(&dp->locals, loop_now_ms(dp->loop)) && publish_locals(dp))
+		log_error("dataplane: cannot retire media addresses");
+	if (locals_draining(&dp->locals))
+		loop_timer_start(dp->loop, &dp->drain, DRAIN_MS);
+}
+
+static int apply_locals(struct dataplane *dp, const struct config *cfg)
+{
+	struct local_wanted want[VD_LOCALS_MAX];
+	unsigned ifindex[SIDE_COUNT];
+	int count, ret;
+
+	for (uint8_t side = 0; side < SIDE_COUNT; side++)
+		ifindex[side] = nexthop_egress(dp->nexthops, side)->ifindex;
+	count = locals_from_config(want, cfg, ifindex);
+	ret = count < 0 ? count
+			: locals_apply(&dp->locals, want, (unsigned)count, loop_now_ms(dp->loop));
+	if (ret) {
+		log_error("dataplane: no room for the media addresses and port ranges; "
+			  "a restart sizes the tables for them");
+		return ret;
+	}
+	ret = publish_locals(dp);
+	if (!ret && locals_draining(&dp->locals))
+		ret = loop_timer_start(dp->loop, &dp->drain, DRAIN_MS);
+	return ret;
+}
+
+static void take_side(struct dataplane *dp, const struct config *cfg, uint8_t side)
+{
+	strncpy(dp->device[side], cfg->side[side].device, sizeof(dp->device[side]) - 1);
+	dp->vlan[side] = cfg->side[side].vlan;
+}
+
+int dataplane_open(struct dataplane **out, enum dataplane_engine engine, const struct config *cfg,
+	unsigned capacity_flows, struct loop *loop, const struct dataplane_handlers *handlers)
+{
+	struct engine_sizes sizes = {
+		.capacity = capacity_flows,
+		.flows = flow_table_slots_needed(capacity_flows),
+		.ports = locals_ports_needed(cfg),
+		.nexthops = capacity_flows + NEXTHOPS_SPARE,
+	};
+	struct dataplane *dp;
+	int ret;
+
+	if (!capacity_flows || capacity_flows > FLOW_CAPACITY_MAX) {
+		log_error("dataplane: %u flows asked for, 1 to %u are possible", capacity_flows,
+			FLOW_CAPACITY_MAX);
+		return -EINVAL;
+	}
+	if (sizes.nexthops > VD_NEXTHOPS_MAX)
+		sizes.nexthops = VD_NEXTHOPS_MAX;
+	dp = calloc(1, sizeof(*dp));
+	if (!dp)
+		return -ENOMEM;
+	dp->engine = engine;
+	dp->loop = loop;
+	dp->drain.fire = drain_fire;
+	dp->xdp.pins.lock_fd = -1;
+	dp->locals.ports_count = sizes.ports;
+	dp->locals.grace_ms = engine == DATAPLANE_XDP ? VD_FLOW_GRACE_MS : 0;
+	for (uint8_t side = 0; side < SIDE_COUNT; side++)
+		take_side(dp, cfg, side);
+	ret = engine == DATAPLANE_XDP ? xdp_engine_open(dp, cfg, &sizes, handlers)
+				      : null_open(dp, cfg, &sizes);
+	if (!ret)
+		ret = apply_locals(dp, cfg);
+	/* Last: from here on packets come. */
+	if (!ret && engine == DATAPLANE_XDP)
+		ret = xdp_attach_links(&dp->xdp);
+	if (ret) {
+		dataplane_close(dp);
+		return ret;
+	}
+	*out = dp;
+	return 0;
+}
+
+void dataplane_close(struct dataplane *dp)
+{
+	if (!dp)
+		return;
+	loop_timer_stop(dp->loop, &dp->drain);
+	events_close(dp->events);
+	if (dp->engine == DATAPLANE_XDP)
+		xdp_detach(&dp->xdp);
+	flow_table_free(dp->flows);
+	nexthop_table_free(dp->nexthops);
+	if (dp->engine == DATAPLANE_XDP)
+		xdp_engine_close(dp);
+	else
+		null_close(dp);
+	free(dp);
+}
+
+int dataplane_reload(struct dataplane *dp, const struct config *cfg)
+{
+	int ret = apply_locals(dp, cfg);
+
+	if (ret)
+		return ret;
+	for (uint8_t side = 0; side < SIDE_COUNT; side++) {
+		if (dp->vlan[side] == cfg->side[side].vlan)
+			continue;
+		take_side(dp, cfg, side);
+		if (dp->engine == DATAPLANE_XDP)
+			ret = rtnetlink_set_device(
+				dp->rtnetlink, side, dp->device[side], dp->vlan[side], side);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int dataplane_flow_add(
+	struct dataplane *dp, const struct dataplane_flow *spec, dataplane_flow_id *id)
+{
+	return flow_table_add(dp->flows, spec, id);
+}
+
+int dataplane_flow_update(
+	struct dataplane *dp, dataplane_flow_id id, const struct dataplane_flow *spec)
+{
+	return flow_table_update(dp->flows, id, spec);
+}
+
+void dataplane_flow_del(struct dataplane *dp, dataplane_flow_id id)
+{
+	flow_table_del(dp->flows, id);
+}
+
+int dataplane_flow_stats(
+	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_stats *out)
+{
+	struct timespec now;
+
+	if (dp->engine == DATAPLANE_NULL && null_stats(dp, id, out) == 0)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return flow_table_stats(
+		dp->flows, id, (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec, out);
+}
+
+int dataplane_flow_path(
+	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_path *out)
+{
+	return flow_table_path(dp->flows, id, out);
+}
+
+const struct dataplane_flow *dataplane_flow_get(const struct dataplane *dp, dataplane_flow_id id)
+{
+	return flow_table_get(dp->flows, id);
+}
+
+int dataplane_status(struct dataplane *dp, struct dataplane_status *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (uint8_t side = 0; side < SIDE_COUNT; side++) {
+		const struct egress *egress = nexthop_egress(dp->nexthops, side);
+		struct dataplane_device_status *device = &out->device[side];
+
+		memcpy(device->name, dp->device[side], sizeof(device->name));
+		device->side = side;
+		device->ifindex = egress->ifindex;
+		device->up = egress->up;
+		device->mode = "none";
+		device->attached = "none";
+	}
+	out->flows = flow_table_count(dp->flows);
+	out->flows_max = flow_table_capacity(dp->flows);
+	nexthop_count(dp->nexthops, &out->nexthops, &out->nexthops_unresolved);
+	return dp->engine == DATAPLANE_XDP ? xdp_engine_status(dp, out) : 0;
+}

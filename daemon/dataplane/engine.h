@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the two engines give the rest of the room: memory in the shape of the kernel's maps, and
+ * someone to ask about next hops. */
+#ifndef VIADUCT_DATAPLANE_ENGINE_H
+#define VIADUCT_DATAPLANE_ENGINE_H
+
+#include "dataplane/events.h"
+#include "dataplane/flow_table.h"
+#include "dataplane/locals.h"
+#include "dataplane/nexthop.h"
+#include "dataplane/rtnetlink.h"
+#include "dataplane/xdp_load.h"
+
+struct null_flow_stats;
+
+struct dataplane {
+	enum dataplane_engine engine;
+	struct loop *loop;
+	struct locals locals;
+	struct nexthop_table *nexthops;
+	struct flow_table *flows;
+	struct loop_timer drain; /* runs while a reload has something left to retire */
+	char device[SIDE_COUNT][16];
+	uint16_t vlan[SIDE_COUNT];
+	/* The XDP engine's. */
+	struct xdp xdp;
+	struct rtnetlink *rtnetlink;
+	struct events *events;
+	/* The null engine's. */
+	struct null_memory {
+		struct vd_flow *flows;
+		struct vd_stream *streams;
+		uint32_t *ports;
+		struct vd_nexthop *nexthops;
+		struct null_flow_stats *stats; /* by entry index, set by tests */
+		unsigned stats_count;
+	} null;
+};
+
+struct engine_sizes {
+	uint32_t flows, ports, nexthops;
+	unsigned capacity;
+};
+
+/* Each fills nexthops, flows and what locals needs. On failure the caller closes what there is; the
+ * close functions come after flows and nexthops were freed. */
+int null_open(struct dataplane *dp, const struct config *cfg, const struct engine_sizes *sizes);
+void null_close(struct dataplane *dp);
+/* What a test set for the flow: 0, -ENOENT if nothing. */
+int null_stats(const struct dataplane *dp, dataplane_flow_id id, struct dataplane_stats *out);
+
+int xdp_engine_open(struct dataplane *dp, const struct config *cfg,
+	const struct engine_sizes *sizes, const struct dataplane_handlers *handlers);
+void xdp_engine_close(struct dataplane *dp);
+int xdp_engine_status(struct dataplane *dp, struct dataplane_status *out);
+/* Shows the program the locals as they are now. */
+int xdp_engine_publish_locals(struct dataplane *dp);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The live flows: which slot of vd_flows and which stream each has, published by one aligned
+ * 32-bit store in vd_ports. Works on mapped kernel memory and on plain memory alike. */
+#ifndef VIADUCT_DATAPLANE_FLOW_TABLE_H
+#define VIADUCT_DATAPLANE_FLOW_TABLE_H
+
+#include "dataplane/dataplane.h"
+#include "dataplane/locals.h"
+#include "dataplane/nexthop.h"
+
+struct flow_table;
+
+/* An id is an entry's index with its generation above, so that a stale id finds nothing. */
+#define FLOW_INDEX_BITS   20
+#define FLOW_CAPACITY_MAX ((1u << FLOW_INDEX_BITS) - 1)
+
+/* How many elements vd_flows and vd_streams must have for so many flows: element 0, one each, and
+ * those that wait out VD_FLOW_GRACE_MS after a change. */
+uint32_t flow_table_slots_needed(unsigned capacity);
+
+/* flows and streams: flow_table_slots_needed(capacity) elements. grace_ms: before an element is
+ * filled again. Keeps pointers to the others. */
+int flow_table_new(struct flow_table **out, struct loop *loop, unsigned capacity,
+	struct vd_flow *flows, struct vd_stream *streams, struct locals *locals,
+	struct nexthop_table *nexthops, uint32_t grace_ms);
+void flow_table_free(struct flow_table *t);
+
+/* As dataplane_flow_add and its like say. */
+int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec, dataplane_flow_id *id);
+int flow_table_update(
+	struct flow_table *t, dataplane_flow_id id, const struct dataplane_flow *spec);
+void flow_table_del(struct flow_table *t, dataplane_flow_id id);
+int flow_table_stats(const struct flow_table *t, dataplane_flow_id id, uint64_t now_ns,
+	struct dataplane_stats *out);
+int flow_table_path(const struct flow_table *t, dataplane_flow_id id, struct dataplane_path *out);
+const struct dataplane_flow *flow_table_get(const struct flow_table *t, dataplane_flow_id id);
+unsigned flow_table_count(const struct flow_table *t);
+unsigned flow_table_capacity(const struct flow_table *t);
+/* The live flow that has this stream and cookie, 0 if none: what an event is about. first tells
+ * whether nothing was received on streams that it had before. */
+dataplane_flow_id flow_table_by_stream(
+	const struct flow_table *t, uint32_t stream, uint32_t cookie, bool *first);
+/* The live flow indexed by one of our media addresses and ports, 0 if none. */
+dataplane_flow_id flow_table_by_local(
+	const struct flow_table *t, uint8_t side, const struct addr *local);
+/* The flow's element of vd_streams, NULL if there is no such flow. */
+struct vd_stream *flow_table_stream(const struct flow_table *t, dataplane_flow_id id);
+
+#endif

@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/nexthop.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/table.h"
+#include "dataplane/slots.h"
+
+#include <utlist.h>
+
+#define TICK_MS             250
+#define DESTINATION_IDLE_MS 60000 /* kept this long after its last flow, for the next call */
+#define REEXAMINE_A_ROUND   64    /* destinations asked about again in one round of the loop */
+#define REEXAMINE_DELAY_MS  1     /* between such rounds */
+#define PROBES_A_TICK       256
+#define PROBE_FIRST_MS      1000 /* between attempts to find a neighbour, doubled up to … */
+#define PROBE_MAX_MS        30000
+#define CONFIRM_MS          10000 /* between requests to confirm a neighbour that stays stale */
+#define LOOKING_GRACE_MS    4000  /* three unanswered requests, one a second: kernel's default */
+
+static const char why_no_route[] = "no route";
+static const char why_other_device[] = "route leaves by another device";
+static const char why_no_local[] = "media address is not on this machine";
+static const char why_device_down[] = "device down";
+static const char why_no_neighbour[] = "no neighbour";
+static const char why_not_asked[] = "not asked yet";
+
+struct neighbour_key {
+	uint32_t ifindex;
+	struct addr ip; /* port 0 */
+};
+
+struct neighbour {
+	struct neighbour_key key;
+	UT_hash_handle hh;
+	enum neighbour_state state;
+	uint8_t mac[6];
+	bool reread;  /* events about it were lost */
+	bool has_mac; /* the last one known is kept while the kernel looks again, until it fails */
+	uint64_t probe_at_ms;
+	uint32_t probe_wait_ms;
+	uint64_t keep_until_ms; /* has_mac without an entry that backs it: until then */
+	struct destination *destinations;
+};
+
+struct destination_key {
+	struct addr src, dst; /* ports 0 */
+	uint32_t side;
+};
+
+struct destination {
+	struct destination_key key;
+	UT_hash_handle hh;
+	uint32_t index; /* in vd_nexthops */
+	unsigned refs;
+	uint64_t idle_since_ms;
+	const char *why; /* NULL: the route is known */
+	struct addr gateway;
+	struct neighbour *neighbour;
+	struct destination *neighbour_prev, *neighbour_next;
+	struct destination *idle_prev, *idle_next;
+	bool dirty;
+	struct destination *dirty_prev, *dirty_next;
+};
+
+struct nexthop_table {
+	struct loop *loop;
+	struct nexthop_ops ops;
+	struct vd_nexthop *array;
+	struct slots slots;
+	struct egress egress[SIDE_COUNT];
+	struct destination *destinations;
+	struct neighbour *neighbours;
+	struct destination *idle;  /* oldest first */
+	struct destination *dirty; /* first in, first examined */
+	struct loop_timer tick, reexamine;
+};
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+static bool neighbour_usable(const struct neighbour *n)
+{
+	return n && n->has_mac;
+}
+
+/* Why packets to d cannot leave, NULL if they can. */
+static const char *unresolved_why(const struct nexthop_table *t, const struct destination *d)
+{
+	if (!t->egress[d->key.side].up)
+		return why_device_down;
+	if (d->why)
+		return d->why;
+	return neighbour_usable(d->neighbour) ? NULL : why_no_neighbour;
+}
+
+/* The element as two words of eight bytes, so that no packet sees half a MAC address. */
+struct nexthop_words {
+	uint64_t word[2];
+};
+_Static_assert(offsetof(struct vd_nexthop, smac) == 6, "dmac and two bytes of smac");
+_Static_assert(offsetof(struct vd_nexthop, device) == 16, "smac's rest, VLAN and flags");
+
+static void write_element(const struct nexthop_table *t, const struct destination *d)
+{
+	const struct egress *e = &t->egress[d->key.side];
+	struct vd_nexthop *to = &t->array[d->index];
+	struct vd_nexthop now = {.device = e->devmap_index, .mtu = e->mtu, .vlan = e->vlan};
+	struct nexthop_words words;
+	uint64_t *out = (uint64_t *)(void *)to;
+
+	if (!unresolved_why(t, d)) {
+		now.flags = VD_NEXTHOP_VALID;
+		memcpy(now.dmac, d->neighbour->mac, sizeof(now.dmac));
+	}
+	memcpy(now.smac, e->mac, sizeof(now.smac));
+	memcpy(&words, &now, sizeof(words));
+	if (!(now.flags & VD_NEXTHOP_VALID)) {
+		/* Invalid first: then the rest does not matter. */
+		__atomic_store_n(&out[1], words.word[1], __ATOMIC_SEQ_CST);
+		return;
+	}
+	__atomic_store_n(&to->device, now.device, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->mtu, now.mtu, __ATOMIC_RELAXED);
+	__atomic_store_n(&out[0], words.word[0], __ATOMIC_RELEASE);
+	__atomic_store_n(&out[1], words.word[1], __ATOMIC_RELEASE);
+}
+
+static void write_neighbour(const struct nexthop_table *t, const struct neighbour *n)
+{
+	struct destination *d;
+
+	DL_FOREACH2(n->destinations, d, neighbour_next)
+	write_element(t, d);
+}
+
+static void neighbour_learn(struct nexthop_table *t, struct neighbour *n,
+	enum neighbour_state state, const uint8_t *mac)
+{
+	uint64_t now = loop_now_ms(t->loop);
+
+	n->state = state;
+	switch (state) {
+	case NEIGHBOUR_VALID:
+	case NEIGHBOUR_STALE:
+		memcpy(n->mac, mac, sizeof(n->mac));
+		n->has_mac = true;
+		n->probe_wait_ms = PROBE_FIRST_MS;
+		n->probe_at_ms = now; /* looked at for stale ones alone */
+		break;
+	case NEIGHBOUR_FAILED:
+		n->has_mac = false;
+		n->probe_at_ms = now + n->probe_wait_ms;
+		break;
+	case NEIGHBOUR_NONE:
+		n->probe_at_ms = now;
+		n->keep_until_ms = now + LOOKING_GRACE_MS;
+		break;
+	case NEIGHBOUR_LOOKING:
+		n->keep_until_ms = now + LOOKING_GRACE_MS;
+		break;
+	}
+}
+
+static void neighbour_probe(struct nexthop_table *t, struct neighbour *n)
+{
+	uint64_t now = loop_now_ms(t->loop);
+
+	t->ops.neighbour_use(t->ops.ctx, n->key.ifindex, &n->key.ip);
+	if (n->state == NEIGHBOUR_STALE) {
+		n->probe_at_ms = now + CONFIRM_MS;
+		return;
+	}
+	n->probe_at_ms = now + n->probe_wait_ms;
+	n->probe_wait_ms *= 2;
+	if (n->probe_wait_ms > PROBE_MAX_MS)
+		n->probe_wait_ms = PROBE_MAX_MS;
+}
+
+static void neighbour_read(struct nexthop_table *t, struct neighbour *n)
+{
+	uint8_t mac[6];
+	enum neighbour_state state =
+		t->ops.neighbour_get(t->ops.ctx, n->key.ifindex, &n->key.ip, mac);
+
+	n->reread = false;
+	neighbour_learn(t, n, state, mac);
+}
+
+static struct neighbour *neighbour_find(
+	const struct nexthop_table *t, unsigned ifindex, const struct addr *ip)
+{
+	struct neighbour_key key = {.ifindex = ifindex, .ip = *ip};
+	struct neighbour *n;
+
+	key.ip.port = 0;
+	HASH_FIND(hh, t->neighbours, &key, sizeof(key), n);
+	return n;
+}
+
+static struct neighbour *neighbour_make(
+	struct nexthop_table *t, unsigned ifindex, const struct addr *ip)
+{
+	struct neighbour *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return NULL;
+	n->key.ifindex = ifindex;
+	n->key.ip = *ip;
+	n->key.ip.port = 0;
+	n->probe_wait_ms = PROBE_FIRST_MS;
+	table_add_failed = false;
+	HASH_ADD(hh, t->neighbours, key, sizeof(n->key), n);
+	if (table_add_failed) {
+		free(n);
+		return NULL;
+	}
+	neighbour_read(t, n);
+	if (!n->has_mac) {
+		neighbour_probe(t, n);
+		neighbour_read(t, n);
+	}
+	return n;
+}
+
+static void neighbour_leave(struct nexthop_table *t, struct destination *d)
+{
+	struct neighbour *n = d->neighbour;
+
+	if (!n)
+		return;
+	d->neighbour = NULL;
+	DL_DELETE2(n->destinations, d, neighbour_prev, neighbour_next);
+	if (n->destinations)
+		return;
+	HASH_DEL(t->neighbours, n);
+	free(n);
+}
+
+static int neighbour_join(
+	struct nexthop_table *t, struct destination *d, unsigned ifindex, const struct addr *ip)
+{
+	struct neighbour *n = neighbour_find(t, ifindex, ip);
+
+	if (n && n == d->neighbour)
+		return 0;
+	if (!n)
+		n = neighbour_make(t, ifindex, ip);
+	if (!n)
+		return -ENOMEM;
+	neighbour_leave(t, d);
+	d->neighbour = n;
+	DL_APPEND2(n->destinations, d, neighbour_prev, neighbour_next);
+	return 0;
+}
+
+static const char *why_of(int error)
+{
+	switch (error) {
+	case -EINVAL: /* the kernel knows no such source address */
+	case -EADDRNOTAVAIL:
+		return why_no_local;
+	default:
+		return why_no_route;
+	}
+}
+
+static void mark_dirty(struct nexthop_table *t, struct destination *d)
+{
+	if (d->dirty)
+		return;
+	d->dirty = true;
+	DL_APPEND2(t->dirty, d, dirty_prev, dirty_next);
+	if (!loop_timer_is_started(&t->reexamine))
+		loop_timer_start(t->loop, &t->reexamine, REEXAMINE_DELAY_MS);
+}
+
+static void unmark_dirty(struct nexthop_table *t, struct destination *d)
+{
+	if (!d->dirty)
+		return;
+	d->dirty = false;
+	DL_DELETE2(t->dirty, d, dirty_prev, dirty_next);
+}
+
+/* Asks for the route, then sees to the neighbour it names. */
+static void examine(struct nexthop_table *t, struct destination *d)
+{
+	const struct egress *e = &t->egress[d->key.side];
+	struct route_answer answer = {0};
+	const struct addr *gateway;
+	int ret;
+
+	unmark_dirty(t, d);
+	if (!e->ifindex || !e->up) {
+		/* No route leads over a device that is down; when it comes up, all are examined. */
+		d->why = why_device_down;
+		neighbour_leave(t, d);
+		goto out;
+	}
+	ret = t->ops.route(t->ops.ctx, &d->key.src, &d->key.dst, e->route_ifindex, &answer);
+	if (ret == 0 && answer.ifindex != e->route_ifindex)
+		ret = -EXDEV;
+	else if (ret && ret != -EAGAIN && ret != -EINVAL &&
+		 t->ops.route(t->ops.ctx, &d->key.src, &d->key.dst, 0, &answer) == 0 &&
+		 answer.ifindex != e->route_ifindex)
+		ret = -EXDEV;
+	if (ret == -EAGAIN) {
+		mark_dirty(t, d);
+		return;
+	}
+	if (ret) {
+		d->why = ret == -EXDEV ? why_other_device : why_of(ret);
+		memset(&d->gateway, 0, sizeof(d->gateway));
+		neighbour_leave(t, d);
+		goto out;
+	}
+	gateway = answer.gateway.family ? &answer.gateway : &d->key.dst;
+	ret = neighbour_join(t, d, answer.ifindex, gateway);
+	if (ret) {
+		mark_dirty(t, d);
+		return;
+	}
+	d->gateway = d->neighbour->key.ip;
+	d->why = NULL;
+	if (d->neighbour->reread) {
+		neighbour_read(t, d->neighbour);
+		write_neighbour(t, d->neighbour);
+	}
+out:
+	write_element(t, d);
+}
+
+static void reexamine_fire(struct loop_timer *timer)
+{
+	struct nexthop_table *t = container_of(timer, struct nexthop_table, reexamine);
+
+	for (unsigned i = 0; t->dirty && i < REEXAMINE_A_ROUND; i++)
+		examine(t, t->dirty);
+	if (t->dirty && !loop_timer_is_started(&t->reexamine))
+		loop_timer_start(t->loop, &t->reexamine, REEXAMINE_DELAY_MS);
+}
+
+static void destination_drop(struct nexthop_table *t, struct destination *d)
+{
+	__atomic_store_n(&t->array[d->index].flags, 0, __ATOMIC_SEQ_CST);
+	neighbour_leave(t, d);
+	unmark_dirty(t, d);
+	if (!d->refs)
+		DL_DELETE2(t->idle, d, idle_prev, idle_next);
+	HASH_DEL(t->destinations, d);
+	slots_give(&t->slots, d->index, loop_now_ms(t->loop));
+	free(d);
+}
+
+static void tick_fire(struct loop_timer *timer)
+{
+	struct nexthop_table *t = container_of(timer, struct nexthop_table, tick);
+	uint64_t now = loop_now_ms(t->loop);
+	struct neighbour *n, *next;
+	unsigned probes = 0;
+
+	while (t->idle && t->idle->idle_since_ms + DESTINATION_IDLE_MS <= now)
+		destination_drop(t, t->idle);
+	HASH_ITER (hh, t->neighbours, n, next) {
+		if (n->state == NEIGHBOUR_VALID)
+			continue;
+		if (n->has_mac && n->state != NEIGHBOUR_STALE && n->keep_until_ms <= now) {
+			n->has_mac = false;
+			write_neighbour(t, n);
+		}
+		if (n->probe_at_ms <= now && probes < PROBES_A_TICK &&
+			t->egress[n->destinations->key.side].up) {
+			neighbour_probe(t, n);
+			probes++;
+		}
+	}
+	loop_timer_start(t->loop, &t->tick, TICK_MS);
+}
+
+int nexthop_table_new(struct nexthop_table **out, struct loop *loop, struct vd_nexthop *array,
+	uint32_t count, uint32_t grace_ms, const struct nexthop_ops *ops)
+{
+	struct nexthop_table *t = calloc(1, sizeof(*t));
+	int ret;
+
+	if (!t)
+		return -ENOMEM;
+	t->loop = loop;
+	t->array = array;
+	t->ops = *ops;
+	t->tick.fire = tick_fire;
+	t->reexamine.fire = reexamine_fire;
+	ret = slots_init(&t->slots, 1, count - 1, grace_ms);
+	if (ret)
+		goto fail;
+	ret = loop_timer_start(loop, &t->tick, TICK_MS);
+	if (ret)
+		goto fail;
+	*out = t;
+	return 0;
+fail:
+	slots_destroy(&t->slots);
+	free(t);
+	return ret;
+}
+
+void nexthop_table_free(struct nexthop_table *t)
+{
+	struct destination *d, *next;
+
+	if (!t)
+		return;
+	HASH_ITER (hh, t->destinations, d, next)
+		destination_drop(t, d);
+	loop_timer_stop(t->loop, &t->tick);
+	loop_timer_stop(t->loop, &t->reexamine);
+	slots_destroy(&t->slots);
+	free(t);
+}
+
+const struct egress *nexthop_egress(const struct nexthop_table *t, uint8_t side)
+{
+	return &t->egress[side];
+}
+
+void nexthop_set_egress(struct nexthop_table *t, uint8_t side, const struct egress *egress)
+{
+	struct destination *d, *next;
+
+	if (memcmp(&t->egress[side], egress, sizeof(*egress)) == 0)
+		return;
+	t->egress[side] = *egress;
+	HASH_ITER (hh, t->destinations, d, next) {
+		if (d->key.side != side)
+			continue;
+		/* At once what is known (down, a new MAC); the route when its turn comes. */
+		write_element(t, d);
+		mark_dirty(t, d);
+	}
+}
+
+static struct destination *destination_make(
+	struct nexthop_table *t, const struct destination_key *key)
+{
+	struct destination *d = calloc(1, sizeof(*d));
+	uint64_t now = loop_now_ms(t->loop);
+
+	if (!d)
+		return NULL;
+	d->index = slots_take(&t->slots, now);
+	if (!d->index) {
+		free(d);
+		return NULL;
+	}
+	d->key = *key;
+	d->why = why_not_asked;
+	table_add_failed = false;
+	HASH_ADD(hh, t->destinations, key, sizeof(d->key), d);
+	if (table_add_failed) {
+		slots_give(&t->slots, d->index, now);
+		free(d);
+		return NULL;
+	}
+	return d;
+}
+
+int nexthop_get(struct nexthop_table *t, uint8_t side, const struct addr *src,
+	const struct addr *dst, struct destination **out)
+{
+	struct destination_key key = {.src = *src, .dst = *dst, .side = side};
+	struct destination *d;
+
+	key.src.port = 0;
+	key.dst.port = 0;
+	HASH_FIND(hh, t->destinations, &key, sizeof(key), d);
+	if (d) {
+		if (!d->refs++)
+			DL_DELETE2(t->idle, d, idle_prev, idle_next);
+		*out = d;
+		return 0;
+	}
+	d = destination_make(t, &key);
+	if (!d && t->idle) {
+		/* The table is full: the one that has been idle longest makes room; its element is
+		 * taken again after the grace time, by a later call. */
+		destination_drop(t, t->idle);
+		d = destination_make(t, &key);
+	}
+	if (!d)
+		return -ENOSPC;
+	d->refs = 1;
+	examine(t, d);
+	*out = d;
+	return 0;
+}
+
+void nexthop_put(struct nexthop_table *t, struct destination *d)
+{
+	if (!d || --d->refs)
+		return;
+	d->idle_since_ms = loop_now_ms(t->loop);
+	DL_APPEND2(t->idle, d, idle_prev, idle_next);
+}
+
+uint32_t nexthop_index(const struct destination *d)
+{
+	return d ? d->index : 0;
+}
+
+void nexthop_path(
+	const struct nexthop_table *t, const struct destination *d, struct dataplane_path *out)
+{
+	const struct egress *e = &t->egress[d->key.side];
+
+	memset(out, 0, sizeof(*out));
+	memcpy(out->device, e->device, sizeof(out->device));
+	memcpy(out->smac, e->mac, sizeof(out->smac));
+	out->vlan = e->vlan;
+	out->gateway = d->gateway;
+	if (neighbour_usable(d->neighbour))
+		memcpy(out->dmac, d->neighbour->mac, sizeof(out->dmac));
+	out->why = unresolved_why(t, d);
+	out->resolved = !out->why;
+}
+
+void nexthop_count(const struct nexthop_table *t, unsigned *all, unsigned *unresolved)
+{
+	struct destination *d, *next;
+
+	*all = *unresolved = 0;
+	HASH_ITER (hh, t->destinations, d, next) {
+		if (!d->refs)
+			continue;
+		(*all)++;
+		if (unresolved_why(t, d))
+			(*unresolved)++;
+	}
+}
+
+void nexthop_route_changed(struct nexthop_table *t, const struct addr *net, unsigned prefix)
+{
+	struct destination *d, *next;
+
+	HASH_ITER (hh, t->destinations, d, next) {
+		if (!net->family || (net->family == d->key.dst.family &&
+					    addr_in_prefix(&d->key.dst, net, prefix)))
+			mark_dirty(t, d);
+	}
+}
+
+void nexthop_neighbour_changed(struct nexthop_table *t, unsigned ifindex, const struct addr *ip,
+	enum neighbour_state state, const uint8_t mac[6])
+{
+	struct neighbour *n = neighbour_find(t, ifindex, ip);
+
+	if (!n)
+		return;
+	neighbour_learn(t, n, state, mac);
+	write_neighbour(t, n);
+}
+
+void nexthop_resync(struct nexthop_table *t)
+{
+	static const struct addr anything;
+	struct neighbour *n, *next;
+
+	HASH_ITER (hh, t->neighbours, n, next)
+		n->reread = true;
+	nexthop_route_changed(t, &anything, 0);
+}

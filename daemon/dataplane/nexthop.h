@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where packets to a remote leave: one destination entry, and one element of vd_nexthops, for each
+ * {egress side, our source address, remote address}; behind it the neighbour that the route names.
+ * The table is kept true by events; it asks the kernel only about destinations that are new and
+ * about those that an event may have changed.
+ *
+ * Nothing of ours passes through the kernel's stack, so no traffic keeps a neighbour entry alive:
+ * the table has the kernel confirm stale entries and look for missing ones (NTF_USE). */
+#ifndef VIADUCT_DATAPLANE_NEXTHOP_H
+#define VIADUCT_DATAPLANE_NEXTHOP_H
+
+#include "dataplane/dataplane.h"
+
+/* A side's device, and the one that routes name (its VLAN interface where there is one). */
+struct egress {
+	char device[16];
+	unsigned ifindex;       /* 0 = gone */
+	unsigned route_ifindex; /* of DEVICE.VLAN if it exists, else ifindex */
+	uint32_t devmap_index;
+	uint16_t vlan;
+	uint8_t mac[6];
+	uint32_t mtu; /* L3 bytes */
+	bool up;
+};
+
+/* What the kernel says about a route. */
+struct route_answer {
+	unsigned ifindex;
+	struct addr gateway; /* family 0: on link */
+};
+
+enum neighbour_state {
+	NEIGHBOUR_NONE,    /* no entry */
+	NEIGHBOUR_LOOKING, /* incomplete: the kernel is asking */
+	NEIGHBOUR_STALE,
+	NEIGHBOUR_VALID, /* reachable, being confirmed, or permanent */
+	NEIGHBOUR_FAILED,
+};
+
+/* How the table asks: rtnetlink, or a test. Nothing here waits for the network. */
+struct nexthop_ops {
+	void *ctx;
+	/* The route from src to dst over the device, or over any (ifindex 0). 0, -ENETUNREACH and
+	 * the like, -EAGAIN to be asked again. */
+	int (*route)(void *ctx, const struct addr *src, const struct addr *dst, unsigned ifindex,
+		struct route_answer *out);
+	/* Has the kernel use, and so resolve or confirm, a neighbour; makes the entry if need be.
+	 */
+	void (*neighbour_use)(void *ctx, unsigned ifindex, const struct addr *ip);
+	/* Reads one entry. */
+	enum neighbour_state (*neighbour_get)(
+		void *ctx, unsigned ifindex, const struct addr *ip, uint8_t mac[6]);
+};
+
+struct nexthop_table;
+struct destination;
+
+/* array: vd_nexthops, count elements; element 0 stays invalid for flows that go nowhere. grace_ms:
+ * before an element is used for another destination. */
+int nexthop_table_new(struct nexthop_table **out, struct loop *loop, struct vd_nexthop *array,
+	uint32_t count, uint32_t grace_ms, const struct nexthop_ops *ops);
+void nexthop_table_free(struct nexthop_table *t);
+/* Sets what is known of a side's device and re-examines what leaves by it. */
+void nexthop_set_egress(struct nexthop_table *t, uint8_t side, const struct egress *egress);
+const struct egress *nexthop_egress(const struct nexthop_table *t, uint8_t side);
+
+/* One reference to the destination. 0, -ENOSPC when the table is full, -ENOMEM. */
+int nexthop_get(struct nexthop_table *t, uint8_t side, const struct addr *src,
+	const struct addr *dst, struct destination **out);
+void nexthop_put(struct nexthop_table *t, struct destination *d);
+uint32_t nexthop_index(const struct destination *d); /* in vd_nexthops */
+void nexthop_path(
+	const struct nexthop_table *t, const struct destination *d, struct dataplane_path *out);
+void nexthop_count(const struct nexthop_table *t, unsigned *all, unsigned *unresolved);
+
+/* Events. A route to net/prefix came, went or changed; prefix 0 with family 0: anything may have.
+ */
+void nexthop_route_changed(struct nexthop_table *t, const struct addr *net, unsigned prefix);
+void nexthop_neighbour_changed(struct nexthop_table *t, unsigned ifindex, const struct addr *ip,
+	enum neighbour_state state, const uint8_t mac[6]);
+/* Events were lost: ask about everything again. */
+void nexthop_resync(struct nexthop_table *t);
+
+#endif

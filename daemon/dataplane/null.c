@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The null engine: the same tables in plain memory, every next hop resolved, no packets. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/engine.h"
+
+#define NULL_IFINDEX_FIRST 1
+#define NULL_MTU           1500
+
+struct null_flow_stats {
+	dataplane_flow_id id; /* 0 = not set */
+	struct dataplane_stats stats;
+};
+
+static int null_route(void *ctx, const struct addr *src, const struct addr *dst, unsigned ifindex,
+	struct route_answer *out)
+{
+	(void)ctx;
+	(void)src;
+	(void)dst;
+	*out = (struct route_answer){.ifindex = ifindex};
+	return 0;
+}
+
+static void null_neighbour_use(void *ctx, unsigned ifindex, const struct addr *ip)
+{
+	(void)ctx;
+	(void)ifindex;
+	(void)ip;
+}
+
+static enum neighbour_state null_neighbour_get(
+	void *ctx, unsigned ifindex, const struct addr *ip, uint8_t mac[6])
+{
+	(void)ctx;
+	/* Locally administered, and telling one neighbour from another. */
+	mac[0] = 0x02;
+	mac[1] = (uint8_t)ifindex;
+	memcpy(mac + 2, ip->ip + (ip->family == 4 ? 0 : 12), 4);
+	return NEIGHBOUR_VALID;
+}
+
+int null_open(struct dataplane *dp, const struct config *cfg, const struct engine_sizes *sizes)
+{
+	const struct nexthop_ops ops = {
+		.route = null_route,
+		.neighbour_use = null_neighbour_use,
+		.neighbour_get = null_neighbour_get,
+	};
+	struct null_memory *m = &dp->null;
+	int ret;
+
+	m->flows = calloc(sizes->flows, sizeof(*m->flows));
+	m->streams = calloc(sizes->flows, sizeof(*m->streams));
+	m->ports = calloc(sizes->ports, sizeof(*m->ports));
+	m->nexthops = calloc(sizes->nexthops, sizeof(*m->nexthops));
+	if (!m->flows || !m->streams || !m->ports || !m->nexthops)
+		return -ENOMEM;
+	dp->locals.ports = m->ports;
+	dp->locals.ports_stride = 1;
+	ret = nexthop_table_new(&dp->nexthops, dp->loop, m->nexthops, sizes->nexthops, 0, &ops);
+	if (ret)
+		return ret;
+	for (uint8_t side = 0; side < SIDE_COUNT; side++) {
+		struct egress egress = {
+			.ifindex = NULL_IFINDEX_FIRST + side,
+			.route_ifindex = NULL_IFINDEX_FIRST + side,
+			.devmap_index = side,
+			.vlan = cfg->side[side].vlan,
+			.mac = {0x02, 0, 0, 0, 0, side},
+			.mtu = NULL_MTU,
+			.up = true,
+		};
+
+		memcpy(egress.device, dp->device[side], sizeof(egress.device));
+		nexthop_set_egress(dp->nexthops, side, &egress);
+	}
+	return flow_table_new(&dp->flows, dp->loop, sizes->capacity, m->flows, m->streams,
+		&dp->locals, dp->nexthops, 0);
+}
+
+void null_close(struct dataplane *dp)
+{
+	free(dp->null.stats);
+	free(dp->null.nexthops);
+	free(dp->null.ports);
+	free(dp->null.streams);
+	free(dp->null.flows);
+	memset(&dp->null, 0, sizeof(dp->null));
+}
+
+static struct null_flow_stats *find_stats(const struct dataplane *dp, dataplane_flow_id id)
+{
+	for (unsigned i = 0; i < dp->null.stats_count; i++) {
+		if (dp->null.stats[i].id == id)
+			return &dp->null.stats[i];
+	}
+	return NULL;
+}
+
+int null_stats(const struct dataplane *dp, dataplane_flow_id id, struct dataplane_stats *out)
+{
+	const struct null_flow_stats *s = find_stats(dp, id);
+
+	if (!s || !flow_table_get(dp->flows, id))
+		return -ENOENT;
+	*out = s->stats;
+	return 0;
+}
+
+void dataplane_null_set_stats(
+	struct dataplane *dp, dataplane_flow_id id, const struct dataplane_stats *stats)
+{
+	struct null_memory *m = &dp->null;
+	struct null_flow_stats *s = find_stats(dp, id), *grown;
+
+	if (dp->engine != DATAPLANE_NULL || !flow_table_get(dp->flows, id))
+		return;
+	/* A deleted flow's place serves again. */
+	for (unsigned i = 0; !s && i < m->stats_count; i++) {
+		if (!flow_table_get(dp->flows, m->stats[i].id))
+			s = &m->stats[i];
+	}
+	if (!s) {
+		grown = realloc(m->stats, (m->stats_count + 1) * sizeof(*m->stats));
+		if (!grown)
+			return;
+		m->stats = grown;
+		s = &m->stats[m->stats_count++];
+	}
+	s->id = id;
+	s->stats = *stats;
+}
+
+const struct dataplane_flow *dataplane_null_find(
+	struct dataplane *dp, uint8_t side, const struct addr *local)
+{
+	if (dp->engine != DATAPLANE_NULL)
+		return NULL;
+	return flow_table_get(dp->flows, flow_table_by_local(dp->flows, side, local));
+}

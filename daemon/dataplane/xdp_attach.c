@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/xdp_attach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <xdp/libxdp.h>
+
+#include "base/log.h"
+#include "viaduct.skel.h"
+
+#define PROGRAM_NAME "viaduct_xdp"
+
+static const char mode_native[] = "native";
+static const char mode_generic[] = "generic";
+static const char mode_none[] = "none";
+
+bool xdp_dispatcher_works(void)
+{
+	/* Some kernels refuse freplace altogether; libxdp would then attach the bare program in a
+	 * way that does not survive us and cannot be replaced atomically. */
+	return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1;
+}
+
+/* Whether libxdp really made a dispatcher on the device, rather than attach the bare program. */
+static bool has_dispatcher(unsigned ifindex)
+{
+	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
+	bool yes;
+
+	if (libxdp_get_error(mp))
+		return false;
+	yes = !xdp_multiprog__is_legacy(mp);
+	xdp_multiprog__close(mp);
+	return yes;
+}
+
+static int attach_dispatcher_to(struct xdp *x, struct xdp_device *device)
+{
+	enum xdp_attach_mode mode = XDP_MODE_NATIVE;
+	int ret = xdp_program__attach(x->program, (int)device->ifindex, mode, 0);
+
+	if (ret == -EOPNOTSUPP || ret == -EINVAL) {
+		mode = XDP_MODE_SKB;
+		ret = xdp_program__attach(x->program, (int)device->ifindex, mode, 0);
+	}
+	if (ret)
+		return ret;
+	device->mode = mode == XDP_MODE_NATIVE ? mode_native : mode_generic;
+	device->attached = "libxdp dispatcher";
+	return has_dispatcher(device->ifindex) ? 0 : -EOPNOTSUPP;
+}
+
+int xdp_attach_dispatcher(struct xdp *x)
+{
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = x->skel->obj, .prog_name = PROGRAM_NAME);
+	char path[PATH_MAX];
+	int ret;
+
+	x->program = xdp_program__create(&opts);
+	ret = (int)libxdp_get_error(x->program);
+	if (ret) {
+		x->program = NULL;
+		return ret;
+	}
+	for (unsigned i = 0; i < x->device_count; i++) {
+		ret = attach_dispatcher_to(x, &x->device[i]);
+		if (ret)
+			goto fail;
+	}
+	ret = xdp_program__pin(x->program, pins_path(&x->pins, PIN_PROGRAM, path));
+	if (ret)
+		goto fail;
+	return 0;
+fail:
+	xdp_detach(x);
+	return ret;
+}
+
+static const char *attach_words(int error)
+{
+	switch (error) {
+	case -EBUSY:
+		return "another XDP program is attached to it";
+	case -EPERM:
+		return "not permitted: CAP_NET_ADMIN and CAP_BPF are needed";
+	case -ENODEV:
+		return "no such device";
+	default:
+		return strerror(-error);
+	}
+}
+
+static const char *link_path(const struct xdp *x, const struct xdp_device *device, char *path)
+{
+	char name[IFNAMSIZ + 8];
+
+	snprintf(name, sizeof(name), "link_%s", device->name);
+	for (char *c = name; *c; c++) {
+		/* bpffs refuses names with dots. */
+		if (*c == '.')
+			*c = '_';
+	}
+	return pins_path(&x->pins, name, path);
+}
+
+static int attach_link(struct xdp *x, struct xdp_device *device, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+	char path[PATH_MAX];
+	int fd = bpf_link_create(
+		bpf_program__fd(x->skel->progs.viaduct_xdp), (int)device->ifindex, BPF_XDP, &opts);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = bpf_obj_pin(fd, link_path(x, device, path));
+	if (ret) {
+		log_error("dataplane: cannot pin %s: %s", path, strerror(-ret));
+		close(fd);
+		return ret;
+	}
+	device->link_fd = fd;
+	device->attached = "link";
+	device->mode = flags == XDP_FLAGS_DRV_MODE ? mode_native : mode_generic;
+	return 0;
+}
+
+int xdp_attach_links(struct xdp *x)
+{
+	for (unsigned i = 0; i < x->device_count; i++) {
+		struct xdp_device *device = &x->device[i];
+		int ret, native;
+
+		if (strcmp(device->attached, mode_none) != 0)
+			continue;
+		ret = native = attach_link(x, device, XDP_FLAGS_DRV_MODE);
+		if (ret && ret != -EBUSY && ret != -EPERM && ret != -ENODEV)
+			ret = attach_link(x, device, XDP_FLAGS_SKB_MODE);
+		if (ret) {
+			log_error("dataplane: cannot attach to %s: %s", device->name,
+				attach_words(ret));
+			return ret;
+		}
+		if (native)
+			log_warn("dataplane: %s takes no native XDP (%s): generic mode, slower",
+				device->name, strerror(-native));
+	}
+	return 0;
+}
+
+int xdp_attach_again(struct xdp *x, struct xdp_device *device, unsigned ifindex)
+{
+	char path[PATH_MAX];
+	int ret;
+
+	if (device->link_fd >= 0) {
+		close(device->link_fd);
+		device->link_fd = -1;
+		unlink(link_path(x, device, path));
+	}
+	device->attached = mode_none;
+	device->mode = mode_none;
+	device->ifindex = ifindex;
+	if (!x->program)
+		return xdp_attach_links(x);
+	ret = attach_dispatcher_to(x, device);
+	if (ret)
+		log_error("dataplane: cannot attach to %s: %s", device->name, attach_words(ret));
+	return ret;
+}
+
+void xdp_detach(struct xdp *x)
+{
+	for (unsigned i = 0; i < x->device_count; i++) {
+		struct xdp_device *device = &x->device[i];
+
+		if (device->link_fd >= 0) {
+			bpf_link_detach(device->link_fd);
+			close(device->link_fd);
+			device->link_fd = -1;
+		} else if (x->program && strcmp(device->attached, mode_none) != 0) {
+			xdp_program__detach(x->program, (int)device->ifindex,
+				device->mode == mode_native ? XDP_MODE_NATIVE : XDP_MODE_SKB, 0);
+		}
+		device->attached = mode_none;
+		device->mode = mode_none;
+	}
+	if (x->program)
+		xdp_program__close(x->program);
+	x->program = NULL;
+}
+
+static void detach_from(struct xdp_program *program, int ifindex)
+{
+	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
+	struct xdp_program *attached = NULL;
+	bool found = false;
+	enum xdp_attach_mode mode;
+
+	if (libxdp_get_error(mp))
+		return;
+	if (!xdp_multiprog__is_legacy(mp)) {
+		while ((attached = xdp_multiprog__next_prog(attached, mp))) {
+			if (xdp_program__id(attached) == xdp_program__id(program))
+				found = true;
+		}
+	}
+	mode = xdp_multiprog__attach_mode(mp);
+	xdp_multiprog__close(mp);
+	if (found)
+		xdp_program__detach(program, ifindex, mode, 0);
+}
+
+void xdp_detach_pinned(const char *path)
+{
+	struct xdp_program *program = xdp_program__from_pin(path);
+	struct if_nameindex *all;
+
+	if (libxdp_get_error(program))
+		return;
+	all = if_nameindex();
+	for (struct if_nameindex *i = all; i && i->if_index; i++)
+		detach_from(program, (int)i->if_index);
+	if_freenameindex(all);
+	xdp_program__close(program);
+}

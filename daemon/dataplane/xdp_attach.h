@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Attaching the program: under libxdp's dispatcher, so that other XDP programs can share the
+ * device, where the kernel permits freplace; by a pinned link otherwise. Native mode first,
+ * generic where the driver has none. */
+#ifndef VIADUCT_DATAPLANE_XDP_ATTACH_H
+#define VIADUCT_DATAPLANE_XDP_ATTACH_H
+
+#include <stdbool.h>
+
+#include "dataplane/xdp_load.h"
+
+/* Whether this kernel lets libxdp's dispatcher call other programs. */
+bool xdp_dispatcher_works(void);
+/* Loads x->skel's object and attaches it to all devices. On failure nothing is attached, and the
+ * object cannot be loaded again: open a new one. */
+int xdp_attach_dispatcher(struct xdp *x);
+/* Attaches the loaded program by a pinned link each, to devices that have none yet. Errors are
+ * logged. */
+int xdp_attach_links(struct xdp *x);
+/* The device has gone and one of the same name has come. Errors are logged. */
+int xdp_attach_again(struct xdp *x, struct xdp_device *device, unsigned ifindex);
+void xdp_detach(struct xdp *x);
+/* Takes the program pinned at path out of every dispatcher that calls it. */
+void xdp_detach_pinned(const char *path);
+
+#endif

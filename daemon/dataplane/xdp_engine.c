@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The real engine: puts the pieces together in order, and takes them apart in reverse. */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "dataplane/counters.h"
+#include "dataplane/engine.h"
+#include "dataplane/xdp_attach.h"
+#include "viaduct.skel.h"
+
+/* Both sides may share a device: it is attached to once. The DEVMAP has an entry a side. */
+static int find_devices(struct dataplane *dp)
+{
+	struct xdp *x = &dp->xdp;
+
+	for (uint8_t side = 0; side < SIDE_COUNT; side++) {
+		struct egress found;
+		unsigned i;
+		int ret = rtnetlink_find_device(dp->rtnetlink, dp->device[side], &found);
+
+		if (ret) {
+			log_error("dataplane: %s side: no device named \"%s\"", side_name(side),
+				dp->device[side]);
+			return -ENODEV;
+		}
+		for (i = 0; i < x->device_count; i++) {
+			if (x->device[i].ifindex == found.ifindex)
+				break;
+		}
+		x->device_of_side[side] = (uint8_t)i;
+		if (i < x->device_count)
+			continue;
+		x->device[i] = (struct xdp_device){.ifindex = found.ifindex,
+			.mode = "none",
+			.attached = "none",
+			.link_fd = -1};
+		memcpy(x->device[i].name, dp->device[side], sizeof(x->device[i].name));
+		x->device_count++;
+	}
+	return 0;
+}
+
+int xdp_engine_publish_locals(struct dataplane *dp)
+{
+	struct vd_locals locals;
+
+	locals_encode(&dp->locals, &locals);
+	return xdp_set_locals(&dp->xdp, &locals);
+}
+
+static void device_replaced(void *ctx, uint8_t side, unsigned ifindex)
+{
+	struct dataplane *dp = ctx;
+	struct xdp_device *device = &dp->xdp.device[dp->xdp.device_of_side[side]];
+	int ret = 0;
+
+	log_warn("dataplane: device %s has come back, attaching to it", device->name);
+	if (device->ifindex != ifindex) /* else the other side, on the same device, was first */
+		ret = xdp_attach_again(&dp->xdp, device, ifindex);
+	locals_set_ifindex(&dp->locals, side, ifindex);
+	if (!ret)
+		ret = xdp_set_device(&dp->xdp, side, ifindex);
+	if (!ret)
+		ret = xdp_engine_publish_locals(dp);
+	if (ret)
+		log_error("dataplane: device %s is not usable: %s", device->name, strerror(-ret));
+}
+
+/* The tables on top of the maps, and what keeps them true. */
+static int open_tables(struct dataplane *dp, const struct config *cfg,
+	const struct engine_sizes *sizes, const struct dataplane_handlers *handlers)
+{
+	struct xdp *x = &dp->xdp;
+	struct nexthop_ops ops;
+	int ret;
+
+	dp->locals.ports = x->ports.address;
+	dp->locals.ports_stride = x->ports_stride;
+	rtnetlink_ops(dp->rtnetlink, &ops);
+	ret = nexthop_table_new(&dp->nexthops, dp->loop, x->nexthops.address, sizes->nexthops,
+		VD_FLOW_GRACE_MS, &ops);
+	if (ret)
+		return ret;
+	ret = rtnetlink_watch(dp->rtnetlink, dp->nexthops, device_replaced, dp);
+	if (ret)
+		return ret;
+	for (uint8_t side = 0; side < SIDE_COUNT; side++) {
+		ret = rtnetlink_set_device(
+			dp->rtnetlink, side, dp->device[side], cfg->side[side].vlan, side);
+		if (!ret)
+			ret = xdp_set_device(x, side, nexthop_egress(dp->nexthops, side)->ifindex);
+		if (ret)
+			return ret;
+	}
+	ret = flow_table_new(&dp->flows, dp->loop, sizes->capacity, x->flows.address,
+		x->streams.address, &dp->locals, dp->nexthops, VD_FLOW_GRACE_MS);
+	if (ret)
+		return ret;
+	return events_open(
+		&dp->events, dp->loop, bpf_map__fd(x->skel->maps.vd_events), dp->flows, handlers);
+}
+
+int xdp_engine_open(struct dataplane *dp, const struct config *cfg,
+	const struct engine_sizes *sizes, const struct dataplane_handlers *handlers)
+{
+	const struct xdp_sizes map_sizes = {
+		.flows = sizes->flows, .ports = sizes->ports, .nexthops = sizes->nexthops};
+	int ret;
+
+	ret = rtnetlink_open(&dp->rtnetlink, dp->loop);
+	if (ret) {
+		log_error("dataplane: cannot open rtnetlink: %s", strerror(-ret));
+		return ret;
+	}
+	ret = find_devices(dp);
+	if (ret)
+		return ret;
+	ret = pins_open(&dp->xdp.pins, cfg->bpf_dir, cfg->instance);
+	if (ret)
+		return ret;
+	ret = xdp_load(&dp->xdp, &map_sizes);
+	if (ret)
+		return ret;
+	ret = open_tables(dp, cfg, sizes, handlers);
+	if (ret) {
+		log_error("dataplane: cannot start: %s", strerror(-ret));
+		return ret;
+	}
+	return 0;
+}
+
+void xdp_engine_close(struct dataplane *dp)
+{
+	if (dp->xdp.skel)
+		xdp_unload(&dp->xdp);
+	pins_close(&dp->xdp.pins);
+	rtnetlink_close(dp->rtnetlink);
+}
+
+int xdp_engine_status(struct dataplane *dp, struct dataplane_status *out)
+{
+	const struct xdp *x = &dp->xdp;
+	int ret;
+
+	for (uint8_t side = 0; side < SIDE_COUNT; side++) {
+		const struct xdp_device *device = &x->device[x->device_of_side[side]];
+
+		out->device[side].mode = device->mode;
+		out->device[side].attached = device->attached;
+	}
+	out->memory_bytes = x->memory_bytes;
+	ret = counters_read(bpf_map__fd(x->skel->maps.vd_counters), out);
+	if (ret)
+		return ret;
+	return counters_read_lost(bpf_map__fd(x->skel->maps.vd_event_lost), &out->events_lost);
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Drives the data plane from a test, without SIP: opens the real engine on two devices and takes
+ * one command a line from standard input; answers each with one line.
+ *
+ *   dpdriver BPF_DIR INSTANCE DEVICE_INTERNAL DEVICE_EXTERNAL PORT_MIN PORT_MAX \
+ *            ADDRESS_INTERNAL,... ADDRESS_EXTERNAL,...
+ *
+ *   add IN_SIDE LOCAL REMOTE OUT_LOCAL OUT_REMOTE [latch]   ok ID
+ *   update ID REMOTE OUT_LOCAL OUT_REMOTE                   ok
+ *   del ID                                                  ok
+ *   stats ID           ok packets bytes rtcp lost out_of_order
+ *   path ID            ok DEVICE DMAC SMAC GATEWAY resolved|WHY
+ *   status             ok NAME=PACKETS … (both sides together), modes, flows, memory
+ *   reload MIN MAX     ok
+ *   bench N            ok ADD_NS UPDATE_NS DEL_NS STATS_NS for N flows (needs N ports)
+ *   quit
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "dataplane/dataplane.h"
+
+#define CAPACITY_FLOWS 40000
+#define LINE_BYTES     1024
+#define WORDS_MAX      8
+#define NSEC_PER_SEC   1000000000ull
+
+static struct dataplane *dp;
+static struct loop *loop;
+static struct config cfg;
+static unsigned firsts;
+static char input[LINE_BYTES];
+static size_t input_len;
+
+static bool word_addr(struct addr *a, const char *text)
+{
+	memset(a, 0, sizeof(*a));
+	return strcmp(text, "-") == 0 || addr_parse(a, text, 0) == 0;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static void answer(int ret)
+{
+	if (ret)
+		printf("error %s\n", strerror(-ret));
+	else
+		printf("ok\n");
+}
+
+static void do_add(char **word, unsigned count)
+{
+	struct dataplane_flow spec = {.te_pt = 0xff, .clock_rate = 8000, .dscp = 46};
+	dataplane_flow_id id;
+	int ret = -EINVAL;
+
+	spec.in_side = (uint8_t)atoi(word[1]);
+	spec.out_side = (uint8_t)!spec.in_side;
+	spec.latch = count > 6 && strcmp(word[6], "latch") == 0;
+	if (spec.latch)
+		spec.latch_prefix = strchr(word[3], ':') == strrchr(word[3], ':') ? 32 : 128;
+	if (word_addr(&spec.local, word[2]) && word_addr(&spec.remote, word[3]) &&
+		word_addr(&spec.out_local, word[4]) && word_addr(&spec.out_remote, word[5]))
+		ret = dataplane_flow_add(dp, &spec, &id);
+	if (ret)
+		answer(ret);
+	else
+		printf("ok %u\n", id);
+}
+
+static void do_update(char **word)
+{
+	dataplane_flow_id id = (dataplane_flow_id)strtoul(word[1], NULL, 10);
+	const struct dataplane_flow *old = dataplane_flow_get(dp, id);
+	struct dataplane_flow spec;
+
+	if (!old) {
+		answer(-ENOENT);
+		return;
+	}
+	spec = *old;
+	if (!word_addr(&spec.remote, word[2]) || !word_addr(&spec.out_local, word[3]) ||
+		!word_addr(&spec.out_remote, word[4]))
+		answer(-EINVAL);
+	else
+		answer(dataplane_flow_update(dp, id, &spec));
+}
+
+static void do_stats(char **word)
+{
+	struct dataplane_stats s;
+	int ret = dataplane_flow_stats(dp, (dataplane_flow_id)strtoul(word[1], NULL, 10), &s);
+
+	if (ret)
+		answer(ret);
+	else
+		printf("ok %lu %lu %lu %ld %lu\n", s.packets, s.bytes, s.rtcp_packets, s.lost,
+			s.out_of_order);
+}
+
+static void print_mac(const uint8_t mac[6])
+{
+	printf(" %02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+static void do_path(char **word)
+{
+	struct dataplane_path p;
+	char text[ADDR_TEXT_MAX];
+	int ret = dataplane_flow_path(dp, (dataplane_flow_id)strtoul(word[1], NULL, 10), &p);
+
+	if (ret) {
+		answer(ret);
+		return;
+	}
+	printf("ok %s", p.device);
+	print_mac(p.dmac);
+	print_mac(p.smac);
+	printf(" %s %s\n", p.gateway.family ? addr_print_ip(&p.gateway, text) : "-",
+		p.resolved ? "resolved" : p.why);
+}
+
+static void do_status(void)
+{
+	struct dataplane_status s;
+	int ret = dataplane_status(dp, &s);
+
+	if (ret) {
+		answer(ret);
+		return;
+	}
+	printf("ok mode=%s attached=%s flows=%u nexthops=%u unresolved=%u memory=%lu firsts=%u",
+		s.device[0].mode, s.device[0].attached, s.flows, s.nexthops, s.nexthops_unresolved,
+		s.memory_bytes, firsts);
+	for (unsigned r = 0; r < VD_REASON_MAX; r++)
+		printf(" %s=%lu", dataplane_reason_name(r), s.packets[0][r] + s.packets[1][r]);
+	printf("\n");
+}
+
+static void do_bench(unsigned n)
+{
+	dataplane_flow_id *id = calloc(n, sizeof(*id));
+	struct dataplane_flow spec = {
+		.te_pt = 0xff,
+		.clock_rate = 8000,
+		.local = cfg.side[0].address[0].local,
+		.remote = cfg.side[0].address[0].local,
+		.out_side = 1,
+		.out_local = cfg.side[1].address[0].local,
+		.out_remote = cfg.side[1].address[0].local,
+	};
+	struct dataplane_stats stats;
+	uint64_t t[5];
+	unsigned i;
+	int ret = 0;
+
+	spec.remote.port = spec.out_local.port = spec.out_remote.port = 4000;
+	t[0] = now_ns();
+	for (i = 0; i < n && !ret; i++) {
+		spec.local.port = (uint16_t)(cfg.side[0].media_port_min + i);
+		ret = dataplane_flow_add(dp, &spec, &id[i]);
+	}
+	t[1] = now_ns();
+	for (i = 0; i < n && !ret; i++)
+		ret = dataplane_flow_update(dp, id[i], &spec);
+	t[2] = now_ns();
+	for (i = 0; i < n && !ret; i++)
+		ret = dataplane_flow_stats(dp, id[i], &stats);
+	t[3] = now_ns();
+	for (i = 0; i < n; i++)
+		dataplane_flow_del(dp, id[i]);
+	t[4] = now_ns();
+	free(id);
+	if (ret)
+		answer(ret);
+	else
+		printf("ok add=%lu update=%lu del=%lu stats=%lu\n", (t[1] - t[0]) / n,
+			(t[2] - t[1]) / n, (t[4] - t[3]) / n, (t[3] - t[2]) / n);
+}
+
+static void do_reload(char **word)
+{
+	struct config next = cfg;
+
+	for (unsigned s = 0; s < SIDE_COUNT; s++) {
+		next.side[s].media_port_min = (uint16_t)atoi(word[1]);
+		next.side[s].media_port_max = (uint16_t)atoi(word[2]);
+	}
+	answer(dataplane_reload(dp, &next));
+}
+
+static const struct {
+	const char *name;
+	unsigned words; /* itself included */
+} commands[] = {{"add", 6}, {"update", 5}, {"del", 2}, {"stats", 2}, {"path", 2}, {"status", 1},
+	{"reload", 3}, {"bench", 2}, {"quit", 1}};
+
+static void command(char *line)
+{
+	char *word[WORDS_MAX], *rest = NULL;
+	unsigned count = 0, i;
+
+	for (char *w = strtok_r(line, " ", &rest); w && count < WORDS_MAX;
+		w = strtok_r(NULL, " ", &rest))
+		word[count++] = w;
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (count && strcmp(word[0], commands[i].name) == 0 && count >= commands[i].words)
+			break;
+	}
+	switch (i) {
+	case 0:
+		do_add(word, count);
+		break;
+	case 1:
+		do_update(word);
+		break;
+	case 2:
+		dataplane_flow_del(dp, (dataplane_flow_id)strtoul(word[1], NULL, 10));
+		answer(0);
+		break;
+	case 3:
+		do_stats(word);
+		break;
+	case 4:
+		do_path(word);
+		break;
+	case 5:
+		do_status();
+		break;
+	case 6:
+		do_reload(word);
+		break;
+	case 7:
+		do_bench((unsigned)atoi(word[1]));
+		break;
+	case 8:
+		loop_stop(loop);
+		break;
+	default:
+		answer(-EINVAL);
+	}
+	fflush(stdout);
+}
+
+static void input_ready(struct loop_fd *lf, uint32_t epoll_events)
+{
+	ssize_t got = read(lf->fd, input + input_len, sizeof(input) - input_len);
+	char *end;
+
+	(void)epoll_events;
+	if (got <= 0) {
+		loop_stop(loop);
+		return;
+	}
+	input_len += (size_t)got;
+	while ((end = memchr(input, '\n', input_len))) {
+		*end = '\0';
+		command(input);
+		input_len -= (size_t)(end + 1 - input);
+		memmove(input, end + 1, input_len);
+	}
+}
+
+static void on_first_packet(void *ctx, uint32_t cookie, const struct addr *source)
+{
+	(void)ctx;
+	(void)cookie;
+	(void)source;
+	firsts++;
+}
+
+static int take_side(struct side_config *side, char *device, char **argv, char *addresses)
+{
+	char *rest = NULL;
+
+	side->device = device;
+	side->media_port_min = (uint16_t)atoi(argv[5]);
+	side->media_port_max = (uint16_t)atoi(argv[6]);
+	for (char *a = strtok_r(addresses, ",", &rest); a; a = strtok_r(NULL, ",", &rest)) {
+		struct side_address *to = &side->address[side->address_count++];
+
+		if (addr_parse_ip(&to->local, a, strlen(a)))
+			return -EINVAL;
+		to->advertised = to->local;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct dataplane_handlers handlers = {.first_packet = on_first_packet};
+	struct loop_fd in = {.fd = STDIN_FILENO, .ready = input_ready};
+	int ret;
+
+	if (argc != 9) {
+		fprintf(stderr, "usage: see the source\n");
+		return 2;
+	}
+	if (getenv("DEBUG"))
+		log_set_level(LOG_LEVEL_DEBUG);
+	cfg.bpf_dir = argv[1];
+	cfg.instance = argv[2];
+	if (take_side(&cfg.side[0], argv[3], argv, argv[7]) ||
+		take_side(&cfg.side[1], argv[4], argv, argv[8]))
+		return 2;
+	ret = loop_new(&loop);
+	if (ret)
+		return 1;
+	ret = dataplane_open(&dp, DATAPLANE_XDP, &cfg, CAPACITY_FLOWS, loop, &handlers);
+	if (ret) {
+		loop_free(loop);
+		return 1;
+	}
+	ret = loop_fd_add(loop, &in, EPOLLIN);
+	printf("ready\n");
+	fflush(stdout);
+	if (!ret)
+		ret = loop_run(loop);
+	dataplane_close(dp);
+	loop_free(loop);
+	return ret ? 1 : 0;
+}

@@ -1,0 +1,478 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The data plane without SIP: dpdriver opens the real engine between two namespaces and programs
+single flows; sockets at both ends and a packet socket on the far wire see what comes out."""
+
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+
+from net import Namespace, remove_stale, run
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("VIADUCT_BUILD", "build"))
+DRIVER = os.environ.get("VIADUCT_DPDRIVER", os.path.join(BUILD, "tests/e2e/dpdriver"))
+BPF_DIR = "/sys/fs/bpf"
+PREFIX = "vddp"
+PORT_MIN, PORT_MAX = 20000, 29999
+FOLLOW_S = 1.0  # a changed MAC, route or link takes effect within this
+ETH_P_ALL = 3
+SECOND_ROUTER_MAC = "02:00:00:00:00:03"
+
+
+class Driver:
+    """One dpdriver process and its line protocol."""
+
+    def __init__(self, ns, instance):
+        self.process = ns.popen(
+            DRIVER, BPF_DIR, instance, "i0", "x0", str(PORT_MIN), str(PORT_MAX),
+            "10.1.0.1,fd01::1", "10.2.0.1,fd02::1",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.log = None
+        self.first_line = self.process.stdout.readline().strip()
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().strip()
+        assert answer.startswith("ok"), f"{line}: {answer}"
+        return answer[2:].strip()
+
+    def add(self, *words):
+        return self.ask("add " + " ".join(words))
+
+    def path(self, flow):
+        device, dmac, smac, gateway, why = self.ask(f"path {flow}").split(" ", 4)
+        return {"device": device, "dmac": dmac, "smac": smac, "gateway": gateway, "why": why}
+
+    def status(self):
+        return dict(word.split("=") for word in self.ask("status").split())
+
+    def counted(self, reason):
+        return int(self.status()[reason])
+
+    def packets(self, flow):
+        return int(self.ask(f"stats {flow}").split()[0])
+
+    def close(self):
+        """Ends it, the first time. Returns what it logged."""
+        if self.log is None:
+            try:
+                self.log = self.process.communicate("quit\n", timeout=20)[1]
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise
+        return self.log
+
+
+class Wires:
+    """near (10.1.0.2) -- i0 Viaduct x0 -- far (10.2.0.2), with a network 10.9.0.0/24 behind far."""
+
+    def __init__(self):
+        remove_stale(PREFIX)
+        base = f"{PREFIX}-{os.getpid()}"
+        self.near, self.viaduct, self.far = [Namespace(f"{base}-{n}") for n in ("a", "v", "b")]
+        self.instance = base
+
+    def create(self):
+        for ns in (self.near, self.viaduct, self.far):
+            run("ip", "netns", "add", ns.name)
+            ns.run("sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0",
+                   "net.ipv6.conf.default.accept_dad=0")
+            ns.run("ip", "link", "set", "lo", "up")
+        self.wire(self.near, "i0", 1)
+        self.wire(self.far, "x0", 2)
+        self.far.add_address("lo", "10.9.0.9/32")
+
+    def wire(self, ns, device, net):
+        run("ip", "link", "add", device, "netns", self.viaduct.name, "type", "veth",
+            "peer", "name", "e0", "netns", ns.name)
+        ns.run("ethtool", "-K", "e0", "tx", "off", "gro", "on")
+        self.viaduct.run("ethtool", "-K", device, "tx", "off", "gro", "on")
+        ns.run("ip", "link", "set", "e0", "up")
+        self.viaduct.run("ip", "link", "set", device, "up")
+        ns.add_address("e0", f"10.{net}.0.2/24")
+        ns.add_address("e0", f"fd0{net}::2/64")
+        self.viaduct.add_address(device, f"10.{net}.0.1/24")
+        self.viaduct.add_address(device, f"fd0{net}::1/64")
+        ns.run("sysctl", "-qw", "net.ipv4.conf.e0.arp_notify=1")
+        if device == "x0":
+            self.viaduct.run("ip", "route", "add", "10.9.0.0/24", "via", "10.2.0.2")
+
+    def remove(self):
+        for ns in (self.near, self.viaduct, self.far):
+            run("ip", "netns", "delete", ns.name, check=False)
+        for instance in (self.instance, self.instance + "x"):
+            shutil.rmtree(f"{BPF_DIR}/viaduct-{instance}", ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def wires():
+    if os.geteuid() != 0:
+        pytest.skip("needs root, for network namespaces")
+    if not os.path.exists(DRIVER):
+        pytest.fail(f"{DRIVER} is not built")
+    if not os.path.ismount(BPF_DIR):
+        run("mount", "-t", "bpf", "bpf", BPF_DIR)
+    wires = Wires()
+    try:
+        wires.create()
+        yield wires
+    finally:
+        wires.remove()
+
+
+@pytest.fixture
+def driver(wires):
+    driver = Driver(wires.viaduct, wires.instance)
+    try:
+        assert driver.first_line == "ready", driver.process.stderr.read()
+        yield driver
+    finally:
+        log = driver.close()
+    assert driver.process.returncode == 0, log
+    assert not os.path.exists(f"{BPF_DIR}/viaduct-{wires.instance}"), "pins are left"
+    links = wires.viaduct.run("ip", "-d", "link", "show").stdout
+    assert "xdp" not in links, "a program is still attached"
+
+
+def udp(ns, address, port):
+    s = ns.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((address, port))
+    s.settimeout(2)
+    return s
+
+
+def rtp(seq, payload_type=0, ssrc=0x1234):
+    return struct.pack("!BBHII", 0x80, payload_type, seq & 0xffff, seq * 160, ssrc) + bytes(160)
+
+
+def literal(address, port):
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+class FarWire:
+    """Frames as they arrive at the far end, whoever they are addressed to."""
+
+    def __init__(self, ns):
+        with ns.entered():
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            self.socket.bind(("e0", 0))
+        self.socket.setblocking(False)
+
+    def destinations(self):
+        """Destination MACs of the RTP frames that came since the last look."""
+        found = []
+        while True:
+            try:
+                frame = self.socket.recv(2048)
+            except BlockingIOError:
+                return found
+            except OSError:  # said once after the link went down
+                continue
+            if frame[12:14] == b"\x08\x00" and frame[23] == 17 and len(frame) == 14 + 28 + 172:
+                found.append(frame[:6].hex(":"))
+
+    def close(self):
+        self.socket.close()
+
+
+def followed(sender, to, wire, wanted, change):
+    """Sends all the while; seconds from the change until frames go to wanted and to no other."""
+    wire.destinations()
+    change()
+    began = time.monotonic()
+    last_other = began
+    seq = seen = 0
+    while time.monotonic() < began + 2 * FOLLOW_S:
+        sender.sendto(rtp(seq), to)
+        seq += 1
+        time.sleep(0.005)
+        macs = wire.destinations()
+        if not macs or any(mac != wanted for mac in macs):
+            last_other = time.monotonic()
+        seen += sum(mac == wanted for mac in macs)
+    assert seen, f"no frame ever went to {wanted}"
+    return last_other - began
+
+
+FAMILIES = {
+    "v4_to_v4": ("10.1.0.1", "10.1.0.2", "10.2.0.1", "10.2.0.2"),
+    "v6_to_v6": ("fd01::1", "fd01::2", "fd02::1", "fd02::2"),
+    "v4_to_v6": ("10.1.0.1", "10.1.0.2", "fd02::1", "fd02::2"),
+    "v6_to_v4": ("fd01::1", "fd01::2", "10.2.0.1", "10.2.0.2"),
+}
+
+
+@pytest.mark.parametrize("families", FAMILIES.values(), ids=FAMILIES.keys())
+def test_rtp_is_relayed_whole_and_in_order_from_our_address(wires, driver, families):
+    local, remote, out_local, out_remote = families
+    near, far = udp(wires.near, remote, 4000), udp(wires.far, out_remote, 5000)
+    flow = driver.add("0", literal(local, 20000), literal(remote, 4000),
+                      literal(out_local, 20002), literal(out_remote, 5000))
+    before = driver.counted("forwarded")
+    time.sleep(0.3)  # a first neighbour may have to be found
+    assert driver.path(flow)["why"] == "resolved"
+    for seq in range(50):
+        near.sendto(rtp(seq), (local, 20000))
+    for seq in range(50):
+        data, source = far.recvfrom(2048)
+        assert data == rtp(seq)
+        assert source[:2] == (out_local, 20002)
+    assert driver.counted("forwarded") == before + 50
+    assert driver.packets(flow) == 50
+    assert int(driver.status()["firsts"]) == 1
+    driver.ask(f"del {flow}")
+    near.close()
+    far.close()
+
+
+def test_what_is_not_admitted_is_counted_by_reason_and_not_sent(wires, driver):
+    near, far = udp(wires.near, "10.1.0.2", 4000), udp(wires.far, "10.2.0.2", 5000)
+    stranger = udp(wires.near, "10.1.0.2", 4444)
+    driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.2:5000")
+    driver.add("0", "10.1.0.1:20004", "10.1.0.2:4000", "10.2.0.1:20006", "-")
+    driver.add("0", "10.1.0.1:20008", "10.1.0.2:4000", "10.2.0.1:20010", "10.66.0.1:5000")
+    stranger.sendto(rtp(0), ("10.1.0.1", 20000))
+    near.sendto(rtp(0), ("10.1.0.1", 20002))
+    near.sendto(rtp(0), ("10.1.0.1", 20004))
+    near.sendto(rtp(0), ("10.1.0.1", 20008))
+    far.settimeout(0.3)
+    with pytest.raises(socket.timeout):
+        far.recv(2048)
+    status = driver.status()
+    for reason in ("drop_source", "drop_no_flow", "drop_held", "drop_no_neighbour"):
+        assert status[reason] == "1", reason
+    assert status["forwarded"] == "0"
+    for s in (near, far, stranger):
+        s.close()
+
+
+def test_a_latch_locks_onto_the_first_source_and_opens_anew_with_a_new_remote(wires, driver):
+    first, second = udp(wires.near, "10.1.0.2", 4444), udp(wires.near, "10.1.0.2", 4446)
+    far = udp(wires.far, "10.2.0.2", 5000)
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.2:5000",
+                      "latch")
+    first.sendto(rtp(0), ("10.1.0.1", 20000))
+    assert far.recv(2048) == rtp(0)
+    second.sendto(rtp(7), ("10.1.0.1", 20000))
+    far.settimeout(0.3)
+    with pytest.raises(socket.timeout):
+        far.recv(2048)
+    far.settimeout(2)
+    driver.ask(f"update {flow} 10.1.0.2:4002 10.2.0.1:20002 10.2.0.2:5000")
+    second.sendto(rtp(8), ("10.1.0.1", 20000))
+    assert far.recv(2048) == rtp(8)
+    assert driver.packets(flow) == 2
+    for s in (first, second, far):
+        s.close()
+
+
+def test_an_update_under_traffic_loses_and_misdirects_nothing(wires, driver):
+    near = udp(wires.near, "10.1.0.2", 4000)
+    far = [udp(wires.far, "10.2.0.2", 5000), udp(wires.far, "10.2.0.2", 5002)]
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.2:5000")
+    got = 0
+    for seq in range(200):
+        driver.ask(f"update {flow} 10.1.0.2:4000 10.2.0.1:20002 10.2.0.2:{5000 + 2 * (seq % 2)}")
+        near.sendto(rtp(seq), ("10.1.0.1", 20000))
+        got += far[seq % 2].recv(2048) == rtp(seq)
+    assert got == 200
+    assert driver.packets(flow) == 200
+    for s in (near, *far):
+        s.close()
+
+
+def test_a_neighbours_new_mac_is_followed_within_a_second(wires, driver):
+    near, wire = udp(wires.near, "10.1.0.2", 4000), FarWire(wires.far)
+    old = wires.far.link_mac("e0")
+    new = "02:00:00:00:00:77"
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.2:5000")
+    # The kernel takes no gratuitous ARP for an entry that is younger than a second (locktime).
+    time.sleep(1.2)
+    assert driver.path(flow)["dmac"] == old
+    try:
+        took = followed(near, ("10.1.0.1", 20000), wire, new,
+                        lambda: wires.far.run("ip", "link", "set", "e0", "address", new))
+    finally:
+        wires.far.run("ip", "link", "set", "e0", "address", old)
+    assert took < FOLLOW_S
+    near.close()
+    wire.close()
+
+
+def test_a_route_by_another_gateway_is_followed_within_a_second(wires, driver):
+    near, wire = udp(wires.near, "10.1.0.2", 4000), FarWire(wires.far)
+    wires.viaduct.run("ip", "neigh", "replace", "10.2.0.3", "lladdr", SECOND_ROUTER_MAC,
+                      "dev", "x0", "nud", "permanent")
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.9.0.9:5000")
+    time.sleep(0.3)
+    assert driver.path(flow)["gateway"] == "10.2.0.2"
+    try:
+        took = followed(
+            near, ("10.1.0.1", 20000), wire, SECOND_ROUTER_MAC,
+            lambda: wires.viaduct.run("ip", "route", "replace", "10.9.0.0/24", "via", "10.2.0.3"))
+        assert took < FOLLOW_S
+        assert driver.path(flow)["gateway"] == "10.2.0.3"
+        wires.viaduct.run("ip", "route", "del", "10.9.0.0/24")
+        time.sleep(0.3)
+        assert driver.path(flow)["why"] == "no route"
+    finally:
+        wires.viaduct.run("ip", "route", "replace", "10.9.0.0/24", "via", "10.2.0.2")
+    near.close()
+    wire.close()
+
+
+def test_a_route_that_leaves_by_the_other_device_is_not_taken(wires, driver):
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.1.0.2:5000")
+    assert driver.path(flow)["why"] == "route leaves by another device"
+
+
+def test_a_link_flap_is_followed_within_a_second(wires, driver):
+    near, wire = udp(wires.near, "10.1.0.2", 4000), FarWire(wires.far)
+    mac = wires.far.link_mac("e0")
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.2:5000")
+    wires.far.run("ip", "link", "set", "e0", "down")
+    try:
+        time.sleep(0.5)
+        assert driver.path(flow)["why"] == "device down"
+        before = driver.counted("drop_no_neighbour")
+        near.sendto(rtp(0), ("10.1.0.1", 20000))
+        time.sleep(0.1)
+        assert driver.counted("drop_no_neighbour") == before + 1
+    finally:
+        took = followed(near, ("10.1.0.1", 20000), wire, mac,
+                        lambda: wires.far.run("ip", "link", "set", "e0", "up"))
+        wires.far.add_address("e0", "fd02::2/64")
+    assert took < FOLLOW_S
+    near.close()
+    wire.close()
+
+
+def test_changes_among_more_events_than_the_socket_holds_are_not_missed(wires, driver):
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.9.0.9:5000")
+    time.sleep(0.3)
+    assert driver.path(flow)["gateway"] == "10.2.0.2"
+    wires.viaduct.run("ip", "neigh", "replace", "10.2.0.3", "lladdr", SECOND_ROUTER_MAC,
+                      "dev", "x0", "nud", "permanent")
+    networks = [f"10.{100 + n // 256}.{n % 256}.0/24" for n in range(6000)]
+
+    def routes(verb, by=""):
+        lines = "".join(f"route {verb} {network}{by}\n" for network in networks)
+        subprocess.run(wires.viaduct.argv("ip", "-batch", "-"), input=lines, text=True,
+                       check=True, timeout=20)
+    driver.process.send_signal(signal.SIGSTOP)
+    try:
+        routes("add", " via 10.2.0.2")
+        wires.viaduct.run("ip", "route", "replace", "10.9.0.0/24", "via", "10.2.0.3")
+    finally:
+        driver.process.send_signal(signal.SIGCONT)
+    try:
+        time.sleep(FOLLOW_S)
+        path = driver.path(flow)
+        assert (path["gateway"], path["dmac"]) == ("10.2.0.3", SECOND_ROUTER_MAC)
+    finally:
+        wires.viaduct.run("ip", "route", "replace", "10.9.0.0/24", "via", "10.2.0.2")
+        routes("del")
+    assert "network events were lost" in driver.close()
+
+
+def test_a_device_that_goes_and_comes_back_is_attached_to_again(wires, driver):
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.2:5000")
+    wires.far.run("ip", "link", "del", "e0")
+    time.sleep(0.3)
+    assert driver.path(flow)["why"] == "device down"
+    wires.wire(wires.far, "x0", 2)
+    near, far = udp(wires.near, "10.1.0.2", 4000), udp(wires.far, "10.2.0.2", 5000)
+    time.sleep(FOLLOW_S)
+    assert driver.path(flow)["why"] == "resolved"
+    near.sendto(rtp(1), ("10.1.0.1", 20000))
+    assert far.recv(2048) == rtp(1)
+    back = driver.add("1", "10.2.0.1:20002", "10.2.0.2:5000", "10.1.0.1:20000", "10.1.0.2:4000")
+    far.sendto(rtp(2), ("10.2.0.1", 20002))
+    assert near.recv(2048) == rtp(2)
+    assert driver.packets(back) == 1
+    near.close()
+    far.close()
+
+
+def test_a_neighbour_that_appears_later_is_found(wires, driver):
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.50:5000")
+    assert driver.path(flow)["why"] == "no neighbour"
+    wires.far.add_address("e0", "10.2.0.50/24")
+    until = time.monotonic() + 8
+    while driver.path(flow)["why"] != "resolved" and time.monotonic() < until:
+        time.sleep(0.1)
+    assert driver.path(flow)["why"] == "resolved"
+
+
+def test_a_reload_keeps_live_flows_and_admits_only_new_ports(wires, driver):
+    near, far = udp(wires.near, "10.1.0.2", 4000), udp(wires.far, "10.2.0.2", 5000)
+    driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.2:5000")
+    driver.ask("reload 30000 39999")
+    near.sendto(rtp(1), ("10.1.0.1", 20000))
+    assert far.recv(2048) == rtp(1)
+    driver.add("0", "10.1.0.1:39998", "10.1.0.2:4000", "10.2.0.1:30000", "10.2.0.2:5000")
+    near.sendto(rtp(2), ("10.1.0.1", 39998))
+    assert far.recv(2048) == rtp(2)
+    near.close()
+    far.close()
+
+
+def test_a_second_daemon_of_the_same_instance_is_refused(wires, driver):
+    other = Driver(wires.viaduct, wires.instance)
+    assert other.first_line == ""
+    log = other.close()
+    assert other.process.returncode == 1
+    assert "another viaductd runs instance" in log
+    assert driver.status()["attached"] != "none"
+
+
+def test_a_daemon_that_was_killed_is_replaced_cleanly(wires):
+    dead = Driver(wires.viaduct, wires.instance)
+    assert dead.first_line == "ready"
+    dead.process.send_signal(signal.SIGKILL)
+    dead.process.wait()
+    assert os.path.exists(f"{BPF_DIR}/viaduct-{wires.instance}")
+    again = Driver(wires.viaduct, wires.instance)
+    assert again.first_line == "ready", again.close()
+    assert "removed what an earlier run left" in again.close()
+    assert not os.path.exists(f"{BPF_DIR}/viaduct-{wires.instance}")
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv is not installed")
+@pytest.mark.parametrize("missing,also", [("net_admin", ""), ("bpf", ",-sys_admin"),
+                                          ("perfmon", ",-sys_admin")])
+def test_a_missing_capability_is_named_and_nothing_is_left(wires, missing, also):
+    argv = wires.viaduct.argv(
+        "setpriv", "--bounding-set", f"-{missing}{also}", "--inh-caps", f"-{missing}{also}",
+        DRIVER, BPF_DIR, wires.instance, "i0", "x0", "20000", "20010", "10.1.0.1", "10.2.0.1")
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert f"CAP_{missing.upper()} is missing" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not os.path.exists(f"{BPF_DIR}/viaduct-{wires.instance}")
+
+
+def test_a_device_that_another_program_holds_is_said_so_and_nothing_is_left(wires):
+    holder = Driver(wires.viaduct, wires.instance + "x")
+    assert holder.first_line == "ready"
+    try:
+        if holder.status()["attached"] != "link":
+            pytest.skip("the dispatcher lets both share the device")
+        other = Driver(wires.viaduct, wires.instance)
+        assert other.first_line == ""
+        assert "another XDP program is attached" in other.close()
+        assert not os.path.exists(f"{BPF_DIR}/viaduct-{wires.instance}")
+    finally:
+        holder.close()
+
+
+def test_adding_and_deleting_flows_stays_cheap(driver):
+    cost = dict(word.split("=") for word in driver.ask("bench 9000").split())
+    assert int(cost["add"]) + int(cost["del"]) < 20000, f"ns a flow: {cost}"

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Flows over their life, on the null engine: the tables are the real engine's, in plain memory. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/dataplane.h"
+#include "dataplane/engine.h"
+#include "dataplane/flow_encode.h"
+
+#define CAPACITY 64
+
+struct world {
+	struct loop *loop;
+	struct dataplane *dp;
+	struct config cfg;
+	unsigned firsts, dtmfs;
+	uint32_t cookie;
+};
+
+static struct addr address(const char *text, uint16_t port)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(&a, text, port), 0);
+	return a;
+}
+
+static void on_first_packet(void *ctx, uint32_t cookie, const struct addr *source)
+{
+	struct world *w = ctx;
+
+	(void)source;
+	w->firsts++;
+	w->cookie = cookie;
+}
+
+static void on_dtmf(void *ctx, uint32_t cookie, uint8_t event, uint16_t duration)
+{
+	struct world *w = ctx;
+
+	assert_int_equal(event, 5);
+	assert_int_equal(duration, 800);
+	w->dtmfs++;
+	w->cookie = cookie;
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	static char devices[SIDE_COUNT][8] = {"int0", "ext0"};
+	const struct dataplane_handlers handlers = {
+		.ctx = w, .first_packet = on_first_packet, .dtmf = on_dtmf};
+
+	assert_non_null(w);
+	for (unsigned s = 0; s < SIDE_COUNT; s++) {
+		w->cfg.side[s].device = devices[s];
+		w->cfg.side[s].media_port_min = 20000;
+		w->cfg.side[s].media_port_max = 20999;
+		w->cfg.side[s].address[0].local = address(s ? "192.0.2.1" : "10.0.0.1", 0);
+		w->cfg.side[s].address[1].local = address(s ? "2001:db8::1" : "fd00::1", 0);
+		w->cfg.side[s].address_count = 2;
+	}
+	assert_int_equal(loop_new(&w->loop), 0);
+	assert_int_equal(
+		dataplane_open(&w->dp, DATAPLANE_NULL, &w->cfg, CAPACITY, w->loop, &handlers), 0);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	dataplane_close(w->dp);
+	loop_free(w->loop);
+	free(w);
+	return 0;
+}
+
+static struct dataplane_flow flow(uint16_t port)
+{
+	return (struct dataplane_flow){
+		.out_side = 1,
+		.local = address("10.0.0.1", port),
+		.remote = address("10.0.0.2", 4000),
+		.out_local = address("192.0.2.1", port),
+		.out_remote = address("192.0.2.9", 5000),
+		.te_pt = 0xff,
+		.cookie = port,
+	};
+}
+
+/* The element of vd_flows that packets to the port find now, NULL if none. */
+static const struct vd_flow *published(const struct world *w, const char *ip, uint16_t port)
+{
+	struct addr a = address(ip, port);
+	struct vd_locals locals;
+	uint8_t mapped[16];
+
+	flow_map_address(mapped, &a);
+	locals_encode(&w->dp->locals, &locals);
+	for (unsigned i = 0; i < locals.count; i++) {
+		const struct vd_local *l = &locals.local[i];
+
+		if (!l->ifindex || memcmp(l->addr, mapped, 16) || port < l->port_min ||
+			port > l->port_max)
+			continue;
+		return w->dp->null.ports[l->port_base + port - l->port_min]
+			       ? &w->dp->null.flows[w->dp->null.ports[l->port_base + port -
+								      l->port_min]]
+			       : NULL;
+	}
+	return NULL;
+}
+
+static void an_added_flow_is_published_under_its_port(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20010);
+	dataplane_flow_id id;
+
+	assert_null(published(w, "10.0.0.1", 20010));
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+	assert_non_null(published(w, "10.0.0.1", 20010));
+	assert_int_equal(published(w, "10.0.0.1", 20010)->cookie, 20010);
+	assert_null(published(w, "10.0.0.1", 20011));
+	assert_memory_equal(dataplane_flow_get(w->dp, id), &spec, sizeof(spec));
+	assert_ptr_equal(dataplane_null_find(w->dp, 0, &spec.local), dataplane_flow_get(w->dp, id));
+	assert_null(dataplane_null_find(w->dp, 1, &spec.local));
+	dataplane_flow_del(w->dp, id);
+	assert_null(published(w, "10.0.0.1", 20010));
+	assert_null(dataplane_null_find(w->dp, 0, &spec.local));
+}
+
+static void a_port_has_one_flow(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20010);
+	dataplane_flow_id id, other = 99;
+
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &other), -EEXIST);
+	assert_int_equal(other, 99);
+	dataplane_flow_del(w->dp, id);
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &other), 0);
+}
+
+static void an_address_or_port_that_is_not_ours_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(19998);
+	dataplane_flow_id id;
+
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), -ENOENT);
+	spec = flow(21000);
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), -ENOENT);
+	spec = flow(20000);
+	spec.local = address("10.0.0.77", 20000);
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), -ENOENT);
+	spec = flow(20000);
+	spec.in_side = 1; /* the internal address, asked for on the external side */
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), -ENOENT);
+}
+
+static void a_full_table_refuses_the_next_flow_and_evicts_none(void **state)
+{
+	struct world *w = *state;
+	dataplane_flow_id id[CAPACITY + 1];
+	struct dataplane_flow spec;
+
+	for (unsigned i = 0; i < CAPACITY; i++) {
+		spec = flow((uint16_t)(20000 + i));
+		assert_int_equal(dataplane_flow_add(w->dp, &spec, &id[i]), 0);
+	}
+	spec = flow(20900);
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id[CAPACITY]), -ENOSPC);
+	for (unsigned i = 0; i < CAPACITY; i++)
+		assert_non_null(published(w, "10.0.0.1", (uint16_t)(20000 + i)));
+	dataplane_flow_del(w->dp, id[3]);
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id[CAPACITY]), 0);
+}
+
+static void an_id_of_a_deleted_flow_finds_nothing(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20010);
+	struct dataplane_stats stats;
+	struct dataplane_path path;
+	dataplane_flow_id id, next;
+
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+	dataplane_flow_del(w->dp, id);
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &next), 0);
+	assert_int_not_equal(id, next);
+	assert_null(dataplane_flow_get(w->dp, id));
+	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), -ENOENT);
+	assert_int_equal(dataplane_flow_path(w->dp, id, &path), -ENOENT);
+	assert_int_equal(dataplane_flow_update(w->dp, id, &spec), -ENOENT);
+	dataplane_flow_del(w->dp, id);
+	assert_non_null(dataplane_flow_get(w->dp, next));
+}
+
+static void an_update_swings_the_port_to_another_slot_and_keeps_statistics(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20010);
+	const struct vd_flow *before, *after;
+	struct dataplane_stats stats;
+	dataplane_flow_id id;
+
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+	before = published(w, "10.0.0.1", 20010);
+	flow_table_stream(w->dp->flows, id)->packets = 17;
+	spec.out_remote = address("192.0.2.10", 5002);
+	spec.local.port = 20500; /* not for an update to change */
+	assert_int_equal(dataplane_flow_update(w->dp, id, &spec), 0);
+	after = published(w, "10.0.0.1", 20010);
+	assert_ptr_not_equal(before, after);
+	assert_int_equal(ntohs(after->out_dport_be), 5002);
+	assert_int_equal(before->stream, after->stream);
+	assert_null(published(w, "10.0.0.1", 20500));
+	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
+	assert_int_equal(stats.packets, 17);
+}
+
+static void a_latched_source_is_kept_while_remote_and_latch_stay(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20010);
+	struct vd_stream *stream;
+	struct dataplane_stats stats;
+	dataplane_flow_id id;
+
+	spec.latch = true;
+	spec.latch_prefix = 24;
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+	stream = flow_table_stream(w->dp->flows, id);
+	stream->packets = 5;
+	stream->latch_state = VD_LATCH_LOCKED;
+	memcpy(stream->latched_addr, published(w, "10.0.0.1", 20010)->src_addr, 16);
+	stream->latched_port_be = htons(4444);
+	spec.out_remote.port = 6000;
+	assert_int_equal(dataplane_flow_update(w->dp, id, &spec), 0);
+	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
+	assert_int_equal(stats.latched.port, 4444);
+	/* New SDP, new latch; what was counted stays counted. */
+	spec.remote = address("10.0.0.3", 4000);
+	assert_int_equal(dataplane_flow_update(w->dp, id, &spec), 0);
+	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
+	assert_int_equal(stats.latched.family, 0);
+	assert_int_equal(stats.packets, 5);
+	flow_table_stream(w->dp->flows, id)->packets = 3;
+	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
+	assert_int_equal(stats.packets, 8);
+	/* A packet that had the old flow in its hands locks the old stream, which nobody reads. */
+	assert_ptr_not_equal(stream, flow_table_stream(w->dp->flows, id));
+}
+
+static void rtcp_of_a_muxed_leg_follows_its_flow_through_updates(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow rtcp = flow(20011), mux = flow(20010);
+	dataplane_flow_id rtcp_id, mux_id;
+	uint32_t slot;
+
+	rtcp.unindexed = true;
+	rtcp.rtcp = true;
+	assert_int_equal(dataplane_flow_add(w->dp, &rtcp, &rtcp_id), 0);
+	assert_null(published(w, "10.0.0.1", 20011));
+	mux.mux = true;
+	mux.rtcp_flow = rtcp_id;
+	assert_int_equal(dataplane_flow_add(w->dp, &mux, &mux_id), 0);
+	slot = published(w, "10.0.0.1", 20010)->rtcp_flow;
+	assert_int_equal(w->dp->null.flows[slot].cookie, 20011);
+	rtcp.cookie = 5;
+	assert_int_equal(dataplane_flow_update(w->dp, rtcp_id, &rtcp), 0);
+	slot = published(w, "10.0.0.1", 20010)->rtcp_flow;
+	assert_int_equal(w->dp->null.flows[slot].cookie, 5);
+	mux.out_remote.port = 7000;
+	assert_int_equal(dataplane_flow_update(w->dp, mux_id, &mux), 0);
+	slot = published(w, "10.0.0.1", 20010)->rtcp_flow;
+	assert_int_equal(w->dp->null.flows[slot].cookie, 5);
+	dataplane_flow_del(w->dp, rtcp_id);
+	assert_int_equal(published(w, "10.0.0.1", 20010)->rtcp_flow, 0);
+	assert_int_equal(dataplane_flow_update(w->dp, mux_id, &mux), -EINVAL);
+}
+
+static void a_blackhole_is_published_and_leads_nowhere(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20010);
+	struct dataplane_path path;
+	dataplane_flow_id id;
+
+	spec.blackhole = true;
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+	assert_true(published(w, "10.0.0.1", 20010)->flags & VD_FLOW_BLACKHOLE);
+	assert_int_equal(published(w, "10.0.0.1", 20010)->nexthop, 0);
+	assert_int_equal(dataplane_flow_path(w->dp, id, &path), 0);
+	assert_false(path.resolved);
+	assert_string_equal(path.why, "held");
+	spec.blackhole = false;
+	assert_int_equal(dataplane_flow_update(w->dp, id, &spec), 0);
+	assert_int_equal(dataplane_flow_path(w->dp, id, &path), 0);
+	assert_true(path.resolved);
+	assert_string_equal(path.device, "ext0");
+}
+
+static void thousands_of_calls_leave_every_table_where_it_was(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_status status;
+	dataplane_flow_id id[4];
+
+	for (unsigned call = 0; call < 20000; call++) {
+		for (unsigned i = 0; i < 4; i++) {
+			struct dataplane_flow spec =
+				flow((uint16_t)(20000 + (call * 4 + i) % 1000));
+
+			assert_int_equal(dataplane_flow_add(w->dp, &spec, &id[i]), 0);
+			spec.latch = true;
+			assert_int_equal(dataplane_flow_update(w->dp, id[i], &spec), 0);
+		}
+		for (unsigned i = 0; i < 4; i++)
+			dataplane_flow_del(w->dp, id[i]);
+	}
+	assert_int_equal(dataplane_status(w->dp, &status), 0);
+	assert_int_equal(status.flows, 0);
+	assert_int_equal(status.flows_max, CAPACITY);
+	assert_int_equal(status.nexthops, 0);
+}
+
+static void stats_set_by_a_test_are_what_is_read(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20010);
+	struct dataplane_stats stats = {.packets = 50, .jitter = 7};
+	dataplane_flow_id id;
+
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+	dataplane_null_set_stats(w->dp, id, &stats);
+	memset(&stats, 0, sizeof(stats));
+	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
+	assert_int_equal(stats.packets, 50);
+	assert_int_equal(stats.jitter, 7);
+	dataplane_flow_del(w->dp, id);
+	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), -ENOENT);
+}
+
+static void an_event_reaches_its_flow_alone(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20010);
+	const struct dataplane_handlers handlers = {
+		.ctx = w, .first_packet = on_first_packet, .dtmf = on_dtmf};
+	struct vd_event event = {.type = VD_EVENT_FIRST_PACKET, .cookie = 20010};
+	dataplane_flow_id id;
+
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+	event.stream = published(w, "10.0.0.1", 20010)->stream;
+	events_deliver(w->dp->flows, &handlers, &event, sizeof(event));
+	assert_int_equal(w->firsts, 1);
+	assert_int_equal(w->cookie, 20010);
+	event.type = VD_EVENT_DTMF_END;
+	event.value = 5 | 800 << 16;
+	events_deliver(w->dp->flows, &handlers, &event, sizeof(event));
+	assert_int_equal(w->dtmfs, 1);
+	/* Too short, longer than it says, of another flow, of none. */
+	events_deliver(w->dp->flows, &handlers, &event, sizeof(event) - 1);
+	event.len = 1;
+	events_deliver(w->dp->flows, &handlers, &event, sizeof(event));
+	event.len = 0;
+	event.cookie = 1;
+	events_deliver(w->dp->flows, &handlers, &event, sizeof(event));
+	event.cookie = 20010;
+	event.stream = UINT32_MAX;
+	events_deliver(w->dp->flows, &handlers, &event, sizeof(event));
+	event.stream = published(w, "10.0.0.1", 20010)->stream;
+	dataplane_flow_del(w->dp, id);
+	events_deliver(w->dp->flows, &handlers, &event, sizeof(event));
+	assert_int_equal(w->dtmfs, 1);
+}
+
+static void a_reload_that_moves_the_port_range_keeps_live_flows_reachable(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow low = flow(20010), high = flow(20990), wide = flow(30000);
+	struct config next = w->cfg;
+	dataplane_flow_id low_id, high_id, wide_id;
+
+	assert_int_equal(dataplane_flow_add(w->dp, &low, &low_id), 0);
+	assert_int_equal(dataplane_flow_add(w->dp, &high, &high_id), 0);
+	next.side[0].media_port_min = 20500;
+	next.side[0].media_port_max = 31000;
+	assert_int_equal(dataplane_reload(w->dp, &next), 0);
+	assert_int_equal(published(w, "10.0.0.1", 20010)->cookie, 20010);
+	assert_int_equal(published(w, "10.0.0.1", 20990)->cookie, 20990);
+	assert_int_equal(dataplane_flow_add(w->dp, &wide, &wide_id), 0);
+	assert_int_equal(published(w, "10.0.0.1", 30000)->cookie, 30000);
+	/* Below the new range a live flow goes on and is changed, a new one is refused. */
+	low.cookie = 1;
+	assert_int_equal(dataplane_flow_update(w->dp, low_id, &low), 0);
+	assert_int_equal(published(w, "10.0.0.1", 20010)->cookie, 1);
+	low.local.port = 20012;
+	assert_int_equal(dataplane_flow_add(w->dp, &low, &low_id), -ENOENT);
+}
+
+static void a_retired_address_goes_when_its_last_flow_has_gone(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20010);
+	struct config next = w->cfg;
+	struct vd_locals locals;
+	dataplane_flow_id id;
+
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+	next.side[0].address[0].local = address("10.0.0.5", 0);
+	assert_int_equal(dataplane_reload(w->dp, &next), 0);
+	assert_int_equal(published(w, "10.0.0.1", 20010)->cookie, 20010);
+	assert_true(locals_draining(&w->dp->locals));
+	assert_false(locals_drain(&w->dp->locals, 0));
+	dataplane_flow_del(w->dp, id);
+	assert_true(locals_drain(&w->dp->locals, 0));
+	assert_false(locals_draining(&w->dp->locals));
+	locals_encode(&w->dp->locals, &locals);
+	for (unsigned i = 0; i < locals.count; i++)
+		assert_false(locals.local[i].addr[12] == 10 && locals.local[i].addr[15] == 1);
+	spec.local = address("10.0.0.5", 20010);
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+}
+
+static void reloads_without_end_use_up_no_port_blocks(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20500);
+	struct config next = w->cfg;
+	dataplane_flow_id id;
+
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+	for (unsigned i = 0; i < 500; i++) {
+		next.side[0].media_port_min = (uint16_t)(i % 2 ? 10000 : 40000);
+		next.side[0].media_port_max = (uint16_t)(next.side[0].media_port_min + 9999);
+		assert_int_equal(loop_once(w->loop, 2), 0);
+		assert_int_equal(dataplane_reload(w->dp, &next), 0);
+		assert_int_equal(published(w, "10.0.0.1", 20500)->cookie, 20500);
+	}
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_added_flow_is_published_under_its_port),
+		TEST(a_port_has_one_flow),
+		TEST(an_address_or_port_that_is_not_ours_is_refused),
+		TEST(a_full_table_refuses_the_next_flow_and_evicts_none),
+		TEST(an_id_of_a_deleted_flow_finds_nothing),
+		TEST(an_update_swings_the_port_to_another_slot_and_keeps_statistics),
+		TEST(a_latched_source_is_kept_while_remote_and_latch_stay),
+		TEST(rtcp_of_a_muxed_leg_follows_its_flow_through_updates),
+		TEST(a_blackhole_is_published_and_leads_nowhere),
+		TEST(thousands_of_calls_leave_every_table_where_it_was),
+		TEST(stats_set_by_a_test_are_what_is_read),
+		TEST(an_event_reaches_its_flow_alone),
+		TEST(a_reload_that_moves_the_port_range_keeps_live_flows_reachable),
+		TEST(a_retired_address_goes_when_its_last_flow_has_gone),
+		TEST(reloads_without_end_use_up_no_port_blocks),
+	};
+
+	return cmocka_run_group_tests_name("dataplane flows", tests, NULL, NULL);
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The next-hop table against a kernel made up by the test: routes and neighbours as told, events
+ * as they would come over rtnetlink. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/nexthop.h"
+
+#define ELEMENTS     8
+#define DEVICE       3
+#define OTHER_DEVICE 4
+
+struct kernel {
+	struct loop *loop;
+	struct nexthop_table *table;
+	struct vd_nexthop array[ELEMENTS];
+	struct egress egress;
+	/* What it answers. */
+	int route_error;
+	unsigned route_device;
+	struct addr gateway;
+	enum neighbour_state neighbour;
+	uint8_t mac[6];
+	/* What it was asked. */
+	unsigned route_asked, used;
+};
+
+static const uint8_t mac_a[6] = {2, 0, 0, 0, 0, 0xa}, mac_b[6] = {2, 0, 0, 0, 0, 0xb};
+
+static struct addr address(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(&a, text, 0), 0);
+	return a;
+}
+
+static int fake_route(void *ctx, const struct addr *src, const struct addr *dst, unsigned ifindex,
+	struct route_answer *out)
+{
+	struct kernel *k = ctx;
+
+	(void)src;
+	(void)dst;
+	k->route_asked++;
+	*out = (struct route_answer){.ifindex = k->route_device, .gateway = k->gateway};
+	if (k->route_error)
+		return k->route_error;
+	return ifindex && ifindex != k->route_device ? -ENETUNREACH : 0;
+}
+
+static void fake_use(void *ctx, unsigned ifindex, const struct addr *ip)
+{
+	struct kernel *k = ctx;
+
+	(void)ip;
+	assert_int_equal(ifindex, DEVICE);
+	k->used++;
+}
+
+static enum neighbour_state fake_get(
+	void *ctx, unsigned ifindex, const struct addr *ip, uint8_t mac[6])
+{
+	struct kernel *k = ctx;
+
+	(void)ip;
+	assert_int_equal(ifindex, DEVICE);
+	memcpy(mac, k->mac, 6);
+	return k->neighbour;
+}
+
+static int setup(void **state)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+	const struct nexthop_ops ops = {.ctx = k,
+		.route = fake_route,
+		.neighbour_use = fake_use,
+		.neighbour_get = fake_get};
+
+	assert_non_null(k);
+	k->route_device = DEVICE;
+	k->gateway = address("192.0.2.254");
+	k->neighbour = NEIGHBOUR_VALID;
+	memcpy(k->mac, mac_a, 6);
+	k->egress = (struct egress){.device = "ext0",
+		.ifindex = DEVICE,
+		.route_ifindex = DEVICE,
+		.devmap_index = 1,
+		.mac = {2, 0, 0, 0, 0, 1},
+		.mtu = 1500,
+		.up = true};
+	assert_int_equal(loop_new(&k->loop), 0);
+	assert_int_equal(nexthop_table_new(&k->table, k->loop, k->array, ELEMENTS, 0, &ops), 0);
+	nexthop_set_egress(k->table, 1, &k->egress);
+	*state = k;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct kernel *k = *state;
+
+	nexthop_table_free(k->table);
+	loop_free(k->loop);
+	free(k);
+	return 0;
+}
+
+static struct destination *get(struct kernel *k, const char *dst)
+{
+	struct addr src = address("192.0.2.1"), to = address(dst);
+	struct destination *d = NULL;
+
+	assert_int_equal(nexthop_get(k->table, 1, &src, &to, &d), 0);
+	return d;
+}
+
+static const struct vd_nexthop *element(const struct kernel *k, const struct destination *d)
+{
+	return &k->array[nexthop_index(d)];
+}
+
+static void assert_why(const struct kernel *k, const struct destination *d, const char *why)
+{
+	struct dataplane_path path;
+
+	nexthop_path(k->table, d, &path);
+	assert_int_equal(path.resolved, why == NULL);
+	assert_int_equal(!!(element(k, d)->flags & VD_NEXTHOP_VALID), why == NULL);
+	if (why)
+		assert_string_equal(path.why, why);
+}
+
+/* Lets the table's timers run for a while. */
+static void pass(struct kernel *k, unsigned ms)
+{
+	uint64_t until = loop_now_ms(k->loop) + ms;
+
+	do {
+		assert_int_equal(loop_once(k->loop, 20), 0);
+	} while (loop_now_ms(k->loop) < until);
+}
+
+static void a_known_destination_costs_no_question(void **state)
+{
+	struct kernel *k = *state;
+	struct destination *d = get(k, "198.51.100.1");
+	unsigned asked = k->route_asked;
+
+	assert_why(k, d, NULL);
+	assert_memory_equal(element(k, d)->dmac, mac_a, 6);
+	assert_memory_equal(element(k, d)->smac, k->egress.mac, 6);
+	assert_int_equal(element(k, d)->mtu, 1500);
+	assert_int_equal(element(k, d)->device, 1);
+	assert_ptr_equal(get(k, "198.51.100.1"), d);
+	nexthop_put(k->table, d);
+	nexthop_put(k->table, d);
+	assert_ptr_equal(get(k, "198.51.100.1"), d);
+	assert_int_equal(k->route_asked, asked);
+}
+
+static void a_gateways_new_mac_reaches_every_destination_behind_it(void **state)
+{
+	struct kernel *k = *state;
+	struct destination *d = get(k, "198.51.100.1"), *e = get(k, "198.51.100.2");
+	unsigned asked = k->route_asked;
+
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_VALID, mac_b);
+	assert_memory_equal(element(k, d)->dmac, mac_b, 6);
+	assert_memory_equal(element(k, e)->dmac, mac_b, 6);
+	assert_int_equal(k->route_asked, asked);
+}
+
+static void a_route_change_is_asked_about_by_those_it_touches(void **state)
+{
+	struct kernel *k = *state;
+	struct destination *d = get(k, "198.51.100.1"), *e = get(k, "203.0.113.1");
+	struct addr net = address("198.51.100.0");
+	struct dataplane_path path;
+	unsigned asked = k->route_asked;
+
+	k->gateway = address("192.0.2.253");
+	memcpy(k->mac, mac_b, 6);
+	nexthop_route_changed(k->table, &net, 24);
+	pass(k, 20);
+	assert_int_equal(k->route_asked, asked + 1);
+	assert_memory_equal(element(k, d)->dmac, mac_b, 6);
+	assert_memory_equal(element(k, e)->dmac, mac_a, 6);
+	nexthop_path(k->table, d, &path);
+	assert_true(addr_equal_ip(&path.gateway, &k->gateway));
+}
+
+static void a_link_that_goes_down_and_up_is_followed(void **state)
+{
+	struct kernel *k = *state;
+	struct destination *d = get(k, "198.51.100.1");
+
+	k->egress.up = false;
+	nexthop_set_egress(k->table, 1, &k->egress);
+	assert_why(k, d, "device down");
+	pass(k, 20);
+	k->egress.up = true;
+	k->egress.mac[5] = 9;
+	nexthop_set_egress(k->table, 1, &k->egress);
+	pass(k, 20);
+	assert_why(k, d, NULL);
+	assert_int_equal(element(k, d)->smac[5], 9);
+}
+
+static void frames_carry_the_sides_vlan(void **state)
+{
+	struct kernel *k = *state;
+	struct destination *d = get(k, "198.51.100.1");
+
+	assert_int_equal(element(k, d)->vlan, 0);
+	k->egress.vlan = 42;
+	nexthop_set_egress(k->table, 1, &k->egress);
+	assert_int_equal(element(k, d)->vlan, 42);
+	assert_why(k, d, NULL);
+}
+
+static void reasons_are_told_apart(void **state)
+{
+	struct kernel *k = *state;
+	struct destination *d;
+
+	k->route_error = -ENETUNREACH;
+	d = get(k, "198.51.100.1");
+	assert_why(k, d, "no route");
+	k->route_error = 0;
+	k->route_device = OTHER_DEVICE;
+	d = get(k, "198.51.100.2");
+	assert_why(k, d, "route leaves by another device");
+	k->route_device = DEVICE;
+	k->neighbour = NEIGHBOUR_LOOKING;
+	d = get(k, "198.51.100.3");
+	assert_why(k, d, "no neighbour");
+	k->route_error = -EINVAL;
+	d = get(k, "198.51.100.4");
+	assert_why(k, d, "media address is not on this machine");
+}
+
+static void a_missing_neighbour_is_looked_for_with_growing_pauses(void **state)
+{
+	struct kernel *k = *state;
+	struct destination *d;
+	unsigned asked;
+
+	k->neighbour = NEIGHBOUR_LOOKING;
+	d = get(k, "198.51.100.1");
+	assert_int_equal(k->used, 1);
+	pass(k, 1600);
+	asked = k->used;
+	assert_in_range(asked, 2, 3);
+	pass(k, 1000);
+	assert_int_equal(k->used, asked);
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_VALID, mac_a);
+	assert_why(k, d, NULL);
+}
+
+static void a_stale_neighbour_is_used_and_confirmed(void **state)
+{
+	struct kernel *k = *state;
+	struct destination *d;
+
+	k->neighbour = NEIGHBOUR_STALE;
+	d = get(k, "198.51.100.1");
+	assert_why(k, d, NULL);
+	pass(k, 600);
+	assert_int_equal(k->used, 1);
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_VALID, mac_a);
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_STALE, mac_a);
+	pass(k, 300);
+	assert_int_equal(k->used, 2);
+}
+
+static void the_last_mac_serves_while_the_kernel_looks_and_not_once_it_failed(void **state)
+{
+	static const uint8_t none[6];
+	struct kernel *k = *state;
+	struct destination *d = get(k, "198.51.100.1");
+
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_NONE, none);
+	assert_why(k, d, NULL);
+	pass(k, 300);
+	assert_int_equal(k->used, 1);
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_FAILED, none);
+	assert_why(k, d, "no neighbour");
+}
+
+static void lost_events_are_made_good_by_asking_again(void **state)
+{
+	struct kernel *k = *state;
+	struct destination *d = get(k, "198.51.100.1");
+
+	memcpy(k->mac, mac_b, 6);
+	nexthop_resync(k->table);
+	pass(k, 20);
+	assert_memory_equal(element(k, d)->dmac, mac_b, 6);
+}
+
+static void a_full_table_refuses_and_idle_destinations_make_room(void **state)
+{
+	struct kernel *k = *state;
+	struct addr src = address("192.0.2.1"), dst = address("198.51.100.0");
+	struct destination *d[ELEMENTS];
+	unsigned all, unresolved;
+
+	for (unsigned i = 0; i < ELEMENTS - 1; i++) {
+		dst.ip[3] = (uint8_t)i;
+		assert_int_equal(nexthop_get(k->table, 1, &src, &dst, &d[i]), 0);
+	}
+	dst.ip[3] = 100;
+	assert_int_equal(nexthop_get(k->table, 1, &src, &dst, &d[ELEMENTS - 1]), -ENOSPC);
+	nexthop_put(k->table, d[2]);
+	assert_int_equal(nexthop_get(k->table, 1, &src, &dst, &d[ELEMENTS - 1]), 0);
+	nexthop_count(k->table, &all, &unresolved);
+	assert_int_equal(all, ELEMENTS - 1);
+	assert_int_equal(unresolved, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_known_destination_costs_no_question),
+		TEST(a_gateways_new_mac_reaches_every_destination_behind_it),
+		TEST(a_route_change_is_asked_about_by_those_it_touches),
+		TEST(a_link_that_goes_down_and_up_is_followed),
+		TEST(frames_carry_the_sides_vlan),
+		TEST(reasons_are_told_apart),
+		TEST(a_missing_neighbour_is_looked_for_with_growing_pauses),
+		TEST(a_stale_neighbour_is_used_and_confirmed),
+		TEST(the_last_mac_serves_while_the_kernel_looks_and_not_once_it_failed),
+		TEST(lost_events_are_made_good_by_asking_again),
+		TEST(a_full_table_refuses_and_idle_destinations_make_room),
+	};
+
+	return cmocka_run_group_tests_name("dataplane next hops", tests, NULL, NULL);
+}
