@@ -158,7 +158,10 @@ format:
 analyse:
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --language=c --enable=warning,performance,portability \
 		--inline-suppr --suppressions-list=tests/cppcheck.suppressions \
-		-Iinclude -Idaemon -DVIADUCT_VERSION='""' -D__linux__ daemon tools/viaduct
+		--include=/usr/include/uthash.h --include=/usr/include/utlist.h \
+		-Iinclude -Idaemon -DVIADUCT_VERSION='""' -D__linux__ \
+		'-DDECLARE_LIBXDP_OPTS(type,name,...)=struct type name = {0}' \
+		'-DLIBBPF_OPTS(type,name,...)=struct type name = {0}' daemon tools/viaduct
 
 #: make install     DESTDIR and PREFIX (/usr/local) say where
 install: all

@@ -12,7 +12,7 @@ _viaduct()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local commands='status calls call flows peers listeners routes hangup events reload log stop version'
-	local options='--json --port --daemon-user --timeout --help'
+	local options='--json --port --daemon-user --timeout --version --help'
 	local -a words=() _viaduct_options=()
 	local i
 

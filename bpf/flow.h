@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From a local port to its flow, and from a flow to what it names. */
+#ifndef VIADUCT_BPF_FLOW_H
+#define VIADUCT_BPF_FLOW_H
+
+#include "maps.h"
+
+static __always_inline struct vd_flow *flow_find(__u32 port)
+{
+	__u32 *published = bpf_map_lookup_elem(&vd_ports, &port);
+	__u32 index;
+
+	if (!published)
+		return NULL;
+	index = READ_ONCE(*published);
+	if (!index)
+		return NULL;
+	return bpf_map_lookup_elem(&vd_flows, &index);
+}
+
+static __always_inline struct vd_stream *flow_stream(const struct vd_flow *flow)
+{
+	__u32 index = flow->stream;
+
+	return bpf_map_lookup_elem(&vd_streams, &index);
+}
+
+/* The flow whose output half a packet takes. RFC 5761: where RTP and RTCP share a port here and
+ * not on the other leg, RTCP leaves by a flow of its own. NULL: it names none that exists. */
+static __always_inline struct vd_flow *flow_output(struct vd_flow *flow, bool rtcp)
+{
+	__u32 index = flow->rtcp_flow;
+
+	if (likely(!rtcp || !(flow->flags & VD_FLOW_MUX) || !index))
+		return flow;
+	return bpf_map_lookup_elem(&vd_flows, &index);
+}
+
+#endif

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import shutil
+import signal
+
+import pytest
+
+import plan
+from daemon import BUILD, Daemon
+from net import World
+from rtp import Endpoint, Sniffer, wait_until
+from sipp import Sipp
+from wire import Wire
+
+NEEDED_PROGRAMS = ("ip", "ethtool", "nsenter", "sipp")
+
+
+def pytest_configure(config):
+    # A SIGTERM unwinds the fixtures as an interruption from the keyboard does.
+    def interrupted(*_):
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGTERM, interrupted)
+
+
+@pytest.fixture(scope="session")
+def world():
+    if os.geteuid() != 0:
+        pytest.skip("needs root, for network namespaces")
+    missing = [program for program in NEEDED_PROGRAMS if not shutil.which(program)]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    world = World()
+    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
+    yield world
+    world.remove()
+
+
+@pytest.fixture(scope="session")
+def session_daemon(world):
+    if not os.path.exists(Daemon.program):
+        pytest.fail(f"{BUILD}/viaductd is not built")
+    daemon = Daemon(world.viaduct, plan.configuration(f"e2e-{os.getpid()}"))
+    try:
+        yield daemon
+        daemon.stop()
+        assert not daemon.pinned(), "pins are left after a stop"
+    finally:
+        daemon.discard()
+
+
+class Stage:
+    """What a test places around Viaduct; struck when the test ends."""
+
+    def __init__(self, world, daemon):
+        self.world, self.daemon, self.cli = world, daemon, daemon.cli
+        self._actors = []
+        self._agents = []
+
+    def keep(self, actor):
+        self._actors.append(actor)
+        return actor
+
+    def namespace(self, side):
+        return self.world.internal if side == "internal" else self.world.external
+
+    def caller(self, scenario, peer="pbx", number=None, to="trunk", **kwargs):
+        """sipp calls as that peer: the number, or the other peer's own."""
+        peer = plan.PEERS[peer]
+        number = number or plan.PEERS[to].number
+        agent = Sipp(self.namespace(peer.side), scenario, peer.address,
+                     (peer.viaduct, plan.SIP_PORT), number, transport=peer.transport, **kwargs)
+        self._agents.append((peer.side, agent))
+        return self.keep(agent)
+
+    def callee(self, scenario, peer="trunk", address=None, transport=None, **kwargs):
+        """sipp waits for calls as that peer."""
+        peer = plan.PEERS[peer]
+        agent = Sipp(self.namespace(peer.side), scenario, address or peer.address,
+                     transport=transport or peer.transport, **kwargs)
+        self._agents.append((peer.side, agent))
+        return self.keep(agent)
+
+    def wire(self, peer="pbx", address=None, **kwargs):
+        peer = plan.PEERS[peer]
+        kwargs.setdefault("transport", peer.transport)
+        return self.keep(Wire(self.namespace(peer.side), address or peer.address, peer.viaduct,
+                              **kwargs))
+
+    def endpoint(self, peer="pbx", address=None, port=None):
+        peer = plan.PEERS[peer]
+        return self.keep(Endpoint(self.namespace(peer.side), address or peer.address, port))
+
+    def sniffer(self, side):
+        ns = self.namespace(side)
+        device = self.world.internal_device if side == "internal" else self.world.external_device
+        return self.keep(Sniffer(ns, device))
+
+    def quiet(self, timeout=5):
+        """Until no call is left but such as wait for the last retransmission of a lost race."""
+        def live():
+            return [call for call in self.cli.calls() if call["state"] != "ending"]
+        wait_until(lambda: not live(), timeout, lambda: f"no call to be left: {live()}")
+
+    def check_hidden(self):
+        """Nothing that a sipp received names an address of the other side."""
+        for side, agent in self._agents:
+            other = "external" if side == "internal" else "internal"
+            for message in agent.received():
+                for prefix in plan.PRIVATE[other]:
+                    assert prefix not in message.text, f"{other} address shown:\n{message.text}"
+
+    def strike(self):
+        for actor in reversed(self._actors):
+            actor.close()
+
+
+@pytest.fixture
+def stage(world, session_daemon):
+    session_daemon.check_alive()
+    stage = Stage(world, session_daemon)
+    try:
+        yield stage
+        stage.check_hidden()
+        stage.quiet()
+    finally:
+        stage.strike()
+        for call in session_daemon.cli.calls() if session_daemon.process.poll() is None else ():
+            session_daemon.cli.text("hangup", str(call["id"]), check=False)
+        session_daemon.check_alive()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows what the daemon logged."""
+    report = (yield).get_result()
+    if report.failed and "stage" in item.fixturenames and "stage" in item.funcargs:
+        report.sections.append(("viaductd", item.funcargs["stage"].daemon.log_tail(25)))

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""viaductd, started in its namespace with a configuration, watched until it ends."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import tempfile
+
+from cli import Cli
+from net import Namespace
+from rtp import wait_until
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("VIADUCT_BUILD", "build"))
+BPF_DIR = "/sys/fs/bpf"
+READY_TIMEOUT_S = 15
+SANITIZER_REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:")
+
+
+def write_configuration(path, configuration):
+    """Every JSON text is YAML: one key a line, so that mistakes have lines of their own."""
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(configuration, f, indent=1)
+
+
+class Daemon:
+    program = os.path.join(BUILD, "viaductd")
+
+    def __init__(self, ns: Namespace, configuration):
+        self.ns = ns
+        self.instance = configuration["instance"]
+        self.dir = tempfile.mkdtemp(prefix="viaduct-e2e-")
+        self.file = os.path.join(self.dir, "viaduct.yaml")
+        self.log_path = os.path.join(self.dir, "log")
+        self.pins = os.path.join(configuration.get("bpf_dir", BPF_DIR),
+                                 f"viaduct-{self.instance}")
+        self.write(configuration)
+        self.cli = Cli(ns, os.path.join(BUILD, "viaduct"))
+        self.process = None
+        self.start()
+
+    def write(self, configuration):
+        write_configuration(self.file, configuration)
+
+    def start(self):
+        env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1",
+               "UBSAN_OPTIONS": "print_stacktrace=1"}
+        with open(self.log_path, "a", encoding="utf-8") as log:
+            self.process = self.ns.popen(self.program, self.file, stdout=log, stderr=log,
+                                         env=env)
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError(f"viaductd exit {self.process.returncode}: {self.log_tail()}")
+            return self.cli.text("status", check=False).returncode == 0
+        wait_until(ready, READY_TIMEOUT_S, lambda: f"viaductd to be ready: {self.log_tail()}")
+
+    def log(self):
+        try:
+            with open(self.log_path, encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def log_tail(self, lines=40):
+        return "\n".join(self.log().splitlines()[-lines:])
+
+    def memory_kib(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as f:
+            return int(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1))
+
+    def check_alive(self):
+        code = self.process.poll()
+        assert code is None, f"viaductd ended with {code}: {self.log_tail(120)}"
+        report = SANITIZER_REPORT.search(self.log())
+        assert not report, self.log()[max(0, report.start() - 500):report.start() + 4000]
+
+    def stop(self):
+        """Ends it as an administrator would; everything it made in the kernel must be gone."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except Exception as e:
+                raise AssertionError(f"viaductd does not end: {self.log_tail()}") from e
+        assert self.process.returncode == 0, \
+            f"viaductd exit {self.process.returncode}: {self.log_tail(120)}"
+        report = SANITIZER_REPORT.search(self.log())
+        assert not report, self.log()[max(0, report.start() - 500):report.start() + 8000]
+
+    def pinned(self):
+        found = []
+        for folder, _, names in os.walk(self.pins):
+            found += [os.path.join(folder, name) for name in names]
+        return found
+
+    def discard(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.pins, ignore_errors=True)
+        shutil.rmtree(self.dir, ignore_errors=True)

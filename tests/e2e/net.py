@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Network namespaces: internal peers -- Viaduct -- external peers, joined by two veth pairs.
+
+Every name carries this process's id, so that two runs never meet; what a killed run left behind is
+removed by the next one.
+"""
+
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+PREFIX = "vde2e"
+NETNS_DIR = "/run/netns"
+CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent():
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run(*argv, check=True, timeout=20):
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(argv)}: {done.returncode}: {done.stderr.strip()}")
+    return done
+
+
+class Namespace:
+    def __init__(self, name):
+        self.name = name
+        self.path = f"{NETNS_DIR}/{name}"
+
+    def argv(self, *argv):
+        # nsenter and not `ip netns exec`: the latter hides the bpffs mount.
+        return ("nsenter", f"--net={self.path}", *argv)
+
+    def run(self, *argv, **kwargs):
+        return run(*self.argv(*argv), **kwargs)
+
+    def popen(self, *argv, **kwargs):
+        return subprocess.Popen(self.argv(*argv), preexec_fn=_die_with_parent, **kwargs)
+
+    @contextlib.contextmanager
+    def entered(self):
+        """This thread is in the namespace; sockets opened here stay there."""
+        with open("/proc/thread-self/ns/net", "rb") as home, open(self.path, "rb") as there:
+            if _libc.setns(there.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), f"setns {self.name}")
+            try:
+                yield
+            finally:
+                _libc.setns(home.fileno(), CLONE_NEWNET)
+
+    def socket(self, *args):
+        with self.entered():
+            return socket.socket(*args)
+
+    def read(self, path):
+        with self.entered(), open(path.replace("/proc/net", "/proc/thread-self/net")) as f:
+            return f.read()
+
+    def udp_counters(self):
+        """InDatagrams, NoPorts … of IPv4 and IPv6 together: what reached user space."""
+        total = {}
+        lines = [line.split() for line in self.read("/proc/net/snmp").splitlines()]
+        names, values = [line for line in lines if line[0] == "Udp:"]
+        for name, value in zip(names[1:], values[1:]):
+            total[name] = int(value)
+        for line in self.read("/proc/net/snmp6").splitlines():
+            name, value = line.split()
+            if name.startswith("Udp6"):
+                total[name[4:]] = total.get(name[4:], 0) + int(value)
+        return total
+
+    def link_mac(self, device):
+        out = self.run("ip", "-o", "link", "show", device).stdout
+        return re.search(r"link/ether ([0-9a-f:]{17})", out).group(1)
+
+    def add_address(self, device, address):
+        nodad = ["nodad"] if ":" in address else []
+        self.run("ip", "address", "add", address, "dev", device, *nodad)
+
+
+class World:
+    """The three namespaces. Viaduct's devices are vdi0 and vde0, its neighbours' int0 and ext0."""
+
+    internal_device, external_device = "int0", "ext0"
+    viaduct_internal, viaduct_external = "vdi0", "vde0"
+
+    def __init__(self, tag="", prefix=PREFIX):
+        remove_stale(prefix)
+        base = f"{prefix}-{os.getpid()}{tag}"
+        self.internal = Namespace(f"{base}-int")
+        self.viaduct = Namespace(f"{base}-via")
+        self.external = Namespace(f"{base}-ext")
+        self.all = (self.internal, self.viaduct, self.external)
+
+    def create(self, internal_addresses, external_addresses):
+        try:
+            for ns in self.all:
+                run("ip", "netns", "add", ns.name)
+                for key in ("all", "default"):
+                    ns.run("sysctl", "-qw", f"net.ipv6.conf.{key}.accept_dad=0",
+                           f"net.ipv6.conf.{key}.accept_ra=0")
+                ns.run("ip", "link", "set", "lo", "up")
+            self._wire(self.internal, self.internal_device, self.viaduct_internal)
+            self._wire(self.external, self.external_device, self.viaduct_external)
+            for address in ("10.10.0.1/24", "fd10::1/64"):
+                self.viaduct.add_address(self.viaduct_internal, address)
+            for address in ("192.0.2.1/24", "2001:db8::1/64"):
+                self.viaduct.add_address(self.viaduct_external, address)
+            for address in internal_addresses:
+                self.internal.add_address(self.internal_device, address)
+            for address in external_addresses:
+                self.external.add_address(self.external_device, address)
+        except BaseException:
+            self.remove()
+            raise
+
+    def _wire(self, ns, device, viaduct_device):
+        run("ip", "link", "add", viaduct_device, "netns", self.viaduct.name,
+            "type", "veth", "peer", "name", device, "netns", ns.name)
+        # A native redirect into a veth needs NAPI on its peer (gro on), and delivers checksums as
+        # they are: the endpoint must finish its own (tx off).
+        ns.run("ethtool", "-K", device, "tx", "off", "gro", "on")
+        self.viaduct.run("ethtool", "-K", viaduct_device, "tx", "off", "gro", "on")
+        ns.run("ip", "link", "set", device, "up")
+        self.viaduct.run("ip", "link", "set", viaduct_device, "up")
+
+    def remove(self):
+        for ns in self.all:
+            run("ip", "netns", "delete", ns.name, check=False)
+
+
+def remove_stale(prefix):
+    """Namespaces of runs that are no more."""
+    for name in os.listdir(NETNS_DIR) if os.path.isdir(NETNS_DIR) else ():
+        match = re.match(rf"{prefix}-(\d+)\D", name)
+        if match and not os.path.exists(f"/proc/{match.group(1)}"):
+            run("ip", "netns", "delete", name, check=False)
+
+
+class Reader(threading.Thread):
+    """A daemon thread that calls step() until it returns False or close() is called."""
+
+    def __init__(self, step):
+        super().__init__(daemon=True)
+        self._step = step
+        self._closing = False
+        self.start()
+
+    def run(self):
+        while not self._closing and self._step() is not False:
+            pass
+
+    def close(self):
+        self._closing = True
+        self.join(2)

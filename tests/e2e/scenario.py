@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A sipp scenario, written as the test reads: what one side of a call sends and expects, in order.
+
+    caller = Caller().invite(sdp(...)).recv(100, optional=True).recv(180).recv(200).ack()
+    caller.hold().bye()
+
+Every step becomes sipp XML; sipp fails the call on anything that is not expected. hold() waits
+until the test says go: it is a NOTIFY that the test itself sends to sipp (sipp.Sipp.go).
+"""
+
+from xml.sax.saxutils import escape
+
+HOLD_METHOD = "NOTIFY"
+RETRANSMIT_MS = 500  # RFC 3261 T1
+
+
+def sdp(address, port, codecs=("0 PCMU/8000", "8 PCMA/8000"), direction=None, session=1, version=1,
+        connection=None, extra=(), more=()):
+    """An SDP with one audio line; extra: further a= lines of it, more: further lines after it."""
+    kind = "IP6" if ":" in address else "IP4"
+    numbers = " ".join(codec.split()[0] for codec in codecs)
+    lines = ["v=0", f"o=- {session} {version} IN {kind} {address}", "s=-",
+             f"c=IN {kind} {connection or address}", "t=0 0", f"m=audio {port} RTP/AVP {numbers}"]
+    lines += [f"a=rtpmap:{codec}" for codec in codecs]
+    lines += [f"a={line}" for line in extra]
+    if direction:
+        lines.append(f"a={direction}")
+    return "\r\n".join(lines + list(more)) + "\r\n"
+
+
+class Agent:
+    """Steps that both sides have. Subclasses know their From, To and the next CSeq."""
+
+    first_cseq = 1
+
+    def __init__(self, user):
+        self.user = user
+        self.steps = []
+        self.variables = set()
+        self.cseq = self.first_cseq
+        self.last_received = None
+
+    # ---- receiving ----
+    def recv(self, what, optional=False, save=(), **attributes):
+        """what: a status code or a method. save: (variable, header) pairs to keep."""
+        self.last_received = what
+        kind = "response" if isinstance(what, int) else "request"
+        fields = {kind: what, **attributes}
+        if optional:
+            fields["optional"] = "true"
+        text = " ".join(f'{name}="{value}"' for name, value in fields.items())
+        actions = []
+        for variable, header in save:
+            self.variables.add(variable)
+            actions.append(f'<ereg regexp=".*" search_in="hdr" header="{header}:" '
+                           f'check_it="true" assign_to="{variable}"/>')
+        body = f"<action>{''.join(actions)}</action>" if actions else ""
+        self.steps.append(f"<recv {text}>{body}</recv>")
+        return self
+
+    def hold(self):
+        return self.recv(HOLD_METHOD)
+
+    def pause(self, milliseconds):
+        self.steps.append(f'<pause milliseconds="{milliseconds}"/>')
+        return self
+
+    # ---- sending ----
+    def send(self, lines, body=None, content_type="application/sdp", headers=(), **attributes):
+        lines = list(lines) + list(headers)
+        if body:
+            lines += [f"Content-Type: {content_type}", "Content-Length: [len]", "", body]
+        else:
+            lines += ["Content-Length: 0", "", ""]
+        text = " ".join(f'{name}="{value}"' for name, value in attributes.items())
+        message = "\n".join(lines).replace("\r\n", "\n")
+        self.steps.append(f"<send {text}><![CDATA[\n{message}\n]]></send>")
+        return self
+
+    def reply(self, code, reason="x", body=None, headers=(), contact=False, **kwargs):
+        """Answers the request received last."""
+        lines = [f"SIP/2.0 {code} {reason}", "[last_Via:]", "[last_Record-Route:]", "[last_From:]",
+                 "[last_To:]", "[last_Call-ID:]", "[last_CSeq:]"]
+        if contact:
+            lines.append(self.contact)
+        return self.send(lines, body, headers=headers, **kwargs)
+
+    def request(self, method, body=None, headers=(), cseq=None, **kwargs):
+        """A request inside the dialog."""
+        if cseq is None:
+            self.cseq += 1
+            cseq = self.cseq
+        lines = [f"{method} [next_url] SIP/2.0",
+                 "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport",
+                 "[routes]", *self.dialog_headers(), "Call-ID: [call_id]", f"CSeq: {cseq} {method}",
+                 "Max-Forwards: 70"]
+        if method in ("INVITE", "UPDATE"):
+            lines.append(self.contact)
+        if method != "ACK":
+            kwargs.setdefault("retrans", RETRANSMIT_MS)
+        return self.send(lines, body, headers=headers, **kwargs)
+
+    def ack(self, body=None, cseq=None):
+        """Acknowledges a 2xx."""
+        return self.request("ACK", body, cseq=cseq or self.cseq)
+
+    # RFC 3261 17.1.1.3: the ACK of any other final response belongs to the INVITE's transaction.
+    def ack_failure(self, uri="[next_url]"):
+        return self.send([f"ACK {uri} SIP/2.0", "[last_Via:]", "[last_From:]", "[last_To:]",
+                          "Call-ID: [call_id]", f"CSeq: {self.cseq} ACK", "Max-Forwards: 70"])
+
+    def bye(self, headers=()):
+        return self.request("BYE", headers=headers).recv(200)
+
+    def answer_bye(self):
+        return self.recv("BYE").reply(200)
+
+    def answer_invite(self, body, code=200, headers=()):
+        """Answers a re-INVITE or UPDATE that was just received."""
+        return self.reply(code, "x", body, headers, contact=True)
+
+    @property
+    def contact(self):
+        return f"Contact: <sip:{self.user}@[local_ip]:[local_port];transport=[transport]>"
+
+    def xml(self):
+        names = ",".join(sorted(self.variables))
+        references = f'<Reference variables="{names}"/>' if names else ""
+        return ('<?xml version="1.0" encoding="UTF-8" ?>\n'
+                f'<scenario name="{escape(type(self).__name__)}">\n'
+                + "\n".join(self.steps) + f"\n{references}\n</scenario>\n")
+
+
+class Caller(Agent):
+    target = "sip:[service]@[remote_ip]:[remote_port]"
+    from_header = "From: <sip:caller@[local_ip]:[local_port]>;tag=[pid]a[call_number]"
+
+    def __init__(self, user="caller"):
+        super().__init__(user)
+
+    def initial(self, method, body=None, headers=(), max_forwards=70, **kwargs):
+        lines = [f"{method} {self.target} SIP/2.0",
+                 "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport",
+                 self.from_header, f"To: <{self.target}>", "Call-ID: [call_id]",
+                 f"CSeq: {self.cseq} {method}", f"Max-Forwards: {max_forwards}", self.contact]
+        kwargs.setdefault("retrans", RETRANSMIT_MS)
+        return self.send(lines, body, headers=headers, **kwargs)
+
+    def invite(self, body=None, headers=(), **kwargs):
+        return self.initial("INVITE", body, headers, **kwargs)
+
+    def trying(self):
+        return self.recv(100, optional=True)
+
+    def answered(self, code=200):
+        """The response that makes the dialog: keeps To, Contact and Record-Route."""
+        return self.recv(code, save=[("remote", "To")], rrs="true")
+
+    def early(self, code=183):
+        return self.answered(code)
+
+    def dialog_headers(self):
+        return [self.from_header, "To:[$remote]"]
+
+    # RFC 3261 9.1: as the INVITE, branch included.
+    def cancel(self):
+        return self.send([f"CANCEL {self.target} SIP/2.0", "[last_Via:]", self.from_header,
+                          f"To: <{self.target}>", "Call-ID: [call_id]", f"CSeq: {self.cseq} CANCEL",
+                          "Max-Forwards: 70"])
+
+    def refused(self, code):
+        """A final error to the first INVITE, acknowledged."""
+        return self.recv(code).ack_failure(self.target)
+
+
+class Callee(Agent):
+    first_cseq = 100
+    tag = "[pid]b[call_number]"
+
+    def __init__(self, user="callee"):
+        super().__init__(user)
+
+    def invited(self):
+        saved = [("remote", "From"), ("local", "To"), ("via", "Via"), ("cseq", "CSeq")]
+        return self.recv("INVITE", save=saved, rrs="true")
+
+    def respond(self, code, body=None, headers=(), tag=None, reason="x", **kwargs):
+        """Answers the first INVITE, whatever was received since."""
+        via = ["Via:[$via]"]
+        if self.last_received == "INVITE":
+            via = ["[last_Via:]", "[last_Record-Route:]"]
+        lines = [f"SIP/2.0 {code} {reason}", *via, "From:[$remote]",
+                 f"To:[$local];tag={tag or self.tag}", "Call-ID: [call_id]", "CSeq:[$cseq]",
+                 self.contact]
+        return self.send(lines, body, headers=headers, **kwargs)
+
+    def answer(self, body=None, headers=(), **kwargs):
+        kwargs.setdefault("retrans", RETRANSMIT_MS)
+        return self.respond(200, body, headers, reason="OK", **kwargs)
+
+    def acked(self):
+        return self.recv("ACK")
+
+    def dialog_headers(self):
+        return [f"From:[$local];tag={self.tag}", "To:[$remote]"]
+
+
+def basic_caller(offer, hold=False):
+    caller = Caller().invite(offer).trying().recv(180, optional=True).answered().ack()
+    return caller.hold() if hold else caller
+
+
+def basic_callee(answer, ringing=True):
+    callee = Callee().invited()
+    if ringing:
+        callee.respond(180)
+    return callee.answer(answer).acked()

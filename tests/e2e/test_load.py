@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Thousands of calls made and broken in every way: ports, flows and memory return to where they
+were."""
+
+import time
+
+import plan
+from rtp import wait_until
+from scenario import Callee, Caller, basic_callee, basic_caller, sdp
+
+PBX, TRUNK = "10.10.0.2", "192.0.2.2"
+OFFER, ANSWER = sdp(PBX, 5000), sdp(TRUNK, 6000)
+TRANSACTION_LIFE_S = 33  # RFC 3261 64*T1, and a little
+GROWTH_ALLOWED_KIB = 3 * 1024  # 1.2 KiB a call
+
+
+def answered(calls, rate):
+    return (basic_caller(OFFER).pause(100).bye(), basic_callee(ANSWER).answer_bye(), calls, rate)
+
+
+def ended_by_callee(calls, rate):
+    return (basic_caller(OFFER).answer_bye(), basic_callee(ANSWER).bye(), calls, rate)
+
+
+def cancelled(calls, rate):
+    return (Caller().invite(OFFER).trying().recv(183).cancel().recv(200).refused(487),
+            Callee().invited().respond(183, ANSWER).recv("CANCEL").reply(200).respond(487).acked(),
+            calls, rate)
+
+
+def refused(calls, rate):
+    return (Caller().invite(OFFER).trying().refused(486), Callee().invited().respond(486).acked(),
+            calls, rate)
+
+
+def reinvited(calls, rate):
+    caller = basic_caller(OFFER).request("INVITE", sdp(PBX, 5002, version=2))
+    caller.recv(100, optional=True).recv(200).ack().bye()
+    callee = basic_callee(ANSWER).recv("INVITE").answer_invite(sdp(TRUNK, 6002, version=2))
+    return caller, callee.recv("ACK").answer_bye(), calls, rate
+
+
+def run_load(stage, caller, callee, calls, rate):
+    # The callee outlives the caller by retransmissions alone: it is struck, not waited for.
+    called = stage.callee(callee, calls=calls, trace=False, timeout=60)
+    stage.caller(caller, calls=calls, rate=rate, trace=False, timeout=60).wait()
+    called.wait(10)
+
+
+def left(stage):
+    status = stage.cli.status()
+    return {"flows": status["flows"], "calls": status["calls_live"],
+            "ports": sum(side["ports_used"] for side in status["sides"])}
+
+
+NOTHING = {"flows": 0, "calls": 0, "ports": 0}
+
+
+def settle(stage, timeout=10):
+    wait_until(lambda: left(stage) == NOTHING, timeout, lambda: f"nothing left: {left(stage)}")
+    wait_until(lambda: stage.cli.ports_quarantined() == 0, 5, "the end of quarantine")
+
+
+def test_thousands_of_calls_leave_nothing(stage):
+    """Two like rounds, the second when the transactions of the first, which outlive their calls,
+    are gone: what the daemon then has more at the same point, it has lost."""
+    def round_of_calls():
+        for kind in (answered, ended_by_callee, cancelled, refused, reinvited):
+            run_load(stage, *kind(500, 300))
+        settle(stage)
+        return stage.daemon.memory_kib()
+
+    stage.cli.text("log", "warn")
+    try:
+        first = round_of_calls()
+        time.sleep(TRANSACTION_LIFE_S)
+        grown = round_of_calls() - first
+        assert grown < GROWTH_ALLOWED_KIB, f"{grown} KiB more after another 2,500 calls"
+    finally:
+        stage.cli.text("log", "debug")
+
+
+def test_peers_that_crash_mid_call_leave_nothing(stage):
+    """Both ends of 150 talking and ringing calls vanish at once. A third is hung up by the
+    operator, a third noticed by its silence, a third is ringing and cancelled."""
+    def agents(caller, callee, to, port):
+        return (stage.callee(callee, to, calls=50, trace=False),
+                stage.caller(caller, calls=50, rate=200, trace=False, to=to, port=port))
+    talking = agents(basic_caller(OFFER, hold=True), basic_callee(ANSWER).hold(), "trunk", 5060)
+    watched = agents(basic_caller(OFFER, hold=True), basic_callee(sdp("192.0.2.5", 6000)).hold(),
+                     "watched", 5070)
+    ringing = agents(Caller().invite(OFFER).trying().recv(183).hold(),
+                     Callee().invited().respond(183, sdp("192.0.2.6", 6000)).hold(), "second", 5071)
+    wait_until(lambda: [c["state"] for c in stage.cli.calls()].count("answered") >= 50
+               and stage.cli.peers()["second"]["calls"] == 50, 10, "the calls")
+    assert left(stage)["flows"] > 200
+    for agent in (*talking, *watched, *ringing):
+        agent.kill()
+    for call in stage.cli.calls():
+        if call["peer_b"] != "watched":
+            stage.cli.text("hangup", str(call["id"]), check=False)
+    # Media goes at once; nobody answers the BYEs and CANCELs, which time out after 64*T1.
+    wait_until(lambda: left(stage)["flows"] == 0, 5, "the flows to be gone")
+    settle(stage, 45)
+
+
+def test_callee_that_never_answers_is_given_up_and_leaves_nothing(stage):
+    started = time.monotonic()
+    stage.caller(Caller().invite(OFFER).trying().refused(408), calls=100, rate=200, to="gone",
+                 trace=False).wait()
+    assert time.monotonic() - started < 10
+    settle(stage, 45)
+
+
+def test_out_of_ports_is_503_and_recovers(stage):
+    """Every call takes two ports of each side."""
+    room = (plan.INTERNAL_PORTS[1] - plan.INTERNAL_PORTS[0] + 1) // 2
+    called = stage.callee(basic_callee(ANSWER, ringing=False).answer_bye(), calls=room,
+                          trace=False, timeout=40)
+    caller = basic_caller(OFFER).pause(2500).bye()
+    calling = stage.caller(caller, calls=room, rate=400, trace=False, timeout=40)
+    wait_until(lambda: stage.cli.status()["calls_live"] == room, 10,
+               lambda: f"{room} calls: {left(stage)}")
+    refused = stage.caller(Caller().invite(OFFER).trying().refused(503), port=5070)
+    refused.wait()
+    calling.wait()
+    called.wait()
+    settle(stage)

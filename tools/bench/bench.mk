@@ -1,0 +1,37 @@
+# The bench: small C tools and XDP programs under build/bench/, driven by tools/bench/bench.
+BENCH_SKELS := $(patsubst tools/bench/%.bpf.c,build/bench/gen/%.skel.h,$(wildcard tools/bench/*.bpf.c))
+BENCH_OBJS  := $(patsubst %.c,$(OUT)/%.o,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
+BENCH_TOOLS := $(addprefix build/bench/,generator sink redirect relay_driver program_cost invite_latency)
+BENCH_DATAPLANE_LIBS := $(OUT)/libdataplane.a $(OUT)/libconfig.a $(OUT)/libbase.a
+
+build/bench/gen/%.bpf.o: tools/bench/%.bpf.c $(wildcard tools/bench/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -Itools/bench -c $< -o $@
+
+build/bench/gen/%.skel.h: build/bench/gen/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
+
+.PRECIOUS: build/bench/gen/%.bpf.o build/bench/gen/%.skel.h
+$(BENCH_OBJS): ALLFLAGS += -Ibuild/bench/gen
+$(BENCH_OBJS): | $(BENCH_SKELS)
+
+BENCH_LINK = $(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
+build/bench/generator: $(addprefix $(OUT)/tools/bench/,generator.o traffic.o tool.o)
+	$(BENCH_LINK)
+build/bench/sink: $(addprefix $(OUT)/tools/bench/,sink.o tool.o)
+	$(BENCH_LINK)
+build/bench/redirect: $(addprefix $(OUT)/tools/bench/,redirect.o tool.o)
+	$(BENCH_LINK)
+build/bench/invite_latency: $(addprefix $(OUT)/tools/bench/,invite_latency.o tool.o)
+	$(BENCH_LINK)
+build/bench/relay_driver: $(addprefix $(OUT)/tools/bench/,relay_driver.o relay.o tool.o) $(BENCH_DATAPLANE_LIBS)
+	$(BENCH_LINK)
+build/bench/program_cost: $(addprefix $(OUT)/tools/bench/,program_cost.o relay.o traffic.o tool.o) $(BENCH_DATAPLANE_LIBS)
+	$(BENCH_LINK)
+
+.PHONY: bench bench-build
+bench-build: $(BENCH_TOOLS) $(OUT)/viaductd
+#: make bench       measure, and compare with other ways: table and build/bench/results.json (root)
+bench: bench-build
+	tools/bench/bench

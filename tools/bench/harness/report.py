@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The table at the end: what was measured beside what is to be reached."""
+import os
+import platform
+from pathlib import Path
+
+from .sip import GOAL_RATE
+
+
+def machine():
+    """What the figures were measured on."""
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    models = [line.split(":", 1)[1].strip() for line in cpuinfo.splitlines()
+              if line.startswith("model name")]
+    return {"kernel": platform.release(), "cpus": os.cpu_count(),
+            "cpu": models[0] if models else platform.machine(),
+            "load_at_start": os.getloadavg()[0]}
+
+
+def mpps(value):
+    return f"{value / 1e6:.3f} Mpps"
+
+
+def ratio(value):
+    return f"{value:.2f}"
+
+
+def times(value):
+    return f"{value:.1f} x"
+
+
+def nanoseconds(value):
+    return f"{value:.1f} ns"
+
+
+def microseconds(value):
+    return f"{value:.0f} us"
+
+
+def whole(value):
+    return f"{value:.0f}"
+
+
+def kibibytes(value):
+    return f"{value / 1024:.1f} KiB"
+
+
+# What it is, where it stands in the results, how it is written, what it should reach.
+AT_LEAST, AT_MOST = "at least", "at most"
+ROWS = (
+    ("bare XDP redirect", "relay.bare_redirect_pps", mpps, None, None),
+    ("Viaduct, 1 stream", "relay.viaduct_pps.1", mpps, None, None),
+    ("Viaduct, 1000 streams", "relay.viaduct_pps.1000", mpps, None, None),
+    ("Viaduct, 20000 streams", "relay.viaduct_pps.20000", mpps, None, None),
+    ("kernel NAT (nftables)", "relay.nft_nat_pps", mpps, None, None),
+    ("rtpengine in user space", "relay.rtpengine_pps", mpps, None, None),
+    ("Viaduct to bare, 1 stream", "relay.ratio_to_bare.1", ratio, None, None),
+    ("Viaduct to bare, 1000 streams", "relay.ratio_to_bare.1000", ratio, AT_LEAST, 0.70),
+    ("Viaduct to bare, 20000 streams", "relay.ratio_to_bare.20000", ratio, AT_LEAST, 0.62),
+    ("added to bare, 1000 streams", "relay.viaduct_added_ns.1000", nanoseconds, None, None),
+    ("added to bare, 20000 streams", "relay.viaduct_added_ns.20000", nanoseconds, None, None),
+    ("Viaduct to kernel NAT", "relay.ratio_to_nft", times, AT_LEAST, 3.5),
+    ("Viaduct to rtpengine", "relay.ratio_to_rtpengine", times, AT_LEAST, 15),
+    ("packets lost below the knee", "relay.viaduct_lost_below_knee", whole, AT_MOST, 0),
+    ("packets miscounted by statistics", "relay.viaduct_miscounted", whole, AT_MOST, 0),
+    ("program, hit path", "program.hit_ns", nanoseconds, AT_MOST, 110),
+    ("program, hit path, 20000 streams", "program.hit_20000_ns", nanoseconds, None, None),
+    ("program, miss path", "program.miss_ns", nanoseconds, None, None),
+    ("calls a second", "sip.calls_per_second", whole, AT_LEAST, GOAL_RATE),
+    ("INVITE in to out, p50", "sip.invite_to_invite_p50_us", microseconds, None, None),
+    ("INVITE in to out, p99", "sip.invite_to_invite_p99_us", microseconds, AT_MOST, 2000),
+    (f"same, at half of {GOAL_RATE} calls/s, p99", "sip.invite_to_invite_at_half_goal.p99_us",
+     microseconds, None, None),
+    ("CPU a message, many calls to few", "sip.cpu_many_to_few", ratio, AT_MOST, 1.2),
+    ("memory a call", "memory.bytes_per_call", kibibytes, AT_MOST, 24 * 1024),
+)
+
+
+def find(results, path):
+    for step in path.split("."):
+        if not isinstance(results, dict) or step not in results:
+            return None
+        results = results[step]
+    return results
+
+
+def verdict(value, bound, target):
+    if bound is None:
+        return ""
+    return "reached" if (value >= target if bound == AT_LEAST else value <= target) else "MISSED"
+
+
+def table(results):
+    for label, path, form, bound, target in ROWS:
+        if path.split(".")[0] not in results:
+            continue
+        value = find(results, path)
+        written = "not measured" if value is None else form(value)
+        if results["quick"]:
+            bound = None  # too short to be judged by
+        goal = f"{bound} {form(target)}" if bound else ""
+        judged = verdict(value, bound, target) if value is not None else ""
+        yield f"  {label:<34} {written:>14}  {goal:<20} {judged}".rstrip()

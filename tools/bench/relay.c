@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "relay.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+#include "traffic.h"
+
+#define BPF_DIR         "/sys/fs/bpf"
+#define DSCP_EF         46
+#define PCMA_CLOCK_HZ   8000
+#define TELEPHONE_EVENT 101
+#define PORT_MAX        (TRAFFIC_PORT_MIN + 2 * TRAFFIC_STREAMS_MAX - 1)
+#define RESOLVE_MS      3000
+
+/* The handlers have one signature each; all of them count. */
+static void count_source(void *ctx, uint32_t cookie, const struct addr *source)
+{
+	(void)cookie, (void)source;
+	((struct relay *)ctx)->events++;
+}
+
+static void count_ssrc(void *ctx, uint32_t cookie, uint32_t ssrc)
+{
+	(void)cookie, (void)ssrc;
+	((struct relay *)ctx)->events++;
+}
+
+static void count_dtmf(void *ctx, uint32_t cookie, uint8_t event, uint16_t duration)
+{
+	(void)cookie, (void)event, (void)duration;
+	((struct relay *)ctx)->events++;
+}
+
+static void count_rtcp(
+	void *ctx, uint32_t cookie, const uint8_t *data, unsigned len, uint64_t time_ns)
+{
+	(void)cookie, (void)data, (void)len, (void)time_ns;
+	((struct relay *)ctx)->events++;
+}
+
+static struct addr address(const char *text, unsigned port)
+{
+	struct addr a;
+
+	if (addr_parse(&a, text, port))
+		tool_fail(0, "'%s' is not an address", text);
+	return a;
+}
+
+static void side_fill(struct side_config *side, char *device, const char *text)
+{
+	side->device = device;
+	side->address[0].local = side->address[0].advertised = address(text, 0);
+	side->address_count = 1;
+	side->media_port_min = TRAFFIC_PORT_MIN;
+	side->media_port_max = PORT_MAX;
+	side->dscp = DSCP_EF;
+}
+
+static void config_fill(struct config *c, char *internal_device, char *external_device)
+{
+	static char bpf_dir[] = BPF_DIR, user[] = "", instance[32];
+
+	snprintf(instance, sizeof(instance), "bench-%d", getpid());
+	memset(c, 0, sizeof(*c));
+	c->refs = 1;
+	side_fill(&c->side[SIDE_INTERNAL], internal_device, TRAFFIC_INTERNAL_ADDRESS);
+	side_fill(&c->side[SIDE_EXTERNAL], external_device, TRAFFIC_EXTERNAL_ADDRESS);
+	c->bpf_dir = bpf_dir;
+	c->instance = instance;
+	c->user = user;
+}
+
+static void flow_add(struct relay *r, unsigned stream)
+{
+	unsigned port = TRAFFIC_PORT_MIN + 2 * stream;
+	struct dataplane_flow spec = {
+		.in_side = SIDE_INTERNAL,
+		.out_side = SIDE_EXTERNAL,
+		.local = address(TRAFFIC_INTERNAL_ADDRESS, port),
+		.remote = address(TRAFFIC_SOURCE_ADDRESS, port),
+		.out_local = address(TRAFFIC_EXTERNAL_ADDRESS, port),
+		.out_remote = address(TRAFFIC_DESTINATION_ADDRESS, port),
+		.dscp = DSCP_EF,
+		.clock_rate = PCMA_CLOCK_HZ,
+		.te_pt = TELEPHONE_EVENT,
+		.cookie = stream + 1,
+	};
+	int err = dataplane_flow_add(r->dataplane, &spec, &r->flow[stream]);
+
+	if (err)
+		tool_fail(err, "cannot add flow %u", stream);
+}
+
+static void wait_resolved(struct relay *r)
+{
+	uint64_t until = tool_now_ns() + RESOLVE_MS * 1000000ull;
+	struct dataplane_path path;
+
+	for (;;) {
+		if (!dataplane_flow_path(r->dataplane, r->flow[0], &path) && path.resolved)
+			return;
+		if (tool_now_ns() > until)
+			tool_fail(0, "the flows' next hop is not resolved: %s",
+				path.why ? path.why : "no path");
+		loop_once(r->loop, 10);
+	}
+}
+
+void relay_open(struct relay *r, char *internal_device, char *external_device, unsigned streams)
+{
+	struct dataplane_handlers handlers = {
+		.ctx = r,
+		.first_packet = count_source,
+		.latched = count_source,
+		.ssrc_changed = count_ssrc,
+		.dtmf = count_dtmf,
+		.rtcp = count_rtcp,
+	};
+	int err;
+
+	memset(r, 0, sizeof(*r));
+	config_fill(&r->config, internal_device, external_device);
+	r->streams = streams;
+	r->flow = calloc(streams, sizeof(*r->flow));
+	if (!r->flow)
+		tool_fail(-ENOMEM, "flows");
+	err = loop_new(&r->loop);
+	if (err)
+		tool_fail(err, "event loop");
+	err = dataplane_open(&r->dataplane, DATAPLANE_XDP, &r->config, streams, r->loop, &handlers);
+	if (err)
+		tool_fail(err, "cannot open the data plane");
+	for (unsigned i = 0; i < streams; i++)
+		flow_add(r, i);
+	wait_resolved(r);
+}
+
+void relay_close(struct relay *r)
+{
+	dataplane_close(r->dataplane);
+	loop_free(r->loop);
+	free(r->flow);
+}
