@@ -52,26 +52,38 @@ static __always_inline __u16 checksum_udp_finish(__u64 sum)
 	return check ? check : 0xffff;
 }
 
-/* The folded sum over a UDP payload at offset in the frame, or -1 where that is not all there. In
- * chunks, so that the verifier has few ways out of the loop to follow. Not static, as the functions
- * of event.h. */
-__noinline int checksum_payload(struct xdp_md *ctx, __u32 offset, __u32 len)
+static __always_inline __u64 checksum_chunk(const __u32 *chunk)
 {
-	__u32 chunk[CHECKSUM_CHUNK_BYTES / sizeof(__u32)];
 	__u64 sum = 0;
 
-	for (int i = 0; i < CHECKSUM_UDP_BYTES_MAX / CHECKSUM_CHUNK_BYTES && len; i++) {
-		__u32 take = len < sizeof(chunk) ? len : sizeof(chunk);
+	for (unsigned int i = 0; i < CHECKSUM_CHUNK_BYTES / sizeof(*chunk); i++)
+		sum += chunk[i];
+	return sum;
+}
 
-		__builtin_memset(chunk, 0, sizeof(chunk));
-		if (bpf_xdp_load_bytes(ctx, offset, chunk, take))
+/* The folded sum over a UDP payload at offset in the frame, or -1 where that is not all there. In
+ * whole chunks and a rest, so that the verifier has few ways to follow. Not static, as the
+ * functions of event.h. */
+__noinline int checksum_payload(struct xdp_md *ctx, __u32 offset, __u32 len)
+{
+	__u32 chunk[CHECKSUM_CHUNK_BYTES / sizeof(__u32)] = {};
+	__u64 sum = 0;
+
+	for (int i = 0; i < CHECKSUM_UDP_BYTES_MAX / CHECKSUM_CHUNK_BYTES; i++) {
+		if (len < sizeof(chunk))
+			break;
+		if (bpf_xdp_load_bytes(ctx, offset, chunk, sizeof(chunk)))
 			return -1;
-		for (unsigned int j = 0; j < sizeof(chunk) / sizeof(chunk[0]); j++)
-			sum += chunk[j];
-		offset += take;
-		len -= take;
+		sum += checksum_chunk(chunk);
+		offset += sizeof(chunk);
+		len -= sizeof(chunk);
 	}
-	return len ? -1 : checksum_fold(sum);
+	if (len >= sizeof(chunk))
+		return -1;
+	__builtin_memset(chunk, 0, sizeof(chunk));
+	if (len && bpf_xdp_load_bytes(ctx, offset, chunk, len))
+		return -1;
+	return checksum_fold(sum + checksum_chunk(chunk));
 }
 
 #endif

@@ -30,6 +30,16 @@ static __always_inline __u32 header_bytes(bool v6)
 	return v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 }
 
+static __always_inline bool ipv4_checksum_holds(const struct iphdr *ip)
+{
+	const __u32 *words = (const __u32 *)ip;
+	__u64 sum = 0;
+
+	for (int i = 0; i < IPV4_HEADER_WORDS; i++)
+		sum += words[i];
+	return checksum_fold(sum) == 0xffff;
+}
+
 /* RFC 8200 8.1: over IPv6 a checksum must be there; made from nothing where IPv4 had none. */
 static __always_inline __u32 rewrite_make_checksum(
 	struct xdp_md *ctx, const struct packet *p, const struct vd_flow *out, struct rewrite *r)
@@ -70,6 +80,9 @@ static __always_inline __u32 rewrite_plan(struct xdp_md *ctx, const struct packe
 		return VD_DROP_MTU;
 	if (unlikely(r->rtp))
 		r->marker_pt = rtp_map_pt(flow, rtp_header(p)->marker_pt);
+	/* IPv4's header checksum ends here: what it would have told must be told now. */
+	if (r->v6 && !p->v6 && !ipv4_checksum_holds(p->ip4))
+		return VD_DROP_MALFORMED;
 	if (unlikely(!p->udp->check)) {
 		r->udp_check = 0;
 		return r->v6 ? rewrite_make_checksum(ctx, p, out, r) : VD_CONTINUE;

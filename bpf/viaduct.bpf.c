@@ -43,7 +43,10 @@
  *   from here on it is received, and in the stream's statistics:
  *     the other leg takes nothing now                           drop  DROP_HELD
  *     the next hop is not resolved                              drop  DROP_NO_NEIGHBOUR
- *     too long for the egress device                            drop  DROP_MTU
+ *     too long for the egress device (or, from IPv4 without a
+ *       checksum to IPv6, longer than 9216 bytes)               drop  DROP_MTU
+ *     IPv4 header checksum wrong, and leaving as IPv6 (to
+ *       IPv4 it travels on, as wrong as it came)                drop  DROP_MALFORMED
  *     no headroom to grow into                                  drop  DROP_ADJUST
  *     the next hop's device is not in vd_devices                drop  DROP_REDIRECT
  *     else                                                      sent  FORWARDED

@@ -41,6 +41,8 @@ int exchange_send_ack(struct exchange *x, osip_message_t *ack)
 	free(x->ack);
 	x->ack = NULL;
 	sip_send_ack(x->call->calls->sip, &x->client_dest, out, &x->ack, &x->ack_len);
+	if (answer_due && !ret)
+		exchange_note_hold(x->call);
 	return ret;
 }
 

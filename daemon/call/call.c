@@ -143,8 +143,15 @@ struct pair *pair_new(struct call *call)
 {
 	struct pair *pair;
 
-	if (call->pair_count >= CALL_PAIRS_MAX)
-		return NULL;
+	if (call->pair_count >= CALL_PAIRS_MAX) {
+		DL_FOREACH (call->pairs, pair) {
+			if (pair->retired && !pair->refused)
+				break;
+		}
+		if (!pair)
+			return NULL;
+		pair_free(pair);
+	}
 	pair = calloc(1, sizeof(*pair));
 	if (!pair)
 		return NULL;
@@ -154,27 +161,37 @@ struct pair *pair_new(struct call *call)
 	return pair;
 }
 
+void pair_retire(struct pair *pair)
+{
+	pair->retired = true;
+	free(pair->early_answer);
+	pair->early_answer = NULL;
+	if (!pair->has_dialog_a)
+		return;
+	pair->has_dialog_a = false;
+	tag_del(pair->call->calls, &pair->tag_a);
+	dialog_clear(&pair->leg[LEG_A]);
+}
+
 void pair_free(struct pair *pair)
 {
 	struct call *call = pair->call;
 
+	pair_retire(pair);
 	DL_DELETE(call->pairs, pair);
 	call->pair_count--;
-	if (pair->has_dialog_a) {
-		tag_del(call->calls, &pair->tag_a);
-		dialog_clear(&pair->leg[LEG_A]);
-	}
 	dialog_clear(&pair->leg[LEG_B]);
-	free(pair->early_answer);
 	free(pair);
 }
 
-struct pair *pair_by_remote_tag(struct call *call, const char *remote_tag)
+struct pair *pair_by_tags(struct call *call, const char *local_tag, const char *remote_tag)
 {
 	struct pair *pair;
 
 	DL_FOREACH (call->pairs, pair) {
-		if (strcmp(pair->leg[LEG_B].remote_tag, remote_tag) == 0)
+		const struct dialog *d = &pair->leg[LEG_B];
+
+		if (strcmp(d->local_tag, local_tag) == 0 && strcmp(d->remote_tag, remote_tag) == 0)
 			return pair;
 	}
 	return NULL;
@@ -264,21 +281,22 @@ void call_uncount(struct call *call)
 	count_peer(call, LEG_B, -1);
 }
 
-/* Counts anew for the configuration that is now in force. */
-static int count_peers(struct calls *calls)
+static unsigned *peer_counts_new(const struct config *cfg)
 {
-	unsigned *counts = calloc(calls->cfg->peer_count + 1, sizeof(unsigned));
+	return calloc(cfg->peer_count + 1, sizeof(unsigned));
+}
+
+/* Counts anew into counts, for the configuration that is now in force. */
+static void count_peers(struct calls *calls, unsigned *counts)
+{
 	struct call *call;
 
-	if (!counts)
-		return -ENOMEM;
 	free(calls->peer_live);
 	calls->peer_live = counts;
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id) {
 		for (enum leg leg = LEG_A; call->counted && leg <= LEG_B; leg++)
 			count_peer(call, leg, 1);
 	}
-	return 0;
 }
 
 /* ---- calls ---- */
@@ -444,8 +462,9 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	calls->cfg = config_ref(cfg);
 	calls->event = event;
 	calls->event_ctx = event_ctx;
-	ret = count_peers(calls);
-	if (ret)
+	ret = -ENOMEM;
+	calls->peer_live = peer_counts_new(cfg);
+	if (!calls->peer_live)
 		goto fail;
 	ret = media_new(&calls->media, loop, cfg, engine, &media_handlers);
 	if (ret)
@@ -521,22 +540,30 @@ static void move_dialogs(struct calls *calls)
 int calls_reload(struct calls *calls, struct config *cfg, FILE *errors)
 {
 	int ret = config_check_reload(calls->cfg, cfg, errors);
+	unsigned *counts;
 
 	if (ret)
 		return ret;
+	counts = peer_counts_new(cfg);
+	if (!counts)
+		return -ENOMEM;
 	ret = sip_reload(calls->sip, cfg, errors);
 	if (ret)
-		return ret;
+		goto fail;
 	ret = media_reload(calls->media, cfg);
 	if (ret) {
 		fprintf(errors, "%s: media: %s\n", cfg->file, strerror(-ret));
 		sip_reload(calls->sip, calls->cfg, errors);
-		return ret;
+		goto fail;
 	}
 	config_unref(calls->cfg);
 	calls->cfg = config_ref(cfg);
 	move_dialogs(calls);
-	return count_peers(calls);
+	count_peers(calls, counts);
+	return 0;
+fail:
+	free(counts);
+	return ret;
 }
 
 const struct config *calls_config(const struct calls *calls)

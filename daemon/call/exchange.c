@@ -65,14 +65,43 @@ int exchange_carry_body(
 	else
 		ret = media_answer(
 			x->call->media, from, sdp->body, sdp->length, final, &text, &len);
-	if (ret == 0) {
-		ret = carry_bodies(msg, out, text, len);
-		free(text);
-	}
+	if (ret)
+		return ret;
+	ret = carry_bodies(msg, out, text, len);
+	free(text);
+	if (ret && sdp_is_offer(x, msg))
+		media_offer_failed(x->call->media);
 	return ret;
 }
 
-static void note_hold(struct call *call)
+void exchange_keep_early_answer(struct pair *pair, const osip_message_t *resp)
+{
+	const osip_body_t *sdp = carry_find_sdp(resp);
+	char *copy = sdp ? strndup(sdp->body, sdp->length) : NULL;
+
+	if (!copy)
+		return;
+	free(pair->early_answer);
+	pair->early_answer = copy;
+	pair->early_answer_len = strlen(copy);
+}
+
+/* The early answer is the last word on the pending offer. */
+static int conclude_answer(struct exchange *x, const struct pair *pair)
+{
+	char *text = NULL;
+	size_t len;
+	int ret;
+
+	if (!pair->early_answer)
+		return -EINVAL;
+	ret = media_answer(x->call->media, OTHER_LEG(x->from), pair->early_answer,
+		pair->early_answer_len, true, &text, &len);
+	free(text);
+	return ret;
+}
+
+void exchange_note_hold(struct call *call)
 {
 	struct media_stream_info info;
 
@@ -90,6 +119,7 @@ int exchange_respond(
 {
 	const char *phrase = code == resp->status_code ? resp->reason_phrase : NULL;
 	const char *rseq = header_value(resp, "RSeq");
+	bool is_update = strcmp(sip_server_request(x->server)->sip_method, "UPDATE") == 0;
 	osip_message_t *out = NULL;
 	int ret;
 
@@ -99,7 +129,8 @@ int exchange_respond(
 	ret = carry_headers(resp, out);
 	if (!ret && code < 300)
 		ret = exchange_carry_body(x, resp, OTHER_LEG(x->from), final, out);
-	if (!ret && code < 300 && x->is_invite) {
+	/* RFC 3261 20 and RFC 3311 6: where a target is refreshed. */
+	if (!ret && code < 300 && (x->is_invite || is_update)) {
 		ret = sip_set_contact(out, x->call->calls->sip, sip_server_listener(x->server));
 		if (!ret && osip_message_set_header(out, "Allow", CALL_ALLOW))
 			ret = -ENOMEM;
@@ -135,17 +166,49 @@ bool exchange_is_pending_invite(const struct exchange *x)
 int exchange_accept(struct exchange *x, osip_message_t *resp)
 {
 	const struct dialog *asking = &x->pair->leg[x->from];
-	int ret;
+	int ret = 0;
 
 	x->accepted = true;
 	x->ack_waits = x->sdp == SDP_DELAYED && carry_find_sdp(resp);
-	ret = exchange_respond(x, resp, resp->status_code, asking->local_tag, true);
+	/* Where the 2xx itself has no SDP, the answer was in a reliable provisional response. */
+	if (x->sdp == SDP_OFFERED && !carry_find_sdp(resp))
+		ret = conclude_answer(x, x->pair);
+	if (!ret)
+		ret = exchange_respond(x, resp, resp->status_code, asking->local_tag, true);
 	if (ret)
 		x->ack_waits = false;
 	if (!x->ack_waits)
 		exchange_send_ack(x, NULL);
 	if (!ret && x->call->state == CALL_ANSWERED)
-		note_hold(x->call);
+		exchange_note_hold(x->call);
+	return ret;
+}
+
+/* RFC 3261 14.1, RFC 5057 5: the leg that says so knows the dialog no more. An early dialog is one
+ * of several perhaps, and the INVITE's own final response is still to come. */
+static void end_if_gone(struct call *call, int leg, int code)
+{
+	if (call->state == CALL_ANSWERED &&
+		(code == SIP_CALL_TRANSACTION_DOES_NOT_EXIST || code == SIP_REQUEST_TIME_OUT))
+		call_end(call, leg, NULL, "dialog gone");
+}
+
+/* A 2xx to a request within the dialog. 0 or -errno: nothing was passed on. */
+static int accept_in_dialog(struct exchange *x, osip_message_t *resp)
+{
+	struct dialog *asking = &x->pair->leg[x->from];
+	int ret;
+
+	dialog_refresh_target(&x->pair->leg[OTHER_LEG(x->from)], resp);
+	if (x->is_invite)
+		ret = exchange_accept(x, resp);
+	else if (x->sdp == SDP_OFFERED && !carry_find_sdp(resp))
+		ret = -EINVAL; /* RFC 3311 5.2: the answer has to be here */
+	else
+		ret = exchange_respond(x, resp, resp->status_code, asking->local_tag, true);
+	/* RFC 6141 4: what the asking leg changed holds once it is accepted. */
+	if (!ret)
+		dialog_refresh_target(asking, sip_server_request(x->server));
 	return ret;
 }
 
@@ -169,17 +232,15 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 		return;
 	}
 	if (code < 200) {
-		if (x->is_invite)
-			exchange_respond(x, resp, code, x->pair->leg[x->from].local_tag, false);
+		if (!x->is_invite)
+			return;
+		if (x->sdp == SDP_OFFERED)
+			exchange_keep_early_answer(x->pair, resp);
+		exchange_respond(x, resp, code, x->pair->leg[x->from].local_tag, false);
 		return;
 	}
 	if (!refused) {
-		dialog_refresh_target(&x->pair->leg[OTHER_LEG(x->from)], resp);
-		if (x->is_invite)
-			ret = exchange_accept(x, resp);
-		else
-			ret = exchange_respond(
-				x, resp, code, x->pair->leg[x->from].local_tag, true);
+		ret = accept_in_dialog(x, resp);
 	} else {
 		if (x->sdp == SDP_OFFERED)
 			media_offer_failed(call->media);
@@ -192,15 +253,19 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 		exchange_refuse(x,
 			ret == -ENOSPC ? SIP_SERVICE_UNAVAILABLE : SIP_NOT_ACCEPTABLE_HERE, NULL,
 			NULL);
+		/* RFC 3261 13.2.2.4: an offer that the ACK could not answer. */
+		if (x->accepted && x->sdp == SDP_DELAYED) {
+			call_end(call, LEG_NONE, "SIP;cause=488;text=\"Unusable SDP\"",
+				"unusable offer in a 2xx");
+			return;
+		}
 	} else if (!x->is_invite || refused) {
 		sip_server_abandon(x->server);
 		x->server = NULL;
 		if (!x->is_invite && !refused && x->sdp != SDP_NONE)
-			note_hold(call);
+			exchange_note_hold(call);
 	}
-	/* RFC 3261 12.2.1.2: the dialog is no more. */
-	if (code == SIP_CALL_TRANSACTION_DOES_NOT_EXIST || code == SIP_REQUEST_TIME_OUT)
-		call_end(call, OTHER_LEG(x->from), NULL, "dialog gone");
+	end_if_gone(call, OTHER_LEG(x->from), code);
 }
 
 static void request_failed(void *owner, struct sip_client *txn, int error)
@@ -210,15 +275,16 @@ static void request_failed(void *owner, struct sip_client *txn, int error)
 
 	sip_client_abandon(txn);
 	x->client = NULL;
-	if (call->state == CALL_ENDING) {
-		exchange_release_if_done(x);
-		return;
-	}
-	if (x->sdp == SDP_OFFERED && x->server)
+	if (call->media && x->sdp == SDP_OFFERED && x->server)
 		media_offer_failed(call->media);
 	exchange_refuse(x, error == -ETIMEDOUT ? SIP_REQUEST_TIME_OUT : SIP_SERVICE_UNAVAILABLE,
 		NULL, NULL);
-	call_end(call, LEG_NONE, "SIP;cause=408;text=\"Request timeout\"", "no answer in dialog");
+	/* RFC 3261 12.2.1.2 and 8.1.3.1: no answer ends the dialog, a broken transport does not. */
+	if (error == -ETIMEDOUT && call->state == CALL_ANSWERED)
+		call_end(call, LEG_NONE, "SIP;cause=408;text=\"Request timeout\"",
+			"no answer in dialog");
+	else
+		exchange_release_if_done(x);
 }
 
 static void client_gone(void *owner, struct sip_client *txn)
@@ -248,15 +314,12 @@ static void cancelled(void *owner, struct sip_server *txn, osip_message_t *cance
 	}
 }
 
-static void not_acked(void *owner, struct sip_server *txn)
+/* No ACK will come for the 2xx of x. */
+static void give_up_ack(struct exchange *x)
 {
-	struct exchange *x = owner;
 	struct call *call = x->call;
 
-	(void)txn;
 	call->calls->counters.not_acked++;
-	sip_server_abandon(x->server);
-	x->server = NULL;
 	if (call->state == CALL_ENDING) {
 		if (x->bye_after_ack)
 			dialog_bye(call, &x->pair->leg[x->from], NULL);
@@ -268,13 +331,34 @@ static void not_acked(void *owner, struct sip_server *txn)
 	}
 }
 
-static void server_gone(void *owner, struct sip_server *txn)
+static void not_acked(void *owner, struct sip_server *txn)
 {
 	struct exchange *x = owner;
 
+	sip_server_abandon(txn);
+	x->server = NULL;
+	give_up_ack(x);
+}
+
+/* Before we were done with it: its listener was closed. Nobody can be answered any more. */
+static void server_gone(void *owner, struct sip_server *txn)
+{
+	struct exchange *x = owner;
+	struct rejection why = {.code = SIP_SERVICE_UNAVAILABLE};
+
 	(void)txn;
 	x->server = NULL;
-	exchange_release_if_done(x);
+	if (x->accepted) {
+		give_up_ack(x);
+	} else if (x->is_initial) {
+		invite_reject(x->call, &why);
+	} else {
+		if (x->call->media && x->sdp == SDP_OFFERED)
+			media_offer_failed(x->call->media);
+		if (x->client && x->is_invite)
+			sip_client_cancel(x->client, NULL);
+		exchange_release_if_done(x);
+	}
 }
 
 const struct sip_server_handlers exchange_server_handlers = {
@@ -296,7 +380,7 @@ struct pair *pair_of_message(
 	if (!tag)
 		return NULL;
 	*leg = tag->leg;
-	pair = tag->leg == LEG_A ? tag->pair : pair_by_remote_tag(tag->call, from_tag);
+	pair = tag->leg == LEG_A ? tag->pair : pair_by_tags(tag->call, to_tag, from_tag);
 	/* A branch of a fork that was too late is no dialog to carry anything in. */
 	if (!pair || !pair->has_dialog_a || (pair->call->answered && pair->call->answered != pair))
 		return NULL;
@@ -318,30 +402,34 @@ static int check_glare(struct call *call, enum leg leg, bool is_invite, bool has
 	const struct exchange *x;
 
 	DL_FOREACH (call->exchanges, x) {
-		bool open_offer = x->sdp == SDP_OFFERED && x->server && !x->accepted;
+		bool delayed = x->sdp == SDP_DELAYED && media_offer_pending(call->media);
+		bool open_offer =
+			x->server && (delayed || (x->sdp == SDP_OFFERED && !x->accepted));
+		enum leg first = x->from;
 
-		if (!(is_invite && exchange_is_pending_invite(x)) &&
-			!((is_invite || has_offer) && open_offer))
-			continue;
-		return x->from == leg ? SIP_INTERNAL_SERVER_ERROR : SIP_REQUEST_PENDING;
+		if (!(is_invite && exchange_is_pending_invite(x))) {
+			if (!(is_invite || has_offer) || !open_offer)
+				continue;
+			first = delayed ? OTHER_LEG(x->from) : x->from;
+		}
+		return first == leg ? SIP_INTERNAL_SERVER_ERROR : SIP_REQUEST_PENDING;
 	}
 	return 0;
 }
 
-/* Early on, an offer may follow an answer that came in a reliable provisional response (RFC 3311
- * 5.1): that answer is then the last word on the INVITE's offer. */
+/* Before the 2xx, an offer may follow an answer that came in a reliable provisional response (RFC
+ * 3262 5, RFC 3311 5.1): that answer is then the last word on the INVITE's offer. */
 static void conclude_early_answer(struct call *call, struct pair *pair)
 {
-	struct exchange *x = call->initial;
-	char *text = NULL;
-	size_t len;
+	struct exchange *x;
 
-	if (!x || x->accepted || x->sdp != SDP_OFFERED || !pair->early_answer)
+	if (!pair->early_answer)
 		return;
-	if (media_answer(call->media, LEG_B, pair->early_answer, pair->early_answer_len, true,
-		    &text, &len) == 0)
-		free(text);
-	x->sdp = SDP_DONE;
+	DL_FOREACH (call->exchanges, x) {
+		if (x->is_invite && x->server && !x->accepted && x->sdp == SDP_OFFERED &&
+			(x->is_initial || x->pair == pair) && conclude_answer(x, pair) == 0)
+			x->sdp = SDP_DONE;
+	}
 }
 
 /* RAck names the INVITE by its CSeq, which differs on the other leg (RFC 3262 7.2). */
@@ -364,19 +452,31 @@ static int map_rack(struct call *call, enum leg leg, const osip_message_t *req, 
 	return -ENOENT;
 }
 
-/* What SDP in a PRACK is: the answer to an offer in the provisional response, or an offer anew. */
-static enum exchange_sdp prack_sdp(struct call *call, enum leg leg, bool has_sdp)
+/* The INVITE of that leg whose offer, come in a reliable provisional response, waits for its answer
+ * in a PRACK (RFC 3262 5). */
+static struct exchange *delayed_invite(struct call *call, enum leg leg)
 {
 	struct exchange *x;
 
-	if (!has_sdp)
-		return SDP_NONE;
 	DL_FOREACH (call->exchanges, x) {
-		if (x->is_invite && x->from == leg && x->sdp == SDP_DELAYED) {
-			x->sdp = SDP_DONE;
-			return SDP_NONE;
-		}
+		if (x->is_invite && x->from == leg && x->sdp == SDP_DELAYED && x->server)
+			break;
 	}
+	return x;
+}
+
+/* What the SDP in a request is. In a PRACK: the answer to an offer in the provisional response, or
+ * an offer anew. */
+static enum exchange_sdp request_sdp(struct call *call, enum leg leg, const osip_message_t *req)
+{
+	bool has_sdp = carry_find_sdp(req) != NULL;
+
+	if (MSG_IS_INVITE(req))
+		return has_sdp ? SDP_OFFERED : SDP_DELAYED;
+	if (!has_sdp || MSG_IS_INFO(req))
+		return SDP_NONE;
+	if (strcmp(req->sip_method, "PRACK") == 0 && delayed_invite(call, leg))
+		return SDP_NONE;
 	return SDP_OFFERED;
 }
 
@@ -398,20 +498,21 @@ static void carry_request(
 {
 	struct call *call = pair->call;
 	struct dialog *to = &pair->leg[OTHER_LEG(leg)];
-	bool is_invite = MSG_IS_INVITE(req), has_sdp = carry_find_sdp(req) != NULL;
+	bool is_invite = MSG_IS_INVITE(req);
 	bool is_prack = strcmp(req->sip_method, "PRACK") == 0;
 	bool is_update = strcmp(req->sip_method, "UPDATE") == 0;
+	enum exchange_sdp sdp = request_sdp(call, leg, req);
 	osip_message_t *out = NULL;
-	struct exchange *x;
+	struct exchange *x, *delayed = is_prack ? delayed_invite(call, leg) : NULL;
 	int ret, code;
 
 	if (is_invite && call->state != CALL_ANSWERED) {
 		refuse_glare(txn, leg == LEG_A ? SIP_INTERNAL_SERVER_ERROR : SIP_REQUEST_PENDING);
 		return;
 	}
-	if (is_update && has_sdp && call->state != CALL_ANSWERED)
+	if (!is_invite && sdp == SDP_OFFERED)
 		conclude_early_answer(call, pair);
-	code = is_invite || is_update ? check_glare(call, leg, is_invite, has_sdp) : 0;
+	code = check_glare(call, leg, is_invite, sdp == SDP_OFFERED);
 	if (code) {
 		refuse_glare(txn, code);
 		return;
@@ -425,15 +526,12 @@ static void carry_request(
 	x->pair = pair;
 	x->server = txn;
 	x->is_invite = is_invite;
-	if (is_invite)
-		x->sdp = has_sdp ? SDP_OFFERED : SDP_DELAYED;
-	else if (is_update)
-		x->sdp = has_sdp ? SDP_OFFERED : SDP_NONE;
-	else if (is_prack)
-		x->sdp = prack_sdp(call, leg, has_sdp);
+	x->sdp = sdp;
 	sip_server_set_owner(txn, x, &exchange_server_handlers);
-	if (is_invite || is_update)
-		dialog_refresh_target(&pair->leg[leg], req);
+	if (is_invite) {
+		free(pair->early_answer);
+		pair->early_answer = NULL;
+	}
 
 	ret = dialog_request(to, call->calls->sip, req->sip_method, &out);
 	if (!ret)
@@ -470,6 +568,8 @@ static void carry_request(
 			media_offer_failed(call->media);
 		exchange_refuse(x, SIP_SERVICE_UNAVAILABLE, NULL, NULL);
 		exchange_free(x);
+	} else if (delayed && carry_find_sdp(req)) {
+		delayed->sdp = SDP_DONE;
 	}
 }
 

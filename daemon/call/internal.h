@@ -41,8 +41,10 @@ struct pair {
 	struct call *call;
 	struct dialog leg[2];
 	bool has_dialog_a; /* leg[LEG_A] is initialised: leg[LEG_B] always is */
+	bool retired;      /* lost the race, or of an earlier attempt: kept for a late 2xx alone */
+	bool refused;      /* a 2xx of it was answered with BYE */
 	struct tag tag_a;
-	char *early_answer; /* SDP of the last 1xx from B with one; NULL = none */
+	char *early_answer; /* SDP answer of the pending INVITE's last 1xx with one; NULL = none */
 	size_t early_answer_len;
 	struct pair *prev, *next;
 };
@@ -93,7 +95,6 @@ struct call {
 	struct pair *pairs;
 	unsigned pair_count;
 	struct pair *answered; /* the pair that won */
-	bool progressed;       /* the present attempt has sent a provisional response */
 	struct tag tag_b;      /* of the present attempt's INVITE */
 	bool tag_b_added;
 	int last_error;                  /* code of the last attempt that failed */
@@ -144,7 +145,10 @@ void call_event(struct call *call, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 struct pair *pair_new(struct call *call);
 void pair_free(struct pair *pair);
-struct pair *pair_by_remote_tag(struct call *call, const char *remote_tag);
+/* Leg A's dialog ends; leg B's numbers stay, should a 2xx of it still come. */
+void pair_retire(struct pair *pair);
+/* By the tags of leg B's dialog: two attempts may meet the same remote tag. */
+struct pair *pair_by_tags(struct call *call, const char *local_tag, const char *remote_tag);
 int tag_add(struct calls *calls, struct tag *tag);
 void tag_del(struct calls *calls, struct tag *tag);
 int merge_key_add(struct call *call, const osip_message_t *invite);
@@ -186,6 +190,8 @@ int exchange_respond(
 	struct exchange *x, osip_message_t *resp, int code, const char *local_tag, bool final);
 /* Answers x's request with a bare final response, and forgets the transaction. */
 void exchange_refuse(struct exchange *x, int code, const char *header, const char *value);
+/* Keeps the SDP answer of a provisional response, should the 2xx have none. */
+void exchange_keep_early_answer(struct pair *pair, const osip_message_t *resp);
 /* A 2xx to INVITE from the other leg (x->pair is its dialog): goes to the leg that asked, and is
  * ACKed, now or (delayed offer) when the asking leg has done so. 0 or -errno: the 2xx was ACKed,
  * and nothing was passed on. */
@@ -199,6 +205,8 @@ bool exchange_is_pending_invite(const struct exchange *x);
  * from: the leg that msg came from. 0 or -errno as media_offer and media_answer. */
 int exchange_carry_body(
 	struct exchange *x, osip_message_t *msg, enum leg from, bool final, osip_message_t *out);
+/* Tells the events where media was put on hold or taken off. */
+void exchange_note_hold(struct call *call);
 /* The response code that says an error of the media room. */
 int media_error_code(int error);
 /* The code that an error response of one leg becomes on the other. */

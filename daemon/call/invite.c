@@ -201,8 +201,12 @@ static struct pair *pair_for_response(
 	struct exchange *x, struct sip_client *txn, osip_message_t *resp)
 {
 	struct call *call = x->call;
-	struct pair *pair = pair_by_remote_tag(call, sip_tag(resp->to));
+	osip_message_t *invite = sip_client_request(txn);
+	struct pair *pair;
 
+	if (!invite)
+		return NULL;
+	pair = pair_by_tags(call, sip_tag(invite->from), sip_tag(resp->to));
 	if (pair) {
 		dialog_take_response(&pair->leg[LEG_B], resp);
 		return pair;
@@ -210,12 +214,12 @@ static struct pair *pair_for_response(
 	pair = pair_new(call);
 	if (!pair)
 		return NULL;
-	if (dialog_init_uac(&pair->leg[LEG_B], sip_client_request(txn), resp,
-		    x->client_dest.listener, x->client_peer)) {
+	if (dialog_init_uac(&pair->leg[LEG_B], invite, resp, x->client_dest.listener,
+		    x->client_peer)) {
 		pair_free(pair);
 		return NULL;
 	}
-	if (!x->server)
+	if (!x->server || x->accepted)
 		return pair;
 	token_make(pair->tag_a.text, DIALOG_TAG_LEN);
 	if (dialog_init_uas(&pair->leg[LEG_A], x->server, pair->tag_a.text)) {
@@ -234,16 +238,36 @@ static struct pair *pair_for_response(
 	return pair;
 }
 
-static void keep_early_answer(struct pair *pair, const osip_message_t *resp)
+/* All dialogs of the call but one end for leg A, with what is under way in them. */
+static void retire_other_pairs(struct call *call, const struct pair *keep)
 {
-	const osip_body_t *sdp = carry_find_sdp(resp);
-	char *copy = sdp ? strndup(sdp->body, sdp->length) : NULL;
+	struct pair *pair;
 
-	if (!copy)
-		return;
-	free(pair->early_answer);
-	pair->early_answer = copy;
-	pair->early_answer_len = sdp->length;
+	DL_FOREACH (call->pairs, pair) {
+		struct exchange *x, *next;
+
+		if (pair == keep || pair->retired)
+			continue;
+		DL_FOREACH_SAFE (call->exchanges, x, next) {
+			if (x->pair != pair)
+				continue;
+			exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);
+			exchange_free(x);
+		}
+		pair_retire(pair);
+	}
+}
+
+/* A 2xx has its dialog even where early ones have taken every place. */
+static struct pair *pair_for_2xx(struct exchange *x, struct sip_client *txn, osip_message_t *resp)
+{
+	struct pair *pair = pair_for_response(x, txn, resp);
+
+	if (!pair) {
+		retire_other_pairs(x->call, x->call->answered);
+		pair = pair_for_response(x, txn, resp);
+	}
+	return pair;
 }
 
 static void provisional(struct exchange *x, struct sip_client *txn, osip_message_t *resp)
@@ -252,7 +276,6 @@ static void provisional(struct exchange *x, struct sip_client *txn, osip_message
 	struct pair *pair;
 	int ret;
 
-	call->progressed = true;
 	/* RFC 3261 16.6 timer C, started anew by each. */
 	loop_timer_start(call->calls->loop, &call->attempt_timer,
 		(uint64_t)call->cfg->ring_timeout_s * 1000);
@@ -262,7 +285,7 @@ static void provisional(struct exchange *x, struct sip_client *txn, osip_message
 	if (!pair)
 		return;
 	if (x->sdp == SDP_OFFERED)
-		keep_early_answer(pair, resp);
+		exchange_keep_early_answer(pair, resp);
 	ret = exchange_respond(x, resp, resp->status_code, pair->leg[LEG_A].local_tag, false);
 	if (ret)
 		log_limited(LOG_LEVEL_WARN, "call %llu: %d of %s left out: %s",
@@ -279,61 +302,22 @@ static void provisional(struct exchange *x, struct sip_client *txn, osip_message
 static void refuse_2xx(struct exchange *x, struct sip_client *txn, osip_message_t *resp)
 {
 	struct call *call = x->call;
-	struct pair *pair = pair_by_remote_tag(call, sip_tag(resp->to));
-	bool again = pair && pair->leg[LEG_B].local_cseq > x->client_cseq;
+	struct pair *pair = pair_for_2xx(x, txn, resp);
 	osip_message_t *ack = NULL;
 
 	if (!pair)
-		pair = pair_for_response(x, txn, resp);
-	if (!pair)
 		return;
-	dialog_take_response(&pair->leg[LEG_B], resp);
 	if (dialog_ack(&pair->leg[LEG_B], call->calls->sip, x->client_cseq, &ack) == 0)
 		sip_send_ack(call->calls->sip, &pair->leg[LEG_B].dest, ack, NULL, NULL);
-	if (!again)
+	if (!pair->refused)
 		dialog_bye(call, &pair->leg[LEG_B], NULL);
-}
-
-/* Where the 2xx itself has no SDP, the answer was in a reliable provisional response before. */
-static int conclude_answer(struct exchange *x, struct pair *pair, const osip_message_t *resp)
-{
-	char *text = NULL;
-	size_t len;
-	int ret;
-
-	if (x->sdp != SDP_OFFERED || carry_find_sdp(resp))
-		return 0;
-	if (!pair->early_answer)
-		return -EINVAL;
-	ret = media_answer(x->call->media, LEG_B, pair->early_answer, pair->early_answer_len, true,
-		&text, &len);
-	free(text);
-	return ret;
-}
-
-static void drop_other_pairs(struct call *call, const struct pair *keep)
-{
-	struct pair *pair, *next;
-
-	DL_FOREACH_SAFE (call->pairs, pair, next) {
-		struct exchange *x, *next_x;
-
-		if (pair == keep)
-			continue;
-		DL_FOREACH_SAFE (call->exchanges, x, next_x) {
-			if (x->pair != pair)
-				continue;
-			exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);
-			exchange_free(x);
-		}
-		pair_free(pair);
-	}
+	pair->refused = true;
 }
 
 static void answered(struct exchange *x, struct sip_client *txn, osip_message_t *resp)
 {
 	struct call *call = x->call;
-	struct pair *pair = pair_for_response(x, txn, resp);
+	struct pair *pair = pair_for_2xx(x, txn, resp);
 	struct rejection why = {.code = SIP_BAD_GATEWAY};
 	int ret;
 
@@ -343,18 +327,13 @@ static void answered(struct exchange *x, struct sip_client *txn, osip_message_t 
 		return;
 	}
 	x->pair = pair;
-	ret = conclude_answer(x, pair, resp);
-	if (ret)
-		exchange_send_ack(x, NULL);
-	else
-		ret = exchange_accept(x, resp);
+	ret = exchange_accept(x, resp);
 	if (ret) {
 		/* Its SDP is of no use: the callee is told so by BYE, the caller by a code. */
 		log_limited(LOG_LEVEL_WARN, "call %llu: the answer of %s cannot be used: %s",
 			(unsigned long long)call->id, x->client_peer->name, strerror(-ret));
 		dialog_bye(call, &pair->leg[LEG_B], "SIP;cause=488;text=\"Unusable SDP\"");
-		sip_client_abandon(x->client);
-		x->client = NULL;
+		pair->refused = true;
 		why.code = ret == -EPROTONOSUPPORT ? SIP_NOT_ACCEPTABLE_HERE : SIP_BAD_GATEWAY;
 		invite_reject(call, &why);
 		return;
@@ -363,7 +342,7 @@ static void answered(struct exchange *x, struct sip_client *txn, osip_message_t 
 	call->calls->counters.answered++;
 	free(pair->early_answer);
 	pair->early_answer = NULL;
-	drop_other_pairs(call, pair);
+	retire_other_pairs(call, pair);
 	merge_key_del(call);
 	call->state = CALL_ANSWERED;
 	call->answered_ms = loop_now_ms(call->calls->loop);
@@ -377,6 +356,19 @@ static bool moves_on(int code)
 	return code == SIP_REQUEST_TIME_OUT || code == SIP_SERVICE_UNAVAILABLE;
 }
 
+/* Takes the next peer of the route, if there is one. Once offer and answer are done with early on,
+ * the caller's offer is used up. */
+static bool fail_over(struct call *call, int code)
+{
+	if (call->attempt + 1 >= call->route.to_count || call->initial->sdp == SDP_DONE)
+		return false;
+	call->attempt++;
+	call->last_error = code;
+	call->calls->counters.failovers++;
+	try_next_peer(call);
+	return true;
+}
+
 static void refused(struct exchange *x, osip_message_t *resp)
 {
 	struct call *call = x->call;
@@ -386,13 +378,8 @@ static void refused(struct exchange *x, osip_message_t *resp)
 	x->client = NULL;
 	call_event(call, "refused", "%s -> %s at %s: %d", call->from, call->to,
 		x->client_peer->name, resp->status_code);
-	if (moves_on(resp->status_code) && call->attempt + 1 < call->route.to_count) {
-		call->attempt++;
-		call->last_error = resp->status_code;
-		call->calls->counters.failovers++;
-		try_next_peer(call);
+	if (moves_on(resp->status_code) && fail_over(call, resp->status_code))
 		return;
-	}
 	if (why.code == resp->status_code)
 		why.phrase = resp->reason_phrase;
 	invite_reject(call, &why);
@@ -404,9 +391,7 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 	int code = resp->status_code;
 
 	if (x->accepted && code >= 200 && code < 300) {
-		struct pair *pair = x->pair;
-
-		if (pair && strcmp(pair->leg[LEG_B].remote_tag, sip_tag(resp->to)) == 0) {
+		if (strcmp(x->pair->leg[LEG_B].remote_tag, sip_tag(resp->to)) == 0) {
 			if (x->ack)
 				sip_send_again(
 					x->call->calls->sip, &x->client_dest, x->ack, x->ack_len);
@@ -437,14 +422,8 @@ static void attempt_failed(struct call *call, int code)
 	call_event(call, "refused", "%s -> %s at %s: %s", call->from, call->to,
 		call->peer[LEG_B]->name,
 		code == SIP_REQUEST_TIME_OUT ? "no answer" : "not reachable");
-	call->last_error = code;
-	if (call->attempt + 1 < call->route.to_count) {
-		call->attempt++;
-		call->calls->counters.failovers++;
-		try_next_peer(call);
-		return;
-	}
-	invite_reject(call, &why);
+	if (!fail_over(call, code))
+		invite_reject(call, &why);
 }
 
 static void invite_failed(void *owner, struct sip_client *txn, int error)
@@ -463,9 +442,16 @@ static void invite_failed(void *owner, struct sip_client *txn, int error)
 static void client_gone(void *owner, struct sip_client *txn)
 {
 	struct exchange *x = owner;
+	struct call *call = x->call;
+	struct pair *pair, *next;
 
 	(void)txn;
 	x->client = NULL;
+	/* From here on no branch of the fork can answer any more. */
+	DL_FOREACH_SAFE (call->pairs, pair, next) {
+		if (x == call->initial && pair->retired)
+			pair_free(pair);
+	}
 	exchange_release_if_done(x);
 }
 
@@ -486,10 +472,10 @@ static void orphan_attempt(struct call *call)
 		DL_APPEND(call->exchanges, orphan);
 		call->exchange_count++;
 		sip_client_set_owner(orphan->client, orphan);
-		sip_client_cancel(orphan->client, NULL);
 	} else {
 		sip_client_abandon(x->client);
 	}
+	sip_client_cancel(x->client, NULL);
 	x->client = NULL;
 }
 
@@ -513,7 +499,7 @@ static int start_attempt(struct call *call, const struct peer_config *peer, osip
 	osip_message_t *invite = NULL;
 	int ret;
 
-	drop_other_pairs(call, NULL);
+	retire_other_pairs(call, NULL);
 	if (call->tag_b_added)
 		tag_del(call->calls, &call->tag_b);
 	call->tag_b_added = false;
@@ -530,6 +516,8 @@ static int start_attempt(struct call *call, const struct peer_config *peer, osip
 	x->client_dest.remote = peer->address;
 	x->client_dest.listener =
 		sip_listener_slot(call->calls->sip, &call->cfg->listener[peer->listener]);
+	if (x->client_dest.listener == SIP_NO_LISTENER)
+		return -EHOSTUNREACH;
 	if (!call->media)
 		ret = media_session_new(
 			call->calls->media, call, call->peer[LEG_A], peer, &call->media);
@@ -539,7 +527,6 @@ static int start_attempt(struct call *call, const struct peer_config *peer, osip
 		ret = make_invite(call, peer, req, &invite);
 	if (ret)
 		return ret;
-	call->progressed = false;
 	ret = sip_client_send(
 		call->calls->sip, &x->client_dest, invite, x, &invite_handlers, &x->client);
 	if (ret) {
@@ -669,6 +656,17 @@ static void refuse_invite(struct sip_server *txn, int code)
 	sip_server_reply(txn, code, NULL, header, value);
 }
 
+/* Whether the INVITE can make a dialog at all, before anybody is called for it. */
+static int check_dialog(struct sip_server *txn)
+{
+	struct dialog d;
+	int ret = dialog_init_uas(&d, txn, "");
+
+	if (!ret)
+		dialog_clear(&d);
+	return ret == -EINVAL ? SIP_BAD_REQUEST : ret ? SIP_INTERNAL_SERVER_ERROR : 0;
+}
+
 static int find_route(struct call *call)
 {
 	route_find(call->cfg, call->peer[LEG_A], call->to, &call->route, NULL, NULL);
@@ -694,7 +692,9 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 		free(unsupported);
 		return;
 	}
-	code = check_invite(calls, req, peer);
+	code = check_dialog(txn);
+	if (!code)
+		code = check_invite(calls, req, peer);
 	if (code) {
 		refuse_invite(txn, code);
 		return;

@@ -214,11 +214,11 @@ int dialog_init_uac(struct dialog *d, osip_message_t *request, osip_message_t *r
 	}
 	d->local_cseq = sip_cseq_number(request);
 	if (replace_target(d, response)) {
-		/* A provisional response need not have a Contact: the request's own target serves.
-		 */
+		/* A provisional response need not have a Contact, and a 2xx without one wants its
+		 * ACK all the same: the request's own target serves. */
 		char *uri = NULL;
 
-		if (MSG_IS_STATUS_2XX(response) || osip_uri_to_str(request->req_uri, &uri)) {
+		if (osip_uri_to_str(request->req_uri, &uri)) {
 			ret = -EINVAL;
 		} else {
 			d->remote_target = strdup(uri);
@@ -340,6 +340,8 @@ static int set_target(struct dialog *d, osip_message_t *msg)
 		osip_uri_free(uri);
 		return -EINVAL;
 	}
+	/* RFC 3261 19.1.1: no "?headers" in a Request-URI; the peer does not write ours. */
+	osip_uri_header_freelist(&uri->url_headers);
 	osip_message_set_uri(msg, uri);
 	return add_routes(msg, d->routes, 0);
 }

@@ -27,7 +27,7 @@ def modules_dir():
     return found[0] if found else None
 
 
-def write_tone(path, frequency, seconds=30, rate=8000):
+def write_tone(path, frequency, seconds, rate=8000):
     with wave.open(path, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
@@ -38,11 +38,11 @@ def write_tone(path, frequency, seconds=30, rate=8000):
 
 
 class Baresip:
-    def __init__(self, ns: Namespace, address, user, tone_hz, answer=False):
+    def __init__(self, ns: Namespace, address, user, tone_hz, answer=False, seconds=30):
         self.ns, self.address = ns, address
         self.dir = tempfile.mkdtemp(prefix="baresip-")
         tone = os.path.join(self.dir, "tone.wav")
-        write_tone(tone, tone_hz)
+        write_tone(tone, tone_hz, seconds)
         modules = "".join(f"module {name}.so\n" for name in MODULES)
         self._write("config", f"sip_listen {address}:5060\nmodule_path {modules_dir()}\n{modules}"
                     f"audio_source aufile,{tone}\naudio_player aubridge,{user}\n"

@@ -31,6 +31,10 @@ class Cli:
     def calls(self):
         return self.json("calls")["calls"]
 
+    def live_calls(self):
+        """Without those that have ended and wait for a last answer or retransmission."""
+        return [call for call in self.calls() if call["state"] != "ending"]
+
     def call(self, call_id):
         return self.json("call", str(call_id))
 
@@ -55,6 +59,6 @@ class Cli:
         return self.call(call_id)["streams"]
 
     def only_call(self):
-        calls = self.calls()
+        calls = self.live_calls()
         assert len(calls) == 1, calls
         return calls[0]["id"]

@@ -96,10 +96,9 @@ class Stage:
         return self.keep(Sniffer(ns, device))
 
     def quiet(self, timeout=5):
-        """Until no call is left but such as wait for the last retransmission of a lost race."""
-        def live():
-            return [call for call in self.cli.calls() if call["state"] != "ending"]
-        wait_until(lambda: not live(), timeout, lambda: f"no call to be left: {live()}")
+        """Until no call is left."""
+        wait_until(lambda: not self.cli.live_calls(), timeout,
+                   lambda: f"no call to be left: {self.cli.calls()}")
 
     def check_hidden(self):
         """Nothing that a sipp received names an address of the other side."""
@@ -124,7 +123,7 @@ def stage(world, session_daemon):
         stage.quiet()
     finally:
         stage.strike()
-        for call in session_daemon.cli.calls() if session_daemon.process.poll() is None else ():
+        for call in session_daemon.cli.live_calls() if session_daemon.process.poll() is None else ():
             session_daemon.cli.text("hangup", str(call["id"]), check=False)
         session_daemon.check_alive()
 

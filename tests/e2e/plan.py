@@ -6,6 +6,7 @@ Every peer but the first of a kind is there for one setting. A peer is called by
 from dataclasses import dataclass, field
 
 SIP_PORT = 5060
+LONE_PORT = 5070  # a listener inside that no peer belongs to
 VIADUCT = {("internal", 4): "10.10.0.1", ("internal", 6): "fd10::1",
            ("external", 4): "192.0.2.1", ("external", 6): "2001:db8::1"}
 # Nothing of one side may be seen on the other.
@@ -66,7 +67,11 @@ PEERS = {peer.name: peer for peer in (
     Peer("second", "192.0.2.6", "2008"),
     Peer("one-call", "192.0.2.7", "2009", settings={"calls_max": 1}),
     Peer("proxy", "192.0.2.9", "2010"),
-    Peer("gone", NOBODY, "2012"),
+    Peer("gone", NOBODY, "2011"),
+    # Requests to peers that crash are sent again for half a minute: nobody else may hear them.
+    Peer("crash", "192.0.2.21", "2021"),
+    Peer("crash-watched", "192.0.2.22", "2022", settings={"media": {"timeout": 1}}),
+    Peer("crash-ringing", "192.0.2.23", "2023"),
 )}
 FAILOVER = "2100"         # trunk, then second
 FAILOVER_SILENT = "2101"  # gone, then second
@@ -75,7 +80,7 @@ TRANSIT = "3001"          # external to external, allowed by name
 INTERNAL_ADDRESSES = ["10.10.0.2/24", "10.10.0.3/24", STRANGER["internal"] + "/24", "fd10::2/64"]
 EXTERNAL_ADDRESSES = ["192.0.2.2/24", "2001:db8::2/64", STRANGER["external"] + "/24",
                       *(f"{a}/24" for a in FORK_TARGETS),
-                      *(f"192.0.2.{n}/24" for n in (3, 4, 5, 6, 7, 9))]
+                      *(f"192.0.2.{n}/24" for n in (3, 4, 5, 6, 7, 9, 21, 22, 23))]
 
 
 def configuration(instance, **changes):
@@ -83,6 +88,8 @@ def configuration(instance, **changes):
     listeners = [{"name": f"{side}-{transport}{family}", "side": side, "transport": transport,
                   "address": address, "port": SIP_PORT}
                  for (side, family), address in VIADUCT.items() for transport in ("udp", "tcp")]
+    listeners.append({"name": "lone", "side": "internal", "transport": "udp",
+                      "address": VIADUCT["internal", 4], "port": LONE_PORT})
     peers = [{"name": p.name, "kind": "direct" if p.side == "internal" else "trunk",
               "listener": p.listener,
               "address": p.sip_address, **p.settings} for p in PEERS.values()]

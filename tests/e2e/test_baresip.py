@@ -49,7 +49,7 @@ def test_baresip_calls_baresip_and_each_hears_the_other(stage, phone, direction)
     caller, target = (inside, f"{OUTSIDE.number}@{INSIDE.viaduct}") if direction == "outwards" \
         else (outside, f"{INSIDE.number}@{OUTSIDE.viaduct}")
     caller.dial("sip:" + target)
-    wait_until(lambda: [c["state"] for c in stage.cli.calls()] == ["answered"], 5, "an answer")
+    wait_until(lambda: [c["state"] for c in stage.cli.live_calls()] == ["answered"], 5, "an answer")
     assert heard(outsides, OUTSIDE.address, INSIDE_TONE_HZ) > PURE
     assert heard(insides, INSIDE.address, OUTSIDE_TONE_HZ) > PURE
     for leg in stage.cli.streams(stage.cli.only_call())[0]["legs"]:

@@ -166,7 +166,7 @@ def test_invite_sent_again_makes_one_call(stage):
         ok = wire.final()
     wire.send(wire.request("ACK", number, to=ok.header("to")))
     called.expect("ACK")
-    assert len(stage.cli.calls()) == 1
+    assert stage.cli.only_call()
     assert wire.ask("BYE", number, cseq=2, to=ok.header("to")).code == 200
     called.wait()
     assert len(called.received("INVITE")) == 1
@@ -288,11 +288,11 @@ def test_call_is_shown_from_ringing_to_its_end(stage):
                           .answer_bye())
     calling = stage.caller(basic_caller(offer_of("pbx"), hold=True).bye())
     calling.expect(180)
-    assert [call["state"] for call in stage.cli.calls()] == ["ringing"]
+    assert [call["state"] for call in stage.cli.live_calls()] == ["ringing"]
     called.go()
     calling.expect(200, "INVITE")
     called.expect("ACK")
-    assert [call["state"] for call in stage.cli.calls()] == ["answered"]
+    assert [call["state"] for call in stage.cli.live_calls()] == ["answered"]
     calling.go()
     finish(calling, called)
     stage.quiet()

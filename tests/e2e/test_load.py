@@ -53,6 +53,7 @@ def left(stage):
             "ports": sum(side["ports_used"] for side in status["sides"])}
 
 
+FLOWS_OF_A_CALL = 4  # RTP and RTCP, both ways
 NOTHING = {"flows": 0, "calls": 0, "ports": 0}
 
 
@@ -86,22 +87,24 @@ def test_peers_that_crash_mid_call_leave_nothing(stage):
     def agents(caller, callee, to, port):
         return (stage.callee(callee, to, calls=50, trace=False),
                 stage.caller(caller, calls=50, rate=200, trace=False, to=to, port=port))
-    talking = agents(basic_caller(OFFER, hold=True), basic_callee(ANSWER).hold(), "trunk", 5060)
-    watched = agents(basic_caller(OFFER, hold=True), basic_callee(sdp("192.0.2.5", 6000)).hold(),
-                     "watched", 5070)
-    ringing = agents(Caller().invite(OFFER).trying().recv(183).hold(),
-                     Callee().invited().respond(183, sdp("192.0.2.6", 6000)).hold(), "second", 5071)
-    wait_until(lambda: [c["state"] for c in stage.cli.calls()].count("answered") >= 50
-               and stage.cli.peers()["second"]["calls"] == 50, 10, "the calls")
-    assert left(stage)["flows"] > 200
-    for agent in (*talking, *watched, *ringing):
+    def answer(peer):
+        return sdp(plan.PEERS[peer].address, 6000)
+    talking = basic_caller(OFFER, hold=True)
+    ringing = Caller().invite(OFFER).trying().recv(183).hold()
+    crowd = (
+        *agents(talking, basic_callee(answer("crash")).hold(), "crash", 5081),
+        *agents(talking, basic_callee(answer("crash-watched")).hold(), "crash-watched", 5082),
+        *agents(ringing, Callee().invited().respond(183, answer("crash-ringing")).hold(),
+                "crash-ringing", 5083))
+    wait_until(lambda: left(stage)["flows"] == 3 * 50 * FLOWS_OF_A_CALL, 10,
+               lambda: f"150 calls: {left(stage)}")
+    for agent in crowd:
         agent.kill()
-    for call in stage.cli.calls():
-        if call["peer_b"] != "watched":
+    for call in stage.cli.live_calls():
+        if call["peer_b"] != "crash-watched":
             stage.cli.text("hangup", str(call["id"]), check=False)
-    # Media goes at once; nobody answers the BYEs and CANCELs, which time out after 64*T1.
-    wait_until(lambda: left(stage)["flows"] == 0, 5, "the flows to be gone")
-    settle(stage, 45)
+    # Nobody answers the BYEs and CANCELs: what the calls held is free all the same.
+    settle(stage)
 
 
 def test_callee_that_never_answers_is_given_up_and_leaves_nothing(stage):
@@ -109,7 +112,7 @@ def test_callee_that_never_answers_is_given_up_and_leaves_nothing(stage):
     stage.caller(Caller().invite(OFFER).trying().refused(408), calls=100, rate=200, to="gone",
                  trace=False).wait()
     assert time.monotonic() - started < 10
-    settle(stage, 45)
+    settle(stage)
 
 
 def test_out_of_ports_is_503_and_recovers(stage):

@@ -16,13 +16,14 @@ def bracket(address):
 class Wire:
     """A UDP or TCP socket to Viaduct and the requests sent over it."""
 
-    def __init__(self, ns: Namespace, local, remote, transport="udp", port=0):
+    def __init__(self, ns: Namespace, local, remote, transport="udp", port=0,
+                 remote_port=5060):
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
         self.transport, self.remote = transport, remote
         self.socket = ns.socket(family_of(local), kind)
         self.socket.bind((local, port))
         self.socket.settimeout(3)
-        self.socket.connect((remote, 5060))
+        self.socket.connect((remote, remote_port))
         self.local, self.port = self.socket.getsockname()[:2]
         self._pending = b""
         self.call_id = os.urandom(6).hex()

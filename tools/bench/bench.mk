@@ -32,6 +32,8 @@ build/bench/program_cost: $(addprefix $(OUT)/tools/bench/,program_cost.o relay.o
 
 .PHONY: bench bench-build
 bench-build: $(BENCH_TOOLS) $(OUT)/viaductd
+# BENCH=relay,program,sip chooses parts, BENCH_SECONDS sets a relay run's length, BENCH_QUICK=1 only
+# shows that everything works.
 #: make bench       measure, and compare with other ways: table and build/bench/results.json (root)
 bench: bench-build
 	tools/bench/bench
