@@ -57,7 +57,7 @@ build/gen/%.skel.h: build/gen/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@.tmp && mv $@.tmp $@
 
 # ---- the daemon: one archive a room ----------------------------------------------------------
-ROOMS := base config route dataplane media sip call control
+ROOMS := base config route dataplane media sip call control record
 define ROOM
 $(1)_OBJS := $$(patsubst %.c,$(OUT)/%.o,$$(wildcard daemon/$(1)/*.c))
 $(OUT)/lib$(1).a: $$($(1)_OBJS)
@@ -91,6 +91,7 @@ UNDER_dataplane := dataplane config base
 UNDER_media     := media dataplane config base
 UNDER_sip       := sip config base
 UNDER_call      := call media dataplane sip route config base
+UNDER_record    := record $(UNDER_call)
 UNDER_control   := control $(UNDER_call)
 UNIT_ROOMS = $(foreach r,$(UNDER_$(word 2,$(subst _, ,$(1)))),$(OUT)/lib$(r).a)
 
@@ -170,6 +171,8 @@ install: all
 	install -D -m 644 tools/demo/viaduct.yaml $(DESTDIR)$(PREFIX)/share/doc/viaduct/viaduct.yaml
 	install -D -m 644 tools/completion/viaduct.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/viaduct
+	install -D -m 644 include/viaduct_record.schema.json \
+		$(DESTDIR)$(PREFIX)/share/doc/viaduct/viaduct_record.schema.json
 	install -D -m 644 tools/man/viaduct.8 $(DESTDIR)$(PREFIX)/share/man/man8/viaduct.8
 	install -D -m 644 tools/man/viaductd.8 $(DESTDIR)$(PREFIX)/share/man/man8/viaductd.8
 	install -D -m 644 tools/man/viaduct.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/viaduct.yaml.5

@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "control/control.h"
 #include "privilege.h"
+#include "record/record.h"
 
 #define DEFAULT_CONFIG  "/etc/viaduct/viaduct.yaml"
 #define STOP_GRACE_MS   1000 /* for the BYEs of a stop to be answered */
@@ -32,6 +33,7 @@ struct daemon {
 	struct config *cfg;
 	struct calls *calls;
 	struct control *control;
+	struct record *record;
 	struct loop_fd signals;
 	struct loop_timer stop_timer;
 	uint64_t stop_deadline_ms;
@@ -50,6 +52,35 @@ static const char help_text[] =
 	"\n"
 	"SIGHUP reloads FILE, SIGTERM and SIGINT end every call and stop.\n"
 	"Exit codes: 0 stopped as asked, 1 failed, 2 usage, 3 the configuration has mistakes.\n";
+
+static int open_records(struct daemon *d, const struct config *cfg)
+{
+	int ret = 0;
+
+	if (cfg->records_file[0]) {
+		ret = record_open(&d->record, cfg->records_file);
+		if (ret)
+			log_error("records: %s: %s", cfg->records_file, strerror(-ret));
+	}
+	calls_set_recorder(d->calls, d->record ? record_call : NULL, d->record);
+	return ret;
+}
+
+static void reload_records(struct daemon *d, const struct config *cfg)
+{
+	struct record *before = d->record;
+
+	if (strcmp(d->cfg->records_file, cfg->records_file) == 0)
+		return;
+	d->record = NULL;
+	if (open_records(d, cfg) && before) {
+		log_warn("records: they still go to %s", d->cfg->records_file);
+		d->record = before;
+		calls_set_recorder(d->calls, record_call, before);
+	} else {
+		record_close(before);
+	}
+}
 
 /* Reads the file anew. On refusal *text holds the reasons (malloc'd). */
 static int reload(void *ctx, char **text)
@@ -76,6 +107,7 @@ static int reload(void *ctx, char **text)
 	free(*text);
 	*text = NULL;
 	control_reload(d->control, cfg);
+	reload_records(d, cfg);
 	log_set_level(cfg->log_level);
 	config_unref(d->cfg);
 	d->cfg = cfg;
@@ -164,6 +196,9 @@ static int run(struct daemon *d)
 	ret = calls_new(&d->calls, d->loop, d->cfg, DATAPLANE_XDP, tell_event, d);
 	if (ret)
 		goto cleanup;
+	ret = open_records(d, d->cfg);
+	if (ret)
+		goto cleanup;
 	ret = control_new(&d->control, d->loop, d->calls, d->cfg, &handlers);
 	if (ret) {
 		log_error("control socket: %s", strerror(-ret));
@@ -177,6 +212,7 @@ cleanup:
 	control_free(d->control);
 	d->control = NULL;
 	calls_free(d->calls);
+	record_close(d->record);
 	if (d->signals.fd >= 0)
 		close(d->signals.fd);
 	loop_free(d->loop);

@@ -349,6 +349,7 @@ static void reap(struct loop_timer *t)
 
 		calls->dead = call->next_dead;
 		config_unref(call->cfg);
+		history_clear(call);
 		free(call);
 	}
 }

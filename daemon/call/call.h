@@ -80,6 +80,32 @@ struct calls_status {
 	/* by peer index of the present configuration */
 };
 void calls_get_status(const struct calls *calls, struct calls_status *out);
+/* ---- what the record of a call is made of, once it has ended ---- */
+struct call_attempt {
+	const char *peer; /* name */
+	uint64_t start_ms, end_ms; /* wall clock, ms since 1970; end: its final response */
+	int code; /* of the final response; 408, 503 where none came */
+};
+struct call_record {
+	uint64_t id; /* 0: refused before it was a call */
+	const char *from, *to; /* numbers */
+	const char *peer;      /* name of the peer that asked */
+	const char *route;     /* name of the route taken, "" */
+	uint64_t setup_ms, ring_ms, answer_ms, end_ms; /* wall clock; 0 = it did not come to that */
+	int code;		/* of the final response to leg A; 200 where answered */
+	const char *ended_by;	/* "a", "b" or "viaduct" */
+	const char *why;	/* in words */
+	const char *reason;	/* value of the Reason header field that ended it, or NULL */
+	struct call_leg_info leg[2]; /* strings may be "" */
+	const struct call_attempt *attempt;
+	unsigned attempt_count;
+	const struct media_stream_info *stream;
+	unsigned stream_count;
+};
+typedef void calls_record_fn(void *ctx, const struct call_record *record);
+/* Called once for every INVITE that asked for a call, when that has ended or was refused. */
+void calls_set_recorder(struct calls *calls, calls_record_fn *record, void *ctx);
+
 /* Live calls with that peer on one of its legs. */
 unsigned calls_count_peer(const struct calls *calls, const char *peer_name);
 

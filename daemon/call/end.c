@@ -49,7 +49,7 @@ void dialog_bye(struct call *call, struct dialog *d, const char *reason)
 	}
 }
 
-void call_finish(struct call *call, const char *why)
+void call_finish(struct call *call, const struct ending *end)
 {
 	struct calls *calls = call->calls;
 
@@ -59,7 +59,8 @@ void call_finish(struct call *call, const char *why)
 	call_uncount(call);
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	merge_key_del(call);
-	call_event(call, "end", "%s -> %s: %s", call->from, call->to, why);
+	call_event(call, "end", "%s -> %s: %s", call->from, call->to, end->why);
+	history_end(call, end);
 	media_session_free(call->media);
 	call->media = NULL;
 }
@@ -98,6 +99,7 @@ static bool end_exchange(struct exchange *x, int by)
 
 void call_end(struct call *call, int by, const char *reason, const char *why)
 {
+	struct ending end = {.code = SIP_OK, .by = by, .reason = reason, .why = why};
 	struct exchange *x, *next;
 	bool waits[2] = {false, false};
 
@@ -110,7 +112,7 @@ void call_end(struct call *call, int by, const char *reason, const char *why)
 		invite_reject(call, &rejection);
 		return;
 	}
-	call_finish(call, why);
+	call_finish(call, &end);
 	DL_FOREACH_SAFE (call->exchanges, x, next) {
 		enum leg from = x->from;
 
@@ -138,7 +140,8 @@ void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_
 	if (call->state == CALL_ENDING)
 		return;
 	if (early) {
-		struct rejection why = {.code = SIP_REQUEST_TERMINATED, .reason = reason_of(req)};
+		struct rejection why = {
+			.code = SIP_REQUEST_TERMINATED, .reason = reason_of(req), .by_caller = true};
 
 		invite_reject(call, &why);
 	} else {

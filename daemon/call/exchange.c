@@ -306,7 +306,7 @@ static void cancelled(void *owner, struct sip_server *txn, osip_message_t *cance
 	(void)txn;
 	if (x->is_initial) {
 		struct rejection why = {
-			.code = SIP_REQUEST_TERMINATED, .reason = reason_of(cancel)};
+			.code = SIP_REQUEST_TERMINATED, .reason = reason_of(cancel), .by_caller = true};
 
 		invite_reject(x->call, &why);
 	} else if (x->client) {

@@ -76,6 +76,21 @@ struct merge_key {
 	uint64_t hash[2];
 };
 
+/* Times are wall clock, ms since 1970; 0 = it did not come to that. */
+struct history {
+	uint64_t setup_ms, ring_ms, answer_ms;
+	struct call_attempt *attempt;
+	unsigned attempt_count;
+};
+
+/* How a call ended. */
+struct ending {
+	int code;	    /* final response to leg A: 200 where it was answered */
+	int by;		    /* the leg that ended it, LEG_NONE: we */
+	const char *reason; /* value of a Reason header field, or NULL */
+	const char *why;    /* in words */
+};
+
 struct call {
 	struct calls *calls;
 	uint64_t id;
@@ -87,7 +102,8 @@ struct call {
 	struct route_result route;
 	unsigned attempt;                                        /* index in route.to */
 	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1]; /* numbers */
-	uint64_t setup_ms, answered_ms;
+	uint64_t setup_ms, answered_ms; /* of the loop's clock */
+	struct history history;
 	struct media_session *media;
 	struct exchange *initial;   /* the first INVITE's, until its ACK */
 	struct exchange *exchanges; /* all of them, initial included */
@@ -121,6 +137,8 @@ struct calls {
 	struct media *media;
 	calls_event_fn *event;
 	void *event_ctx;
+	calls_record_fn *record;
+	void *record_ctx;
 	uint64_t next_id;
 	struct call *by_id;
 	struct tag *tags;
@@ -176,8 +194,13 @@ struct rejection {
 	const osip_message_t *resp;
 	const char *header, *value;
 	const char *reason; /* of the CANCEL */
+	bool by_caller;	    /* leg A itself gave it up */
 };
 void invite_reject(struct call *call, const struct rejection *why);
+
+/* The user part of a SIP URI, or the number of a tel URI; "" where there is none. -EINVAL when it is
+ * too long or has control characters in it. */
+int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1]);
 
 /* ---- exchange.c: requests within a dialog ---- */
 void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message_t *req,
@@ -228,11 +251,24 @@ struct pair *pair_of_message(
 #define LEG_NONE (-1)
 void call_end(struct call *call, int by, const char *reason, const char *why);
 /* What is common to every ending: the media goes, the state is ENDING, the event is told. */
-void call_finish(struct call *call, const char *why);
+void call_finish(struct call *call, const struct ending *end);
 void dialog_bye(struct call *call, struct dialog *d, const char *reason);
 void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
 /* Value of the message's Reason header field, or NULL. */
 const char *reason_of(const osip_message_t *msg);
+
+/* ---- history.c ---- */
+void history_begin(struct call *call);
+void history_ring(struct call *call);
+void history_attempt(struct call *call, const struct peer_config *peer);
+/* The last attempt has its final response; code 0: the caller gave it up. Once an attempt. */
+void history_attempt_over(struct call *call, int code);
+/* Hands the record out. Media must still be there. */
+void history_end(struct call *call, const struct ending *end);
+/* The record of an INVITE that never became a call. */
+void history_refused(
+	struct calls *calls, const osip_message_t *req, const struct peer_config *peer, int code);
+void history_clear(struct call *call);
 
 /* ---- carry.c: what crosses from leg to leg ---- */
 /* Header fields that are end to end. */

@@ -18,9 +18,7 @@ static void try_next_peer(struct call *call);
 
 /* ---- numbers and URIs ---- */
 
-/* The user part of a SIP URI, or the number of a tel URI; "" where there is none. -EINVAL when it
- * is too long or has control characters in it. */
-static int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1])
+int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1])
 {
 	const char *text = "";
 	size_t n;
@@ -165,12 +163,18 @@ void invite_reject(struct call *call, const struct rejection *why)
 	struct exchange *x, *next;
 	struct sip_server *server = call->initial ? call->initial->server : NULL;
 	osip_message_t *out = NULL;
+	struct ending end = {.code = why->code, .by = LEG_NONE, .reason = why->reason};
 	char text[64];
 
 	if (call->state == CALL_ENDING)
 		return;
+	if (why->by_caller)
+		end.by = LEG_A;
+	else if (why->resp)
+		end.by = LEG_B;
 	snprintf(text, sizeof(text), "not answered: %d", why->code);
-	call_finish(call, text);
+	end.why = why->by_caller ? "given up by the caller" : text;
+	call_finish(call, &end);
 	if (server) {
 		call->initial->server = NULL;
 		if (sip_response_make(server, why->code, why->phrase, NULL, &out) == 0) {
@@ -281,6 +285,7 @@ static void provisional(struct exchange *x, struct sip_client *txn, osip_message
 		(uint64_t)call->cfg->ring_timeout_s * 1000);
 	if (resp->status_code == SIP_TRYING)
 		return;
+	history_ring(call);
 	pair = pair_for_response(x, txn, resp);
 	if (!pair)
 		return;
@@ -340,6 +345,7 @@ static void answered(struct exchange *x, struct sip_client *txn, osip_message_t 
 	}
 	call->answered = pair;
 	call->calls->counters.answered++;
+	history_attempt_over(call, resp->status_code);
 	free(pair->early_answer);
 	pair->early_answer = NULL;
 	retire_other_pairs(call, pair);
@@ -376,6 +382,7 @@ static void refused(struct exchange *x, osip_message_t *resp)
 
 	sip_client_abandon(x->client);
 	x->client = NULL;
+	history_attempt_over(call, resp->status_code);
 	call_event(call, "refused", "%s -> %s at %s: %d", call->from, call->to,
 		x->client_peer->name, resp->status_code);
 	if (moves_on(resp->status_code) && fail_over(call, resp->status_code))
@@ -419,6 +426,7 @@ static void attempt_failed(struct call *call, int code)
 {
 	struct rejection why = {.code = code};
 
+	history_attempt_over(call, code);
 	call_event(call, "refused", "%s -> %s at %s: %s", call->from, call->to,
 		call->peer[LEG_B]->name,
 		code == SIP_REQUEST_TIME_OUT ? "no answer" : "not reachable");
@@ -554,6 +562,7 @@ static void try_next_peer(struct call *call)
 			call->calls->counters.refused_limit++;
 			continue;
 		}
+		history_attempt(call, peer);
 		ret = start_attempt(call, peer, req);
 		if (ret == 0)
 			return;
@@ -561,6 +570,7 @@ static void try_next_peer(struct call *call)
 			call->calls->counters.refused_ports++;
 		call->last_error =
 			ret == -EHOSTUNREACH ? SIP_SERVICE_UNAVAILABLE : media_error_code(ret);
+		history_attempt_over(call, call->last_error);
 		if (call->last_error == SIP_BAD_REQUEST)
 			break;
 	}
@@ -689,6 +699,7 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 		sip_server_reply(txn,
 			ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR, NULL,
 			unsupported ? "Unsupported" : NULL, unsupported);
+		history_refused(calls, req, peer, SIP_BAD_EXTENSION);
 		free(unsupported);
 		return;
 	}
@@ -697,6 +708,7 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 		code = check_invite(calls, req, peer);
 	if (code) {
 		refuse_invite(txn, code);
+		history_refused(calls, req, peer, code);
 		return;
 	}
 	call = call_new(calls, peer);
@@ -705,10 +717,13 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 		return;
 	}
 	call->attempt_timer.fire = attempt_timed_out;
+	history_begin(call);
 	call->initial = exchange_new(call, LEG_A);
 	if (!call->initial) {
 		sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, NULL, NULL);
-		call_finish(call, "out of memory");
+		call_finish(call, &(struct ending){.code = SIP_INTERNAL_SERVER_ERROR,
+					  .by = LEG_NONE,
+					  .why = "out of memory"});
 		call_release_if_done(call);
 		return;
 	}

@@ -33,6 +33,7 @@ static void config_free(struct config *cfg)
 	free(cfg->peer);
 	free(cfg->listener);
 	free(cfg->control_group);
+	free(cfg->records_file);
 	free(cfg->instance);
 	free(cfg->bpf_dir);
 	free(cfg->user);

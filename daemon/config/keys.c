@@ -59,6 +59,8 @@ static const struct key keys[] = {
 	{"user", "the name of a user", 0, 0, 0, ""},
 	{"bpf_dir", "an absolute path on a BPF file system", 0, 0, 0, "/sys/fs/bpf"},
 	{"instance", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, "default"},
+	{"records", "a mapping with file", 0, 0, 0, NULL},
+	{"records.file", "an absolute path", 0, 0, 0, ""},
 	{"control", "a mapping with port or group", 0, 0, 0, NULL},
 	{"control.port", "a netlink port id,", 1, UINT32_MAX, VDC_PORT_DEFAULT, NULL},
 	{"control.group", "the name of a group", 0, 0, 0, ""},

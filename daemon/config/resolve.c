@@ -97,7 +97,9 @@ int resolve_settings(struct resolve *r)
 	cfg->bpf_dir = resolve_text("bpf_dir", f->bpf_dir);
 	cfg->instance = resolve_text("instance", f->instance);
 	cfg->control_group = resolve_text("control.group", f->control.group);
-	if (!cfg->user || !cfg->bpf_dir || !cfg->instance || !cfg->control_group)
+	cfg->records_file = resolve_text("records.file", f->records.file);
+	if (!cfg->user || !cfg->bpf_dir || !cfg->instance || !cfg->control_group ||
+		!cfg->records_file)
 		return -ENOMEM;
 	if (cfg->user[0])
 		resolve_name(r, "user", cfg->user);
@@ -107,6 +109,10 @@ int resolve_settings(struct resolve *r)
 	if (cfg->bpf_dir[0] != '/')
 		mistake_add(r->mistakes, "bpf_dir", "%s is not absolute; expected a path from /",
 			mistake_quote(quoted, cfg->bpf_dir));
+	if (cfg->records_file[0] && cfg->records_file[0] != '/')
+		mistake_add(r->mistakes, "records.file",
+			"%s is not absolute; expected a path from /",
+			mistake_quote(quoted, cfg->records_file));
 	cfg->line.user = document_line(root, "user");
 	cfg->line.bpf_dir = document_line(root, "bpf_dir");
 	cfg->line.instance = document_line(root, "instance");

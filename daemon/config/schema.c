@@ -141,6 +141,11 @@ static const cyaml_schema_field_t control_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t records_fields[] = {
+	TEXT("file", MUST, struct file_records, file),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING("sides", MUST, struct file_config, sides, sides_fields),
 	LIST("listeners", MUST, struct file_config, listeners, &listener_entry, 1,
@@ -154,6 +159,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	TEXT("user", MAY, struct file_config, user),
 	TEXT("bpf_dir", MAY, struct file_config, bpf_dir),
 	TEXT("instance", MAY, struct file_config, instance),
+	CYAML_FIELD_MAPPING("records", MAY, struct file_config, records, records_fields),
 	CYAML_FIELD_MAPPING("control", MAY, struct file_config, control, control_fields),
 	CYAML_FIELD_END,
 };

@@ -83,6 +83,10 @@ struct file_control {
 	char *group;
 };
 
+struct file_records {
+	char *file;
+};
+
 struct file_config {
 	struct file_sides sides;
 	struct file_listener *listeners;
@@ -98,6 +102,7 @@ struct file_config {
 	char *user;
 	char *bpf_dir;
 	char *instance;
+	struct file_records records;
 	struct file_control control;
 };
 

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "record/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define FILE_MODE 0640
+
+struct writer {
+	char *path;
+	int fd;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	char **line; /* a ring of queue_max */
+	unsigned queue_max, first, count;
+	uint64_t written, lost;
+	bool closing;
+};
+
+static int open_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, FILE_MODE);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The file at path may have been moved away: then a new one is made. */
+static void follow_path(struct writer *w)
+{
+	struct stat at_path, open_one;
+	int fd;
+
+	if (w->fd >= 0 && stat(w->path, &at_path) == 0 && fstat(w->fd, &open_one) == 0 &&
+		at_path.st_ino == open_one.st_ino && at_path.st_dev == open_one.st_dev)
+		return;
+	fd = open_file(w->path);
+	if (fd < 0) {
+		log_limited(LOG_LEVEL_ERROR, "records: %s: %s", w->path, strerror(-fd));
+		return; /* the old file still takes them, if there is one */
+	}
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = fd;
+}
+
+/* A line goes out whole, or is taken back: no reader sees half of one. */
+static bool write_line(struct writer *w, const char *line)
+{
+	size_t len = strlen(line);
+	off_t before;
+	ssize_t n;
+
+	if (w->fd < 0)
+		return false;
+	before = lseek(w->fd, 0, SEEK_END);
+	n = write(w->fd, line, len);
+	if (n == (ssize_t)len)
+		return true;
+	log_limited(LOG_LEVEL_ERROR, "records: %s: %s", w->path,
+		n < 0 ? strerror(errno) : "no room left");
+	if (n > 0 && before >= 0 && ftruncate(w->fd, before))
+		log_limited(LOG_LEVEL_ERROR, "records: %s: %s", w->path, strerror(errno));
+	return false;
+}
+
+static void *run(void *arg)
+{
+	struct writer *w = arg;
+
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		char *line;
+		bool good;
+
+		while (!w->count && !w->closing)
+			pthread_cond_wait(&w->wake, &w->lock);
+		if (!w->count)
+			break;
+		line = w->line[w->first];
+		w->first = (w->first + 1) % w->queue_max;
+		w->count--;
+		pthread_mutex_unlock(&w->lock);
+		follow_path(w);
+		good = write_line(w, line);
+		free(line);
+		pthread_mutex_lock(&w->lock);
+		if (good)
+			w->written++;
+		else
+			w->lost++;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+int writer_open(struct writer **out, const char *path, unsigned queue_max)
+{
+	struct writer *w = calloc(1, sizeof(*w));
+	sigset_t all, before;
+	int ret = -ENOMEM;
+
+	if (!w)
+		return -ENOMEM;
+	w->queue_max = queue_max;
+	w->path = strdup(path);
+	w->line = calloc(queue_max, sizeof(char *));
+	if (!w->path || !w->line)
+		goto fail;
+	w->fd = open_file(path);
+	ret = w->fd;
+	if (ret < 0)
+		goto fail;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	/* Signals are the loop's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = -pthread_create(&w->thread, NULL, run, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (ret) {
+		close(w->fd);
+		goto fail;
+	}
+	*out = w;
+	return 0;
+fail:
+	free(w->line);
+	free(w->path);
+	free(w);
+	return ret;
+}
+
+void writer_put(struct writer *w, char *line)
+{
+	pthread_mutex_lock(&w->lock);
+	if (w->count == w->queue_max) {
+		w->lost++;
+		free(line);
+	} else {
+		w->line[(w->first + w->count++) % w->queue_max] = line;
+		pthread_cond_signal(&w->wake);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_get_status(struct writer *w, struct writer_status *out)
+{
+	pthread_mutex_lock(&w->lock);
+	out->written = w->written;
+	out->lost = w->lost;
+	out->queued = w->count;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_close(struct writer *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->closing = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	if (w->fd >= 0)
+		close(w->fd);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->wake);
+	free(w->line);
+	free(w->path);
+	free(w);
+}
