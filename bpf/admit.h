@@ -9,7 +9,7 @@
 #define ADMIT_MAY_LATCH (VD_REASON_MAX + 1)
 
 #define ADDRESS_BITS 128
-#define WORD_BITS	  32
+#define WORD_BITS    32
 
 static __always_inline bool source_equals(const struct packet *p, const __u8 *expected)
 {
@@ -69,7 +69,7 @@ static __always_inline __u32 admit_source(
 
 		if (likely(state == VD_LATCH_LOCKED)) {
 			if (likely(stream->latched_port_be == p->udp->source &&
-				   source_equals(p, stream->latched_addr)))
+				    source_equals(p, stream->latched_addr)))
 				return VD_CONTINUE;
 		} else if (!source_is_expected(p, flow)) {
 			/* a stranger, whatever the latch does */

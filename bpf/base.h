@@ -16,13 +16,21 @@
 
 #include "viaduct_xdp.h"
 
-#define likely(x)	 __builtin_expect(!!(x), 1)
-#define unlikely(x)	 __builtin_expect(!!(x), 0)
-#define READ_ONCE(x)	 (*(const volatile typeof(x) *)&(x))
+#define likely(x)        __builtin_expect(!!(x), 1)
+#define unlikely(x)      __builtin_expect(!!(x), 0)
+#define READ_ONCE(x)     (*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 
 /* Steps answer with the reason (enum vd_reason) that ends the packet's way, or with this. */
 #define VD_CONTINUE VD_REASON_MAX
+
+/* len, known to be 1 to limit (a power of two), in the one shape that the verifier of Linux 6.1
+ * takes for a length that is not 0. */
+static __always_inline __u32 length_within(__u32 len, __u32 limit)
+{
+	barrier_var(len);
+	return ((len - 1) & (limit - 1)) + 1;
+}
 
 _Static_assert(sizeof(struct vd_flow) == 128, "a flow is two cache lines");
 _Static_assert(offsetof(struct vd_flow, out_src) == 64, "its output half is the second one");

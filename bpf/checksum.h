@@ -11,10 +11,10 @@
 #define CHECKSUM_UDP_BYTES_MAX 9216
 #define CHECKSUM_CHUNK_BYTES   64
 
+/* sum: below 2^48, so that three times is enough. */
 static __always_inline __u16 checksum_fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16);
 }
@@ -81,7 +81,7 @@ __noinline int checksum_payload(struct xdp_md *ctx, __u32 offset, __u32 len)
 	if (len >= sizeof(chunk))
 		return -1;
 	__builtin_memset(chunk, 0, sizeof(chunk));
-	if (len && bpf_xdp_load_bytes(ctx, offset, chunk, len))
+	if (len && bpf_xdp_load_bytes(ctx, offset, chunk, length_within(len, sizeof(chunk))))
 		return -1;
 	return checksum_fold(sum + checksum_chunk(chunk));
 }

@@ -5,9 +5,9 @@
 
 #include "maps.h"
 
-#define VD_IS_PASS 1
-#define VD_IS_DROP 0
-#define VD_IS_TX   0
+#define VD_IS_PASS                       1
+#define VD_IS_DROP                       0
+#define VD_IS_TX                         0
 #define VD_PASS_BIT(name, verdict, text) | (VD_IS_##verdict << VD_##name)
 
 static const __u32 pass_reasons = 0 VD_REASONS(VD_PASS_BIT);

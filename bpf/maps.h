@@ -11,8 +11,8 @@
 #define VD_DEFAULT_PORTS   65536
 #define VD_DEFAULT_FLOWS   4096
 #define VD_DEFAULT_STREAMS 4096
-#define VD_EVENTS_BYTES	   (1 << 20)
-#define VD_SIDES	   2
+#define VD_EVENTS_BYTES    (1 << 20)
+#define VD_SIDES           2
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -6,10 +6,10 @@
 
 #include "base.h"
 
-#define VLAN_HLEN	 4
-#define VLAN_ID_MASK	 0x0fff
-#define VLAN_BITS_MASK	 0xf000 /* PCP and DEI */
-#define IPV4_FRAG_MASK	 0x3fff /* more fragments, or an offset */
+#define VLAN_HLEN         4
+#define VLAN_ID_MASK      0x0fff
+#define VLAN_BITS_MASK    0xf000 /* PCP and DEI */
+#define IPV4_FRAG_MASK    0x3fff /* more fragments, or an offset */
 #define IPV4_HEADER_WORDS 5
 
 struct vlan_tag {
@@ -24,16 +24,16 @@ struct packet {
 		struct iphdr *ip4;
 		struct ipv6hdr *ip6;
 	};
-	struct udphdr *udp;	/* valid, with its 8 bytes, where objection is VD_CONTINUE */
-	__u32 l2_len;		/* bytes before the IP header: 14, or 18 with a tag */
-	__u32 l3_room;		/* bytes from the IP header to the frame's end */
-	__u32 objection;	/* reason that applies if the address is ours, or VD_CONTINUE */
-	__u32 payload_len;	/* UDP payload bytes */
+	struct udphdr *udp; /* valid, with its 8 bytes, where objection is VD_CONTINUE */
+	__u32 l2_len;       /* bytes before the IP header: 14, or 18 with a tag */
+	__u32 l3_room;      /* bytes from the IP header to the frame's end */
+	__u32 objection;    /* reason that applies if the address is ours, or VD_CONTINUE */
+	__u32 payload_len;  /* UDP payload bytes */
 	bool v6;
 	bool lengths_agree;
-	__u16 vlan;		/* VLAN id, 0 = untagged or priority-tagged */
-	__u16 vlan_bits;	/* PCP and DEI as received */
-	__u16 dport;		/* host order, 0 where there is no UDP header */
+	__u16 vlan;      /* VLAN id, 0 = untagged or priority-tagged */
+	__u16 vlan_bits; /* PCP and DEI as received */
+	__u16 dport;     /* host order, 0 where there is no UDP header */
 	__u8 traffic_class;
 	__u8 ttl;
 };

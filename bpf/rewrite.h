@@ -6,18 +6,19 @@
 
 #include "checksum.h"
 
-#define ECN_MASK	0x03
-#define DSCP_SHIFT	2
+#define ECN_MASK           0x03
+#define DSCP_SHIFT         2
 #define IPV4_DONT_FRAGMENT 0x4000
 #define IPV4_VERSION_IHL   0x4500
-#define IPV6_VERSION	   (6u << 28)
+#define IPV6_LABEL_MASK    0xfffff
+#define IPV6_VERSION       (6u << 28)
 #define IPV6_CLASS_SHIFT   20
 
 struct rewrite {
 	__u32 l2_len; /* to send with */
 	int grow;     /* bytes that the headers become longer */
 	bool v6;
-	__u16 tci;	    /* host order; sent where l2_len has room for a tag */
+	__u16 tci;          /* host order; sent where l2_len has room for a tag */
 	__u16 udp_check;    /* to send, network order */
 	__u8 traffic_class; /* DSCP and ECN */
 	__u8 ttl;
@@ -96,12 +97,12 @@ static __always_inline __u32 rewrite_plan(struct xdp_md *ctx, const struct packe
 	return VD_CONTINUE;
 }
 
-static __always_inline void write_ethernet(void *data, const struct vd_nexthop *nexthop,
-	const struct rewrite *r)
+static __always_inline void write_ethernet(
+	void *data, const struct vd_nexthop *nexthop, const struct rewrite *r, bool v6)
 {
 	const __u32 *macs = (const __u32 *)nexthop->dmac; /* and smac behind it */
 	__u32 *words = data;
-	__be16 ethertype = r->v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	__be16 ethertype = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	__be16 *type = data + 2 * ETH_ALEN;
 
 	words[0] = macs[0];
@@ -167,58 +168,71 @@ static __always_inline void write_ipv6_addresses(struct ipv6hdr *ip, const struc
 }
 
 /* The flow label is the sender's where it was IPv6, else 0. */
-static __always_inline void write_ipv6(struct ipv6hdr *ip, const struct vd_flow *out,
-	const struct rewrite *r, __u32 flow_label)
+static __always_inline void write_ipv6(
+	struct ipv6hdr *ip, const struct vd_flow *out, const struct rewrite *r, __u32 flow_label)
 {
-	*(__be32 *)ip = bpf_htonl(
-		IPV6_VERSION | (__u32)r->traffic_class << IPV6_CLASS_SHIFT | flow_label);
+	*(__be32 *)ip =
+		bpf_htonl(IPV6_VERSION | (__u32)r->traffic_class << IPV6_CLASS_SHIFT | flow_label);
 	ip->hop_limit = r->ttl;
 	write_ipv6_addresses(ip, out);
 }
 
-/* The headers as planned. The packet's own pointers are void afterwards. */
-static __always_inline __u32 rewrite(struct xdp_md *ctx, const struct packet *p,
-	const struct vd_flow *out, const struct vd_nexthop *nexthop, const struct rewrite *r)
+/* v6: a constant where this is inlined: the verifier of Linux 6.1 does not remember that what
+ * made the headers' size decides which header is written. */
+static __always_inline __u32 rewrite_as(struct xdp_md *ctx, const struct packet *p,
+	const struct vd_flow *out, const struct vd_nexthop *nexthop, const struct rewrite *r,
+	bool v6)
 {
-	__u32 offset = r->l2_len + header_bytes(r->v6);
 	__u16 udp_len = p->payload_len + sizeof(struct udphdr);
 	bool was_v6 = p->v6;
-	void *data, *data_end;
+	void *data, *data_end, *l3;
+	struct rtp_header *rtp;
 	struct udphdr *udp;
 
 	if (unlikely(r->grow) && bpf_xdp_adjust_head(ctx, -r->grow))
 		return VD_DROP_ADJUST;
 	data = (void *)(long)ctx->data;
 	data_end = (void *)(long)ctx->data_end;
-	udp = data + offset;
-	if ((void *)(udp + 1) + (r->rtp ? sizeof(struct rtp_header) : 0) > data_end)
+	l3 = data + r->l2_len;
+	udp = l3 + header_bytes(v6);
+	if ((void *)(udp + 1) > data_end)
 		return VD_DROP_ADJUST;
 
-	if (r->v6) {
-		struct ipv6hdr *ip = data + r->l2_len;
+	if (v6) {
+		struct ipv6hdr *ip = l3;
 
 		if (was_v6) {
-			write_ipv6(ip, out, r, bpf_ntohl(*(__be32 *)ip) & 0xfffff);
+			write_ipv6(ip, out, r, bpf_ntohl(*(__be32 *)ip) & IPV6_LABEL_MASK);
 		} else {
 			write_ipv6(ip, out, r, 0);
 			ip->payload_len = bpf_htons(udp_len);
 			ip->nexthdr = IPPROTO_UDP;
 		}
 	} else {
-		struct iphdr *ip = data + r->l2_len;
+		struct iphdr *ip = l3;
 
 		if (was_v6)
 			write_ipv4_new(ip, out, r, udp_len);
 		else
 			write_ipv4(ip, out, r);
 	}
-	write_ethernet(data, nexthop, r);
+	write_ethernet(data, nexthop, r, v6);
 	udp->source = out->out_sport_be;
 	udp->dest = out->out_dport_be;
 	udp->check = r->udp_check;
-	if (unlikely(r->rtp))
-		((struct rtp_header *)(udp + 1))->marker_pt = r->marker_pt;
+	rtp = (struct rtp_header *)(udp + 1);
+	if (unlikely(r->rtp) && (void *)(rtp + 1) <= data_end)
+		rtp->marker_pt = r->marker_pt;
 	return VD_CONTINUE;
+}
+
+/* The headers as planned. The packet's own pointers are void afterwards. */
+static __always_inline __u32 rewrite(struct xdp_md *ctx, const struct packet *p,
+	const struct vd_flow *out, const struct vd_nexthop *nexthop, const struct rewrite *r)
+{
+	if (r->v6)
+		return rewrite_as(ctx, p, out, nexthop, r, true);
+	return rewrite_as(ctx, p, out, nexthop, r, false);
 }
 
 #endif

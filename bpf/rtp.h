@@ -9,24 +9,24 @@
 #define STUN_FIRST_BYTE_MAX 3
 #define DTLS_FIRST_BYTE_MIN 20
 #define DTLS_FIRST_BYTE_MAX 63
-#define RTP_VERSION	    2
+#define RTP_VERSION         2
 
 /* RFC 5761 4: by the second byte */
 #define RTCP_TYPE_MIN 192
 #define RTCP_TYPE_MAX 223
-#define RTCP_SR	      200
-#define RTCP_RR	      201
+#define RTCP_SR       200
+#define RTCP_RR       201
 #define RTCP_BYE      203
 #define RTCP_APP      204
-#define RTCP_XR	      207
+#define RTCP_XR       207
 
-#define RTP_HEADER_BYTES   12
-#define RTP_CSRC_BYTES	   4
-#define RTP_CSRC_MASK	   0x0f
-#define RTP_EXTENSION	   0x10
-#define RTP_MARKER	   0x80
-#define RTP_PT_MASK	   0x7f
-#define RTCP_HEADER_BYTES  8 /* with the sender's SSRC */
+#define RTP_HEADER_BYTES  12
+#define RTP_CSRC_BYTES    4
+#define RTP_CSRC_MASK     0x0f
+#define RTP_EXTENSION     0x10
+#define RTP_MARKER        0x80
+#define RTP_PT_MASK       0x7f
+#define RTCP_HEADER_BYTES 8 /* with the sender's SSRC */
 
 struct rtp_header {
 	__u8 vpxcc;

@@ -8,14 +8,15 @@
 #include "rtp.h"
 #include "telephone_event.h"
 
-/* RFC 3550 A.1. Its MIN_SEQUENTIAL is 1 here: the source was named by SDP, there is no probation. */
-#define RTP_SEQ_MOD	 (1u << 16)
-#define RTP_MAX_DROPOUT	 3000
+/* RFC 3550 A.1. Its MIN_SEQUENTIAL is 1 here: the source was named by SDP, there is no probation.
+ */
+#define RTP_SEQ_MOD      (1u << 16)
+#define RTP_MAX_DROPOUT  3000
 #define RTP_MAX_MISORDER 100
 
-#define RECEIVED_ONE (1ull << 32) /* of received_ssrc, in vd_stream.sequence */
-#define SEQUENCE_TRIES	  16
-#define BUSY_TRIES	  256
+#define RECEIVED_ONE   (1ull << 32) /* of received_ssrc, in vd_stream.sequence */
+#define SEQUENCE_TRIES 16
+#define BUSY_TRIES     256
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "vd_stream.sequence and timing are taken apart as little-endian"
@@ -42,47 +43,61 @@ static __always_inline __u32 sequence_lost(__u32 base_seq, __u64 sequence)
 	return lost > 0 ? lost : 0;
 }
 
-/* A new SSRC, the very first packet, or RFC 3550 A.1's "other side restarted": counting begins
- * anew with this packet. One CPU does it; one that comes meanwhile waits the few nanoseconds, and
- * joins in. Returns the event that this is, or 0. */
+/* sequence_start's answer besides an event: another CPU has begun, the packet is one among others.
+ */
+#define SEQUENCE_JOIN (-1)
+
+/* The very first packet: whoever changes sequence from nothing begins, nobody waits. */
+static __always_inline int sequence_start_first(
+	struct vd_stream *stream, __u32 ssrc, __u32 seq, __u32 transit)
+{
+	if (__sync_val_compare_and_swap(&stream->sequence, 0, RECEIVED_ONE | seq))
+		return SEQUENCE_JOIN;
+	stream->base_seq = seq;
+	stream->timing = transit;
+	stream->ssrc = ssrc;
+	/* An exchange, for its barrier. */
+	__sync_lock_test_and_set(&stream->flags, VD_STREAM_STARTED);
+	return VD_EVENT_FIRST_PACKET;
+}
+
+/* The first packet, a new SSRC, or RFC 3550 A.1's "other side restarted": counting begins with this
+ * packet. For the latter two one CPU does it; one that comes meanwhile waits, and where that lasts
+ * (an interrupt there) leaves its packet counted, its number unseen. Returns the event that this
+ * is, 0 for none, or SEQUENCE_JOIN. */
 __noinline int sequence_start(struct vd_stream *stream, __u32 ssrc, __u32 seq, __u32 transit)
 {
-	__u32 flags = 0;
+	__u32 flags = VD_STREAM_BUSY;
 	__u64 before;
 	int event = 0;
 
 	if (!stream)
 		return 0;
+	if (!READ_ONCE(stream->flags))
+		return sequence_start_first(stream, ssrc, seq, transit);
 	for (int i = 0; i < BUSY_TRIES; i++) {
-		flags = READ_ONCE(stream->flags);
-		if (!(flags & VD_STREAM_BUSY) &&
-			__sync_val_compare_and_swap(&stream->flags, flags, flags | VD_STREAM_BUSY) ==
-				flags)
+		flags = __sync_val_compare_and_swap(
+			&stream->flags, VD_STREAM_STARTED, VD_STREAM_STARTED | VD_STREAM_BUSY);
+		if (flags == VD_STREAM_STARTED)
 			break;
-		flags = VD_STREAM_BUSY;
 	}
-	if (flags & VD_STREAM_BUSY)
+	if (flags != VD_STREAM_STARTED) {
+		__sync_fetch_and_add(&stream->sequence, RECEIVED_ONE);
 		return 0;
-	if (flags & VD_STREAM_STARTED && stream->ssrc == ssrc &&
-		stream->bad_seq != (seq | VD_BAD_SEQ_SET)) {
-		/* Another CPU was first. */
-		__sync_lock_test_and_set(&stream->flags, flags);
-		return -1;
+	}
+	if (stream->ssrc == ssrc && stream->bad_seq != (seq | VD_BAD_SEQ_SET)) {
+		__sync_lock_test_and_set(&stream->flags, VD_STREAM_STARTED);
+		return SEQUENCE_JOIN;
 	}
 	before = __sync_lock_test_and_set(&stream->sequence, RECEIVED_ONE | seq);
-	if (!(flags & VD_STREAM_STARTED)) {
-		event = VD_EVENT_FIRST_PACKET;
-	} else {
-		stream->lost_before += sequence_lost(stream->base_seq, before);
-		if (stream->ssrc != ssrc) {
-			event = VD_EVENT_SSRC;
-			stream->ssrc_changes++;
-		}
+	stream->lost_before += sequence_lost(stream->base_seq, before);
+	if (stream->ssrc != ssrc) {
+		event = VD_EVENT_SSRC;
+		stream->ssrc_changes++;
+		stream->te_reported = 0;
 	}
 	/* Jitter goes on over a restart of the same source. */
 	stream->timing = event ? transit : (__u64)stream->jitter << 32 | transit;
-	if (event)
-		stream->te_reported = 0;
 	stream->base_seq = seq;
 	stream->bad_seq = 0;
 	stream->ssrc = ssrc;
@@ -157,7 +172,7 @@ static __always_inline void statistics_rtp(struct xdp_md *ctx, const struct pack
 		event = sequence_start(stream, ssrc, seq, transit);
 		if (event > 0)
 			event_send(ctx, event_at(p), flow, event, ssrc);
-		if (event < 0)
+		if (event == SEQUENCE_JOIN)
 			sequence_update(stream, seq);
 	} else if (flow->clock_mult && likely(!telephone_event)) {
 		/* All packets of one telephone-event carry its start as timestamp (RFC 4733

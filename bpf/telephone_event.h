@@ -6,7 +6,7 @@
 #include "event.h"
 #include "rtp.h"
 
-#define TELEPHONE_EVENT_END	0x80
+#define TELEPHONE_EVENT_END     0x80
 #define TELEPHONE_EVENT_RUNNING 0x8000 /* in vd_stream.te_event */
 
 struct telephone_event {
@@ -50,8 +50,7 @@ __noinline int telephone_event_seen(
 	__u32 timestamp, reported;
 	int offset;
 
-	if (!flow || !stream ||
-		bpf_xdp_load_bytes(ctx, event_udp_offset(at), &udp, sizeof(udp)) ||
+	if (!flow || !stream || bpf_xdp_load_bytes(ctx, event_udp_offset(at), &udp, sizeof(udp)) ||
 		bpf_xdp_load_bytes(ctx, rtp_offset, &rtp, sizeof(rtp)))
 		return 0;
 	offset = rtp_payload_offset(ctx, rtp_offset, &rtp);
@@ -73,8 +72,8 @@ __noinline int telephone_event_seen(
 	if (__sync_lock_test_and_set(&stream->te_reported, 1) && reported == timestamp)
 		return 0;
 	stream->te_event = 0;
-	event_send(ctx, at, flow, VD_EVENT_DTMF_END,
-		te.event | (__u32)bpf_ntohs(te.duration) << 16);
+	event_send(
+		ctx, at, flow, VD_EVENT_DTMF_END, te.event | (__u32)bpf_ntohs(te.duration) << 16);
 	return 0;
 }
 

@@ -126,8 +126,8 @@ static __always_inline __u32 relay(struct xdp_md *ctx, const struct packet *p, _
 	return send(nexthop);
 }
 
-static __always_inline __u32 judge(struct xdp_md *ctx, const struct packet *p, __u32 parsed,
-	const struct local_match *match)
+static __always_inline __u32 judge(
+	struct xdp_md *ctx, const struct packet *p, __u32 parsed, const struct local_match *match)
 {
 	if (unlikely(parsed != VD_CONTINUE))
 		return parsed;

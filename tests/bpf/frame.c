@@ -8,7 +8,7 @@
 #define ETHERTYPE_VLAN 0x8100
 #define ETHERTYPE_V4   0x0800
 #define ETHERTYPE_V6   0x86dd
-#define UDP	       17
+#define UDP            17
 
 static void put16(uint8_t *p, unsigned value)
 {
@@ -81,9 +81,8 @@ static void build_udp(uint8_t *udp, const struct frame *f)
 	put16(udp + 6, 0);
 	if (f->payload_len)
 		memcpy(udp + 8, f->payload, f->payload_len);
-	check = finish(sum_bytes(udp, len,
-		sum_bytes(src, addr_len,
-			sum_bytes(dst, addr_len, UDP + (uint32_t)len))));
+	check = finish(sum_bytes(
+		udp, len, sum_bytes(src, addr_len, sum_bytes(dst, addr_len, UDP + (uint32_t)len))));
 	if (!f->no_checksum)
 		put16(udp + 6, check ? check : 0xffff);
 }

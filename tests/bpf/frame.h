@@ -17,7 +17,7 @@ struct frame {
 	uint8_t src[16], dst[16]; /* IPv4 as ::ffff:a.b.c.d */
 	uint16_t sport, dport;
 	uint8_t traffic_class, ttl;
-	uint16_t id;	     /* IPv4 */
+	uint16_t id;         /* IPv4 */
 	bool dont_fragment;  /* IPv4 */
 	uint32_t flow_label; /* IPv6 */
 	bool no_checksum;

@@ -7,10 +7,12 @@
 #include <linux/bpf.h>
 #include <net/if.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "viaduct.skel.h"
@@ -19,9 +21,9 @@ static const struct {
 	const char *name;
 	int verdict;
 } reasons[] = {
-#define VERDICT_TX   XDP_REDIRECT
-#define VERDICT_PASS XDP_PASS
-#define VERDICT_DROP XDP_DROP
+#define VERDICT_TX               XDP_REDIRECT
+#define VERDICT_PASS             XDP_PASS
+#define VERDICT_DROP             XDP_DROP
 #define ROW(name, verdict, text) [VD_##name] = {#name, VERDICT_##verdict},
 	VD_REASONS(ROW)};
 
@@ -48,7 +50,7 @@ static void *map_memory(const struct bpf_map *map, size_t element)
 static int take_event(void *ctx, void *data, size_t size)
 {
 	struct lab *lab = ctx;
-	struct lab_event *event = &lab->events[lab->events_count % LAB_EVENTS];
+	union lab_event *event = &lab->events[lab->events_count % LAB_EVENTS];
 
 	memset(event, 0, sizeof(*event));
 	memcpy(event, data, size < sizeof(*event) ? size : sizeof(*event));
@@ -59,8 +61,15 @@ static int take_event(void *ctx, void *data, size_t size)
 
 static void make_devices(struct lab *lab)
 {
+	char *const argv[] = {
+		"ip", "link", "add", "internal", "type", "veth", "peer", "name", "external", NULL};
+	int status = -1;
+	pid_t pid;
+
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	assert_int_equal(system("ip link add internal type veth peer name external"), 0);
+	assert_int_equal(posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 	lab->ifindex[0] = if_nametoindex("internal");
 	lab->ifindex[1] = if_nametoindex("external");
 	assert_true(lab->ifindex[0] && lab->ifindex[1]);
@@ -97,6 +106,8 @@ int lab_teardown(void **state)
 {
 	struct lab *lab = *state;
 
+	if (!lab)
+		return 0;
 	ring_buffer__free(lab->ring);
 	munmap(lab->nexthops, sizeof(*lab->nexthops) * LAB_NEXTHOPS);
 	munmap(lab->streams, sizeof(*lab->streams) * LAB_STREAMS);
@@ -157,7 +168,7 @@ void lab_unset_device(struct lab *lab, uint32_t index)
 	bpf_map_delete_elem(bpf_map__fd(lab->bpf->maps.vd_devices), &index);
 }
 
-void lab_run_with_meta(struct lab *lab, unsigned side, const uint8_t *data, size_t len,
+int lab_run_with_meta(struct lab *lab, unsigned side, const uint8_t *data, size_t len,
 	size_t meta_len, struct lab_result *result)
 {
 	static __thread uint8_t in[FRAME_MAX + 256], out[FRAME_MAX + 320];
@@ -165,23 +176,27 @@ void lab_run_with_meta(struct lab *lab, unsigned side, const uint8_t *data, size
 		.data = (uint32_t)meta_len,
 		.data_end = (uint32_t)(meta_len + len)};
 	struct xdp_md ctx_out = {};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = (uint32_t)(meta_len + len),
-		.data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
-		.ctx_size_in = sizeof(ctx), .ctx_out = &ctx_out, .ctx_size_out = sizeof(ctx_out),
-		.repeat = 1);
+	int err;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in,
+		.data_size_in = (uint32_t)(meta_len + len), .data_out = out,
+		.data_size_out = sizeof(out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
+		.ctx_out = &ctx_out, .ctx_size_out = sizeof(ctx_out), .repeat = 1);
 
 	memset(in, 0, meta_len);
 	memcpy(in + meta_len, data, len);
-	assert_int_equal(bpf_prog_test_run_opts(lab->program, &opts), 0);
+	err = bpf_prog_test_run_opts(lab->program, &opts);
+	if (err)
+		return err;
 	result->verdict = opts.retval;
 	result->len = ctx_out.data_end - ctx_out.data;
 	memcpy(result->data, out + ctx_out.data, result->len);
+	return 0;
 }
 
-void lab_run(struct lab *lab, unsigned side, const uint8_t *data, size_t len,
-	struct lab_result *result)
+void lab_run(
+	struct lab *lab, unsigned side, const uint8_t *data, size_t len, struct lab_result *result)
 {
-	lab_run_with_meta(lab, side, data, len, 0, result);
+	assert_int_equal(lab_run_with_meta(lab, side, data, len, 0, result), 0);
 }
 
 void lab_run_often(struct lab *lab, unsigned side, const uint8_t *data, size_t len, int repeat)
@@ -200,8 +215,8 @@ struct vd_counter lab_counter(struct lab *lab, unsigned side, enum vd_reason rea
 	int cpus = libbpf_num_possible_cpus();
 	struct vd_counter values[cpus], sum = {};
 
-	assert_int_equal(bpf_map_lookup_elem(
-				 bpf_map__fd(lab->bpf->maps.vd_counters), &index, values), 0);
+	assert_int_equal(
+		bpf_map_lookup_elem(bpf_map__fd(lab->bpf->maps.vd_counters), &index, values), 0);
 	for (int i = 0; i < cpus; i++) {
 		sum.packets += values[i].packets;
 		sum.bytes += values[i].bytes;
@@ -225,8 +240,8 @@ uint64_t lab_events_lost(struct lab *lab)
 	int cpus = libbpf_num_possible_cpus();
 	uint64_t values[cpus], sum = 0;
 
-	assert_int_equal(bpf_map_lookup_elem(
-				 bpf_map__fd(lab->bpf->maps.vd_event_lost), &zero, values), 0);
+	assert_int_equal(
+		bpf_map_lookup_elem(bpf_map__fd(lab->bpf->maps.vd_event_lost), &zero, values), 0);
 	for (int i = 0; i < cpus; i++)
 		sum += values[i];
 	return sum;

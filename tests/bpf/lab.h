@@ -25,9 +25,9 @@ struct lab_port_slot { /* an element of a mmap-able array of __u32 takes eight b
 	uint32_t flow, unused;
 };
 
-struct lab_event {
+union lab_event {
 	struct vd_event head;
-	uint8_t data[VD_EVENT_RTCP_BYTES];
+	uint8_t record[sizeof(struct vd_event) + VD_EVENT_RTCP_BYTES];
 };
 
 struct lab {
@@ -40,7 +40,7 @@ struct lab {
 	struct vd_flow *flows;
 	struct vd_stream *streams;
 	struct vd_nexthop *nexthops;
-	struct lab_event events[LAB_EVENTS];
+	union lab_event events[LAB_EVENTS];
 	unsigned events_count;
 };
 
@@ -59,11 +59,11 @@ int lab_reset(void **state);
 void lab_set_locals(struct lab *lab);
 void lab_set_device(struct lab *lab, uint32_t index, unsigned ifindex);
 void lab_unset_device(struct lab *lab, uint32_t index);
-/* meta_len: bytes of XDP metadata before the frame, which take headroom away. */
-void lab_run_with_meta(struct lab *lab, unsigned side, const uint8_t *data, size_t len,
+/* meta_len: bytes of XDP metadata before the frame, which take headroom away. 0 or -errno. */
+int lab_run_with_meta(struct lab *lab, unsigned side, const uint8_t *data, size_t len,
 	size_t meta_len, struct lab_result *result);
-void lab_run(struct lab *lab, unsigned side, const uint8_t *data, size_t len,
-	struct lab_result *result);
+void lab_run(
+	struct lab *lab, unsigned side, const uint8_t *data, size_t len, struct lab_result *result);
 /* repeat times over, without a look at the outcome: for threads. */
 void lab_run_often(struct lab *lab, unsigned side, const uint8_t *data, size_t len, int repeat);
 struct vd_counter lab_counter(struct lab *lab, unsigned side, enum vd_reason reason);

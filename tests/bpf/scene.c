@@ -37,16 +37,28 @@ static void set_frames(struct scene *s, bool in_v6, bool out_v6)
 {
 	struct frame *in = &s->in, *out = &s->expected;
 
-	*in = (struct frame){.tci = FRAME_NO_VLAN, .v6 = in_v6, .sport = 4000, .dport = SCENE_PORT,
-		.traffic_class = 0xb9, .ttl = 60, .id = in_v6 ? 0 : 0x1234,
-		.dont_fragment = !in_v6, .flow_label = in_v6 ? 0x54321 : 0, .payload = s->rtp};
+	*in = (struct frame){.tci = FRAME_NO_VLAN,
+		.v6 = in_v6,
+		.sport = 4000,
+		.dport = SCENE_PORT,
+		.traffic_class = 0xb9,
+		.ttl = 60,
+		.id = in_v6 ? 0 : 0x1234,
+		.dont_fragment = !in_v6,
+		.flow_label = in_v6 ? 0x54321 : 0,
+		.payload = s->rtp};
 	memcpy(in->smac, pbx_mac, 6);
 	memcpy(in->dmac, our_mac, 6);
 	frame_address(in->src, in_v6 ? "2001:db8:1::10" : "192.0.2.10");
 	frame_address(in->dst, in_v6 ? "2001:db8:1::1" : "192.0.2.1");
 
-	*out = (struct frame){.tci = FRAME_NO_VLAN, .v6 = out_v6, .sport = 20000, .dport = 30000,
-		.traffic_class = 46 << 2 | 1, .ttl = 64, .payload = s->rtp_out};
+	*out = (struct frame){.tci = FRAME_NO_VLAN,
+		.v6 = out_v6,
+		.sport = 20000,
+		.dport = 30000,
+		.traffic_class = 46 << 2 | 1,
+		.ttl = 64,
+		.payload = s->rtp_out};
 	out->id = in_v6 == out_v6 ? in->id : 0;
 	out->dont_fragment = true;
 	out->flow_label = in_v6 == out_v6 ? in->flow_label : 0;
@@ -68,8 +80,11 @@ void scene_open(struct scene *s, void **state, enum scene_families families)
 	set_frames(s, in_v6, out_v6);
 
 	s->local = &lab->locals.local[0];
-	*s->local = (struct vd_local){.ifindex = lab->ifindex[0], .port_base = 4,
-		.port_min = SCENE_PORT, .port_max = SCENE_PORT_MAX, .side = 0,
+	*s->local = (struct vd_local){.ifindex = lab->ifindex[0],
+		.port_base = 4,
+		.port_min = SCENE_PORT,
+		.port_max = SCENE_PORT_MAX,
+		.side = 0,
 		.family = in_v6 ? 6 : 4};
 	memcpy(s->local->addr, s->in.dst, 16);
 	lab->locals.count = 1;
@@ -77,16 +92,21 @@ void scene_open(struct scene *s, void **state, enum scene_families families)
 
 	s->stream = &lab->streams[SCENE_STREAM];
 	s->nexthop = &lab->nexthops[SCENE_NEXTHOP];
-	*s->nexthop = (struct vd_nexthop){
-		.flags = VD_NEXTHOP_VALID, .device = SCENE_DEVICE, .mtu = 1500};
+	*s->nexthop =
+		(struct vd_nexthop){.flags = VD_NEXTHOP_VALID, .device = SCENE_DEVICE, .mtu = 1500};
 	memcpy(s->nexthop->dmac, trunk_mac, 6);
 	memcpy(s->nexthop->smac, out_mac, 6);
 	lab_set_device(lab, SCENE_DEVICE, lab->ifindex[1]);
 
 	s->flow = &lab->flows[SCENE_FLOW];
-	*s->flow = (struct vd_flow){.src_port_be = htons(s->in.sport), .stream = SCENE_STREAM,
-		.nexthop = SCENE_NEXTHOP, .src_prefix = 128, .dscp = 46, .ttl = 64,
-		.te_pt = SCENE_TE_PT, .cookie = SCENE_COOKIE,
+	*s->flow = (struct vd_flow){.src_port_be = htons(s->in.sport),
+		.stream = SCENE_STREAM,
+		.nexthop = SCENE_NEXTHOP,
+		.src_prefix = 128,
+		.dscp = 46,
+		.ttl = 64,
+		.te_pt = SCENE_TE_PT,
+		.cookie = SCENE_COOKIE,
 		.flags = in_v6 ? VD_FLOW_IN_V6 : 0};
 	memcpy(s->flow->src_addr, s->in.src, 16);
 	scene_set_output(s, s->flow);

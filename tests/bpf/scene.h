@@ -6,19 +6,19 @@
 
 #include "lab.h"
 
-#define SCENE_PORT	 10000 /* RTP on our internal address; RTCP one above */
-#define SCENE_PORT_MAX	 10009
-#define SCENE_FLOW	 1
-#define SCENE_FLOW_RTCP	 2
-#define SCENE_STREAM	 3
-#define SCENE_NEXTHOP	 2
-#define SCENE_DEVICE	 5
-#define SCENE_SSRC	 0x11223344
-#define SCENE_TIMESTAMP	 160000
-#define SCENE_SEQ	 1000
-#define SCENE_COOKIE	 0xc00c1e
-#define SCENE_PAYLOAD	 172 /* 20 ms of G.711 and the RTP header */
-#define SCENE_TE_PT	 101
+#define SCENE_PORT      10000 /* RTP on our internal address; RTCP one above */
+#define SCENE_PORT_MAX  10009
+#define SCENE_FLOW      1
+#define SCENE_FLOW_RTCP 2
+#define SCENE_STREAM    3
+#define SCENE_NEXTHOP   2
+#define SCENE_DEVICE    5
+#define SCENE_SSRC      0x11223344
+#define SCENE_TIMESTAMP 160000
+#define SCENE_SEQ       1000
+#define SCENE_COOKIE    0xc00c1e
+#define SCENE_PAYLOAD   172 /* 20 ms of G.711 and the RTP header */
+#define SCENE_TE_PT     101
 
 enum scene_families { SCENE_4_TO_4, SCENE_4_TO_6, SCENE_6_TO_4, SCENE_6_TO_6 };
 
@@ -28,8 +28,8 @@ struct scene {
 	struct vd_stream *stream;
 	struct vd_nexthop *nexthop;
 	struct vd_local *local;
-	struct frame in, expected; /* what goes in; what comes out if it is forwarded */
-	uint8_t rtp[FRAME_MAX];	   /* payload of in */
+	struct frame in, expected;  /* what goes in; what comes out if it is forwarded */
+	uint8_t rtp[FRAME_MAX];     /* payload of in */
 	uint8_t rtp_out[FRAME_MAX]; /* payload of expected */
 	struct lab_result result;
 };

@@ -5,9 +5,9 @@
 
 #include "scene.h"
 
-static const struct lab_event *only_event(struct scene *s, uint32_t type)
+static const union lab_event *only_event(struct scene *s, uint32_t type)
 {
-	const struct lab_event *found = NULL;
+	const union lab_event *found = NULL;
 
 	lab_read_events(s->lab);
 	for (unsigned i = 0; i < s->lab->events_count; i++) {
@@ -171,7 +171,7 @@ static void telephone_event_is_found_behind_csrcs_and_header_extension(void **st
 
 	scene_open(&s, state, SCENE_6_TO_4);
 	scene_rtp(&s, 12 + 8 + 4 + 4 + 4, SCENE_TE_PT, 1, 160);
-	s.rtp[0] = 0x92; /* extension, two CSRCs */
+	s.rtp[0] = 0x92;              /* extension, two CSRCs */
 	s.rtp[22] = 0, s.rtp[23] = 1; /* one word */
 	s.rtp[28] = 5, s.rtp[29] = 0x80, s.rtp[30] = 0, s.rtp[31] = 99;
 	memcpy(s.rtp_out, s.rtp, 32);
@@ -216,7 +216,7 @@ static void rtcp_reports_are_copied_as_they_came_up_to_the_limit(void **state)
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
 		size_t len = lengths[i] < VD_EVENT_RTCP_BYTES ? lengths[i] : VD_EVENT_RTCP_BYTES;
-		const struct lab_event *event;
+		const union lab_event *event;
 
 		scene_open(&s, state, i & 1 ? SCENE_6_TO_4 : SCENE_4_TO_6);
 		s.flow->flags |= VD_FLOW_MUX | VD_FLOW_RTCP_COPY;
@@ -224,7 +224,7 @@ static void rtcp_reports_are_copied_as_they_came_up_to_the_limit(void **state)
 		send_rtcp(&s, 200, lengths[i]);
 		event = only_event(&s, VD_EVENT_RTCP);
 		assert_int_equal(event->head.len, len);
-		assert_memory_equal(event->data, s.rtp, len);
+		assert_memory_equal(event->head.data, s.rtp, len);
 	}
 }
 

@@ -189,8 +189,7 @@ static void reopened_latch_takes_a_new_source(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			stranger_by_address_or_port_is_dropped_and_counted_in_the_stream),
+		cmocka_unit_test(stranger_by_address_or_port_is_dropped_and_counted_in_the_stream),
 		cmocka_unit_test(prefix_narrower_than_the_address_admits_the_prefix_alone),
 		cmocka_unit_test(unknown_source_admits_nobody_without_a_latch),
 		cmocka_unit_test(first_valid_packet_latches_and_strangers_are_dropped_after),

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Two CPUs receive one stream at once: nothing is lost from the counts, and nobody latches twice.
+ */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scene.h"
+
+#define CPUS   2
+#define REPEAT 200000
+#define ROUNDS 300
+
+struct worker {
+	struct lab *lab;
+	int cpu, repeat;
+	uint8_t data[FRAME_MAX];
+	size_t len;
+	struct lab_result result;
+	pthread_barrier_t *start;
+};
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
+static void *work_often(void *arg)
+{
+	struct worker *w = arg;
+
+	pin(w->cpu);
+	pthread_barrier_wait(w->start);
+	lab_run_often(w->lab, 0, w->data, w->len, w->repeat);
+	return NULL;
+}
+
+static void *work_once(void *arg)
+{
+	struct worker *w = arg;
+
+	pin(w->cpu);
+	pthread_barrier_wait(w->start);
+	lab_run(w->lab, 0, w->data, w->len, &w->result);
+	return NULL;
+}
+
+static void run_both(struct worker *workers, void *(*work)(void *))
+{
+	pthread_t threads[CPUS];
+	pthread_barrier_t start;
+
+	pthread_barrier_init(&start, NULL, CPUS);
+	for (int i = 0; i < CPUS; i++) {
+		workers[i].start = &start;
+		workers[i].cpu = i;
+		assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+	}
+	for (int i = 0; i < CPUS; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&start);
+}
+
+/* A packet that is sent on as it came matches again when it is fed in again. */
+static void open_loop(struct scene *s, void **state)
+{
+	scene_open(s, state, SCENE_4_TO_4);
+	s->expected = s->in;
+	s->flow->ttl = s->in.ttl;
+	scene_set_output(s, s->flow);
+}
+
+static bool single_cpu(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) < CPUS;
+}
+
+static void packets_bytes_and_sequence_are_exact(void **state)
+{
+	static struct worker workers[CPUS];
+	struct scene s;
+
+	if (single_cpu())
+		skip();
+	for (int round = 0; round < 5; round++) {
+		open_loop(&s, state);
+		for (int i = 0; i < CPUS; i++) {
+			scene_rtp(&s, (size_t)(100 + i), 0, (uint16_t)(SCENE_SEQ + i * 50), 0);
+			workers[i].lab = s.lab;
+			workers[i].repeat = REPEAT;
+			workers[i].len = frame_build(workers[i].data, &s.in);
+		}
+		run_both(workers, work_often);
+		assert_int_equal(s.stream->packets, CPUS * REPEAT);
+		assert_int_equal(s.stream->bytes, (uint64_t)REPEAT * (100 + 101));
+		assert_int_equal(s.stream->received_ssrc, CPUS * REPEAT);
+		assert_int_equal(s.stream->ext_max_seq, SCENE_SEQ + 50);
+		assert_int_equal(s.stream->flags, VD_STREAM_STARTED);
+		assert_int_equal(lab_counter(s.lab, 0, VD_FORWARDED).packets, CPUS * REPEAT);
+		lab_read_events(s.lab);
+		assert_int_equal(lab_count_events(s.lab, VD_EVENT_FIRST_PACKET), 1);
+	}
+}
+
+static void first_packets_at_once_start_the_stream_once(void **state)
+{
+	static struct worker workers[CPUS];
+	struct scene s;
+
+	if (single_cpu())
+		skip();
+	for (int round = 0; round < ROUNDS; round++) {
+		open_loop(&s, state);
+		for (int i = 0; i < CPUS; i++) {
+			scene_rtp(&s, 100, 0, (uint16_t)(SCENE_SEQ + i), 0);
+			workers[i].lab = s.lab;
+			workers[i].len = frame_build(workers[i].data, &s.in);
+		}
+		run_both(workers, work_once);
+		assert_int_equal(s.stream->packets, CPUS);
+		assert_int_equal(s.stream->received_ssrc, CPUS);
+		assert_int_equal(s.stream->ext_max_seq, SCENE_SEQ + 1);
+		lab_read_events(s.lab);
+		assert_int_equal(lab_count_events(s.lab, VD_EVENT_FIRST_PACKET), 1);
+	}
+}
+
+static void of_two_sources_at_once_one_latches(void **state)
+{
+	static struct worker workers[CPUS];
+	struct scene s;
+
+	if (single_cpu())
+		skip();
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t refused;
+
+		open_loop(&s, state);
+		s.flow->flags |= VD_FLOW_LATCH;
+		s.flow->src_port_be = 0;
+		for (int i = 0; i < CPUS; i++) {
+			s.in.sport = (uint16_t)(7000 + i);
+			workers[i].lab = s.lab;
+			workers[i].len = frame_build(workers[i].data, &s.in);
+		}
+		run_both(workers, work_once);
+		refused = lab_counter(s.lab, 0, VD_DROP_SOURCE).packets +
+			  lab_counter(s.lab, 0, VD_DROP_LATCH_BUSY).packets;
+		assert_int_equal(lab_counter(s.lab, 0, VD_FORWARDED).packets, 1);
+		assert_int_equal(refused, 1);
+		assert_int_equal(s.stream->packets, 1);
+		assert_int_equal(s.stream->latch_state, VD_LATCH_LOCKED);
+		lab_read_events(s.lab);
+		assert_int_equal(lab_count_events(s.lab, VD_EVENT_LATCHED), 1);
+		assert_int_equal(s.lab->events[0].head.port_be, s.stream->latched_port_be);
+	}
+}
+
+static void telephone_event_end_on_two_cpus_is_told_once(void **state)
+{
+	static struct worker workers[CPUS];
+	struct scene s;
+
+	if (single_cpu())
+		skip();
+	for (int round = 0; round < ROUNDS; round++) {
+		open_loop(&s, state);
+		for (int i = 0; i < CPUS; i++) {
+			scene_rtp(&s, 16, SCENE_TE_PT, (uint16_t)i, round & 1 ? 160 : 0);
+			s.rtp[13] = 0x80;
+			workers[i].lab = s.lab;
+			workers[i].len = frame_build(workers[i].data, &s.in);
+		}
+		run_both(workers, work_once);
+		lab_read_events(s.lab);
+		assert_int_equal(lab_count_events(s.lab, VD_EVENT_DTMF_END), 1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(packets_bytes_and_sequence_are_exact),
+		cmocka_unit_test(first_packets_at_once_start_the_stream_once),
+		cmocka_unit_test(of_two_sources_at_once_one_latches),
+		cmocka_unit_test(telephone_event_end_on_two_cpus_is_told_once),
+	};
+
+	return cmocka_run_group_tests_name("bpf two CPUs", tests, lab_setup, lab_teardown);
+}
