@@ -12,6 +12,8 @@ test="libcmocka-dev python3 python3-pytest sip-tester baresip-core kamailio sips
 	clang-format cppcheck tcpdump"
 bench="python3 sip-tester nftables rtpengine-daemon"
 
+LOCK_WAIT_S=300 # a fresh machine may still be at its own first update
+
 wanted=
 for set in "$@"; do
 	case $set in
@@ -26,10 +28,16 @@ for set in "$@"; do
 	esac
 done
 
+if ! command -v dpkg-query >/dev/null; then
+	echo "deps: no Debian: what these packages hold is needed, and not looked for:" $wanted >&2
+	exit 0
+fi
+# With more than one architecture a package may have several lines.
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p')
 missing=
 for package in $wanted; do
-	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)
-	[ "$status" = installed ] || missing="$missing $package"
+	case " $missing " in *" $package "*) continue ;; esac
+	grep -qxF "$package" <<<"$installed" || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
 
@@ -38,20 +46,34 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 1
 fi
 echo "deps: installing$missing"
-export DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+
+log=$(mktemp)
+policy=
+trap 'rm -f "$log" $policy' EXIT
+trap 'exit 130' INT TERM HUP
 # Nothing that comes in may start a service of its own (kamailio, rtpengine).
-policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+	policy=/usr/sbin/policy-rc.d
 	printf '#!/bin/sh\nexit 101\n' >"$policy"
 	chmod 755 "$policy"
-	trap 'rm -f "$policy"' EXIT
 fi
-log=$(mktemp)
+
+# update: the lists have a lock of their own, which apt-get does not wait for.
+update() {
+	local end=$((SECONDS + LOCK_WAIT_S))
+	until apt-get update >"$log" 2>&1; do
+		grep -q 'Could not get lock' "$log" && [ $SECONDS -lt $end ] || return 1
+		sleep 2
+	done
+}
+
+# An installation that was interrupted before is brought to its end first.
 # shellcheck disable=SC2086 # a list of words
-if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+if ! { update && dpkg --configure -a &&
+	apt-get -o "DPkg::Lock::Timeout=$LOCK_WAIT_S" install -y --no-install-recommends $missing; } \
+	>>"$log" 2>&1; then
 	echo "deps: apt-get failed:" >&2
 	tail -20 "$log" >&2
-	rm -f "$log"
 	exit 1
 fi
-rm -f "$log"

@@ -123,9 +123,9 @@ def stage(world, session_daemon):
         stage.quiet()
     finally:
         stage.strike()
-        for call in session_daemon.cli.live_calls() if session_daemon.process.poll() is None else ():
-            session_daemon.cli.text("hangup", str(call["id"]), check=False)
         session_daemon.check_alive()
+        for call in session_daemon.cli.live_calls():
+            session_daemon.cli.text("hangup", str(call["id"]), check=False)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -14,6 +14,7 @@ from rtp import wait_until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("VIADUCT_BUILD", "build"))
+SANITIZED = os.path.basename(BUILD) == "san"
 BPF_DIR = "/sys/fs/bpf"
 READY_TIMEOUT_S = 15
 SANITIZER_REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:")
@@ -25,10 +26,19 @@ def write_configuration(path, configuration):
         json.dump(configuration, f, indent=1)
 
 
+def remove_stale_pins():
+    """Pins of runs that were killed: their instances are named after processes that are no more."""
+    for name in os.listdir(BPF_DIR) if os.path.isdir(BPF_DIR) else ():
+        match = re.fullmatch(r"viaduct-e2e-(?:own-)?(\d+)", name)
+        if match and not os.path.exists(f"/proc/{match.group(1)}"):
+            shutil.rmtree(os.path.join(BPF_DIR, name), ignore_errors=True)
+
+
 class Daemon:
     program = os.path.join(BUILD, "viaductd")
 
     def __init__(self, ns: Namespace, configuration):
+        remove_stale_pins()
         self.ns = ns
         self.instance = configuration["instance"]
         self.dir = tempfile.mkdtemp(prefix="viaduct-e2e-")

@@ -205,6 +205,13 @@ class Callee(Agent):
         return [f"From:[$local];tag={self.tag}", "To:[$remote]"]
 
 
+def confirm(caller, callee):
+    """The callee's ACK is Viaduct's own: the caller's may still be on its way, and until then a
+    re-INVITE of the callee is met with 491. An INFO that the caller sends next comes after it."""
+    caller.request("INFO").recv(200)
+    callee.recv("INFO").reply(200)
+
+
 def basic_caller(offer, hold=False):
     caller = Caller().invite(offer).trying().recv(180, optional=True).answered().ack()
     return caller.hold() if hold else caller

@@ -188,7 +188,7 @@ class Sipp:
 
     def explain(self):
         flow = "\n  ".join(repr(m) for m in self.messages()[-40:])
-        return f"\n  {flow}\n{self.read('errors')[-3000:]}"
+        return f"\n  {flow}\nexit code {self.process.poll()}\n{self.read('errors')[-3000:]}"
 
     def kill(self):
         self.process.kill()

@@ -298,9 +298,10 @@ def test_call_is_shown_from_ringing_to_its_end(stage):
     stage.quiet()
 
 
-def test_callee_that_vanishes_leaves_nothing_once_the_caller_hangs_up(stage):
-    called = stage.callee(basic_callee(offer_of("trunk")).hold())
-    calling = stage.caller(basic_caller(offer_of("pbx"), hold=True).bye())
+@pytest.mark.parametrize("to", ["trunk", "trunk-tcp"])
+def test_callee_that_vanishes_leaves_nothing_once_the_caller_hangs_up(stage, to):
+    called = stage.callee(basic_callee(offer_of(to)).hold(), to)
+    calling = stage.caller(basic_caller(offer_of("pbx"), hold=True).bye(), to=to)
     called.expect("ACK")
     called.kill()
     calling.go()

@@ -9,7 +9,7 @@ import pytest
 
 import plan
 from rtp import Stream, wait_until
-from scenario import Callee, Caller, basic_callee, basic_caller, sdp
+from scenario import Callee, Caller, basic_callee, basic_caller, confirm, sdp
 from sipp import finish
 
 PBX, TRUNK = "10.10.0.2", "192.0.2.2"
@@ -158,8 +158,8 @@ def test_hold_and_resume(stage, form, by):
     caller, callee = basic_caller(OFFER), basic_callee(ANSWER)
     asking, answering = (caller, callee) if by == "caller" else (callee, caller)
     theirs, ours = ((PBX, 5000), (TRUNK, 6000)) if by == "caller" else ((TRUNK, 6000), (PBX, 5000))
-    # The callee's ACK is ours: the caller's own may still be on its way, and until then it is 491.
-    asking.pause(100).request("INVITE", held(*theirs)).recv(100, optional=True).recv(200).ack()
+    confirm(caller, callee)
+    asking.request("INVITE", held(*theirs)).recv(100, optional=True).recv(200).ack()
     asking.request("INVITE", sdp(*theirs, version=3)).recv(100, optional=True).recv(200).ack()
     agreed = {"sendonly": "recvonly", "inactive": "inactive"}.get(form)
     for direction in (agreed, None):
@@ -256,6 +256,7 @@ def test_glare_is_491(stage, by):
     caller, callee = basic_caller(OFFER), basic_callee(ANSWER)
     first, second = (caller, callee) if by == "callee" else (callee, caller)
     ours, theirs = ((PBX, 5000), (TRUNK, 6000)) if by == "callee" else ((TRUNK, 6000), (PBX, 5000))
+    confirm(caller, callee)
     first.request("INVITE", sdp(*ours, version=2)).recv(100, optional=True).recv(200).ack()
     second.recv("INVITE", save=[("via2", "Via"), ("cseq2", "CSeq"), ("from2", "From"),
                                 ("to2", "To")])
@@ -324,6 +325,13 @@ def test_info_with_its_body_passes(stage, by):
 def test_error_to_info_passes_and_the_call_goes_on(stage):
     caller = basic_caller(OFFER).request("INFO").recv(415).bye()
     callee = basic_callee(ANSWER).recv("INFO").reply(415).answer_bye()
+    run_call(stage, caller, callee)
+
+
+def test_transfer_that_is_asked_for_is_refused_and_the_call_goes_on(stage):
+    caller = basic_caller(OFFER).recv("INFO").reply(200).bye()
+    callee = basic_callee(ANSWER).request("REFER", headers=["Refer-To: <sip:2002@192.0.2.1>"])
+    callee.recv(405).request("INFO").recv(200).answer_bye()
     run_call(stage, caller, callee)
 
 

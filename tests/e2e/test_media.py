@@ -397,7 +397,7 @@ def test_changed_mac_address_of_a_neighbour_is_followed_within_a_second(stage):
     new = "02:00:00:00:be:ef"
     ns.run("ip", "link", "set", device, "address", new)
     try:
-        # As a host does that takes an address over: a gratuitous ARP.
+        # As the kernel learns it from the ARP of a host that takes an address over.
         stage.world.viaduct.run("ip", "neighbour", "replace", talk.b.address, "lladdr", new, "dev",
                                 stage.world.viaduct_external, "nud", "reachable")
         started = time.monotonic()

@@ -141,20 +141,23 @@ def test_tcp_keepalive_is_answered_and_harmless(stage):
     assert wire.ask("OPTIONS").code == 200
 
 
-@pytest.mark.parametrize("name, data", [
-    ("garbage", b"\x00\xff\x17 not sip at all\r\n\r\n"),
-    ("negative length", b"OPTIONS sip:x@10.10.0.1 SIP/2.0\r\nContent-Length: -5\r\n\r\n"),
-    ("no headers", b"INVITE sip:x@10.10.0.1 SIP/2.0\r\n\r\n"),
-    ("lone response", b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.10.0.1\r\n\r\n"),
-    ("empty", b""),
-    ("keep-alive", b"\r\n\r\n"),
-    ("endless header", b"OPTIONS sip:x SIP/2.0\r\nX: " + b"y" * 60000),
-    ("huge status", b"SIP/2.0 4294967301 OK\r\nContent-Length: 0\r\n\r\n"),
-], ids=lambda value: value if isinstance(value, str) else "")
-def test_nonsense_harms_nothing(stage, name, data):
+NONSENSE = {
+    "garbage": b"\x00\xff\x17 not sip at all\r\n\r\n",
+    "negative length": b"OPTIONS sip:x@10.10.0.1 SIP/2.0\r\nContent-Length: -5\r\n\r\n",
+    "no headers": b"INVITE sip:x@10.10.0.1 SIP/2.0\r\n\r\n",
+    "lone response": b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.10.0.1\r\n\r\n",
+    "empty": b"",
+    "keep-alive": b"\r\n\r\n",
+    "endless header": b"OPTIONS sip:x SIP/2.0\r\nX: " + b"y" * 60000,
+    "huge status": b"SIP/2.0 4294967301 OK\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_nonsense_harms_nothing(stage, name):
     wire = stage.wire()
     for _ in range(5):
-        wire.send(data)
+        wire.send(NONSENSE[name])
     ask = stage.wire()
     assert ask.ask("OPTIONS").code == 200
 
@@ -178,6 +181,38 @@ def test_large_request_comes_back_to_udp_where_tcp_is_refused(stage):
                  .bye()).wait()
     called.wait()
     assert called.received("INVITE")[0].header("via").startswith("SIP/2.0/UDP")
+
+
+def invite_with(stage, body):
+    wire = stage.wire()
+    response = wire.ask("INVITE", NUMBER, headers=["Content-Type: application/sdp"], body=body)
+    return response.code
+
+
+@pytest.mark.parametrize("body", ["v=0\r\n", "nonsense", OFFER.replace("audio 5000", "audio x")],
+                         ids=["too short", "no SDP", "port"])
+def test_sdp_that_makes_no_sense_is_400(stage, body):
+    assert invite_with(stage, body) == 400
+
+
+def test_host_name_as_media_address_is_488(stage):
+    assert invite_with(stage, OFFER.replace("IP4 10.10.0.2", "IP4 pbx.example.com")) == 488
+
+
+def test_answer_that_makes_no_sense_ends_the_callees_leg_and_is_502(stage):
+    called = stage.callee(Callee().invited().answer("v=0\r\n").acked().answer_bye())
+    calling = stage.caller(Caller().invite(OFFER).trying().refused(502))
+    finish(calling, called)
+
+
+def test_more_streams_than_we_take_are_488(stage):
+    more = [f"m=audio {6000 + 2 * i} RTP/AVP 0" for i in range(8)]
+    assert invite_with(stage, sdp(PBX, 5000, more=more)) == 488
+
+
+def test_body_that_is_no_sdp_is_415(stage):
+    response = stage.wire().ask("INVITE", NUMBER, headers=["Content-Type: text/plain"], body="hi")
+    assert response.code == 415 and "application/sdp" in response.header("accept")
 
 
 END_TO_END = {"X-Custom-Thing": "keep; me=\"as I am\"", "Subject": "lunch",

@@ -197,10 +197,10 @@ static inline void world_close(struct world *w)
 	world_free(w);
 }
 
-/* The one call there is. */
+/* The newest call; older ones may be about to end. */
 static inline struct call *the_call(struct world *w)
 {
-	struct call *call = call_next(w->calls, 0);
+	struct call *call = call_by_id(w->calls, w->calls->next_id);
 
 	assert_non_null(call);
 	return call;
@@ -347,9 +347,11 @@ static inline const char *new_branch(void)
 static inline const char *say_with(struct world *w, struct ua *d, const char *method, unsigned cseq,
 	const char *branch, const char *extra, const char *sdp)
 {
+	char text[TEXT_MAX];
+
 	if (!cseq)
 		cseq = ++d->cseq;
-	snprintf(d->request, sizeof(d->request),
+	snprintf(text, sizeof(text),
 		"%s %s SIP/2.0\r\n"
 		"Via: SIP/2.0/UDP %s:%u;branch=%s;rport\r\n"
 		"From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u %s\r\nMax-Forwards: 70\r\n"
@@ -359,6 +361,7 @@ static inline const char *say_with(struct world *w, struct ua *d, const char *me
 		d->call_id, cseq, method, "abc"[d->who], host_of[d->who], w->port[d->who], extra,
 		sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
 		sdp ? sdp : "");
+	copy_text(d->request, sizeof(d->request), text);
 	send_text(w, d->who, d->request);
 	return d->request;
 }
@@ -426,15 +429,39 @@ static inline void answer_with(struct world *w, enum who who, const char *reques
 	send_text(w, who, text);
 }
 
-/* With a Contact. */
+/* With a Contact, and extra. */
+static inline void answer_more(struct world *w, enum who who, const char *request, int code,
+	const char *tag, const char *extra, const char *sdp)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "Contact: <sip:%c@%s:%u>\r\n%s", "abc"[who], host_of[who],
+		w->port[who], extra);
+	answer_with(w, who, request, code, tag, text, sdp);
+}
+
 static inline void answer(struct world *w, enum who who, const char *request, int code,
 	const char *tag, const char *sdp)
 {
-	char contact[96];
+	answer_more(w, who, request, code, tag, "", sdp);
+}
 
-	snprintf(contact, sizeof(contact), "Contact: <sip:%c@%s:%u>\r\n", "abc"[who], host_of[who],
-		w->port[who]);
-	answer_with(w, who, request, code, tag, contact, sdp);
+/* A reliable provisional response (RFC 3262). */
+static inline void answer_reliably(struct world *w, enum who who, const char *request, int code,
+	const char *tag, unsigned rseq, const char *sdp)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "Require: 100rel\r\nRSeq: %u\r\n", rseq);
+	answer_more(w, who, request, code, tag, text, sdp);
+}
+
+static inline void prack(struct world *w, struct ua *d, unsigned rseq, const char *sdp)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "RAck: %u 1 INVITE\r\n", rseq);
+	say_with(w, d, "PRACK", 0, new_branch(), text, sdp);
 }
 
 /* ACK for a 2xx to the request with that CSeq. */

@@ -30,10 +30,8 @@ build/bench/relay_driver: $(addprefix $(OUT)/tools/bench/,relay_driver.o relay.o
 build/bench/program_cost: $(addprefix $(OUT)/tools/bench/,program_cost.o relay.o traffic.o tool.o) $(BENCH_DATAPLANE_LIBS)
 	$(BENCH_LINK)
 
-.PHONY: bench bench-build
+.PHONY: bench-build
 bench-build: $(BENCH_TOOLS) $(OUT)/viaductd
 # BENCH=relay,program,sip chooses parts, BENCH_SECONDS sets a relay run's length, BENCH_QUICK=1 only
 # shows that everything works.
 #: make bench       measure, and compare with other ways: table and build/bench/results.json (root)
-bench: bench-build
-	tools/bench/bench
