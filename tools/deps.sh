@@ -8,7 +8,7 @@ build="gcc clang llvm make pkg-config bpftool libc6-dev linux-libc-dev libbpf-de
 	libnl-route-3-dev libosip2-dev libcyaml-dev libyaml-dev libpcre2-dev libjansson-dev libcap-dev
 	uthash-dev libjemalloc-dev"
 run="iproute2 ethtool procps"
-test="libcmocka-dev python3 python3-pytest sip-tester baresip-core kamailio sipsak nftables
+test="libcmocka-dev python3 python3-pytest python3-jsonschema sip-tester baresip-core kamailio sipsak nftables
 	clang-format cppcheck tcpdump"
 bench="python3 sip-tester nftables rtpengine-daemon"
 

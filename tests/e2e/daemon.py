@@ -44,6 +44,7 @@ class Daemon:
         self.dir = tempfile.mkdtemp(prefix="viaduct-e2e-")
         self.file = os.path.join(self.dir, "viaduct.yaml")
         self.log_path = os.path.join(self.dir, "log")
+        self.records_path = os.path.join(self.dir, "records")
         self.pins = os.path.join(configuration.get("bpf_dir", BPF_DIR),
                                  f"viaduct-{self.instance}")
         self.write(configuration)
@@ -52,7 +53,12 @@ class Daemon:
         self.start()
 
     def write(self, configuration):
-        write_configuration(self.file, configuration)
+        write_configuration(self.file, {**configuration, "records": {"file": self.records_path}})
+
+    def records(self):
+        """The call detail records, oldest first."""
+        with open(self.records_path, encoding="utf-8") as f:
+            return [json.loads(line) for line in f]
 
     def start(self):
         env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1",
