@@ -7,7 +7,8 @@
 #include "rtp.h"
 
 #define TELEPHONE_EVENT_END     0x80
-#define TELEPHONE_EVENT_RUNNING 0x8000 /* in vd_stream.te_event */
+#define TELEPHONE_EVENT_RUNNING 0x8000       /* in vd_stream.te_event */
+#define TELEPHONE_EVENT_TOLD    (1ull << 32) /* te_reported, in vd_stream.te_told */
 
 struct telephone_event {
 	__u8 event;
@@ -47,7 +48,7 @@ __noinline int telephone_event_seen(
 	struct telephone_event te;
 	struct udphdr udp;
 	struct rtp_header rtp;
-	__u32 timestamp, reported;
+	__u64 told, tell;
 	int offset;
 
 	if (!flow || !stream || bpf_xdp_load_bytes(ctx, event_udp_offset(at), &udp, sizeof(udp)) ||
@@ -58,18 +59,15 @@ __noinline int telephone_event_seen(
 	if (offset < 0 || offset + sizeof(te) > event_udp_offset(at) + bpf_ntohs(udp.len) ||
 		bpf_xdp_load_bytes(ctx, offset, &te, sizeof(te)))
 		return 0;
-	timestamp = bpf_ntohl(rtp.timestamp);
-	reported = READ_ONCE(stream->te_timestamp);
-	if (stream->te_reported && reported == timestamp)
+	tell = TELEPHONE_EVENT_TOLD | bpf_ntohl(rtp.timestamp);
+	told = READ_ONCE(stream->te_told);
+	if (told == tell)
 		return 0;
 	if (!(te.end_volume & TELEPHONE_EVENT_END)) {
 		stream->te_event = te.event | TELEPHONE_EVENT_RUNNING;
 		return 0;
 	}
-	if (__sync_val_compare_and_swap(&stream->te_timestamp, reported, timestamp) != reported)
-		return 0;
-	/* Timestamp 0 as the first event's leaves te_timestamp as it is: te_reported decides. */
-	if (__sync_lock_test_and_set(&stream->te_reported, 1) && reported == timestamp)
+	if (__sync_val_compare_and_swap(&stream->te_told, told, tell) != told)
 		return 0;
 	stream->te_event = 0;
 	event_send(

@@ -14,10 +14,10 @@
 #define VD_LAYOUT_VERSION 1
 
 /* Sizes the program is built for; the daemon sizes maps at load to what the configuration asks. */
-#define VD_LOCALS_MAX	16    /* media addresses of ours, both sides and families together */
-#define VD_PT_MAP_MAX	6     /* payload types that differ between the two legs of one stream */
+#define VD_LOCALS_MAX   16    /* media addresses of ours, both sides and families together */
+#define VD_PT_MAP_MAX   6     /* payload types that differ between the two legs of one stream */
 #define VD_NEXTHOPS_MAX 16384 /* one per distinct {egress side, next hop, VLAN} in use */
-#define VD_DEVICES_MAX	64
+#define VD_DEVICES_MAX  64
 
 /* ---- locals: which packets are media for us ------------------------------------------------
  * Array map "vd_locals" with one element; the program scans it in order. A packet matches when it
@@ -27,11 +27,11 @@
 struct vd_local {
 	__u8 addr[16];
 	__u32 ifindex;
-	__u32 port_base; /* index of port_min's slot in vd_ports */
+	__u32 port_base;          /* index of port_min's slot in vd_ports */
 	__u16 port_min, port_max; /* host order, inclusive */
-	__u16 vlan;		  /* VLAN id, 0 = untagged */
-	__u8 side;		  /* 0 internal, 1 external */
-	__u8 family;		  /* 4 or 6 */
+	__u16 vlan;               /* VLAN id, 0 = untagged */
+	__u8 side;                /* 0 internal, 1 external */
+	__u8 family;              /* 4 or 6 */
 };
 
 struct vd_locals {
@@ -53,14 +53,14 @@ struct vd_locals {
 #define VD_FLOW_GRACE_MS 1000
 
 enum vd_flow_flags {
-	VD_FLOW_LATCH = 1 << 0,    /* may lock once onto a source in the prefix */
-	VD_FLOW_OPAQUE = 1 << 1,   /* not RTP (udptl): no RTP checks, packets and bytes only */
-	VD_FLOW_RTCP = 1 << 2,     /* this component is RTCP alone */
-	VD_FLOW_MUX = 1 << 3,      /* RTP and RTCP on one port (RFC 5761) */
+	VD_FLOW_LATCH = 1 << 0,     /* may lock once onto a source in the prefix */
+	VD_FLOW_OPAQUE = 1 << 1,    /* not RTP (udptl): no RTP checks, packets and bytes only */
+	VD_FLOW_RTCP = 1 << 2,      /* this component is RTCP alone */
+	VD_FLOW_MUX = 1 << 3,       /* RTP and RTCP on one port (RFC 5761) */
 	VD_FLOW_RTCP_COPY = 1 << 4, /* SR, RR, XR, BYE: copy to user space (rate-limited) */
-	VD_FLOW_PT_MAP = 1 << 5,   /* pt_from/pt_to hold something */
-	VD_FLOW_OUT_V6 = 1 << 6,   /* leaves as IPv6 */
-	VD_FLOW_IN_V6 = 1 << 7,    /* arrives as IPv6 */
+	VD_FLOW_PT_MAP = 1 << 5,    /* pt_from/pt_to hold something */
+	VD_FLOW_OUT_V6 = 1 << 6,    /* leaves as IPv6 */
+	VD_FLOW_IN_V6 = 1 << 7,     /* arrives as IPv6 */
 	VD_FLOW_BLACKHOLE = 1 << 8, /* known, deliberately not forwarded (no destination yet, or on
 				     * hold): counted under "held", statistics are kept */
 	VD_FLOW_SECURE = 1 << 9,    /* SRTP passing through: RTCP payload is not readable */
@@ -73,14 +73,15 @@ struct vd_flow {
 	__u8 src_addr[16];  /* expected source; under latching: the prefix it must lie in */
 	__be16 src_port_be; /* 0 = any port of the source (only with VD_FLOW_LATCH) */
 	__u16 flags;
-	__u32 stream;	  /* index in vd_streams: statistics, latch state */
-	__u32 nexthop;	  /* index in vd_nexthops */
-	__u32 rtcp_flow;  /* VD_FLOW_MUX with the other leg not muxed: flow that RTCP takes, else 0 */
+	__u32 stream;     /* index in vd_streams: statistics, latch state */
+	__u32 nexthop;    /* index in vd_nexthops */
+	__u32 rtcp_flow;  /* VD_FLOW_MUX with the other leg not muxed: flow that RTCP takes, else 0
+			   */
 	__u32 clock_mult; /* RTP clock: ticks = ((ns >> 10) * clock_mult) >> 22; 0 = no jitter */
 	__u8 src_prefix;  /* bits of src_addr that count, IPv6 scale (IPv4 /24 = 120) */
-	__u8 dscp;	  /* 0..63 */
-	__u8 ttl;	  /* ttl/hop limit to send with; 0 = the received one less one */
-	__u8 te_pt;	  /* telephone-event payload type on this leg, 0xff = none */
+	__u8 dscp;        /* 0..63 */
+	__u8 ttl;         /* ttl/hop limit to send with; 0 = the received one less one */
+	__u8 te_pt;       /* telephone-event payload type on this leg, 0xff = none */
 	__u8 pt_from[VD_PT_MAP_MAX];
 	__u8 pt_to[VD_PT_MAP_MAX];
 	__u32 cookie; /* the daemon's own, comes back in events */
@@ -105,18 +106,19 @@ struct vd_flow {
  * back to VD_LATCH_OPEN to reopen a latch; all else is the program's.
  * Reading: lost now = lost_before + max(0, ext_max_seq - base_seq + 1 - received_ssrc). */
 enum vd_stream_flags {
-	VD_STREAM_STARTED = 1 << 0, /* a packet was counted: ssrc and base_seq valid where it is RTP */
-	VD_STREAM_BUSY = 1 << 1,    /* a CPU is starting the sequence anew; lasts nanoseconds */
+	VD_STREAM_STARTED =
+		1 << 0,          /* a packet was counted: ssrc and base_seq valid where it is RTP */
+	VD_STREAM_BUSY = 1 << 1, /* a CPU is starting the sequence anew; lasts nanoseconds */
 };
 
 struct vd_stream {
 	/* first cache line: written by every packet */
-	__u64 packets;	    /* RTP (or opaque) packets received from the admitted source */
-	__u64 bytes;	    /* their UDP payload bytes */
+	__u64 packets;      /* RTP (or opaque) packets received from the admitted source */
+	__u64 bytes;        /* their UDP payload bytes */
 	__u64 last_seen_ns; /* CLOCK_MONOTONIC of the last packet, RTP or RTCP; coarse */
 	union {
 		struct {
-			__u32 ext_max_seq; /* RFC 3550 A.1: cycles << 16 | highest seen */
+			__u32 ext_max_seq;   /* RFC 3550 A.1: cycles << 16 | highest seen */
 			__u32 received_ssrc; /* packets of this SSRC since base_seq */
 		};
 		__u64 sequence; /* both, changed by one compare-and-swap */
@@ -129,8 +131,8 @@ struct vd_stream {
 		__u64 timing; /* both, in one store */
 	};
 	__u32 ssrc;
-	__u32 flags;	    /* enum vd_stream_flags */
-	__u32 base_seq;	    /* first sequence number of the current SSRC */
+	__u32 flags;        /* enum vd_stream_flags */
+	__u32 base_seq;     /* first sequence number of the current SSRC */
 	__u32 out_of_order; /* arrived with a sequence number below the highest seen */
 	__u32 ssrc_changes;
 	__u32 lost_before; /* lost, summed over earlier SSRCs of this stream */
@@ -139,13 +141,18 @@ struct vd_stream {
 	__be16 latched_port_be;
 	__u16 te_event; /* telephone-event in progress: event | 0x8000, else 0 */
 	__u8 latched_addr[16];
-	__u64 rtcp_packets;   /* RTCP packets received */
-	__u32 te_timestamp;   /* RTP timestamp of the last telephone-event that was reported */
-	__u32 te_reported;    /* 1 once te_timestamp is valid */
+	__u64 rtcp_packets; /* RTCP packets received */
+	union {
+		struct {
+			__u32 te_timestamp; /* RTP timestamp of the last telephone-event reported */
+			__u32 te_reported;  /* 1 once te_timestamp is valid */
+		};
+		__u64 te_told; /* both, changed by one compare-and-swap */
+	};
 	__u32 dropped_source; /* packets from strangers */
-	__u32 bad_seq;	      /* RFC 3550 A.1: the one after a big jump, | VD_BAD_SEQ_SET, else 0 */
+	__u32 bad_seq;        /* RFC 3550 A.1: the one after a big jump, | VD_BAD_SEQ_SET, else 0 */
 	__u32 event_second;   /* the second, CLOCK_MONOTONIC, that event_count counts in */
-	__u32 event_count;    /* events of this stream in that second: VD_EVENTS_PER_SECOND at most */
+	__u32 event_count; /* events of this stream in that second: VD_EVENTS_PER_SECOND at most */
 	__u8 pad[8];
 };
 /* 128 bytes. */
@@ -209,10 +216,10 @@ enum vd_reason { VD_REASONS(VD_REASON_ENUM) VD_REASON_MAX };
 
 enum vd_event_type {
 	VD_EVENT_FIRST_PACKET = 1, /* of a stream since it was published */
-	VD_EVENT_LATCHED,	   /* locked onto addr:port */
-	VD_EVENT_SSRC,		   /* value = the new SSRC */
-	VD_EVENT_DTMF_END,	   /* value = event | duration << 16 (RFC 4733, timestamp units) */
-	VD_EVENT_RTCP,		   /* data = the packet's first len bytes */
+	VD_EVENT_LATCHED,          /* locked onto addr:port */
+	VD_EVENT_SSRC,             /* value = the new SSRC */
+	VD_EVENT_DTMF_END,         /* value = event | duration << 16 (RFC 4733, timestamp units) */
+	VD_EVENT_RTCP,             /* data = the packet's first len bytes */
 };
 
 struct vd_event {
