@@ -30,6 +30,16 @@ endif
 PKGS     := libbpf libxdp libnl-3.0 libnl-route-3.0 libosip2 libcyaml yaml-0.1 libpcre2-8 jansson
 PKGFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcap -lm
+
+# Without its compilers and libraries, say so at once; what installs them itself may go on.
+NO_LIBRARIES_FOR := help deps clean format analyse check demo bench bench-smoke
+ifneq ($(filter-out $(NO_LIBRARIES_FOR),$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell $(foreach tool,$(firstword $(CC)) $(CLANG) $(BPFTOOL),command -v $(tool) >/dev/null &&) \
+	pkg-config --exists $(PKGS) libcap 2>/dev/null && echo ready),ready)
+$(error Compilers or libraries are missing; as root, `make deps` installs them)
+endif
+endif
+
 WARN     := -Wall -Wextra -Werror -Wshadow
 CFLAGS   ?= -O2 -g
 ALLFLAGS := -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(SANFLAGS) -Iinclude -Idaemon -I$(OUT)/gen -Ibuild/gen \
@@ -128,7 +138,12 @@ clean:
 -include $(shell find build -name '*.d' 2>/dev/null)
 
 # ---- the two commands, and what they need ----------------------------------------------------
-.PHONY: check demo bench-smoke format analyse install
+#: make deps        install what building and running need (root)
+.PHONY: deps
+deps:
+	@tools/deps.sh build run
+
+.PHONY: check demo bench bench-smoke format analyse install
 #: make check       install what is missing, build, run every test (root)
 check:
 	@tools/deps.sh build run test bench
@@ -137,18 +152,15 @@ check:
 
 #: make demo        install what is missing, build, place real calls in namespaces (root)
 demo:
-	@tools/deps.sh build run test
+	@tools/deps.sh build run demo
 	@$(MAKE) -s -j2 all
 	@tools/demo/demo
 
 include tools/bench/bench.mk
-bench: bench-deps
-bench-deps:
+bench bench-smoke:
 	@tools/deps.sh build run bench
-bench-smoke:
-	@tools/deps.sh build run bench
-	@$(MAKE) -s bench-build
-	tools/bench/bench --quick
+	@$(MAKE) -s -j2 bench-build
+	@tools/with-bpffs tools/bench/bench $(if $(filter bench-smoke,$@),--quick)
 
 C_FILES = $(shell find bpf daemon include tools tests -name '*.[ch]')
 #: make format      apply .clang-format

@@ -4,10 +4,11 @@
 # Does nothing, and needs no root, when all is there.
 set -u
 
-build="gcc clang llvm make pkg-config bpftool libc6-dev linux-libc-dev libbpf-dev libxdp-dev libnl-3-dev
+build="gcc clang make pkg-config bpftool libc6-dev linux-libc-dev libbpf-dev libxdp-dev libnl-3-dev
 	libnl-route-3-dev libosip2-dev libcyaml-dev libyaml-dev libpcre2-dev libjansson-dev libcap-dev
 	uthash-dev libjemalloc-dev"
 run="iproute2 ethtool procps"
+demo="python3 sip-tester baresip-core nftables"
 test="libcmocka-dev python3 python3-pytest python3-jsonschema sip-tester baresip-core kamailio sipsak nftables
 	clang-format cppcheck tcpdump"
 bench="python3 sip-tester nftables rtpengine-daemon"
@@ -19,10 +20,11 @@ for set in "$@"; do
 	case $set in
 	build) wanted="$wanted $build" ;;
 	run) wanted="$wanted $run" ;;
+	demo) wanted="$wanted $demo" ;;
 	test) wanted="$wanted $test" ;;
 	bench) wanted="$wanted $bench" ;;
 	*)
-		echo "usage: tools/deps.sh build|run|test|bench ..." >&2
+		echo "usage: tools/deps.sh build|run|demo|test|bench ..." >&2
 		exit 2
 		;;
 	esac

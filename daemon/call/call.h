@@ -82,20 +82,20 @@ struct calls_status {
 void calls_get_status(const struct calls *calls, struct calls_status *out);
 /* ---- what the record of a call is made of, once it has ended ---- */
 struct call_attempt {
-	const char *peer; /* name */
+	const char *peer;          /* name */
 	uint64_t start_ms, end_ms; /* wall clock, ms since 1970; end: its final response */
-	int code; /* of the final response; 408, 503 where none came */
+	int code;                  /* of the final response; 408, 503 where none came */
 };
 struct call_record {
-	uint64_t id; /* 0: refused before it was a call */
-	const char *from, *to; /* numbers */
-	const char *peer;      /* name of the peer that asked */
-	const char *route;     /* name of the route taken, "" */
+	uint64_t id;                                   /* 0: refused before it was a call */
+	const char *from, *to;                         /* numbers */
+	const char *peer;                              /* name of the peer that asked */
+	const char *route;                             /* name of the route taken, "" */
 	uint64_t setup_ms, ring_ms, answer_ms, end_ms; /* wall clock; 0 = it did not come to that */
-	int code;		/* of the final response to leg A; 200 where answered */
-	const char *ended_by;	/* "a", "b" or "viaduct" */
-	const char *why;	/* in words */
-	const char *reason;	/* value of the Reason header field that ended it, or NULL */
+	int code;                    /* of the final response to leg A; 200 where answered */
+	const char *ended_by;        /* "a", "b" or "viaduct" */
+	const char *why;             /* in words */
+	const char *reason;          /* value of the Reason header field that ended it, or NULL */
 	struct call_leg_info leg[2]; /* strings may be "" */
 	const struct call_attempt *attempt;
 	unsigned attempt_count;

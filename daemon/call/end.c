@@ -140,8 +140,9 @@ void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_
 	if (call->state == CALL_ENDING)
 		return;
 	if (early) {
-		struct rejection why = {
-			.code = SIP_REQUEST_TERMINATED, .reason = reason_of(req), .by_caller = true};
+		struct rejection why = {.code = SIP_REQUEST_TERMINATED,
+			.reason = reason_of(req),
+			.by_caller = true};
 
 		invite_reject(call, &why);
 	} else {

@@ -305,8 +305,9 @@ static void cancelled(void *owner, struct sip_server *txn, osip_message_t *cance
 
 	(void)txn;
 	if (x->is_initial) {
-		struct rejection why = {
-			.code = SIP_REQUEST_TERMINATED, .reason = reason_of(cancel), .by_caller = true};
+		struct rejection why = {.code = SIP_REQUEST_TERMINATED,
+			.reason = reason_of(cancel),
+			.by_caller = true};
 
 		invite_reject(x->call, &why);
 	} else if (x->client) {
@@ -403,8 +404,7 @@ static int check_glare(struct call *call, enum leg leg, bool is_invite, bool has
 
 	DL_FOREACH (call->exchanges, x) {
 		bool delayed = x->sdp == SDP_DELAYED && media_offer_pending(call->media);
-		bool open_offer =
-			x->server && (delayed || (x->sdp == SDP_OFFERED && !x->accepted));
+		bool open_offer = x->server && (delayed || (x->sdp == SDP_OFFERED && !x->accepted));
 		enum leg first = x->from;
 
 		if (!(is_invite && exchange_is_pending_invite(x))) {

@@ -85,8 +85,8 @@ struct history {
 
 /* How a call ended. */
 struct ending {
-	int code;	    /* final response to leg A: 200 where it was answered */
-	int by;		    /* the leg that ended it, LEG_NONE: we */
+	int code;           /* final response to leg A: 200 where it was answered */
+	int by;             /* the leg that ended it, LEG_NONE: we */
 	const char *reason; /* value of a Reason header field, or NULL */
 	const char *why;    /* in words */
 };
@@ -102,7 +102,7 @@ struct call {
 	struct route_result route;
 	unsigned attempt;                                        /* index in route.to */
 	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1]; /* numbers */
-	uint64_t setup_ms, answered_ms; /* of the loop's clock */
+	uint64_t setup_ms, answered_ms;                          /* of the loop's clock */
 	struct history history;
 	struct media_session *media;
 	struct exchange *initial;   /* the first INVITE's, until its ACK */
@@ -194,12 +194,12 @@ struct rejection {
 	const osip_message_t *resp;
 	const char *header, *value;
 	const char *reason; /* of the CANCEL */
-	bool by_caller;	    /* leg A itself gave it up */
+	bool by_caller;     /* leg A itself gave it up */
 };
 void invite_reject(struct call *call, const struct rejection *why);
 
-/* The user part of a SIP URI, or the number of a tel URI; "" where there is none. -EINVAL when it is
- * too long or has control characters in it. */
+/* The user part of a SIP URI, or the number of a tel URI; "" where there is none. -EINVAL when it
+ * is too long or has control characters in it. */
 int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1]);
 
 /* ---- exchange.c: requests within a dialog ---- */

@@ -218,8 +218,8 @@ static struct pair *pair_for_response(
 	pair = pair_new(call);
 	if (!pair)
 		return NULL;
-	if (dialog_init_uac(&pair->leg[LEG_B], invite, resp, x->client_dest.listener,
-		    x->client_peer)) {
+	if (dialog_init_uac(
+		    &pair->leg[LEG_B], invite, resp, x->client_dest.listener, x->client_peer)) {
 		pair_free(pair);
 		return NULL;
 	}
@@ -242,7 +242,8 @@ static struct pair *pair_for_response(
 	return pair;
 }
 
-/* All dialogs of the call but one end for leg A, with what is under way in them. */
+/* All dialogs of the call but one end for leg A, with what is under way in them. The first INVITE
+ * is in none of them: it hears of every branch, also after the 2xx of one was of no use. */
 static void retire_other_pairs(struct call *call, const struct pair *keep)
 {
 	struct pair *pair;
@@ -253,7 +254,7 @@ static void retire_other_pairs(struct call *call, const struct pair *keep)
 		if (pair == keep || pair->retired)
 			continue;
 		DL_FOREACH_SAFE (call->exchanges, x, next) {
-			if (x->pair != pair)
+			if (x->pair != pair || x->is_initial)
 				continue;
 			exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);
 			exchange_free(x);

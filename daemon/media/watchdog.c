@@ -19,21 +19,19 @@ static uint64_t silent_ms(const struct media_session *s, const struct stream *st
 	return least;
 }
 
-/* Milliseconds without a sign of that leg, UINT64_MAX = never one. *held: it sends no RTP now.
- * *any: it has a stream at all. */
-static uint64_t leg_silent_ms(const struct media_session *s, enum leg leg, bool *held, bool *any)
+/* Milliseconds without a sign of that leg, UINT64_MAX = never one. *held: it sends no RTP now, as
+ * does a call without any stream. */
+static uint64_t leg_silent_ms(const struct media_session *s, enum leg leg, bool *held)
 {
 	uint64_t least = UINT64_MAX;
 
 	*held = true;
-	*any = false;
 	for (unsigned i = 0; i < s->count; i++) {
 		const struct stream *st = s->stream[i];
 		uint64_t ms;
 
 		if (!st || !st->now.active)
 			continue;
-		*any = true;
 		if (flows_leg_sends(&st->now, leg))
 			*held = false;
 		ms = silent_ms(s, st, leg);
@@ -54,14 +52,14 @@ static void look_at(struct media_session *s, uint64_t now_ms)
 
 	for (unsigned i = 0; i < LEG_COUNT; i++) {
 		enum leg leg = (enum leg)i;
-		bool held, any;
-		uint64_t ms = leg_silent_ms(s, leg, &held, &any);
+		bool held;
+		uint64_t ms = leg_silent_ms(s, leg, &held);
 		unsigned limit_s =
 			held ? s->peer[leg]->rtp_timeout_held_s : s->peer[leg]->rtp_timeout_s;
 
 		if (ms > unchanged_ms)
 			ms = unchanged_ms;
-		if (!any || limit_s == 0 || ms < (uint64_t)limit_s * MS_A_SEC)
+		if (limit_s == 0 || ms < (uint64_t)limit_s * MS_A_SEC)
 			continue;
 		s->timed_out = true;
 		if (h->timeout)

@@ -57,8 +57,8 @@ static const char *const host_of[PEERS] = {"127.0.0.3", "127.0.0.4", "127.0.0.5"
 #define SDP(port, extra)                                                                           \
 	"v=0\r\no=- 1 1 IN IP4 127.0.0.9\r\ns=-\r\nc=IN IP4 127.0.0.9\r\nt=0 0\r\n"                \
 	"m=audio " port " RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n" extra
-#define SDP_A	 SDP("4000", "")
-#define SDP_B	 SDP("5000", "")
+#define SDP_A    SDP("4000", "")
+#define SDP_B    SDP("5000", "")
 #define SDP_HOLD SDP("4000", "a=sendonly\r\n")
 
 /* ---- the world ---- */
@@ -132,8 +132,7 @@ static inline void world_open_with(struct world *w, const char *extra)
 	close(fd[1]);
 	w->cfg = world_config(w, extra);
 	assert_int_equal(loop_new(&w->loop), 0);
-	assert_int_equal(
-		calls_new(&w->calls, w->loop, w->cfg, DATAPLANE_NULL, on_event, w), 0);
+	assert_int_equal(calls_new(&w->calls, w->loop, w->cfg, DATAPLANE_NULL, on_event, w), 0);
 	sip_set_timers(calls_sip(w->calls), T1_MS, T2_MS, T4_MS);
 }
 
@@ -269,8 +268,7 @@ static inline void send_text(struct world *w, enum who who, const char *text)
 	addr_parse_ip(&to, host, strlen(host));
 	to.port = w->listener_port[who == A ? SIDE_INTERNAL : SIDE_EXTERNAL];
 	len = addr_to_sockaddr(&to, &ss);
-	assert_int_equal(
-		sendto(w->fd[who], text, strlen(text), 0, (struct sockaddr *)&ss, len),
+	assert_int_equal(sendto(w->fd[who], text, strlen(text), 0, (struct sockaddr *)&ss, len),
 		strlen(text));
 	loop_once(w->loop, 1);
 }
@@ -358,7 +356,7 @@ static inline const char *say_with(struct world *w, struct ua *d, const char *me
 		"Contact: <sip:%c@%s:%u>\r\n"
 		"%s%sContent-Length: %zu\r\n\r\n%s",
 		method, d->target, host_of[d->who], w->port[d->who], branch, d->local, d->remote,
-		d->call_id, cseq, method, "abc"[d->who], host_of[d->who], w->port[d->who], extra,
+		d->call_id, cseq, method, "abc"[d->who], host_of[d->who], w -> port[d->who], extra,
 		sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
 		sdp ? sdp : "");
 	copy_text(d->request, sizeof(d->request), text);
@@ -422,10 +420,10 @@ static inline void answer_with(struct world *w, enum who who, const char *reques
 	snprintf(text, sizeof(text),
 		"SIP/2.0 %d Whatever\r\nVia: %s\r\nFrom: %s\r\nTo: %s%s%s\r\nCall-ID: %s\r\n"
 		"CSeq: %s\r\n%s%sContent-Length: %zu\r\n\r\n%s",
-		code, header(request, "Via"), header(request, "From"), to, tagged ? "" : ";tag=",
-		tagged ? "" : tag, header(request, "Call-ID"), header(request, "CSeq"), extra,
-		sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
-		sdp ? sdp : "");
+		code, header(request, "Via"), header(request, "From"), to,
+		tagged ? "" : ";tag=", tagged ? "" : tag, header(request, "Call-ID"),
+		header(request, "CSeq"), extra, sdp ? "Content-Type: application/sdp\r\n" : "",
+		sdp ? strlen(sdp) : 0, sdp ? sdp : "");
 	send_text(w, who, text);
 }
 
@@ -436,7 +434,7 @@ static inline void answer_more(struct world *w, enum who who, const char *reques
 	char text[512];
 
 	snprintf(text, sizeof(text), "Contact: <sip:%c@%s:%u>\r\n%s", "abc"[who], host_of[who],
-		w->port[who], extra);
+		w -> port[who], extra);
 	answer_with(w, who, request, code, tag, text, sdp);
 }
 

@@ -15,7 +15,8 @@ static void audio_crosses_with_our_addresses_and_the_rest_untouched(void **state
 		"i=a call\r\nc=IN IP4 10.0.0.5\r\nb=CT:384\r\nt=0 0\r\nx=unknown line\r\n"
 		"m=audio 11424 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
 		"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\n"
-		"a=maxptime:150\r\na=X-nonsense:a b  c\r\na=ssrc:5 cname:x\r\na=ssrc:5 cname:sip:1@10.10.0.3\r\na=sendrecv\r\n",
+		"a=maxptime:150\r\na=X-nonsense:a b  c\r\na=ssrc:5 cname:x\r\na=ssrc:5 "
+		"cname:sip:1@10.10.0.3\r\na=sendrecv\r\n",
 		"v=0\no=- ID 1 IN IP4 203.0.113.1\ns=Asterisk PBX 18.10\n"
 		"i=a call\nc=IN IP4 203.0.113.1\nb=CT:384\nt=0 0\nx=unknown line\n"
 		"m=audio PORT0 RTP/AVP 8 0 101\na=rtpmap:8 PCMA/8000\na=rtpmap:0 PCMU/8000\n"

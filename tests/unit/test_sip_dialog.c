@@ -33,9 +33,10 @@ static int uac(struct world *w, struct dialog *d, const char *code, const char *
 	osip_message_t *req, *resp;
 	int ret;
 
-	req = parse("INVITE sip:2@192.0.2.7 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\n"
-		    "From: \"One\" <sip:1@192.0.2.1>;tag=" TAG "\r\nTo: <sip:2@192.0.2.7>\r\n"
-		    "Call-ID: a@b\r\nCSeq: 5 INVITE\r\n\r\n");
+	req = parse(
+		"INVITE sip:2@192.0.2.7 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\n"
+		"From: \"One\" <sip:1@192.0.2.1>;tag=" TAG "\r\nTo: <sip:2@192.0.2.7>\r\n"
+		"Call-ID: a@b\r\nCSeq: 5 INVITE\r\n\r\n");
 	snprintf(text, sizeof(text),
 		"SIP/2.0 %s Fine\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\n"
 		"From: \"One\" <sip:1@192.0.2.1>;tag=" TAG "\r\nTo: <sip:2@192.0.2.7>;tag=x\r\n"
@@ -197,10 +198,12 @@ static void a_2xx_sets_the_routes_of_an_early_dialog_anew(void **state)
 
 	(void)state;
 	open_world(&w);
-	assert_int_equal(uac(&w, &d, "183",
-				 "Contact: <sip:two@192.0.2.7>\r\nRecord-Route: <sip:a.example;lr>\r\n"),
+	assert_int_equal(
+		uac(&w, &d, "183",
+			"Contact: <sip:two@192.0.2.7>\r\nRecord-Route: <sip:a.example;lr>\r\n"),
 		0);
-	resp = response("Contact: <sip:other@192.0.2.7:5071>\r\nRecord-Route: <sip:b.example;lr>\r\n");
+	resp = response(
+		"Contact: <sip:other@192.0.2.7:5071>\r\nRecord-Route: <sip:b.example;lr>\r\n");
 	assert_int_equal(dialog_take_response(&d, resp), 0);
 	osip_message_free(resp);
 	text = request_of(&w, &d, "BYE");
@@ -224,10 +227,10 @@ static void requests_go_to_addresses_of_the_peer_alone(void **state)
 	} cases[] = {
 		{"sip:2@192.0.2.7:5088", "192.0.2.7:5088"},
 		{"sip:2@192.0.2.7", "192.0.2.7:5060"},
-		{"sip:2@10.1.2.3:5088", "192.0.2.7:5070"},    /* not configured */
-		{"sip:2@pbx.example", "192.0.2.7:5070"},      /* a name */
-		{"sip:2@[2001:db8::7]", "192.0.2.7:5070"},    /* the other family */
-		{"sip:2@192.0.2.7:99999", "192.0.2.7:5070"},  /* no port */
+		{"sip:2@10.1.2.3:5088", "192.0.2.7:5070"},       /* not configured */
+		{"sip:2@pbx.example", "192.0.2.7:5070"},         /* a name */
+		{"sip:2@[2001:db8::7]", "192.0.2.7:5070"},       /* the other family */
+		{"sip:2@192.0.2.7:99999", "192.0.2.7:5070"},     /* no port */
 		{"sip:2@198.51.100.200", "198.51.100.200:5060"}, /* a further source */
 		{"tel:+123", "192.0.2.7:5070"},
 	};
@@ -235,9 +238,8 @@ static void requests_go_to_addresses_of_the_peer_alone(void **state)
 
 	(void)state;
 	open_world(&w);
-	assert_int_equal(
-		addr_parse_prefix(&w.peer.source[1].net, &w.peer.source[1].prefix_len,
-			"198.51.100.0/24"),
+	assert_int_equal(addr_parse_prefix(&w.peer.source[1].net, &w.peer.source[1].prefix_len,
+				 "198.51.100.0/24"),
 		0);
 	w.peer.source_count = 2;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -294,8 +296,9 @@ static void header_fields_in_a_contact_stay_out_of_requests(void **state)
 
 	(void)state;
 	open_world(&w);
-	assert_int_equal(uac(&w, &d, "200",
-				 "Contact: <sip:2@192.0.2.7;x=y?Route=%3Csip:evil%3E&Subject=a>\r\n"),
+	assert_int_equal(
+		uac(&w, &d, "200",
+			"Contact: <sip:2@192.0.2.7;x=y?Route=%3Csip:evil%3E&Subject=a>\r\n"),
 		0);
 	text = request_of(&w, &d, "BYE");
 	has(text, "BYE sip:2@192.0.2.7;x=y SIP/2.0\r\n");
@@ -354,7 +357,8 @@ static void cseq_only_grows(void **state)
 	open_world(&w);
 	assert_int_equal(uac(&w, &d, "200", "Contact: <sip:2@192.0.2.7>\r\n"), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		osip_message_t *req = parse(request_text(&w, "INFO", "z9hG4bKb", cases[i].cseq, ""));
+		osip_message_t *req =
+			parse(request_text(&w, "INFO", "z9hG4bKb", cases[i].cseq, ""));
 
 		assert_int_equal(dialog_take_cseq(&d, req), cases[i].taken);
 		osip_message_free(req);
