@@ -394,11 +394,8 @@ int sip_client_cancel(struct sip_client *c, const char *reason)
 	if (c->is_ended || !c->ot || c->is_cancel_wanted)
 		return 0;
 	c->is_cancel_wanted = true;
-	if (reason) {
-		c->cancel_reason = strdup(reason);
-		if (!c->cancel_reason)
-			return -ENOMEM;
-	}
+	if (reason)
+		c->cancel_reason = strdup(reason); /* out of memory: CANCEL goes without */
 	return c->has_provisional ? send_cancel(c) : 0;
 }
 

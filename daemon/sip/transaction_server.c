@@ -314,8 +314,12 @@ int sip_server_respond(struct sip_server *s, osip_message_t *resp)
 	ret = transaction_execute(s->ot,
 		code < 200 ? SND_STATUS_1XX : (code < 300 ? SND_STATUS_2XX : SND_STATUS_3456XX),
 		resp);
-	if (ret)
+	if (ret) {
+		/* Out of memory: nobody can be answered any more. */
+		if (s->is_final)
+			server_end(s, ret);
 		return ret;
+	}
 	ret = s->error;
 	if (!s->is_final)
 		return ret;

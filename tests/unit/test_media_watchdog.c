@@ -141,15 +141,19 @@ static void fax_counts_the_packets_of_either_leg(void **state)
 	test_room_close(&r);
 }
 
-static void call_without_media_is_left_alone(void **state)
+/* Else a peer could leave such calls behind until the limit of live calls is full of them. */
+static void call_without_a_stream_counts_as_held(void **state)
 {
 	struct test_room r;
 
 	(void)state;
 	test_room_open(&r);
 	media_session_start(r.s);
-	pass(&r, 1000000);
+	pass(&r, 119000);
 	assert_int_equal(r.timeouts, 0);
+	pass(&r, 1000);
+	assert_int_equal(r.timeouts, 1);
+	assert_true(r.timeout_held);
 	test_room_close(&r);
 }
 
@@ -237,7 +241,7 @@ int main(void)
 		cmocka_unit_test(timeout_of_zero_is_never),
 		cmocka_unit_test(resume_starts_the_time_anew),
 		cmocka_unit_test(fax_counts_the_packets_of_either_leg),
-		cmocka_unit_test(call_without_media_is_left_alone),
+		cmocka_unit_test(call_without_a_stream_counts_as_held),
 		cmocka_unit_test(handler_may_free_the_session),
 		cmocka_unit_test(every_session_is_seen_in_a_period_in_even_slices),
 		cmocka_unit_test(the_loop_drives_it),
