@@ -22,6 +22,14 @@ static const char mode_none[] = "none";
 
 bool xdp_dispatcher_works(void)
 {
+	/* libxdp opens what is attached by its id, which the kernel grants to CAP_SYS_ADMIN alone.
+	 * Without, it attaches the bare program, and cannot take it off again. No id is 0. */
+	if (bpf_prog_get_fd_by_id(0) == -EPERM) {
+		log_info(
+			"dataplane: libxdp's dispatcher needs CAP_SYS_ADMIN: attaching without it, "
+			"alone on the device");
+		return false;
+	}
 	/* Some kernels refuse freplace altogether; libxdp would then attach the bare program in a
 	 * way that does not survive us and cannot be replaced atomically. */
 	return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1;
