@@ -14,7 +14,7 @@
 #include "base/log.h"
 
 #define PORT_UNPRIVILEGED 1024
-#define CAPS_MAX          4
+#define CAPS_MAX          5
 
 static unsigned needed_caps(const struct config *cfg, cap_value_t caps[CAPS_MAX])
 {
@@ -23,6 +23,7 @@ static unsigned needed_caps(const struct config *cfg, cap_value_t caps[CAPS_MAX]
 	caps[n++] = CAP_BPF;
 	caps[n++] = CAP_NET_ADMIN;
 	caps[n++] = CAP_PERFMON;
+	caps[n++] = CAP_SYS_ADMIN;
 	for (unsigned i = 0; i < cfg->listener_count; i++) {
 		if (cfg->listener[i].address.local.port < PORT_UNPRIVILEGED) {
 			caps[n++] = CAP_NET_BIND_SERVICE;
@@ -71,6 +72,7 @@ static int become(const struct config *cfg)
 int privilege_drop(const struct config *cfg)
 {
 	cap_value_t wanted[CAPS_MAX], had[CAPS_MAX];
+	const cap_value_t on_demand = CAP_SYS_ADMIN;
 	unsigned n = needed_caps(cfg, wanted), kept = 0;
 	cap_t caps = cap_get_proc();
 	cap_flag_value_t value;
@@ -91,7 +93,8 @@ int privilege_drop(const struct config *cfg)
 	if (!caps)
 		return -errno;
 	if (cap_set_flag(caps, CAP_PERMITTED, (int)kept, had, CAP_SET) ||
-		cap_set_flag(caps, CAP_EFFECTIVE, (int)kept, had, CAP_SET) || cap_set_proc(caps) ||
+		cap_set_flag(caps, CAP_EFFECTIVE, (int)kept, had, CAP_SET) ||
+		cap_set_flag(caps, CAP_EFFECTIVE, 1, &on_demand, CAP_CLEAR) || cap_set_proc(caps) ||
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
 		ret = -errno;
 		log_error("capabilities cannot be dropped: %s", strerror(-ret));

@@ -7,7 +7,9 @@
 
 /* Before anything is opened: becomes cfg->user (where one is named and we are root), with the pin
  * directory made over to it, and keeps of the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON,
- * and CAP_NET_BIND_SERVICE where a listener's port asks for it. No new privileges ever after.
+ * and CAP_NET_BIND_SERVICE where a listener's port asks for it. CAP_SYS_ADMIN, which libxdp's
+ * dispatcher wants, stays permitted but out of effect (base/capability.h). No new privileges ever
+ * after.
  * 0 or -errno, with the cause logged. */
 int privilege_drop(const struct config *cfg);
 

@@ -29,7 +29,7 @@ void log_write(enum log_level level, const char *fmt, ...) __attribute__((format
 /* Whatever the network can provoke is logged through a limit: at most LOG_LIMIT_BURST lines a
  * LOG_LIMIT_INTERVAL_MS from each place in the code; the first line after says how many were
  * left out. */
-#define LOG_LIMIT_BURST	      5
+#define LOG_LIMIT_BURST       5
 #define LOG_LIMIT_INTERVAL_MS 5000
 struct log_limit {
 	uint64_t window_start_ms;

@@ -111,7 +111,7 @@ struct config {
 	bool silent_strangers; /* no answer to unknown sources, instead of 403 */
 	enum log_level log_level;
 	char *user;            /* run as, "" = stay */
-	char *records_file; /* call detail records, "" = none */
+	char *records_file;    /* call detail records, "" = none */
 	char *bpf_dir;         /* where pins live: <bpf_dir>/viaduct-<instance> */
 	char *instance;        /* "default" */
 	uint32_t control_port; /* netlink port id of the control socket */

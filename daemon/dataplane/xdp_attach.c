@@ -12,6 +12,7 @@
 #include <xdp/libxdp.h>
 
 #include "base/log.h"
+#include "base/capability.h"
 #include "viaduct.skel.h"
 
 #define PROGRAM_NAME "viaduct_xdp"
@@ -20,11 +21,21 @@ static const char mode_native[] = "native";
 static const char mode_generic[] = "generic";
 static const char mode_none[] = "none";
 
+/* libxdp opens what is attached by its id, which the kernel grants to CAP_SYS_ADMIN alone. Without,
+ * it attaches the bare program, and cannot take it off again. No id is 0. */
+static bool may_open_by_id(void)
+{
+	bool may;
+
+	capability_raise(CAP_SYS_ADMIN);
+	may = bpf_prog_get_fd_by_id(0) != -EPERM;
+	capability_lower(CAP_SYS_ADMIN);
+	return may;
+}
+
 bool xdp_dispatcher_works(void)
 {
-	/* libxdp opens what is attached by its id, which the kernel grants to CAP_SYS_ADMIN alone.
-	 * Without, it attaches the bare program, and cannot take it off again. No id is 0. */
-	if (bpf_prog_get_fd_by_id(0) == -EPERM) {
+	if (!may_open_by_id()) {
 		log_info(
 			"dataplane: libxdp's dispatcher needs CAP_SYS_ADMIN: attaching without it, "
 			"alone on the device");
@@ -48,7 +59,7 @@ static bool has_dispatcher(unsigned ifindex)
 	return yes;
 }
 
-static int attach_dispatcher_to(struct xdp *x, struct xdp_device *device)
+static int attach_by_libxdp(struct xdp *x, struct xdp_device *device)
 {
 	enum xdp_attach_mode mode = XDP_MODE_NATIVE;
 	int ret = xdp_program__attach(x->program, (int)device->ifindex, mode, 0);
@@ -62,6 +73,16 @@ static int attach_dispatcher_to(struct xdp *x, struct xdp_device *device)
 	device->mode = mode == XDP_MODE_NATIVE ? mode_native : mode_generic;
 	device->attached = "libxdp dispatcher";
 	return has_dispatcher(device->ifindex) ? 0 : -EOPNOTSUPP;
+}
+
+static int attach_dispatcher_to(struct xdp *x, struct xdp_device *device)
+{
+	int ret;
+
+	capability_raise(CAP_SYS_ADMIN);
+	ret = attach_by_libxdp(x, device);
+	capability_lower(CAP_SYS_ADMIN);
+	return ret;
 }
 
 int xdp_attach_dispatcher(struct xdp *x)
@@ -193,8 +214,10 @@ void xdp_detach(struct xdp *x)
 			close(device->link_fd);
 			device->link_fd = -1;
 		} else if (x->program && strcmp(device->attached, mode_none) != 0) {
+			capability_raise(CAP_SYS_ADMIN);
 			xdp_program__detach(x->program, (int)device->ifindex,
 				device->mode == mode_native ? XDP_MODE_NATIVE : XDP_MODE_SKB, 0);
+			capability_lower(CAP_SYS_ADMIN);
 		}
 		device->attached = mode_none;
 		device->mode = mode_none;
@@ -233,8 +256,10 @@ void xdp_detach_pinned(const char *path)
 	if (libxdp_get_error(program))
 		return;
 	all = if_nameindex();
+	capability_raise(CAP_SYS_ADMIN);
 	for (struct if_nameindex *i = all; i && i->if_index; i++)
 		detach_from(program, (int)i->if_index);
+	capability_lower(CAP_SYS_ADMIN);
 	if_freenameindex(all);
 	xdp_program__close(program);
 }

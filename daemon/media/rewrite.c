@@ -66,8 +66,8 @@ static void add_connection(struct strbuf *out, const struct addr *a)
 	strbuf_addf(out, "c=IN %s %s\r\n", address_type(a), addr_print_ip(a, ip));
 }
 
-/* a=ssrc:1 cname:user@host (RFC 5576 6.1): a canonical name of RFC 3550's kind tells the address that
- * the other leg sends from; a random one (RFC 7022) has none of these characters. */
+/* a=ssrc:1 cname:user@host (RFC 5576 6.1): a canonical name of RFC 3550's kind tells the address
+ * that the other leg sends from; a random one (RFC 7022) has none of these characters. */
 static bool is_telling_cname(struct sdp_text value)
 {
 	const char *cname = memmem(value.s, value.len, " cname:", 7);

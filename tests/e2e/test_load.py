@@ -13,7 +13,8 @@ from sipp import finish
 PBX, TRUNK = "10.10.0.2", "192.0.2.2"
 OFFER, ANSWER = sdp(PBX, 5000), sdp(TRUNK, 6000)
 TRANSACTION_LIFE_S = 33  # RFC 3261 64*T1, and a little
-GROWTH_ALLOWED_KIB = 3 * 1024  # 1.2 KiB a call
+# 2.5 KiB a call: a call that is lost is larger; what the allocator keeps varies by 4 MiB.
+GROWTH_ALLOWED_KIB = 6 * 1024
 
 
 def answered(calls, rate):
