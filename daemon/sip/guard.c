@@ -78,6 +78,40 @@ static bool check_mandatory(struct guard *g, const struct raw *raw)
 	return true;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* RFC 2046 5.1: a part of a multipart body has one Content-Type. The parser behind us loses the
+ * memory of all but the last, and takes for one whatever begins so. Only the empty line that ends a
+ * part's header for it too ends it here. */
+static bool check_parts(struct guard *g, const struct raw *raw)
+{
+	static const char type[] = "multipart", name[] = "content-type";
+	const struct raw_header *h = raw->first[RAW_CONTENT_TYPE];
+	const char *s = raw->body.s, *end = s + raw->body.len;
+	unsigned seen = 0;
+
+	if (!h || h->value.len < sizeof(type) - 1 ||
+		strncasecmp(h->value.s, type, sizeof(type) - 1) != 0)
+		return true;
+	while (s < end) {
+		while (s < end && is_blank(*s))
+			s++;
+		if ((size_t)(end - s) >= sizeof(name) - 1 &&
+			strncasecmp(s, name, sizeof(name) - 1) == 0 && seen++)
+			return refuse(g, 400, "More Than One Content-Type In A Part");
+		while (s < end && *s != '\r' && *s != '\n')
+			s++;
+		if (end - s >= 4 && memcmp(s, "\r\n\r\n", 4) == 0)
+			seen = 0;
+		while (s < end && (*s == '\r' || *s == '\n'))
+			s++;
+	}
+	return true;
+}
+
 static bool check_max_forwards(struct guard *g, const struct raw *raw)
 {
 	const struct raw_header *h = raw->first[RAW_MAX_FORWARDS];
@@ -136,7 +170,7 @@ static void check(struct guard *g, const struct raw *raw, size_t len, bool is_st
 		return;
 	}
 	if (!check_content_length(g, raw, len, is_stream) || !check_mandatory(g, raw) ||
-		!check_cseq(g, raw))
+		!check_cseq(g, raw) || !check_parts(g, raw))
 		return;
 	/* A start line that was refused may have left neither method nor URI. */
 	if (raw->is_request && raw->uri.len && check_max_forwards(g, raw))

@@ -23,6 +23,9 @@
 #define BLANK    "\r\n"
 #define REQUEST  "OPTIONS sip:b@192.0.2.2 SIP/2.0\r\n"
 #define RESPONSE "SIP/2.0 200 OK\r\n"
+#define A_MULTI  "MIME-Version: 1.0\r\nContent-Type: multipart/mixed;boundary=x\r\n"
+#define A_PART   "--x\r\nContent-Type: text/plain\r\n"
+#define A_END    "\r\n--x--\r\n"
 
 static int setup(void **state)
 {
@@ -58,6 +61,19 @@ struct claim {
 
 static const struct claim claims[] = {
 	{"a plain request", REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK, 0},
+	{"two parts, a type each",
+		REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ A_MULTI BLANK A_PART BLANK
+		"hi\r\n" A_PART BLANK "ho" A_END,
+		0},
+	/* Would leak in the parser. */
+	{"a part with two types",
+		REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ A_MULTI BLANK A_PART
+		"Content-Type: text/html\r\n" BLANK "hi" A_END,
+		400},
+	{"a part with what begins like a second type",
+		REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ A_MULTI BLANK A_PART
+		"content-typeset: a/b\r\n" BLANK "hi" A_END,
+		400},
 	{"a plain response", RESPONSE A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK, 0},
 	{"compact names",
 		REQUEST "v: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\nf: <sip:a@x>;tag=1\r\n"
