@@ -155,27 +155,38 @@ struct calls {
 	struct call *dead; /* ended calls, freed from the loop: handlers may still hold them */
 };
 
-/* ---- call.c: the table and a call's life ---- */
+/* ---- call.c: a call's life ---- */
 struct call *call_new(struct calls *calls, const struct peer_config *from);
 /* Frees the call once nothing of it is under way any more. */
 void call_release_if_done(struct call *call);
 void call_event(struct call *call, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* ---- pair.c: pairs and exchanges come and go ---- */
 struct pair *pair_new(struct call *call);
 void pair_free(struct pair *pair);
 /* Leg A's dialog ends; leg B's numbers stay, should a 2xx of it still come. */
 void pair_retire(struct pair *pair);
 /* By the tags of leg B's dialog: two attempts may meet the same remote tag. */
 struct pair *pair_by_tags(struct call *call, const char *local_tag, const char *remote_tag);
+struct exchange *exchange_new(struct call *call, enum leg from);
+void exchange_free(struct exchange *x);
+/* Frees it when neither side has anything more to say, and the call after its last. */
+void exchange_release_if_done(struct exchange *x);
+/* ---- table.c: where calls and dialogs are found ---- */
+int order_append(struct order *o, struct call *call);
+void order_remove(struct order *o, struct call *call);
 int tag_add(struct calls *calls, struct tag *tag);
 void tag_del(struct calls *calls, struct tag *tag);
 int merge_key_add(struct call *call, const osip_message_t *invite);
 bool merge_key_exists(struct calls *calls, const osip_message_t *invite);
 void merge_key_del(struct call *call);
-struct exchange *exchange_new(struct call *call, enum leg from);
-void exchange_free(struct exchange *x);
-/* Frees it when neither side has anything more to say, and the call after its last. */
-void exchange_release_if_done(struct exchange *x);
+
+/* ---- peers.c: live calls by peer ---- */
+/* Counts of cfg's peers, all 0; NULL when memory is out. count_peers puts them in force, with what
+ * the live calls come to. */
+unsigned *peer_counts_new(const struct config *cfg);
+void count_peers(struct calls *calls, unsigned *counts);
 void call_set_peer(struct call *call, enum leg leg, const struct peer_config *peer);
 /* From here on the call takes no place under the limits any more. */
 void call_uncount(struct call *call);
@@ -183,6 +194,15 @@ void call_uncount(struct call *call);
 bool peer_has_room(const struct calls *calls, const struct peer_config *peer);
 
 /* ---- invite.c: the first INVITE ---- */
+/* ---- attempts on leg B (invite.c), their INVITE (make_invite.c), admission (admission.c) ---- */
+/* From call->attempt on, the first peer that takes the INVITE; leg A is refused when none does. */
+void try_next_peer(struct call *call);
+/* The present attempt gives no sign any more: the next peer. Fires call->attempt_timer. */
+void attempt_timed_out(struct loop_timer *t);
+/* Leg B's INVITE, a dialog of its own, with leg A's end-to-end header fields and bodies. 0 or
+ * -errno as media_offer. */
+int make_invite(struct call *call, const struct peer_config *peer, osip_message_t *req,
+	osip_message_t **out);
 void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *peer);
 /* Ends a call that is not answered: leg A's INVITE gets code, with the end-to-end header fields of

@@ -1,160 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The first INVITE: admission, the peers of the route one after the other, forked early dialogs,
- * the answer, and the ways not to get one. */
-#include <ctype.h>
+/* The first INVITE on leg B: the peers of the route one after the other, forked early dialogs, the
+ * answer, and the ways not to get one. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/log.h"
 #include "base/token.h"
 #include "call/internal.h"
-
-#define CALL_ID_LEN 24
-
-static void try_next_peer(struct call *call);
-
-/* ---- numbers and URIs ---- */
-
-int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1])
-{
-	const char *text = "";
-	size_t n;
-
-	number[0] = '\0';
-	if (uri && uri->scheme && strcasecmp(uri->scheme, "tel") == 0 && uri->string)
-		text = uri->string;
-	else if (uri && uri->username)
-		text = uri->username;
-	n = strcspn(text, ";");
-	if (n > CALL_NUMBER_MAX)
-		return -EINVAL;
-	for (size_t i = 0; i < n; i++) {
-		if (iscntrl((unsigned char)text[i]))
-			return -EINVAL;
-	}
-	memcpy(number, text, n);
-	number[n] = '\0';
-	return 0;
-}
-
-static osip_uri_t *uri_make(const char *user, const char *host, uint16_t port)
-{
-	osip_uri_t *uri = NULL;
-	size_t n = strlen(host);
-	char text[8];
-
-	if (osip_uri_init(&uri))
-		return NULL;
-	/* libosip2 writes the brackets of an IPv6 host itself. */
-	if (n > 2 && host[0] == '[') {
-		host++;
-		n -= 2;
-	}
-	osip_uri_set_scheme(uri, osip_strdup("sip"));
-	if (user && user[0])
-		osip_uri_set_username(uri, osip_strdup(user));
-	osip_uri_set_host(uri, osip_malloc(n + 1));
-	if (!uri->host) {
-		osip_uri_free(uri);
-		return NULL;
-	}
-	memcpy(uri->host, host, n);
-	uri->host[n] = '\0';
-	if (port && port != 5060) {
-		snprintf(text, sizeof(text), "%u", port);
-		osip_uri_set_port(uri, osip_strdup(text));
-	}
-	return uri;
-}
-
-/* RFC 3323 4.1.1.3: the host that says "I withhold my name". */
-#define ANONYMOUS_HOST "anonymous.invalid"
-
-static int set_from(
-	struct call *call, const osip_message_t *req, osip_message_t *out, unsigned listener)
-{
-	const osip_uri_t *theirs = req->from->url;
-	bool anonymous = theirs && theirs->host && strcasecmp(theirs->host, ANONYMOUS_HOST) == 0;
-	osip_from_t *from = NULL;
-
-	if (osip_from_init(&from))
-		return -ENOMEM;
-	out->from = from;
-	if (req->from->displayname)
-		from->displayname = osip_strdup(req->from->displayname);
-	from->url = uri_make(call->from,
-		anonymous ? ANONYMOUS_HOST : sip_listener_host(call->calls->sip, listener), 0);
-	if (!from->url || osip_from_set_tag(from, osip_strdup(call->tag_b.text)))
-		return -ENOMEM;
-	return 0;
-}
-
-static int set_max_forwards(const osip_message_t *req, osip_message_t *out, unsigned initial)
-{
-	const char *value = header_value(req, "Max-Forwards");
-	unsigned long left = value ? strtoul(value, NULL, 10) : initial;
-	char text[16];
-
-	if (left > 255)
-		left = 255;
-	snprintf(text, sizeof(text), "%lu", left ? left - 1 : 0);
-	return osip_message_set_header(out, "Max-Forwards", text) ? -ENOMEM : 0;
-}
-
-/* The INVITE to leg B: a dialog of its own, the caller's end-to-end header fields and bodies. */
-static int make_invite(struct call *call, const struct peer_config *peer, osip_message_t *req,
-	osip_message_t **out)
-{
-	osip_message_t *msg = NULL;
-	char host[ADDR_TEXT_MAX], text[128], call_id[CALL_ID_LEN + 1];
-	unsigned listener = call->initial->client_dest.listener;
-	osip_uri_param_t *user = NULL;
-	osip_uri_t *uri;
-	int ret = -ENOMEM;
-
-	if (osip_message_init(&msg))
-		return -ENOMEM;
-	osip_message_set_method(msg, osip_strdup("INVITE"));
-	osip_message_set_version(msg, osip_strdup("SIP/2.0"));
-	addr_print_ip(&peer->address, host);
-	uri = uri_make(call->to, host, peer->address.port);
-	if (!uri)
-		goto fail;
-	osip_message_set_uri(msg, uri);
-	osip_uri_param_get_byname(&req->req_uri->url_params, (char *)"user", &user);
-	if (user && user->gvalue && strcasecmp(user->gvalue, "phone") == 0)
-		osip_uri_set_user_phone(uri);
-	if (osip_to_init(&msg->to) || !(msg->to->url = uri_make(call->to, host, 0)))
-		goto fail;
-	ret = set_from(call, req, msg, listener);
-	if (ret)
-		goto fail;
-	ret = -ENOMEM;
-	token_make(call_id, CALL_ID_LEN);
-	snprintf(text, sizeof(text), "%s@%s", call_id,
-		sip_listener_host(call->calls->sip, listener));
-	if (osip_message_set_call_id(msg, text) || osip_message_set_cseq(msg, "1 INVITE"))
-		goto fail;
-	ret = sip_set_contact(msg, call->calls->sip, listener);
-	if (!ret)
-		ret = set_max_forwards(req, msg, call->cfg->max_forwards);
-	if (!ret)
-		ret = carry_headers(req, msg);
-	if (!ret && osip_message_set_header(msg, "Allow", CALL_ALLOW))
-		ret = -ENOMEM;
-	if (!ret)
-		ret = exchange_carry_body(call->initial, req, LEG_A, true, msg);
-	if (ret)
-		goto fail;
-	*out = msg;
-	return 0;
-fail:
-	osip_message_free(msg);
-	return ret;
-}
 
 /* ---- not answered ---- */
 
@@ -488,7 +342,7 @@ static void orphan_attempt(struct call *call)
 	x->client = NULL;
 }
 
-static void attempt_timed_out(struct loop_timer *t)
+void attempt_timed_out(struct loop_timer *t)
 {
 	struct call *call = (struct call *)((char *)t - offsetof(struct call, attempt_timer));
 	struct exchange *x = call->initial;
@@ -548,8 +402,7 @@ static int start_attempt(struct call *call, const struct peer_config *peer, osip
 	return 0;
 }
 
-/* From call->attempt on, the first peer that takes the INVITE. */
-static void try_next_peer(struct call *call)
+void try_next_peer(struct call *call)
 {
 	osip_message_t *req = sip_server_request(call->initial->server);
 	struct rejection why = {0};
@@ -581,171 +434,4 @@ static void try_next_peer(struct call *call)
 		why.value = RETRY_AFTER_S;
 	}
 	invite_reject(call, &why);
-}
-
-/* ---- admission ---- */
-
-/* One INVITE more within calls_per_second. */
-static bool take_rate(struct calls *calls)
-{
-	uint64_t now = loop_now_ms(calls->loop);
-
-	if (!calls->cfg->calls_per_second)
-		return true;
-	if (now - calls->rate_window_ms >= 1000) {
-		calls->rate_window_ms = now;
-		calls->rate_count = 0;
-	}
-	if (calls->rate_count >= calls->cfg->calls_per_second)
-		return false;
-	calls->rate_count++;
-	return true;
-}
-
-/* Our own INVITE has come back to us: its From tag is one that we made. */
-static bool is_our_own(struct calls *calls, const osip_message_t *req)
-{
-	const char *from_tag = sip_tag(req->from);
-	struct tag *tag = NULL;
-
-	if (strlen(from_tag) == DIALOG_TAG_LEN)
-		HASH_FIND(hh, calls->tags, from_tag, DIALOG_TAG_LEN, tag);
-	return tag && tag->leg == LEG_B;
-}
-
-/* Bodies that we would have to understand and do not (RFC 3261 8.2.3). */
-static bool body_is_foreign(const osip_message_t *req)
-{
-	const osip_content_type_t *ct = req->content_type;
-	const char *disposition = header_value(req, "Content-Disposition");
-
-	if (osip_list_size(&req->bodies) == 0 || carry_find_sdp(req))
-		return false;
-	if (ct && ct->type && strcasecmp(ct->type, "multipart") == 0)
-		return false;
-	return !disposition || !strcasestr(disposition, "handling=optional");
-}
-
-/* The code to refuse the INVITE with before a call is made of it, 0 to go on. */
-static int check_invite(
-	struct calls *calls, const osip_message_t *req, const struct peer_config *peer)
-{
-	const char *max_forwards = header_value(req, "Max-Forwards");
-
-	if (osip_list_size(&req->contacts) != 1)
-		return SIP_BAD_REQUEST;
-	if (is_our_own(calls, req) || merge_key_exists(calls, req)) {
-		calls->counters.loops++;
-		return SIP_LOOP_DETECTED;
-	}
-	if (max_forwards && strtoul(max_forwards, NULL, 10) == 0) {
-		calls->counters.loops++;
-		return SIP_TOO_MANY_HOPS;
-	}
-	if (body_is_foreign(req))
-		return SIP_UNSUPPORTED_MEDIA_TYPE;
-	if (calls->shutting_down || calls->live >= calls->cfg->calls_max ||
-		calls->count >= CALLS_ENDING_FACTOR * calls->cfg->calls_max ||
-		!peer_has_room(calls, peer) || !take_rate(calls)) {
-		calls->counters.refused_limit++;
-		return SIP_SERVICE_UNAVAILABLE;
-	}
-	return 0;
-}
-
-static void refuse_invite(struct sip_server *txn, int code)
-{
-	const char *header = NULL, *value = NULL;
-
-	if (code == SIP_SERVICE_UNAVAILABLE) {
-		header = "Retry-After";
-		value = RETRY_AFTER_S;
-	} else if (code == SIP_UNSUPPORTED_MEDIA_TYPE) {
-		header = "Accept";
-		value = "application/sdp";
-	}
-	sip_server_reply(txn, code, NULL, header, value);
-}
-
-/* Whether the INVITE can make a dialog at all, before anybody is called for it. */
-static int check_dialog(struct sip_server *txn)
-{
-	struct dialog d;
-	int ret = dialog_init_uas(&d, txn, "");
-
-	if (!ret)
-		dialog_clear(&d);
-	return ret == -EINVAL ? SIP_BAD_REQUEST : ret ? SIP_INTERNAL_SERVER_ERROR : 0;
-}
-
-static int find_route(struct call *call)
-{
-	route_find(call->cfg, call->peer[LEG_A], call->to, &call->route, NULL, NULL);
-	if (call->route.verdict == ROUTE_FOUND)
-		return 0;
-	call->calls->counters.refused_route++;
-	return call->route.verdict == ROUTE_DENIED ? SIP_FORBIDDEN : SIP_NOT_FOUND;
-}
-
-void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
-	const struct peer_config *peer)
-{
-	char *unsupported = NULL;
-	struct call *call;
-	int code, ret;
-
-	calls->counters.attempts++;
-	ret = carry_check_require(req, &unsupported);
-	if (ret) {
-		sip_server_reply(txn,
-			ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR, NULL,
-			unsupported ? "Unsupported" : NULL, unsupported);
-		history_refused(calls, req, peer, SIP_BAD_EXTENSION);
-		free(unsupported);
-		return;
-	}
-	code = check_dialog(txn);
-	if (!code)
-		code = check_invite(calls, req, peer);
-	if (code) {
-		refuse_invite(txn, code);
-		history_refused(calls, req, peer, code);
-		return;
-	}
-	call = call_new(calls, peer);
-	if (!call) {
-		sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, NULL, NULL);
-		return;
-	}
-	call->attempt_timer.fire = attempt_timed_out;
-	history_begin(call);
-	call->initial = exchange_new(call, LEG_A);
-	if (!call->initial) {
-		sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, NULL, NULL);
-		call_finish(call, &(struct ending){.code = SIP_INTERNAL_SERVER_ERROR,
-					  .by = LEG_NONE,
-					  .why = "out of memory"});
-		call_release_if_done(call);
-		return;
-	}
-	call->initial->server = txn;
-	call->initial->is_invite = call->initial->is_initial = true;
-	call->initial->sdp = carry_find_sdp(req) ? SDP_OFFERED : SDP_DELAYED;
-	sip_server_set_owner(txn, call->initial, &exchange_server_handlers);
-	if (number_of(req->from->url, call->from) || number_of(req->req_uri, call->to) ||
-		merge_key_add(call, req)) {
-		struct rejection why = {.code = SIP_BAD_REQUEST};
-
-		invite_reject(call, &why);
-		return;
-	}
-	call_event(call, "call", "%s -> %s from %s", call->from, call->to, peer->name);
-	code = find_route(call);
-	if (code) {
-		struct rejection why = {.code = code};
-
-		invite_reject(call, &why);
-		return;
-	}
-	try_next_peer(call);
 }

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whether an INVITE becomes a call: limits, loops, what we cannot carry, the route. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "call/internal.h"
+
+/* One INVITE more within calls_per_second. */
+static bool take_rate(struct calls *calls)
+{
+	uint64_t now = loop_now_ms(calls->loop);
+
+	if (!calls->cfg->calls_per_second)
+		return true;
+	if (now - calls->rate_window_ms >= 1000) {
+		calls->rate_window_ms = now;
+		calls->rate_count = 0;
+	}
+	if (calls->rate_count >= calls->cfg->calls_per_second)
+		return false;
+	calls->rate_count++;
+	return true;
+}
+
+/* Our own INVITE has come back to us: its From tag is one that we made. */
+static bool is_our_own(struct calls *calls, const osip_message_t *req)
+{
+	const char *from_tag = sip_tag(req->from);
+	struct tag *tag = NULL;
+
+	if (strlen(from_tag) == DIALOG_TAG_LEN)
+		HASH_FIND(hh, calls->tags, from_tag, DIALOG_TAG_LEN, tag);
+	return tag && tag->leg == LEG_B;
+}
+
+/* Bodies that we would have to understand and do not (RFC 3261 8.2.3). */
+static bool body_is_foreign(const osip_message_t *req)
+{
+	const osip_content_type_t *ct = req->content_type;
+	const char *disposition = header_value(req, "Content-Disposition");
+
+	if (osip_list_size(&req->bodies) == 0 || carry_find_sdp(req))
+		return false;
+	if (ct && ct->type && strcasecmp(ct->type, "multipart") == 0)
+		return false;
+	return !disposition || !strcasestr(disposition, "handling=optional");
+}
+
+/* The code to refuse the INVITE with before a call is made of it, 0 to go on. */
+static int check_invite(
+	struct calls *calls, const osip_message_t *req, const struct peer_config *peer)
+{
+	const char *max_forwards = header_value(req, "Max-Forwards");
+
+	if (osip_list_size(&req->contacts) != 1)
+		return SIP_BAD_REQUEST;
+	if (is_our_own(calls, req) || merge_key_exists(calls, req)) {
+		calls->counters.loops++;
+		return SIP_LOOP_DETECTED;
+	}
+	if (max_forwards && strtoul(max_forwards, NULL, 10) == 0) {
+		calls->counters.loops++;
+		return SIP_TOO_MANY_HOPS;
+	}
+	if (body_is_foreign(req))
+		return SIP_UNSUPPORTED_MEDIA_TYPE;
+	if (calls->shutting_down || calls->live >= calls->cfg->calls_max ||
+		calls->count >= CALLS_ENDING_FACTOR * calls->cfg->calls_max ||
+		!peer_has_room(calls, peer) || !take_rate(calls)) {
+		calls->counters.refused_limit++;
+		return SIP_SERVICE_UNAVAILABLE;
+	}
+	return 0;
+}
+
+static void refuse_invite(struct sip_server *txn, int code)
+{
+	const char *header = NULL, *value = NULL;
+
+	if (code == SIP_SERVICE_UNAVAILABLE) {
+		header = "Retry-After";
+		value = RETRY_AFTER_S;
+	} else if (code == SIP_UNSUPPORTED_MEDIA_TYPE) {
+		header = "Accept";
+		value = "application/sdp";
+	}
+	sip_server_reply(txn, code, NULL, header, value);
+}
+
+/* Whether the INVITE can make a dialog at all, before anybody is called for it. */
+static int check_dialog(struct sip_server *txn)
+{
+	struct dialog d;
+	int ret = dialog_init_uas(&d, txn, "");
+
+	if (!ret)
+		dialog_clear(&d);
+	return ret == -EINVAL ? SIP_BAD_REQUEST : ret ? SIP_INTERNAL_SERVER_ERROR : 0;
+}
+
+static int find_route(struct call *call)
+{
+	route_find(call->cfg, call->peer[LEG_A], call->to, &call->route, NULL, NULL);
+	if (call->route.verdict == ROUTE_FOUND)
+		return 0;
+	call->calls->counters.refused_route++;
+	return call->route.verdict == ROUTE_DENIED ? SIP_FORBIDDEN : SIP_NOT_FOUND;
+}
+
+void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
+	const struct peer_config *peer)
+{
+	char *unsupported = NULL;
+	struct call *call;
+	int code, ret;
+
+	calls->counters.attempts++;
+	ret = carry_check_require(req, &unsupported);
+	if (ret) {
+		sip_server_reply(txn,
+			ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR, NULL,
+			unsupported ? "Unsupported" : NULL, unsupported);
+		history_refused(calls, req, peer, SIP_BAD_EXTENSION);
+		free(unsupported);
+		return;
+	}
+	code = check_dialog(txn);
+	if (!code)
+		code = check_invite(calls, req, peer);
+	if (code) {
+		refuse_invite(txn, code);
+		history_refused(calls, req, peer, code);
+		return;
+	}
+	call = call_new(calls, peer);
+	if (!call) {
+		sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, NULL, NULL);
+		return;
+	}
+	call->attempt_timer.fire = attempt_timed_out;
+	history_begin(call);
+	call->initial = exchange_new(call, LEG_A);
+	if (!call->initial) {
+		sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, NULL, NULL);
+		call_finish(call, &(struct ending){.code = SIP_INTERNAL_SERVER_ERROR,
+					  .by = LEG_NONE,
+					  .why = "out of memory"});
+		call_release_if_done(call);
+		return;
+	}
+	call->initial->server = txn;
+	call->initial->is_invite = call->initial->is_initial = true;
+	call->initial->sdp = carry_find_sdp(req) ? SDP_OFFERED : SDP_DELAYED;
+	sip_server_set_owner(txn, call->initial, &exchange_server_handlers);
+	if (number_of(req->from->url, call->from) || number_of(req->req_uri, call->to) ||
+		merge_key_add(call, req)) {
+		struct rejection why = {.code = SIP_BAD_REQUEST};
+
+		invite_reject(call, &why);
+		return;
+	}
+	call_event(call, "call", "%s -> %s from %s", call->from, call->to, peer->name);
+	code = find_route(call);
+	if (code) {
+		struct rejection why = {.code = code};
+
+		invite_reject(call, &why);
+		return;
+	}
+	try_next_peer(call);
+}

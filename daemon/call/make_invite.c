@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The INVITE to leg B, made from leg A's. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/token.h"
+#include "call/internal.h"
+
+#define CALL_ID_LEN 24
+
+int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1])
+{
+	const char *text = "";
+	size_t n;
+
+	number[0] = '\0';
+	if (uri && uri->scheme && strcasecmp(uri->scheme, "tel") == 0 && uri->string)
+		text = uri->string;
+	else if (uri && uri->username)
+		text = uri->username;
+	n = strcspn(text, ";");
+	if (n > CALL_NUMBER_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		if (iscntrl((unsigned char)text[i]))
+			return -EINVAL;
+	}
+	memcpy(number, text, n);
+	number[n] = '\0';
+	return 0;
+}
+
+static osip_uri_t *uri_make(const char *user, const char *host, uint16_t port)
+{
+	osip_uri_t *uri = NULL;
+	size_t n = strlen(host);
+	char text[8];
+
+	if (osip_uri_init(&uri))
+		return NULL;
+	/* libosip2 writes the brackets of an IPv6 host itself. */
+	if (n > 2 && host[0] == '[') {
+		host++;
+		n -= 2;
+	}
+	osip_uri_set_scheme(uri, osip_strdup("sip"));
+	if (user && user[0])
+		osip_uri_set_username(uri, osip_strdup(user));
+	osip_uri_set_host(uri, osip_malloc(n + 1));
+	if (!uri->host) {
+		osip_uri_free(uri);
+		return NULL;
+	}
+	memcpy(uri->host, host, n);
+	uri->host[n] = '\0';
+	if (port && port != 5060) {
+		snprintf(text, sizeof(text), "%u", port);
+		osip_uri_set_port(uri, osip_strdup(text));
+	}
+	return uri;
+}
+
+/* RFC 3323 4.1.1.3: the host that says "I withhold my name". */
+#define ANONYMOUS_HOST "anonymous.invalid"
+
+static int set_from(
+	struct call *call, const osip_message_t *req, osip_message_t *out, unsigned listener)
+{
+	const osip_uri_t *theirs = req->from->url;
+	bool anonymous = theirs && theirs->host && strcasecmp(theirs->host, ANONYMOUS_HOST) == 0;
+	osip_from_t *from = NULL;
+
+	if (osip_from_init(&from))
+		return -ENOMEM;
+	out->from = from;
+	if (req->from->displayname)
+		from->displayname = osip_strdup(req->from->displayname);
+	from->url = uri_make(call->from,
+		anonymous ? ANONYMOUS_HOST : sip_listener_host(call->calls->sip, listener), 0);
+	if (!from->url || osip_from_set_tag(from, osip_strdup(call->tag_b.text)))
+		return -ENOMEM;
+	return 0;
+}
+
+static int set_max_forwards(const osip_message_t *req, osip_message_t *out, unsigned initial)
+{
+	const char *value = header_value(req, "Max-Forwards");
+	unsigned long left = value ? strtoul(value, NULL, 10) : initial;
+	char text[16];
+
+	if (left > 255)
+		left = 255;
+	snprintf(text, sizeof(text), "%lu", left ? left - 1 : 0);
+	return osip_message_set_header(out, "Max-Forwards", text) ? -ENOMEM : 0;
+}
+
+/* The INVITE to leg B: a dialog of its own, the caller's end-to-end header fields and bodies. */
+int make_invite(struct call *call, const struct peer_config *peer, osip_message_t *req,
+	osip_message_t **out)
+{
+	osip_message_t *msg = NULL;
+	char host[ADDR_TEXT_MAX], text[128], call_id[CALL_ID_LEN + 1];
+	unsigned listener = call->initial->client_dest.listener;
+	osip_uri_param_t *user = NULL;
+	osip_uri_t *uri;
+	int ret = -ENOMEM;
+
+	if (osip_message_init(&msg))
+		return -ENOMEM;
+	osip_message_set_method(msg, osip_strdup("INVITE"));
+	osip_message_set_version(msg, osip_strdup("SIP/2.0"));
+	addr_print_ip(&peer->address, host);
+	uri = uri_make(call->to, host, peer->address.port);
+	if (!uri)
+		goto fail;
+	osip_message_set_uri(msg, uri);
+	osip_uri_param_get_byname(&req->req_uri->url_params, (char *)"user", &user);
+	if (user && user->gvalue && strcasecmp(user->gvalue, "phone") == 0)
+		osip_uri_set_user_phone(uri);
+	if (osip_to_init(&msg->to) || !(msg->to->url = uri_make(call->to, host, 0)))
+		goto fail;
+	ret = set_from(call, req, msg, listener);
+	if (ret)
+		goto fail;
+	ret = -ENOMEM;
+	token_make(call_id, CALL_ID_LEN);
+	snprintf(text, sizeof(text), "%s@%s", call_id,
+		sip_listener_host(call->calls->sip, listener));
+	if (osip_message_set_call_id(msg, text) || osip_message_set_cseq(msg, "1 INVITE"))
+		goto fail;
+	ret = sip_set_contact(msg, call->calls->sip, listener);
+	if (!ret)
+		ret = set_max_forwards(req, msg, call->cfg->max_forwards);
+	if (!ret)
+		ret = carry_headers(req, msg);
+	if (!ret && osip_message_set_header(msg, "Allow", CALL_ALLOW))
+		ret = -ENOMEM;
+	if (!ret)
+		ret = exchange_carry_body(call->initial, req, LEG_A, true, msg);
+	if (ret)
+		goto fail;
+	*out = msg;
+	return 0;
+fail:
+	osip_message_free(msg);
+	return ret;
+}
