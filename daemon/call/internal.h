@@ -173,6 +173,7 @@ struct exchange *exchange_new(struct call *call, enum leg from);
 void exchange_free(struct exchange *x);
 /* Frees it when neither side has anything more to say, and the call after its last. */
 void exchange_release_if_done(struct exchange *x);
+
 /* ---- table.c: where calls and dialogs are found ---- */
 int order_append(struct order *o, struct call *call);
 void order_remove(struct order *o, struct call *call);
@@ -193,7 +194,6 @@ void call_uncount(struct call *call);
 /* Whether one more call with that peer is within its calls_max. */
 bool peer_has_room(const struct calls *calls, const struct peer_config *peer);
 
-/* ---- invite.c: the first INVITE ---- */
 /* ---- attempts on leg B (invite.c), their INVITE (make_invite.c), admission (admission.c) ---- */
 /* From call->attempt on, the first peer that takes the INVITE; leg A is refused when none does. */
 void try_next_peer(struct call *call);
