@@ -99,6 +99,9 @@ static int reload(void *ctx, char **text)
 	if (!ret)
 		ret = calls_reload(d->calls, cfg, errors);
 	fclose(errors);
+	len = *text ? strlen(*text) : 0;
+	if (len && (*text)[len - 1] == '\n')
+		(*text)[len - 1] = '\0';
 	if (ret) {
 		config_unref(cfg);
 		log_error("reload refused, the old configuration stays: %s", *text);

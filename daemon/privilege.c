@@ -85,6 +85,11 @@ int privilege_drop(const struct config *cfg)
 			had[kept++] = wanted[i];
 	}
 	cap_free(caps);
+	if (kept == 0) {
+		log_error("not permitted: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed; start "
+			  "as root");
+		return -EPERM;
+	}
 	if (cfg->user[0] && geteuid() == 0)
 		ret = become(cfg);
 	if (ret)

@@ -16,10 +16,11 @@ NEEDED_PROGRAMS = ("ip", "ethtool", "nsenter", "sipp")
 
 
 def pytest_configure(config):
-    # A SIGTERM unwinds the fixtures as an interruption from the keyboard does.
+    # A SIGTERM, or a terminal that closes, unwinds the fixtures as an interruption from the keyboard does.
     def interrupted(*_):
         raise KeyboardInterrupt
-    signal.signal(signal.SIGTERM, interrupted)
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, interrupted)
 
 
 @pytest.fixture(scope="session")
