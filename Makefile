@@ -156,6 +156,7 @@ demo:
 	@$(MAKE) -s -j2 all
 	@tools/demo/demo
 
+include tests/kernel/kernel.mk
 include tools/bench/bench.mk
 bench bench-smoke:
 	@tools/deps.sh build run bench

@@ -11,6 +11,7 @@ run="iproute2 ethtool procps"
 demo="python3 sip-tester baresip-core nftables"
 test="libcmocka-dev python3 python3-pytest python3-jsonschema sip-tester baresip-core kamailio sipsak nftables
 	clang-format cppcheck tcpdump"
+kernel="qemu-system-x86 busybox-static cpio xdp-tools util-linux"
 bench="python3 sip-tester nftables rtpengine-daemon"
 
 LOCK_WAIT_S=300 # a fresh machine may still be at its own first update
@@ -23,8 +24,9 @@ for set in "$@"; do
 	demo) wanted="$wanted $demo" ;;
 	test) wanted="$wanted $test" ;;
 	bench) wanted="$wanted $bench" ;;
+	kernel) wanted="$wanted $kernel" ;;
 	*)
-		echo "usage: tools/deps.sh build|run|demo|test|bench ..." >&2
+		echo "usage: tools/deps.sh build|run|demo|test|bench|kernel ..." >&2
 		exit 2
 		;;
 	esac

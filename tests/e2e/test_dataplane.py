@@ -3,6 +3,7 @@
 single flows; sockets at both ends and a packet socket on the far wire see what comes out."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -51,7 +52,8 @@ class Driver:
         return {"device": device, "dmac": dmac, "smac": smac, "gateway": gateway, "why": why}
 
     def status(self):
-        return dict(word.split("=") for word in self.ask("status").split())
+        # A value may be of several words.
+        return dict(re.findall(r"(\w+)=(.*?)(?= \w+=|$)", self.ask("status")))
 
     def counted(self, reason):
         return int(self.status()[reason])
@@ -143,6 +145,8 @@ def driver(wires):
 
 def udp(ns, address, port):
     s = ns.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    # Of a frame that was redirected Linux 6.1 charges a page: by default not 50 find room.
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     s.bind((address, port))
     s.settimeout(2)
     return s

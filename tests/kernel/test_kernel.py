@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What only a stock kernel can show: libxdp's dispatcher, other programs beside ours."""
+
+import glob
+import os
+import signal
+import subprocess
+
+import pytest
+
+import plan
+from daemon import BUILD, Daemon
+from net import World
+from test_dataplane import driver, rtp, udp, wires
+
+DISPATCHER = "libxdp dispatcher"
+PACKET_TESTS = sorted(t for t in glob.glob(f"{BUILD}/tests/bpf/test_*") if "." not in os.path.basename(t))
+
+
+@pytest.mark.parametrize("program", PACKET_TESTS, ids=os.path.basename)
+def test_packets_come_out_as_they_should(program):
+    done = subprocess.run([program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+def test_libxdps_dispatcher_attaches_the_program_natively(driver):
+    status = driver.status()
+    assert (status["mode"], status["attached"]) == ("native", DISPATCHER)
+
+
+def test_another_xdp_program_runs_beside_ours_on_the_same_device(wires, driver):
+    near, far = udp(wires.near, "10.1.0.2", 4000), udp(wires.far, "10.2.0.2", 5000)
+    driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.2:5000")
+    driver.add("0", "10.1.0.1:20004", "10.1.0.2:4000", "10.2.0.1:20006", "10.2.0.2:5000")
+    wires.viaduct.run("xdp-filter", "load", "i0")
+    try:
+        wires.viaduct.run("xdp-filter", "port", "20004")
+        before = driver.counted("forwarded")
+        near.sendto(rtp(1), ("10.1.0.1", 20004))  # theirs to drop
+        near.sendto(rtp(2), ("10.1.0.1", 20000))
+        assert far.recv(2048) == rtp(2)
+        assert driver.counted("forwarded") == before + 1
+        programs = wires.viaduct.run("xdp-loader", "status", "i0").stdout
+        assert "xdp_dispatcher" in programs and "viaduct_xdp" in programs and "xdpfilt" in programs
+        driver.close()
+        programs = wires.viaduct.run("xdp-loader", "status", "i0").stdout
+        assert "viaduct_xdp" not in programs and "xdpfilt" in programs
+    finally:
+        wires.viaduct.run("xdp-filter", "unload", "i0")
+        near.close()
+        far.close()
+
+
+@pytest.fixture
+def daemon():
+    world = World()
+    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
+    daemon = Daemon(world.viaduct, plan.configuration(f"e2e-{os.getpid()}"))
+    try:
+        yield daemon
+    finally:
+        daemon.discard()
+        world.remove()
+
+
+def test_viaductd_starts_stops_and_starts_again_after_a_crash(daemon):
+    for _ in range(2):
+        # The dispatcher wants CAP_SYS_ADMIN, which viaductd gives up at its start.
+        for device in daemon.cli.status()["devices"]:
+            assert (device["mode"], device["attached"]) == ("native", "link")
+        daemon.process.send_signal(signal.SIGKILL)
+        daemon.process.wait()
+        daemon.start()
+    daemon.stop()
+    assert not daemon.pinned()
+    assert "xdp" not in daemon.ns.run("ip", "link", "show").stdout
