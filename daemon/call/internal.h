@@ -23,9 +23,10 @@
 #define CALL_PAIRS_MAX     20  /* forked early dialogs of one call */
 #define CALL_EXCHANGES_MAX 16  /* requests under way at once in one call */
 #define CALL_NUMBER_MAX    128 /* bytes of a called or calling user part */
-#define CALLS_ENDING_FACTOR                                                                        \
-	2                 /* live and ending calls together: so many times the limit of live ones */
-#define RETRY_AFTER_S "5" /* with 503 for limits */
+/* Live calls and those whose last transactions run out (64*T1), together: so many times the limit
+ * of live ones. The latter hold no ports and no flows. */
+#define CALLS_ENDING_FACTOR 8
+#define RETRY_AFTER_S       "5" /* with 503 for limits */
 
 /* The To tag by which a request finds its dialog: ours. On leg A each pair has its own, on leg B
  * all pairs share the one of the INVITE's From. */
