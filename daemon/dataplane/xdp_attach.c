@@ -250,16 +250,17 @@ static void detach_from(struct xdp_program *program, int ifindex)
 
 void xdp_detach_pinned(const char *path)
 {
-	struct xdp_program *program = xdp_program__from_pin(path);
+	struct xdp_program *program;
 	struct if_nameindex *all;
 
-	if (libxdp_get_error(program))
-		return;
-	all = if_nameindex();
 	capability_raise(CAP_SYS_ADMIN);
-	for (struct if_nameindex *i = all; i && i->if_index; i++)
-		detach_from(program, (int)i->if_index);
+	program = xdp_program__from_pin(path);
+	if (!libxdp_get_error(program)) {
+		all = if_nameindex();
+		for (struct if_nameindex *i = all; i && i->if_index; i++)
+			detach_from(program, (int)i->if_index);
+		if_freenameindex(all);
+		xdp_program__close(program);
+	}
 	capability_lower(CAP_SYS_ADMIN);
-	if_freenameindex(all);
-	xdp_program__close(program);
 }

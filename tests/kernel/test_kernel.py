@@ -65,7 +65,7 @@ def daemon():
 
 def test_viaductd_starts_stops_and_starts_again_after_a_crash(daemon):
     for _ in range(2):
-        # The dispatcher wants CAP_SYS_ADMIN, which viaductd gives up at its start.
+        # viaductd holds CAP_SYS_ADMIN back but for the moments in which libxdp wants it.
         for device in daemon.cli.status()["devices"]:
             assert (device["mode"], device["attached"]) == ("native", "libxdp dispatcher")
         daemon.process.send_signal(signal.SIGKILL)
