@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/capability.h"
 #include "base/log.h"
 
 #define PORT_UNPRIVILEGED 1024
@@ -106,4 +107,17 @@ int privilege_drop(const struct config *cfg)
 	}
 	cap_free(caps);
 	return ret;
+}
+
+void privilege_settle(struct dataplane *dp)
+{
+	struct dataplane_status status;
+
+	if (dataplane_status(dp, &status))
+		return;
+	for (unsigned i = 0; i < SIDE_COUNT; i++) {
+		if (strcmp(status.device[i].attached, "libxdp dispatcher") == 0)
+			return;
+	}
+	capability_forget(CAP_SYS_ADMIN);
 }

@@ -4,6 +4,7 @@
 #define VIADUCT_PRIVILEGE_H
 
 #include "config/config.h"
+#include "dataplane/dataplane.h"
 
 /* Before anything is opened: becomes cfg->user (where one is named and we are root), with the pin
  * directory made over to it, and keeps of the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON,
@@ -12,5 +13,7 @@
  * after.
  * 0 or -errno, with the cause logged. */
 int privilege_drop(const struct config *cfg);
+/* Once attached: CAP_SYS_ADMIN goes for good where no dispatcher of libxdp's is in use. */
+void privilege_settle(struct dataplane *dp);
 
 #endif

@@ -3,12 +3,14 @@
 #ifndef VIADUCT_BASE_CAPABILITY_H
 #define VIADUCT_BASE_CAPABILITY_H
 
+#include <stdbool.h>
 #include <sys/capability.h>
 
-/* Puts a permitted capability into effect, and out again. Without the permission nothing happens:
- * what needs it says so itself. */
-void capability_raise(cap_value_t cap);
-void capability_lower(cap_value_t cap);
+/* Puts a permitted capability into effect; whether it was out of it. Without the permission nothing
+ * happens: what needs it says so itself. */
+bool capability_raise(cap_value_t cap);
+/* Puts it out of effect again, where raised is capability_raise's true. */
+void capability_restore(cap_value_t cap, bool raised);
 /* Gives it up for good. */
 void capability_forget(cap_value_t cap);
 

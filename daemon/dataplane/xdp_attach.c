@@ -25,11 +25,10 @@ static const char mode_none[] = "none";
  * it attaches the bare program, and cannot take it off again. No id is 0. */
 static bool may_open_by_id(void)
 {
-	bool may;
+	bool raised = capability_raise(CAP_SYS_ADMIN), may;
 
-	capability_raise(CAP_SYS_ADMIN);
 	may = bpf_prog_get_fd_by_id(0) != -EPERM;
-	capability_lower(CAP_SYS_ADMIN);
+	capability_restore(CAP_SYS_ADMIN, raised);
 	return may;
 }
 
@@ -77,11 +76,11 @@ static int attach_by_libxdp(struct xdp *x, struct xdp_device *device)
 
 static int attach_dispatcher_to(struct xdp *x, struct xdp_device *device)
 {
+	bool raised = capability_raise(CAP_SYS_ADMIN);
 	int ret;
 
-	capability_raise(CAP_SYS_ADMIN);
 	ret = attach_by_libxdp(x, device);
-	capability_lower(CAP_SYS_ADMIN);
+	capability_restore(CAP_SYS_ADMIN, raised);
 	return ret;
 }
 
@@ -214,10 +213,11 @@ void xdp_detach(struct xdp *x)
 			close(device->link_fd);
 			device->link_fd = -1;
 		} else if (x->program && strcmp(device->attached, mode_none) != 0) {
-			capability_raise(CAP_SYS_ADMIN);
+			bool raised = capability_raise(CAP_SYS_ADMIN);
+
 			xdp_program__detach(x->program, (int)device->ifindex,
 				device->mode == mode_native ? XDP_MODE_NATIVE : XDP_MODE_SKB, 0);
-			capability_lower(CAP_SYS_ADMIN);
+			capability_restore(CAP_SYS_ADMIN, raised);
 		}
 		device->attached = mode_none;
 		device->mode = mode_none;
@@ -251,9 +251,9 @@ static void detach_from(struct xdp_program *program, int ifindex)
 void xdp_detach_pinned(const char *path)
 {
 	struct xdp_program *program;
+	bool raised = capability_raise(CAP_SYS_ADMIN);
 	struct if_nameindex *all;
 
-	capability_raise(CAP_SYS_ADMIN);
 	program = xdp_program__from_pin(path);
 	if (!libxdp_get_error(program)) {
 		all = if_nameindex();
@@ -262,5 +262,5 @@ void xdp_detach_pinned(const char *path)
 		if_freenameindex(all);
 		xdp_program__close(program);
 	}
-	capability_lower(CAP_SYS_ADMIN);
+	capability_restore(CAP_SYS_ADMIN, raised);
 }

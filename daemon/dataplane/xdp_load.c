@@ -12,8 +12,6 @@
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
-#include "base/capability.h"
-
 #include "base/log.h"
 #include "dataplane/xdp_attach.h"
 #include "viaduct.skel.h"
@@ -220,7 +218,6 @@ static int load_program(struct xdp *x, const struct xdp_sizes *sizes)
 		if (ret)
 			return ret;
 	}
-	capability_forget(CAP_SYS_ADMIN); /* the dispatcher alone wanted it */
 	return viaduct_bpf__load(x->skel);
 }
 
