@@ -5,7 +5,12 @@ import os
 import random
 import time
 
+import pytest
+
 import plan
+from conftest import Stage
+from daemon import Daemon
+from net import World
 from rtp import wait_until
 from scenario import sdp
 from talk import Talk
@@ -16,6 +21,35 @@ FORKS = 25       # more than the early dialogs that a call keeps
 MESSAGES = 4000
 ODD_VALUES = ("", "-1", "4294967296", '"', "<", "<sip:>", "*", "x" * 5000, "tel:+1", "1 INVITE",
               "multipart/mixed;boundary=x", "<sip:a@[::1>", "\xff\xfe", ";tag=", ",,,", "%00")
+
+
+@pytest.fixture(scope="module")
+def hostile_world():
+    world = World(tag="h")
+    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
+    yield world
+    world.remove()
+
+
+@pytest.fixture(scope="module")
+def hostile_daemon(hostile_world):
+    """A daemon of their own: it goes on answering what was never acknowledged, for 32 s, and would
+    do so into the tests that follow."""
+    daemon = Daemon(hostile_world.viaduct, plan.configuration(f"e2e-own-{os.getpid()}"))
+    try:
+        yield daemon
+        daemon.stop()
+        assert not daemon.pinned(), "pins are left after a stop"
+    finally:
+        daemon.discard()
+
+
+@pytest.fixture
+def stage(hostile_world, hostile_daemon):
+    stage = Stage(hostile_world, hostile_daemon)
+    yield stage
+    stage.strike()
+    hostile_daemon.check_alive()
 
 
 def response(request, code, tag, body="", headers=()):
