@@ -27,7 +27,8 @@ ifndef SAN
 DAEMON_LIBS := -ljemalloc
 endif
 
-PKGS     := libbpf libxdp libnl-3.0 libnl-route-3.0 libosip2 libcyaml yaml-0.1 libpcre2-8 jansson
+PKGS     := libbpf libxdp libnl-3.0 libnl-route-3.0 libosip2 libcyaml yaml-0.1 libpcre2-8 jansson \
+            openssl libcares
 PKGFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcap -lm
 
@@ -67,7 +68,7 @@ build/gen/%.skel.h: build/gen/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@.tmp && mv $@.tmp $@
 
 # ---- the daemon: one archive a room ----------------------------------------------------------
-ROOMS := base config route dataplane media sip call control record
+ROOMS := base config route dataplane media sip peer call control record
 define ROOM
 $(1)_OBJS := $$(patsubst %.c,$(OUT)/%.o,$$(wildcard daemon/$(1)/*.c))
 $(OUT)/lib$(1).a: $$($(1)_OBJS)
@@ -100,7 +101,8 @@ UNDER_route     := route config base
 UNDER_dataplane := dataplane config base
 UNDER_media     := media dataplane config base
 UNDER_sip       := sip config base
-UNDER_call      := call media dataplane sip route config base
+UNDER_peer      := peer sip config base
+UNDER_call      := call media dataplane peer sip route config base
 UNDER_record    := record $(UNDER_call)
 UNDER_control   := control $(UNDER_call)
 UNIT_ROOMS = $(foreach r,$(UNDER_$(word 2,$(subst _, ,$(1)))),$(OUT)/lib$(r).a)

@@ -121,6 +121,14 @@ static void media_event(void *ctx, void *owner, const char *kind, const char *te
 		calls->event(calls->event_ctx, call->id, kind, text);
 }
 
+static void peer_event(void *ctx, const char *kind, const char *text)
+{
+	struct calls *calls = ctx;
+
+	if (calls->event)
+		calls->event(calls->event_ctx, 0, kind, text);
+}
+
 static void request_received(
 	void *ctx, struct sip_server *txn, osip_message_t *req, const struct peer_config *peer)
 {
@@ -180,9 +188,14 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	ret = sip_new(&calls->sip, loop, cfg, &sip_handlers);
 	if (ret)
 		goto fail;
+	ret = peers_new(&calls->peers, loop, calls->sip, cfg, peer_event, calls);
+	if (ret)
+		goto fail;
 	*out = calls;
 	return 0;
 fail:
+	peers_free(calls->peers);
+	sip_free(calls->sip);
 	media_free(calls->media);
 	config_unref(calls->cfg);
 	free(calls->peer_live);
@@ -200,6 +213,7 @@ void calls_free(struct calls *calls)
 		call_free(call);
 	reap(&calls->reaper);
 	loop_timer_stop(calls->loop, &calls->reaper);
+	peers_free(calls->peers);
 	sip_free(calls->sip);
 	media_free(calls->media);
 	config_unref(calls->cfg);
@@ -264,6 +278,12 @@ int calls_reload(struct calls *calls, struct config *cfg, FILE *errors)
 		sip_reload(calls->sip, calls->cfg, errors);
 		goto fail;
 	}
+	ret = peers_reload(calls->peers, cfg);
+	if (ret) {
+		sip_reload(calls->sip, calls->cfg, errors);
+		media_reload(calls->media, calls->cfg);
+		goto fail;
+	}
 	config_unref(calls->cfg);
 	calls->cfg = config_ref(cfg);
 	move_dialogs(calls);
@@ -287,6 +307,11 @@ struct sip *calls_sip(struct calls *calls)
 struct media *calls_media(struct calls *calls)
 {
 	return calls->media;
+}
+
+struct peers *calls_peers(struct calls *calls)
+{
+	return calls->peers;
 }
 
 unsigned calls_count(const struct calls *calls)

@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "config/config.h"
 #include "media/media.h"
+#include "peer/peer.h"
 #include "sip/sip.h"
 
 struct calls; /* the room */
@@ -27,6 +28,7 @@ int calls_reload(struct calls *calls, struct config *cfg, FILE *errors);
 const struct config *calls_config(const struct calls *calls);
 struct sip *calls_sip(struct calls *calls);
 struct media *calls_media(struct calls *calls);
+struct peers *calls_peers(struct calls *calls);
 
 /* Ends a call: BYE or CANCEL both ways, reason in a Reason header field. */
 void call_hangup(struct call *call, const char *reason_text);

@@ -136,6 +136,7 @@ struct calls {
 	struct config *cfg;
 	struct sip *sip;
 	struct media *media;
+	struct peers *peers;
 	calls_event_fn *event;
 	void *event_ctx;
 	calls_record_fn *record;
