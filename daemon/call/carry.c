@@ -19,11 +19,12 @@ static const char *const not_carried[] = {
 	/* numbers and names of one leg's dialogs and transactions */
 	"rseq", "rack", "replaces", "join", "target-dialog", "in-reply-to", "refer-to", "r",
 	"subscription-state", "event", "o", "sip-etag", "sip-if-match",
-	/* identities and addresses of one side, until a trunk says that it may have them */
-	"p-asserted-identity", "p-preferred-identity", "remote-party-id", "diversion",
-	"history-info", "referred-by", "b", "p-charging-vector", "p-charging-function-addresses",
-	"p-access-network-info", "p-visited-network-id", "p-called-party-id", "p-associated-uri",
-	"warning"};
+	/* identities: as identity.c has it */
+	"privacy", "user-to-user", "p-asserted-identity", "p-preferred-identity", "remote-party-id",
+	"diversion", "history-info", "referred-by", "b",
+	/* addresses and identities of one side */
+	"p-charging-vector", "p-charging-function-addresses", "p-access-network-info",
+	"p-visited-network-id", "p-called-party-id", "p-associated-uri", "warning"};
 
 /* Option tags (RFC 3261 27.1) whose working we carry from leg to leg. */
 static const char *const carried_options[] = {
@@ -138,7 +139,7 @@ static int clone_list(const osip_list_t *from, osip_list_t *to, clone_fn *clone)
 	return 0;
 }
 
-int carry_headers(const osip_message_t *from, osip_message_t *to)
+int carry_headers(const struct crossing *way, const osip_message_t *from, osip_message_t *to)
 {
 	int ret;
 
@@ -163,6 +164,8 @@ int carry_headers(const osip_message_t *from, osip_message_t *to)
 		if (osip_message_set_header(to, h->hname, h->hvalue))
 			ret = -ENOMEM;
 	}
+	if (!ret)
+		ret = identity_carry(way, from, to);
 	if (!ret)
 		ret = carry_options(from, to, "Supported", "k");
 	if (!ret)

@@ -119,6 +119,9 @@ int exchange_respond(
 {
 	const char *phrase = code == resp->status_code ? resp->reason_phrase : NULL;
 	const char *rseq = header_value(resp, "RSeq");
+	const struct crossing way = {.from = x->call->peer[OTHER_LEG(x->from)],
+		.to = x->call->peer[x->from],
+		.host = sip_listener_host(x->call->calls->sip, sip_server_listener(x->server))};
 	bool is_update = strcmp(sip_server_request(x->server)->sip_method, "UPDATE") == 0;
 	osip_message_t *out = NULL;
 	int ret;
@@ -126,7 +129,7 @@ int exchange_respond(
 	ret = sip_response_make(x->server, code, phrase, local_tag, &out);
 	if (ret)
 		return ret;
-	ret = carry_headers(resp, out);
+	ret = carry_headers(&way, resp, out);
 	if (!ret && code < 300)
 		ret = exchange_carry_body(x, resp, OTHER_LEG(x->from), final, out);
 	/* RFC 3261 20 and RFC 3311 6: where a target is refreshed. */
@@ -498,6 +501,9 @@ static void carry_request(
 {
 	struct call *call = pair->call;
 	struct dialog *to = &pair->leg[OTHER_LEG(leg)];
+	const struct crossing way = {.from = call->peer[leg],
+		.to = to->peer,
+		.host = sip_listener_host(call->calls->sip, to->listener)};
 	bool is_invite = MSG_IS_INVITE(req);
 	bool is_prack = strcmp(req->sip_method, "PRACK") == 0;
 	bool is_update = strcmp(req->sip_method, "UPDATE") == 0;
@@ -535,7 +541,7 @@ static void carry_request(
 
 	ret = dialog_request(to, call->calls->sip, req->sip_method, &out);
 	if (!ret)
-		ret = carry_headers(req, out);
+		ret = carry_headers(&way, req, out);
 	if (!ret && is_prack) {
 		ret = map_rack(call, leg, req, out);
 		if (ret == -ENOENT || ret == -EINVAL) {

@@ -205,6 +205,8 @@ void attempt_timed_out(struct loop_timer *t);
  * -errno as media_offer. */
 int make_invite(struct call *call, const struct peer_config *peer, osip_message_t *req,
 	osip_message_t **out);
+/* host as in a SIP URI: libosip2 writes the brackets of an IPv6 address itself. 0 or -ENOMEM. */
+int uri_set_host(osip_uri_t *uri, const char *host);
 void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *peer);
 /* Ends a call that is not answered: leg A's INVITE gets code, with the end-to-end header fields of
@@ -293,8 +295,12 @@ void history_refused(
 void history_clear(struct call *call);
 
 /* ---- carry.c: what crosses from leg to leg ---- */
+struct crossing {
+	const struct peer_config *from, *to;
+	const char *host; /* ours towards to: stands where a URI names a place of from's side */
+};
 /* Header fields that are end to end. */
-int carry_headers(const osip_message_t *from, osip_message_t *to);
+int carry_headers(const struct crossing *way, const osip_message_t *from, osip_message_t *to);
 /* The SDP among msg's bodies, NULL if there is none. */
 osip_body_t *carry_find_sdp(const osip_message_t *msg);
 /* Copies bodies and what describes them; where sdp is not NULL it takes the place of the SDP part,
@@ -305,6 +311,12 @@ int carry_bodies(const osip_message_t *from, osip_message_t *to, const char *sdp
 int carry_check_require(const osip_message_t *msg, char **unsupported);
 /* Value of the first header field of that name, NULL if there is none. */
 const char *header_value(const osip_message_t *msg, const char *name);
+
+/* ---- identity.c ---- */
+/* RFC 3323 4.1.1.3: the host that says "I withhold my name". */
+#define ANONYMOUS_HOST "anonymous.invalid"
+/* Identities, as the peers' trust and settings allow, and Privacy. 0 or -ENOMEM. */
+int identity_carry(const struct crossing *way, const osip_message_t *from, osip_message_t *to);
 
 #define CALL_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"
 

@@ -33,7 +33,11 @@ void invite_reject(struct call *call, const struct rejection *why)
 		call->initial->server = NULL;
 		if (sip_response_make(server, why->code, why->phrase, NULL, &out) == 0) {
 			if (why->resp)
-				carry_headers(why->resp, out);
+				carry_headers(&(struct crossing){.from = call->peer[LEG_B],
+						      .to = call->peer[LEG_A],
+						      .host = sip_listener_host(call->calls->sip,
+							      sip_server_listener(server))},
+					why->resp, out);
 			if (why->header)
 				osip_message_set_header(out, why->header, why->value);
 			if (why->reason && !why->resp)

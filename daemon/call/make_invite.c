@@ -34,38 +34,45 @@ int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1])
 	return 0;
 }
 
-static osip_uri_t *uri_make(const char *user, const char *host, uint16_t port)
+int uri_set_host(osip_uri_t *uri, const char *host)
 {
-	osip_uri_t *uri = NULL;
 	size_t n = strlen(host);
-	char text[8];
+	char *copy;
 
-	if (osip_uri_init(&uri))
-		return NULL;
-	/* libosip2 writes the brackets of an IPv6 host itself. */
 	if (n > 2 && host[0] == '[') {
 		host++;
 		n -= 2;
 	}
+	copy = osip_malloc(n + 1);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, host, n);
+	copy[n] = '\0';
+	osip_free(uri->host);
+	uri->host = copy;
+	return 0;
+}
+
+static osip_uri_t *uri_make(const char *user, const char *host, uint16_t port)
+{
+	osip_uri_t *uri = NULL;
+	char text[8];
+
+	if (osip_uri_init(&uri))
+		return NULL;
 	osip_uri_set_scheme(uri, osip_strdup("sip"));
 	if (user && user[0])
 		osip_uri_set_username(uri, osip_strdup(user));
-	osip_uri_set_host(uri, osip_malloc(n + 1));
-	if (!uri->host) {
+	if (uri_set_host(uri, host)) {
 		osip_uri_free(uri);
 		return NULL;
 	}
-	memcpy(uri->host, host, n);
-	uri->host[n] = '\0';
 	if (port && port != 5060) {
 		snprintf(text, sizeof(text), "%u", port);
 		osip_uri_set_port(uri, osip_strdup(text));
 	}
 	return uri;
 }
-
-/* RFC 3323 4.1.1.3: the host that says "I withhold my name". */
-#define ANONYMOUS_HOST "anonymous.invalid"
 
 static int set_from(
 	struct call *call, const osip_message_t *req, osip_message_t *out, unsigned listener)
@@ -105,6 +112,9 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 	osip_message_t *msg = NULL;
 	char host[ADDR_TEXT_MAX], text[128], call_id[CALL_ID_LEN + 1];
 	unsigned listener = call->initial->client_dest.listener;
+	const struct crossing way = {.from = call->peer[LEG_A],
+		.to = peer,
+		.host = sip_listener_host(call->calls->sip, listener)};
 	osip_uri_param_t *user = NULL;
 	osip_uri_t *uri;
 	int ret = -ENOMEM;
@@ -136,7 +146,7 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 	if (!ret)
 		ret = set_max_forwards(req, msg, call->cfg->max_forwards);
 	if (!ret)
-		ret = carry_headers(req, msg);
+		ret = carry_headers(&way, req, msg);
 	if (!ret && osip_message_set_header(msg, "Allow", CALL_ALLOW))
 		ret = -ENOMEM;
 	if (!ret)

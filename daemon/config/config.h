@@ -52,6 +52,23 @@ struct listener_config {
 	struct side_address address; /* local.port is the port, advertised.port too */
 };
 
+/* P-Asserted-Identity in what a peer is sent. */
+enum asserted {
+	ASSERTED_STRIP,
+	ASSERTED_PASS,   /* where the calling peer is trusted and names one */
+	ASSERTED_ALWAYS, /* where none is named, too: the number in From */
+};
+
+/* Who is told about whom. */
+struct identity_config {
+	bool trusted; /* in our trust domain (RFC 3325): its claims count, and it may be told what
+			 is private */
+	enum asserted asserted;
+	bool history;      /* is sent History-Info and Diversion */
+	bool referred_by;  /* is sent Referred-By */
+	bool user_to_user; /* is sent User-to-User */
+};
+
 /* A peer: IP-PBX, PSTN gateway (direct), or a provider's trunk. Identified by source address and
  * listener. */
 struct peer_config {
@@ -77,6 +94,7 @@ struct peer_config {
 	unsigned rtp_timeout_s;      /* active call without media; 0 = never */
 	unsigned rtp_timeout_held_s; /* held call without media; 0 = never */
 	unsigned calls_max;          /* 0 = the global limit alone */
+	struct identity_config identity;
 };
 
 /* Ordered: the first route whose from and called match is taken. */

@@ -40,6 +40,7 @@ static const struct key keys[] = {
 	{"peers[].media.timeout", "seconds, 0 for never,", 0, 86400, 30, NULL},
 	{"peers[].media.timeout_held", "seconds, 0 for never,", 0, 86400, 3600, NULL},
 	{"peers[].calls_max", "live calls, 0 for no limit of its own,", 0, 1000000, 0, NULL},
+	{"peers[].identity", "a mapping of identity options", 0, 0, 0, NULL},
 	{"routes", "a list of {name, from, called, to}", 0, 0, 0, NULL},
 	{"routes[]", "a mapping with at least to", 0, 0, 0, NULL},
 	{"routes[].name", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, ""},

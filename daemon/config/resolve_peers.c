@@ -152,6 +152,20 @@ static void resolve_media(struct resolve *r, struct peer_config *peer,
 			peer->media_family, peer->media_family == 4 ? "ipv6" : "ipv4");
 }
 
+/* What is inside is trusted, what is outside is not, unless the file says otherwise. */
+static void resolve_identity(struct peer_config *peer, const struct file_identity *file)
+{
+	bool inside = peer->kind == PEER_DIRECT;
+
+	peer->identity.trusted = file->trusted ? *file->trusted : inside;
+	peer->identity.asserted = file->asserted ? *file->asserted
+				  : inside       ? ASSERTED_PASS
+						 : ASSERTED_STRIP;
+	peer->identity.history = file->history && *file->history;
+	peer->identity.referred_by = file->referred_by && *file->referred_by;
+	peer->identity.user_to_user = !file->user_to_user || *file->user_to_user;
+}
+
 static int resolve_peer(struct resolve *r, unsigned index)
 {
 	const struct file_peer *file = &r->file->peers[index];
@@ -174,6 +188,7 @@ static int resolve_peer(struct resolve *r, unsigned index)
 		resolve_source(
 			r, peer, file->sources[i], mistake_key(key, "%s.sources[%u]", base, i));
 	resolve_media(r, peer, &file->media, base);
+	resolve_identity(peer, &file->identity);
 	peer->calls_max =
 		key_number(r->mistakes, mistake_key(key, "%s.calls_max", base), file->calls_max);
 	return resolve_codecs(r, peer, file, base);

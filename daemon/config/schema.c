@@ -36,6 +36,11 @@ static const cyaml_strval_t family_strings[] = {
 	{"ipv4", FILE_FAMILY_IPV4},
 	{"ipv6", FILE_FAMILY_IPV6},
 };
+static const cyaml_strval_t asserted_strings[] = {
+	{"strip", ASSERTED_STRIP},
+	{"pass", ASSERTED_PASS},
+	{"always", ASSERTED_ALWAYS},
+};
 static const cyaml_strval_t strangers_strings[] = {
 	{"refuse", FILE_STRANGERS_REFUSE},
 	{"ignore", FILE_STRANGERS_IGNORE},
@@ -93,6 +98,15 @@ static const cyaml_schema_field_t media_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t identity_fields[] = {
+	CYAML_FIELD_BOOL_PTR("trusted", MAY, struct file_identity, trusted),
+	CHOICE("asserted", struct file_identity, asserted, asserted_strings),
+	CYAML_FIELD_BOOL_PTR("history", MAY, struct file_identity, history),
+	CYAML_FIELD_BOOL_PTR("referred_by", MAY, struct file_identity, referred_by),
+	CYAML_FIELD_BOOL_PTR("user_to_user", MAY, struct file_identity, user_to_user),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("name", MUST, struct file_peer, name),
 	MUST_CHOOSE("kind", struct file_peer, kind, kind_strings),
@@ -102,6 +116,7 @@ static const cyaml_schema_field_t peer_fields[] = {
 	LIST("codecs", MAY, struct file_peer, codecs, &text_entry, 0, CONFIG_CODECS_MAX),
 	CYAML_FIELD_MAPPING("media", MAY, struct file_peer, media, media_fields),
 	NUMBER("calls_max", struct file_peer, calls_max),
+	CYAML_FIELD_MAPPING("identity", MAY, struct file_peer, identity, identity_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t peer_entry = {

@@ -42,6 +42,12 @@ struct file_media {
 	uint32_t *timeout, *timeout_held;
 };
 
+struct file_identity {
+	bool *trusted;
+	enum asserted *asserted;
+	bool *history, *referred_by, *user_to_user;
+};
+
 struct file_peer {
 	char *name;
 	enum peer_kind kind;
@@ -53,6 +59,7 @@ struct file_peer {
 	unsigned codecs_count;
 	struct file_media media;
 	uint32_t *calls_max;
+	struct file_identity identity;
 };
 
 struct file_route {

@@ -66,6 +66,8 @@ PEERS = {peer.name: peer for peer in (
     Peer("watched", "192.0.2.5", "2007", settings={"media": {"timeout": 1}}),
     Peer("second", "192.0.2.6", "2008"),
     Peer("one-call", "192.0.2.7", "2009", settings={"calls_max": 1}),
+    Peer("informed", "192.0.2.8", "2012",
+         settings={"identity": {"asserted": "pass", "history": True, "referred_by": True}}),
     Peer("proxy", "192.0.2.9", "2010"),
     Peer("gone", NOBODY, "2011"),
     # Requests to peers that crash are sent again for half a minute: nobody else may hear them.
@@ -80,7 +82,7 @@ TRANSIT = "3001"          # external to external, allowed by name
 INTERNAL_ADDRESSES = ["10.10.0.2/24", "10.10.0.3/24", STRANGER["internal"] + "/24", "fd10::2/64"]
 EXTERNAL_ADDRESSES = ["192.0.2.2/24", "2001:db8::2/64", STRANGER["external"] + "/24",
                       *(f"{a}/24" for a in FORK_TARGETS),
-                      *(f"192.0.2.{n}/24" for n in (3, 4, 5, 6, 7, 9, 21, 22, 23))]
+                      *(f"192.0.2.{n}/24" for n in (3, 4, 5, 6, 7, 8, 9, 21, 22, 23))]
 
 
 def configuration(instance, **changes):

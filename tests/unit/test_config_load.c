@@ -77,6 +77,31 @@ static void written_values_arrive(void **state)
 	config_unref(cfg);
 }
 
+static void identity_hangs_on_the_kind_where_it_is_not_written(void **state)
+{
+	struct config *cfg = load_good(
+		"sides: {internal: {device: a, addresses: [10.0.0.1]},\n"
+		"  external: {device: b, addresses: [192.0.2.1]}}\n"
+		"listeners: [{name: l, side: internal, transport: udp},\n"
+		"  {name: x, side: external, transport: udp}]\n"
+		"peers: [{name: p, kind: direct, listener: l, address: 10.0.0.2},\n"
+		"  {name: q, kind: trunk, listener: x, address: 192.0.2.2},\n"
+		"  {name: r, kind: trunk, listener: x, address: 192.0.2.3, identity: {trusted: "
+		"true,\n"
+		"   asserted: always, history: true, referred_by: true, user_to_user: false}}]\n");
+	const struct identity_config *in = &cfg->peer[0].identity, *out = &cfg->peer[1].identity,
+				     *told = &cfg->peer[2].identity;
+
+	(void)state;
+	assert_true(in->trusted && in->asserted == ASSERTED_PASS && in->user_to_user);
+	assert_false(in->history || in->referred_by);
+	assert_true(!out->trusted && out->asserted == ASSERTED_STRIP && out->user_to_user);
+	assert_false(out->history || out->referred_by);
+	assert_true(told->trusted && told->asserted == ASSERTED_ALWAYS && told->history);
+	assert_true(told->referred_by && !told->user_to_user);
+	config_unref(cfg);
+}
+
 static void what_is_not_written_has_its_default(void **state)
 {
 	struct config *cfg =
@@ -301,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(written_values_arrive),
 		cmocka_unit_test(what_is_not_written_has_its_default),
+		cmocka_unit_test(identity_hangs_on_the_kind_where_it_is_not_written),
 		cmocka_unit_test(the_example_is_good),
 		cmocka_unit_test(a_listener_without_address_serves_both_families),
 		cmocka_unit_test(the_longest_prefix_on_the_listener_is_the_peer),

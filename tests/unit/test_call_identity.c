@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who is told about whom: from a PBX or a trunk, to peers that may know more or less. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "call/internal.h"
+
+#define PAI_FIELD "P-Asserted-Identity"
+#define PAI                                                                                        \
+	"P-Asserted-Identity: \"Ann, of desk 5\" <sip:+4912345;npdi@10.0.0.2:5070;user=phone>\r\n"
+
+static struct peer_config from, to;
+
+static osip_message_t *message(const char *host, const char *from_value, const char *headers)
+{
+	osip_message_t *msg = NULL;
+	char text[4096];
+
+	snprintf(text, sizeof(text),
+		"INVITE sip:100@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKa\r\n"
+		"From: %s;tag=x\r\nTo: <sip:100@%s>\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n"
+		"%sContent-Length: 0\r\n\r\n",
+		host, host, from_value, host, headers);
+	assert_int_equal(osip_message_init(&msg), 0);
+	assert_int_equal(osip_message_parse(msg, text, strlen(text)), 0);
+	return msg;
+}
+
+/* What the other side is sent, as text; the INVITE begins a dialog. */
+static const char *cross(const char *headers)
+{
+	static char text[8192];
+	const struct crossing way = {.from = &from, .to = &to, .host = "192.0.2.1"};
+	osip_message_t *in = message("10.0.0.2", "<sip:1@10.0.0.2>", headers);
+	osip_message_t *out = message("192.0.2.1", "\"Ann\" <sip:1@192.0.2.1>", "");
+	char *printed = NULL;
+	size_t len;
+
+	assert_int_equal(carry_headers(&way, in, out), 0);
+	osip_message_force_update(out);
+	assert_int_equal(osip_message_to_str(out, &printed, &len), 0);
+	snprintf(text, sizeof(text), "%s", printed);
+	osip_free(printed);
+	osip_message_free(in);
+	osip_message_free(out);
+	return text;
+}
+
+static void has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("expected '%s' in:\n%s", part, text);
+}
+
+static void has_not(const char *text, const char *part)
+{
+	if (strstr(text, part))
+		fail_msg("expected no '%s' in:\n%s", part, text);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return parser_init();
+}
+
+/* A PBX that is believed, and a trunk outside the trust domain that is told everything it may. */
+static int begin(void **state)
+{
+	(void)state;
+	from.identity = (struct identity_config){.trusted = true};
+	to.identity = (struct identity_config){.asserted = ASSERTED_PASS,
+		.history = true,
+		.referred_by = true,
+		.user_to_user = true};
+	return 0;
+}
+
+static void an_asserted_identity_keeps_name_and_number_and_gets_our_host(void **state)
+{
+	const char *text = cross(PAI);
+
+	(void)state;
+	has(text, PAI_FIELD ": \"Ann, of desk 5\" <sip:+4912345;npdi@192.0.2.1;user=phone>\r\n");
+	has_not(text, "10.0.0.2");
+}
+
+static void each_of_several_identities_crosses(void **state)
+{
+	const char *text = cross(
+		PAI_FIELD ": <sip:1@10.0.0.2>, <tel:+491>\r\n" PAI_FIELD ": <sip:2@10.0.0.2>\r\n");
+
+	(void)state;
+	has(text, "<sip:1@192.0.2.1>");
+	has(text, "<tel:+491>");
+	has(text, "<sip:2@192.0.2.1>");
+}
+
+static void an_identity_that_is_no_person_or_no_uri_stays(void **state)
+{
+	(void)state;
+	has_not(cross(PAI_FIELD ": <sip:10.0.0.2>\r\n"), PAI_FIELD);
+	has_not(cross(PAI_FIELD ": <mailto:ann@pbx.example>\r\n"), PAI_FIELD);
+	has_not(cross(PAI_FIELD ": \"\r\n"), PAI_FIELD);
+}
+
+static void what_an_untrusted_peer_asserts_is_not_believed(void **state)
+{
+	(void)state;
+	from.identity.trusted = false;
+	has_not(cross(PAI "Diversion: <sip:7@10.0.0.2>\r\nHistory-Info: <sip:7@a>;index=1\r\n"
+			  "Referred-By: <sip:7@a>\r\nP-Preferred-Identity: <sip:7@a>\r\n"),
+		"sip:7@");
+	has_not(cross(PAI), PAI_FIELD);
+}
+
+static void a_peer_that_is_to_have_none_gets_none(void **state)
+{
+	const char *text;
+
+	(void)state;
+	memset(&to.identity, 0, sizeof(to.identity));
+	text = cross(PAI "Diversion: <sip:7@a>\r\nHistory-Info: <sip:7@a>;index=1\r\n"
+			 "Referred-By: <sip:7@a>\r\nUser-to-User: 0001;encoding=hex\r\n");
+	has_not(text, PAI_FIELD);
+	has_not(text, "sip:7@");
+	has_not(text, "User-to-User");
+}
+
+static void a_preferred_identity_of_a_trusted_peer_is_asserted(void **state)
+{
+	const char *text = cross("P-Preferred-Identity: <sip:+499@10.0.0.2>\r\n");
+
+	(void)state;
+	has(text, PAI_FIELD ": <sip:+499@192.0.2.1>\r\n");
+	has_not(text, "P-Preferred-Identity");
+	has_not(cross(PAI "P-Preferred-Identity: <sip:+499@10.0.0.2>\r\n"), "+499");
+}
+
+static void always_asserts_the_from_where_nothing_else_is(void **state)
+{
+	(void)state;
+	to.identity.asserted = ASSERTED_ALWAYS;
+	has(cross(""), PAI_FIELD ": <sip:1@192.0.2.1>\r\n");
+	has_not(cross(PAI), PAI_FIELD ": <sip:1@");
+	from.identity.trusted = false;
+	has(cross(PAI), PAI_FIELD ": <sip:1@192.0.2.1>\r\n");
+}
+
+static void privacy_id_withholds_the_identity_from_the_untrusted_alone(void **state)
+{
+	const char *text = cross(PAI "Privacy: id\r\n");
+
+	(void)state;
+	has_not(text, PAI_FIELD);
+	has(text, "Privacy: id\r\n");
+	to.identity.asserted = ASSERTED_ALWAYS;
+	has_not(cross(PAI "Privacy: id\r\n"), PAI_FIELD);
+	to.identity.trusted = true;
+	text = cross(PAI "Privacy: id\r\n");
+	has(text, PAI_FIELD ": \"Ann, of desk 5\"");
+	has(text, "Privacy: id\r\n");
+}
+
+static void privacy_user_is_provided_by_us_towards_the_untrusted(void **state)
+{
+	const char *text = cross("Privacy: user;header;id\r\nSubject: me\r\nReply-To: <sip:1@a>\r\n"
+				 "Call-Info: <http://a/me.png>\r\n");
+
+	(void)state;
+	has(text, "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=x\r\n");
+	has(text, "Privacy: id\r\n");
+	has_not(text, "Subject");
+	has_not(text, "Reply-To");
+	has_not(text, "Call-Info");
+	to.identity.trusted = true;
+	text = cross("Privacy: user;id\r\nSubject: me\r\n");
+	has(text, "From: \"Ann\" <sip:1@192.0.2.1>");
+	has(text, "Privacy: user;id\r\n");
+	has(text, "Subject: me");
+}
+
+static void history_crosses_with_its_indexes_and_reasons(void **state)
+{
+	const char *text = cross("History-Info: <sip:5@10.0.0.2?Reason=SIP%3Bcause%3D302>;index=1,"
+				 "<sip:6@10.0.0.3>;index=1.1;rc=1\r\n"
+				 "Diversion: <sip:5@10.0.0.2>;reason=unconditional;counter=1\r\n");
+
+	(void)state;
+	has(text, "<sip:5@192.0.2.1?Reason=SIP%3Bcause%3D302>;index=1\r\n");
+	has(text, "<sip:6@192.0.2.1>;index=1.1;rc=1\r\n");
+	has(text, "Diversion: <sip:5@192.0.2.1>;reason=unconditional;counter=1\r\n");
+	has_not(text, "10.0.0.");
+}
+
+static void private_history_is_not_told_to_the_untrusted(void **state)
+{
+	static const char *const entries[] = {"History-Info: <sip:5@a?Privacy=history>;index=1\r\n",
+		"Diversion: <sip:5@a>;privacy=full\r\n",
+		"Privacy: history\r\nHistory-Info: <sip:5@a>;index=1\r\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		to.identity.trusted = false;
+		has_not(cross(entries[i]), "sip:5@");
+		to.identity.trusted = true;
+		has(cross(entries[i]), "sip:5@");
+	}
+}
+
+static void referred_by_and_user_to_user_cross(void **state)
+{
+	const char *text = cross("b: \"Boss\" <sip:9@10.0.0.2>\r\n"
+				 "User-to-User: 56a390f3d2b7310023a2;encoding=hex;purpose=foo\r\n");
+
+	(void)state;
+	has(text, "Referred-By: \"Boss\" <sip:9@192.0.2.1>\r\n");
+	has(text, "User-to-User: 56a390f3d2b7310023a2;encoding=hex;purpose=foo\r\n");
+}
+
+/* RFC 3261 20: white space, quotes and lists as peers write them. */
+static void hostile_values_come_to_nothing_or_something_harmless(void **state)
+{
+	static const char *const values[] = {",,,", "<", "\"", "\"\\", "<sip:1@a", "<sip:@>",
+		"\"a\" <sip:1@[::1]>", "<sip:1@a>,", "<sip:%00@a>", "sip:1@a;x=y", "<tel:>",
+		"\"<sip:x@10.0.0.2>\" <sip:1@a>, \"", "<<sip:1@a>>"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		char field[128];
+
+		snprintf(field, sizeof(field), PAI_FIELD ": %s\r\n", values[i]);
+		has_not(cross(field), "@a");
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, begin)
+	const struct CMUnitTest tests[] = {
+		TEST(an_asserted_identity_keeps_name_and_number_and_gets_our_host),
+		TEST(each_of_several_identities_crosses),
+		TEST(an_identity_that_is_no_person_or_no_uri_stays),
+		TEST(what_an_untrusted_peer_asserts_is_not_believed),
+		TEST(a_peer_that_is_to_have_none_gets_none),
+		TEST(a_preferred_identity_of_a_trusted_peer_is_asserted),
+		TEST(always_asserts_the_from_where_nothing_else_is),
+		TEST(privacy_id_withholds_the_identity_from_the_untrusted_alone),
+		TEST(privacy_user_is_provided_by_us_towards_the_untrusted),
+		TEST(history_crosses_with_its_indexes_and_reasons),
+		TEST(private_history_is_not_told_to_the_untrusted),
+		TEST(referred_by_and_user_to_user_cross),
+		TEST(hostile_values_come_to_nothing_or_something_harmless),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
