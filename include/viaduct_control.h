@@ -67,7 +67,8 @@
 	X(UNSUBSCRIBE, NLMSG_ERROR, "stop sending events")                                         \
 	X(RELOAD, NLMSG_ERROR, "read the configuration file again")                                \
 	X(SET_LOG, NLMSG_ERROR, "LEVEL: log from that level up")                                   \
-	X(STOP, NLMSG_ERROR, "end the daemon")
+	X(STOP, NLMSG_ERROR, "end the daemon")                                                     \
+	X(GET_PEER, VDC_PEER, "PEER: one peer in detail")
 
 #define VDC_REQUEST_ENUM(name, answer, text) VDC_##name,
 enum vdc_request {
@@ -117,7 +118,8 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(CALL, call, U64, none, "id of a call")                                                   \
 	X(FROM, from, TEXT, none, "name of a peer")                                                \
 	X(NUMBER, number, TEXT, none, "called number")                                             \
-	X(LEVEL, level, TEXT, none, "error, warn, info, debug")
+	X(LEVEL, level, TEXT, none, "error, warn, info, debug")                                    \
+	X(PEER, peer, TEXT, none, "name of a peer")
 
 #define VDC_DONE_FIELDS(X)                                                                         \
 	X(CURSOR, cursor, U64, none, "there is more: ask again with this")                         \

@@ -20,6 +20,7 @@ static const struct nla_policy policy[VDC_REQUEST_FIELDS_END] = {
 	[VDC_REQUEST_FROM] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
 	[VDC_REQUEST_NUMBER] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
 	[VDC_REQUEST_LEVEL] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
+	[VDC_REQUEST_PEER] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
 };
 
 int request_fail(struct request *r, int error, const char *fmt, ...)
@@ -136,6 +137,7 @@ static const struct {
 	KIND(RELOAD) = {reload, 0},
 	KIND(SET_LOG) = {set_log, NEEDS(LEVEL)},
 	KIND(STOP) = {stop, 0},
+	KIND(GET_PEER) = {show_peer, NEEDS(PEER)},
 #undef KIND
 };
 

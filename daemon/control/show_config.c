@@ -64,7 +64,7 @@ static void put_sources(struct answer *a, const struct peer_config *peer)
 	answer_nest_end(a, list);
 }
 
-static void put_peer(struct request *r, const struct config *cfg, unsigned index)
+void show_put_peer(struct request *r, const struct config *cfg, unsigned index)
 {
 	const struct peer_config *peer = &cfg->peer[index];
 	struct answer *a = r->answer;
@@ -124,7 +124,7 @@ int show_peers(struct request *r)
 {
 	const struct config *cfg = calls_config(r->control->calls);
 
-	return show_indexed(r, cfg, cfg->peer_count, VDC_PEER, put_peer);
+	return show_indexed(r, cfg, cfg->peer_count, VDC_PEER, show_put_peer);
 }
 
 int show_listeners(struct request *r)

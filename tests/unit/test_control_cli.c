@@ -207,6 +207,20 @@ static void calls_flows_peers_listeners_and_routes_are_tables(void **state)
 	assert_true(says("peer-1, peer-3"));
 }
 
+static void one_peer_is_shown_in_lines_and_a_stranger_is_told(void **state)
+{
+	json_t *v;
+
+	(void)state;
+	assert_int_equal(run("peer peer-1"), 0);
+	assert_true(says("peer           peer-1"));
+	v = run_json("peer peer-1 --json");
+	assert_string_equal(json_string_value(json_object_get(v, "name")), "peer-1");
+	json_decref(v);
+	assert_int_equal(run("peer nobody"), 1);
+	assert_true(says("no peer is named nobody"));
+}
+
 static void a_route_test_traces_and_its_exit_status_tells_the_verdict(void **state)
 {
 	(void)state;
@@ -251,6 +265,7 @@ static void mistakes_in_usage_exit_2(void **state)
 	assert_int_equal(run("nonsense"), 2);
 	assert_int_equal(run("--nonsense"), 2);
 	assert_int_equal(run("call"), 2);
+	assert_int_equal(run("peer"), 2);
 	assert_int_equal(run("call x"), 2);
 	assert_int_equal(run("call -- -1"), 2);
 	assert_int_equal(run("hangup 1 x"), 2);
@@ -262,7 +277,7 @@ static void mistakes_in_usage_exit_2(void **state)
 
 static void each_command_has_help(void **state)
 {
-	static const char *const names[] = {"status", "calls", "call", "flows", "peers",
+	static const char *const names[] = {"status", "calls", "call", "flows", "peers", "peer",
 		"listeners", "routes", "hangup", "events", "reload", "log", "stop", "version"};
 
 	(void)state;
@@ -422,6 +437,7 @@ int main(void)
 		TEST(a_call_shows_both_legs_quality_and_where_its_media_goes),
 		TEST(text_from_the_network_cannot_drive_the_terminal_nor_break_json),
 		TEST(calls_flows_peers_listeners_and_routes_are_tables),
+		TEST(one_peer_is_shown_in_lines_and_a_stranger_is_told),
 		TEST(a_route_test_traces_and_its_exit_status_tells_the_verdict),
 		TEST_WITHOUT_DAEMON(twenty_thousand_calls_come_as_one_json_list),
 		TEST_WITHOUT_DAEMON(a_refused_reload_prints_the_mistakes_and_fails),

@@ -11,7 +11,7 @@ _viaduct_first_column()
 _viaduct()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='status calls call flows peers listeners routes hangup events reload log stop version'
+	local commands='status calls call flows peers peer listeners routes hangup events reload log stop version'
 	local options='--json --port --daemon-user --timeout --version --help'
 	local -a words=() _viaduct_options=()
 	local i
@@ -47,7 +47,7 @@ _viaduct()
 		;;
 	log) mapfile -t COMPREPLY < <(compgen -W 'error warn info debug' -- "$cur") ;;
 	routes) mapfile -t COMPREPLY < <(compgen -W 'test' -- "$cur") ;;
-	'routes test')
+	peer | 'routes test')
 		mapfile -t COMPREPLY < <(compgen -W "$(_viaduct_first_column peers)" -- "$cur")
 		;;
 	esac

@@ -32,8 +32,8 @@ struct cli {
 /* A subcommand: returns an exit code, and has said on stderr what is wrong. */
 typedef enum cli_exit cli_command_fn(const struct cli *cli);
 
-cli_command_fn cmd_status, cmd_calls, cmd_call, cmd_flows, cmd_peers, cmd_listeners, cmd_routes,
-	cmd_hangup, cmd_events, cmd_reload, cmd_log, cmd_stop, cmd_version;
+cli_command_fn cmd_status, cmd_calls, cmd_call, cmd_flows, cmd_peers, cmd_peer, cmd_listeners,
+	cmd_routes, cmd_hangup, cmd_events, cmd_reload, cmd_log, cmd_stop, cmd_version;
 
 /* "viaduct: TEXT" on stderr. */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -23,6 +23,7 @@ static const struct command {
 	{"call", cmd_call, "ID", 1, 1, "one call: legs, media, quality, and why it has no audio"},
 	{"flows", cmd_flows, "", 0, 0, "media flows in the kernel"},
 	{"peers", cmd_peers, "", 0, 0, "configured peers and their calls"},
+	{"peer", cmd_peer, "NAME", 1, 1, "one peer in detail"},
 	{"listeners", cmd_listeners, "", 0, 0, "where SIP is listened for"},
 	{"routes", cmd_routes, "[test FROM NUMBER]", 0, 3, "routes, or where a call would go"},
 	{"hangup", cmd_hangup, "ID...", 1, 1000, "end calls"},
