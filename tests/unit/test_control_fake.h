@@ -381,6 +381,11 @@ void route_find(const struct config *cfg, const struct peer_config *from, const 
 	out->to_count = 1;
 }
 
+unsigned config_peer_index(const struct config *cfg, const struct peer_config *peer)
+{
+	return (unsigned)(peer - cfg->peer);
+}
+
 const struct peer_config *config_peer_by_name(const struct config *cfg, const char *name)
 {
 	for (unsigned i = 0; i < cfg->peer_count; i++) {
