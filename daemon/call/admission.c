@@ -103,7 +103,10 @@ static int check_dialog(struct sip_server *txn)
 
 static int find_route(struct call *call)
 {
-	route_find(call->cfg, call->peer[LEG_A], call->to, &call->route, NULL, NULL);
+	const struct route_query query = {
+		.from = call->peer[LEG_A], .calling = call->from, .called = call->to};
+
+	route_find(call->cfg, &query, &call->route, NULL, NULL);
 	if (call->route.verdict == ROUTE_FOUND)
 		return 0;
 	call->calls->counters.refused_route++;

@@ -101,7 +101,7 @@ struct call {
 	bool counted; /* against the limits of live calls */
 	const struct peer_config *peer[2];
 	struct route_result route;
-	unsigned attempt;                                        /* index in route.to */
+	unsigned attempt;                                        /* index in route.candidate */
 	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1]; /* numbers */
 	uint64_t setup_ms, answered_ms;                          /* of the loop's clock */
 	struct history history;

@@ -225,7 +225,7 @@ static bool moves_on(int code)
  * the caller's offer is used up. */
 static bool fail_over(struct call *call, int code)
 {
-	if (call->attempt + 1 >= call->route.to_count || call->initial->sdp == SDP_DONE)
+	if (call->attempt + 1 >= call->route.candidate_count || call->initial->sdp == SDP_DONE)
 		return false;
 	call->attempt++;
 	call->last_error = code;
@@ -411,8 +411,8 @@ void try_next_peer(struct call *call)
 	osip_message_t *req = sip_server_request(call->initial->server);
 	struct rejection why = {0};
 
-	for (; call->attempt < call->route.to_count; call->attempt++) {
-		const struct peer_config *peer = call->route.to[call->attempt];
+	for (; call->attempt < call->route.candidate_count; call->attempt++) {
+		const struct peer_config *peer = call->route.candidate[call->attempt].peer;
 		int ret;
 
 		if (!peer_has_room(call->calls, peer)) {

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "config/config.h"
 
-#include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/pattern.h"
 #include "config/source_index.h"
 
 static void config_free(struct config *cfg)
 {
 	for (unsigned i = 0; i < cfg->route_count; i++) {
-		pcre2_code_free(cfg->route[i].called_code);
-		free(cfg->route[i].called);
+		pattern_clear(&cfg->route[i].called);
+		pattern_clear(&cfg->route[i].calling);
+		free(cfg->route[i].from);
 		free(cfg->route[i].name);
 	}
+	for (unsigned i = 0; i < cfg->emergency_count; i++)
+		pattern_clear(&cfg->emergency[i]);
 	for (unsigned i = 0; i < cfg->peer_count; i++) {
 		for (unsigned j = 0; j < cfg->peer[i].codec_count; j++)
 			free(cfg->peer[i].codec[j]);
@@ -29,6 +31,7 @@ static void config_free(struct config *cfg)
 	free(cfg->route_start);
 	free(cfg->route_of);
 	free(cfg->route_any);
+	free(cfg->emergency);
 	free(cfg->route);
 	free(cfg->peer);
 	free(cfg->listener);

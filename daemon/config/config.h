@@ -11,6 +11,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "config/routes.h"
 
 #define SIDE_INTERNAL 0
 #define SIDE_EXTERNAL 1
@@ -19,8 +20,6 @@
 #define CONFIG_SIDE_ADDRESSES_MAX 8
 #define CONFIG_LISTENERS_MAX      64
 #define CONFIG_PEERS_MAX          4096
-#define CONFIG_ROUTES_MAX         20000
-#define CONFIG_ROUTE_PEERS_MAX    16
 #define CONFIG_CODECS_MAX         32
 #define CONFIG_SOURCES_MAX        32
 
@@ -97,17 +96,6 @@ struct peer_config {
 	struct identity_config identity;
 };
 
-/* Ordered: the first route whose from and called match is taken. */
-struct route_config {
-	char *name;        /* may be "" */
-	int from;          /* peer index, -1 = any */
-	char *called;      /* PCRE2 pattern as written, anchored both ends; NULL = any */
-	void *called_code; /* pcre2_code *, compiled (JIT); NULL = any */
-	unsigned to[CONFIG_ROUTE_PEERS_MAX]; /* peer indexes, tried in order */
-	unsigned to_count;
-	bool trunk_to_trunk; /* allows external to external, which is denied otherwise */
-};
-
 struct config {
 	unsigned refs;
 	char *file; /* path it was read from */
@@ -118,6 +106,8 @@ struct config {
 	unsigned peer_count;
 	struct route_config *route;
 	unsigned route_count;
+	struct pattern *emergency; /* numbers of emergency calls */
+	unsigned emergency_count;
 
 	unsigned calls_max;        /* live calls */
 	unsigned calls_per_second; /* new calls a second, 0 = no limit */

@@ -7,10 +7,16 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "config/document.h"
 #include "config/keys.h"
+#include "config/schema.h"
 
 #define TYPO_DISTANCE_MAX 2
 #define TYPO_LENGTH_MAX   32
+
+static const cyaml_schema_value_t text_schema = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX),
+};
 
 static void check(struct mistakes *m, const struct node *node, const cyaml_schema_value_t *schema,
 	const char *path);
@@ -81,6 +87,8 @@ static void unknown_word(struct mistakes *m, unsigned line, const char *path, co
 static const char *type_expected(const cyaml_schema_value_t *schema)
 {
 	switch (schema->type) {
+	case CYAML_IGNORE:
+		return "a text or a list of texts";
 	case CYAML_UINT:
 		return "a whole number";
 	case CYAML_BOOL:
@@ -240,9 +248,31 @@ static void check_mapping(struct mistakes *m, const struct node *node,
 	}
 }
 
+/* TEXTS of the schema: taken from the document, since libcyaml knows no "this or that". */
+static void check_texts(struct mistakes *m, const struct node *node,
+	const cyaml_schema_value_t *schema, const char *path)
+{
+	char entry[MISTAKE_KEY_MAX], want[KEY_EXPECTED_MAX];
+	unsigned count = document_text_count(node);
+
+	if (node->kind == NODE_MAPPING || (node->kind == NODE_SCALAR && !node->text[0])) {
+		wrong_type(m, node, schema, path);
+		return;
+	}
+	if (count < 1 || count > TEXTS_MAX)
+		mistake_add(m, path, "%u entries; expected %s (1 to %d)", count,
+			expected(want, schema, path), TEXTS_MAX);
+	for (unsigned i = 0; node->kind == NODE_SEQUENCE && i < count; i++)
+		check(m, &node->child[i], &text_schema, mistake_key(entry, "%s[%u]", path, i));
+}
+
 static void check(struct mistakes *m, const struct node *node, const cyaml_schema_value_t *schema,
 	const char *path)
 {
+	if (schema->type == CYAML_IGNORE) {
+		check_texts(m, node, schema, path);
+		return;
+	}
 	switch (node->kind) {
 	case NODE_SCALAR:
 		check_scalar(m, node, schema, path);

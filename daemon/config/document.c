@@ -276,10 +276,12 @@ const struct node *document_child(const struct node *mapping, const char *key)
 	return child_n(mapping, key, strlen(key));
 }
 
-unsigned document_line(const struct node *root, const char *path)
+/* The node at path, or the nearest that exists above it. */
+static const struct node *walk(const struct node *root, const char *path, bool *found)
 {
 	const struct node *node = root;
 
+	*found = true;
 	while (*path) {
 		const struct node *next = NULL;
 
@@ -296,9 +298,38 @@ unsigned document_line(const struct node *root, const char *path)
 			next = child_n(node, path, len);
 			path += len;
 		}
-		if (!next)
+		if (!next) {
+			*found = false;
 			break;
+		}
 		node = next;
 	}
-	return node->line;
+	return node;
+}
+
+unsigned document_line(const struct node *root, const char *path)
+{
+	bool found;
+
+	return walk(root, path, &found)->line;
+}
+
+const struct node *document_find(const struct node *root, const char *path)
+{
+	bool found;
+	const struct node *node = walk(root, path, &found);
+
+	return found ? node : NULL;
+}
+
+unsigned document_text_count(const struct node *node)
+{
+	if (!node)
+		return 0;
+	return node->kind == NODE_SCALAR ? 1 : node->child_count;
+}
+
+const char *document_text(const struct node *node, unsigned i)
+{
+	return node->kind == NODE_SCALAR ? node->text : node->child[i].text;
 }

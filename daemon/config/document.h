@@ -35,5 +35,10 @@ void document_free(struct node *root);
 const struct node *document_child(const struct node *mapping, const char *key);
 /* The line of "peers[2].address", or of the nearest that exists above it ("peers[2]"). */
 unsigned document_line(const struct node *root, const char *path);
+/* The node at "routes[2].from", NULL where there is none. */
+const struct node *document_find(const struct node *root, const char *path);
+/* Of a node that is one text, or a list of them: how many, and the i-th. NULL has none. */
+unsigned document_text_count(const struct node *node);
+const char *document_text(const struct node *node, unsigned i);
 
 #endif

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include <errno.h>
-#include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/document.h"
+#include "config/pattern.h"
 #include "config/resolve.h"
-
-#define PATTERN_MAX       256 /* bytes; keys.c says so too */
-#define PATTERN_ERROR_MAX 128
 
 static int peer_index(struct resolve *r, const char *key, const char *name, unsigned *out)
 {
@@ -26,47 +23,18 @@ static int peer_index(struct resolve *r, const char *key, const char *name, unsi
 	return 0;
 }
 
-static int compile(struct resolve *r, struct route_config *route, const char *key)
-{
-	static const uint32_t options =
-		PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY;
-	PCRE2_UCHAR error_text[PATTERN_ERROR_MAX];
-	char quoted[MISTAKE_QUOTE_MAX];
-	PCRE2_SIZE offset;
-	int error;
-
-	if (strlen(route->called) > PATTERN_MAX) {
-		mistake_add(r->mistakes, key,
-			"%zu bytes long; expected a regular expression of at most %d",
-			strlen(route->called), PATTERN_MAX);
-		return 0;
-	}
-	route->called_code = pcre2_compile(
-		(PCRE2_SPTR)route->called, PCRE2_ZERO_TERMINATED, options, &error, &offset, NULL);
-	if (!route->called_code) {
-		if (error == PCRE2_ERROR_HEAP_FAILED)
-			return -ENOMEM;
-		pcre2_get_error_message(error, error_text, sizeof(error_text));
-		mistake_add(r->mistakes, key,
-			"%s does not compile: %s at offset %zu; expected a regular expression "
-			"(PCRE2)",
-			mistake_quote(quoted, route->called), (char *)error_text, offset);
-		return 0;
-	}
-	/* Where this fails (kernels that forbid writable code) the interpreter matches instead. */
-	(void)pcre2_jit_compile(route->called_code, PCRE2_JIT_COMPLETE);
-	return 0;
-}
-
 static void check_trunk_to_trunk(
 	struct resolve *r, const struct route_config *route, const char *base)
 {
 	const struct config *cfg = r->cfg;
 	char key[MISTAKE_KEY_MAX];
 
-	if (route->trunk_to_trunk || route->from < 0 || !route->to_count ||
-		cfg->peer[route->from].side != SIDE_EXTERNAL)
+	if (route->trunk_to_trunk || !route->from_count || !route->to_count)
 		return;
+	for (unsigned i = 0; i < route->from_count; i++) {
+		if (cfg->peer[route->from[i]].side != SIDE_EXTERNAL)
+			return;
+	}
 	for (unsigned i = 0; i < route->to_count; i++) {
 		if (cfg->peer[route->to[i]].side != SIDE_EXTERNAL)
 			return;
@@ -77,27 +45,53 @@ static void check_trunk_to_trunk(
 		"internal peer, or trunk_to_trunk: true");
 }
 
-static int resolve_route(struct resolve *r, unsigned index)
+static int by_index(const void *a, const void *b)
 {
-	const struct file_route *file = &r->file->routes[index];
-	struct route_config *route = &r->cfg->route[index];
-	char base[MISTAKE_KEY_MAX / 2], key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX];
-	unsigned peer;
-	int ret = 0;
+	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
 
-	r->cfg->route_count++;
-	snprintf(base, sizeof(base), "routes[%u]", index);
-	route->name = resolve_text("routes[].name", file->name);
-	if (!route->name)
+	return (x > y) - (x < y);
+}
+
+/* One peer's name, a list of them, or any. */
+static int resolve_from(struct resolve *r, struct route_config *route, const char *base)
+{
+	char path[MISTAKE_KEY_MAX], key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX];
+	const struct node *node;
+	unsigned count, peer;
+
+	mistake_key(path, "%s.from", base);
+	node = document_find(r->mistakes->root, path);
+	count = document_text_count(node);
+	if (!count || (count == 1 && strcmp(document_text(node, 0), "any") == 0))
+		return 0;
+	route->from = calloc(count, sizeof(unsigned));
+	if (!route->from)
 		return -ENOMEM;
-	if (route->name[0])
-		resolve_name(r, mistake_key(key, "%s.name", base), route->name);
-	route->from = -1;
-	mistake_key(key, "%s.from", base);
-	if (file->from && strcmp(file->from, "any") != 0 &&
-		peer_index(r, key, file->from, &peer) == 0)
-		route->from = (int)peer;
-	route->trunk_to_trunk = file->trunk_to_trunk && *file->trunk_to_trunk;
+	for (unsigned i = 0; i < count; i++) {
+		const char *name = document_text(node, i);
+
+		if (node->kind == NODE_SCALAR)
+			mistake_key(key, "%s", path);
+		else
+			mistake_key(key, "%s[%u]", path, i);
+		if (peer_index(r, key, name, &peer) == 0)
+			route->from[route->from_count++] = peer;
+	}
+	qsort(route->from, route->from_count, sizeof(unsigned), by_index);
+	for (unsigned i = 1; i < route->from_count; i++) {
+		if (route->from[i] == route->from[i - 1])
+			mistake_add(r->mistakes, path, "%s is written twice; expected once",
+				mistake_quote(quoted, r->cfg->peer[route->from[i]].name));
+	}
+	return 0;
+}
+
+static void resolve_to(struct resolve *r, struct route_config *route, const struct file_route *file,
+	const char *base)
+{
+	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX];
+	unsigned peer;
+
 	for (unsigned i = 0; i < file->to_count; i++) {
 		mistake_key(key, "%s.to[%u]", base, i);
 		if (peer_index(r, key, file->to[i], &peer))
@@ -109,12 +103,51 @@ static int resolve_route(struct resolve *r, unsigned index)
 		}
 		route->to[route->to_count++] = peer;
 	}
+}
+
+static int resolve_route(struct resolve *r, unsigned index)
+{
+	const struct file_route *file = &r->file->routes[index];
+	struct route_config *route = &r->cfg->route[index];
+	char base[MISTAKE_KEY_MAX / 2], key[MISTAKE_KEY_MAX];
+	int ret;
+
+	r->cfg->route_count++;
+	snprintf(base, sizeof(base), "routes[%u]", index);
+	route->name = resolve_text("routes[].name", file->name);
+	if (!route->name)
+		return -ENOMEM;
+	if (route->name[0])
+		resolve_name(r, mistake_key(key, "%s.name", base), route->name);
+	route->trunk_to_trunk = file->trunk_to_trunk && *file->trunk_to_trunk;
+	route->emergency = file->emergency && *file->emergency;
+	ret = resolve_from(r, route, base);
+	if (ret)
+		return ret;
+	resolve_to(r, route, file, base);
 	check_trunk_to_trunk(r, route, base);
-	if (file->called) {
-		route->called = strdup(file->called);
-		if (!route->called)
-			return -ENOMEM;
-		ret = compile(r, route, mistake_key(key, "%s.called", base));
+	ret = pattern_compile(r, mistake_key(key, "%s.called", base), file->called, &route->called);
+	if (!ret)
+		ret = pattern_compile(
+			r, mistake_key(key, "%s.calling", base), file->calling, &route->calling);
+	return ret;
+}
+
+static int resolve_emergency(struct resolve *r)
+{
+	struct config *cfg = r->cfg;
+	char key[MISTAKE_KEY_MAX];
+	int ret = 0;
+
+	if (!r->file->emergency_count)
+		return 0;
+	cfg->emergency = calloc(r->file->emergency_count, sizeof(*cfg->emergency));
+	if (!cfg->emergency)
+		return -ENOMEM;
+	for (unsigned i = 0; i < r->file->emergency_count && !ret; i++) {
+		cfg->emergency_count++;
+		ret = pattern_compile(r, mistake_key(key, "emergency[%u]", i),
+			r->file->emergency[i], &cfg->emergency[i]);
 	}
 	return ret;
 }
@@ -154,27 +187,29 @@ static int check_names(struct resolve *r)
 /* Sorts the routes by their from, keeping their order. */
 static int index_routes(struct config *cfg)
 {
-	unsigned *next = NULL;
+	unsigned *next = NULL, entries = 0;
 	int ret = -ENOMEM;
 
+	for (unsigned i = 0; i < cfg->route_count; i++)
+		entries += cfg->route[i].from_count;
 	cfg->route_start = calloc(cfg->peer_count + 1, sizeof(unsigned));
-	cfg->route_of = calloc(cfg->route_count, sizeof(unsigned));
+	cfg->route_of = calloc(entries + 1, sizeof(unsigned));
 	cfg->route_any = calloc(cfg->route_count, sizeof(unsigned));
 	next = calloc(cfg->peer_count, sizeof(unsigned));
 	if (!cfg->route_start || !cfg->route_of || !cfg->route_any || !next)
 		goto out;
 	for (unsigned i = 0; i < cfg->route_count; i++) {
-		if (cfg->route[i].from >= 0)
-			cfg->route_start[cfg->route[i].from + 1]++;
+		for (unsigned j = 0; j < cfg->route[i].from_count; j++)
+			cfg->route_start[cfg->route[i].from[j] + 1]++;
 	}
 	for (unsigned p = 0; p < cfg->peer_count; p++) {
 		next[p] = cfg->route_start[p];
 		cfg->route_start[p + 1] += cfg->route_start[p];
 	}
 	for (unsigned i = 0; i < cfg->route_count; i++) {
-		if (cfg->route[i].from >= 0)
-			cfg->route_of[next[cfg->route[i].from]++] = i;
-		else
+		for (unsigned j = 0; j < cfg->route[i].from_count; j++)
+			cfg->route_of[next[cfg->route[i].from[j]]++] = i;
+		if (!cfg->route[i].from_count)
 			cfg->route_any[cfg->route_any_count++] = i;
 	}
 	ret = 0;
@@ -186,10 +221,10 @@ out:
 int resolve_routes(struct resolve *r)
 {
 	struct config *cfg = r->cfg;
-	int ret = 0;
+	int ret = resolve_emergency(r);
 
-	if (!r->file->routes_count)
-		return 0;
+	if (ret || !r->file->routes_count)
+		return ret;
 	cfg->route = calloc(r->file->routes_count, sizeof(*cfg->route));
 	if (!cfg->route)
 		return -ENOMEM;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/schema.h"
 
-#define TEXT_MAX 1024 /* bytes of any text in the file */
-
 #define MUST CYAML_FLAG_DEFAULT
 #define MAY  CYAML_FLAG_OPTIONAL
 #define TEXT(key, need, type, member)                                                              \
@@ -13,6 +11,8 @@
 		CYAML_ARRAY_LEN(strings))
 #define MUST_CHOOSE(key, type, member, strings)                                                    \
 	CYAML_FIELD_ENUM(key, CYAML_FLAG_STRICT, type, member, strings, CYAML_ARRAY_LEN(strings))
+/* One text or a list of them: not loaded, resolve_* take it from the document. */
+#define TEXTS(key) CYAML_FIELD_IGNORE(key, CYAML_FLAG_OPTIONAL)
 #define LIST(key, need, type, member, entry, min, max)                                             \
 	CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | (need), type, member, entry, min, max)
 
@@ -125,10 +125,12 @@ static const cyaml_schema_value_t peer_entry = {
 
 static const cyaml_schema_field_t route_fields[] = {
 	TEXT("name", MAY, struct file_route, name),
-	TEXT("from", MAY, struct file_route, from),
+	TEXTS("from"),
 	TEXT("called", MAY, struct file_route, called),
+	TEXT("calling", MAY, struct file_route, calling),
 	LIST("to", MUST, struct file_route, to, &text_entry, 1, CONFIG_ROUTE_PEERS_MAX),
 	CYAML_FIELD_BOOL_PTR("trunk_to_trunk", MAY, struct file_route, trunk_to_trunk),
+	CYAML_FIELD_BOOL_PTR("emergency", MAY, struct file_route, emergency),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t route_entry = {
@@ -167,6 +169,7 @@ static const cyaml_schema_field_t config_fields[] = {
 		CONFIG_LISTENERS_MAX),
 	LIST("peers", MUST, struct file_config, peers, &peer_entry, 1, CONFIG_PEERS_MAX),
 	LIST("routes", MAY, struct file_config, routes, &route_entry, 0, CONFIG_ROUTES_MAX),
+	LIST("emergency", MAY, struct file_config, emergency, &text_entry, 0, CONFIG_EMERGENCY_MAX),
 	CYAML_FIELD_MAPPING("limits", MAY, struct file_config, limits, limits_fields),
 	CYAML_FIELD_MAPPING("timers", MAY, struct file_config, timers, timers_fields),
 	CHOICE("strangers", struct file_config, strangers, strangers_strings),

@@ -10,6 +10,9 @@
 
 #include "config/config.h"
 
+#define TEXT_MAX  1024 /* bytes of any text in the file */
+#define TEXTS_MAX 4096 /* entries of a key that is one text or a list of them */
+
 struct file_side {
 	char *device;
 	uint32_t *vlan;
@@ -63,12 +66,11 @@ struct file_peer {
 };
 
 struct file_route {
-	char *name;
-	char *from;
-	char *called;
+	char *name; /* from: see document_text */
+	char *called, *calling;
 	char **to;
 	unsigned to_count;
-	bool *trunk_to_trunk;
+	bool *trunk_to_trunk, *emergency;
 };
 
 enum file_strangers { FILE_STRANGERS_REFUSE, FILE_STRANGERS_IGNORE };
@@ -102,6 +104,8 @@ struct file_config {
 	unsigned peers_count;
 	struct file_route *routes;
 	unsigned routes_count;
+	char **emergency;
+	unsigned emergency_count;
 	struct file_limits limits;
 	struct file_timers timers;
 	enum file_strangers *strangers;

@@ -113,9 +113,9 @@ static void put_route(struct request *r, const struct config *cfg, unsigned inde
 	answer_put_u32(a, VDC_ROUTE_INDEX, index);
 	if (route->name && *route->name)
 		answer_put_text(a, VDC_ROUTE_NAME, route->name);
-	if (route->from >= 0)
-		answer_put_text(a, VDC_ROUTE_FROM, cfg->peer[route->from].name);
-	answer_put_text(a, VDC_ROUTE_CALLED, route->called);
+	if (route->from_count == 1)
+		answer_put_text(a, VDC_ROUTE_FROM, cfg->peer[route->from[0]].name);
+	answer_put_text(a, VDC_ROUTE_CALLED, route->called.text);
 	put_peer_names(a, VDC_ROUTE_TO, cfg, route->to, route->to_count);
 	answer_put_bool(a, VDC_ROUTE_TRUNK_TO_TRUNK, route->trunk_to_trunk);
 }
@@ -147,7 +147,7 @@ struct trace {
 	char line[VDC_TRACE_MAX][TRACE_LINE_MAX];
 };
 
-static void trace_line(void *ctx, const char *line)
+static void keep_line(void *ctx, const char *line)
 {
 	struct trace *trace = ctx;
 
@@ -189,8 +189,8 @@ static void put_decision(
 	if (result->verdict == ROUTE_FOUND) {
 		struct nlattr *list = answer_nest(a, VDC_DECISION_TO);
 
-		for (unsigned i = 0; i < result->to_count; i++)
-			answer_put_text(a, (int)i + 1, result->to[i]->name);
+		for (unsigned i = 0; i < result->candidate_count; i++)
+			answer_put_text(a, (int)i + 1, result->candidate[i].peer->name);
 		answer_nest_end(a, list);
 	}
 	put_trace(a, trace);
@@ -202,6 +202,8 @@ int test_route(struct request *r)
 	const char *from = nla_get_string(r->attr[VDC_REQUEST_FROM]);
 	const struct peer_config *peer = config_peer_by_name(cfg, from);
 	struct route_result result = {0};
+	struct route_query query = {
+		.from = peer, .calling = "", .called = nla_get_string(r->attr[VDC_REQUEST_NUMBER])};
 	struct trace *trace;
 	int ret;
 
@@ -210,8 +212,7 @@ int test_route(struct request *r)
 	trace = calloc(1, sizeof(*trace));
 	if (!trace)
 		return -ENOMEM;
-	route_find(
-		cfg, peer, nla_get_string(r->attr[VDC_REQUEST_NUMBER]), &result, trace_line, trace);
+	route_find(cfg, &query, &result, keep_line, trace);
 	answer_begin_object(r->answer, VDC_DECISION);
 	put_decision(r->answer, &result, trace);
 	r->has_objects = true;

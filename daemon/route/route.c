@@ -1,86 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "route/route.h"
 
-#include <pcre2.h>
-#include <stdarg.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "route/match.h"
+#include "route/trace.h"
 
-/* A number that makes a pattern backtrace is given up at this many steps (well under a
- * millisecond), and counts as no match. */
-#define MATCH_LIMIT   20000
-#define MATCH_HEAP_KB 256
-#define TRACE_MAX     1024 /* bytes of a line, more is cut */
-
-struct trace {
-	route_trace_fn *fn;
-	void *ctx;
+/* A search under way. */
+struct search {
+	const struct config *cfg;
+	const struct route_query *query;
+	size_t called_len, calling_len;
+	struct route_result *out;
+	unsigned priority; /* of the candidates that come next */
+	struct trace trace;
 };
-
-static void trace(const struct trace *t, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void trace(const struct trace *t, const char *fmt, ...)
-{
-	char line[TRACE_MAX];
-	va_list ap;
-
-	if (!t->fn)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	for (char *c = line; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	}
-	t->fn(t->ctx, line);
-}
-
-/* What a match works with: made once for the process, which routes in one thread. NULL without
- * memory. */
-static pcre2_match_data *match_data(pcre2_match_context **context)
-{
-	static pcre2_match_data *data;
-	static pcre2_match_context *limits;
-
-	if (!data)
-		data = pcre2_match_data_create(1, NULL);
-	if (!limits) {
-		limits = pcre2_match_context_create(NULL);
-		if (limits) {
-			pcre2_set_match_limit(limits, MATCH_LIMIT);
-			pcre2_set_heap_limit(limits, MATCH_HEAP_KB);
-		}
-	}
-	*context = limits;
-	return data && limits ? data : NULL;
-}
-
-/* 1 matches, 0 does not, negative: pcre2's error, which counts as no match. */
-static int called_matches(const struct route_config *route, const char *called, size_t len)
-{
-	pcre2_match_context *limits;
-	pcre2_match_data *data;
-	int n;
-
-	if (!route->called_code)
-		return 1;
-	data = match_data(&limits);
-	if (!data)
-		return PCRE2_ERROR_NOMEMORY;
-	/* 0: matched, with more groups than data keeps. */
-	n = pcre2_match(route->called_code, (PCRE2_SPTR)called, len, 0, 0, data, limits);
-	if (n >= 0)
-		return 1;
-	return n == PCRE2_ERROR_NOMATCH ? 0 : n;
-}
 
 /* The routes that may apply to a peer, its own and everybody's, in the order of the file. */
 struct candidates {
-	const struct config *cfg;
 	const unsigned *own, *own_end, *any, *any_end;
 };
 
@@ -90,7 +27,6 @@ static void candidates_begin(
 	unsigned p = config_peer_index(cfg, from);
 
 	memset(c, 0, sizeof(*c));
-	c->cfg = cfg;
 	if (!cfg->route_count)
 		return;
 	c->own = cfg->route_of + cfg->route_start[p];
@@ -110,74 +46,146 @@ static bool candidates_next(struct candidates *c, unsigned *index)
 	return true;
 }
 
-/* The toll-fraud rule: from outside to outside only where the route says so. */
-static void take(const struct config *cfg, const struct peer_config *from, unsigned index,
-	struct route_result *out, const struct trace *t)
+static bool is_candidate(const struct route_result *out, const struct peer_config *peer)
 {
-	const struct route_config *route = &cfg->route[index];
-
-	out->route = route;
-	out->route_index = index;
-	for (unsigned i = 0; i < route->to_count; i++) {
-		const struct peer_config *to = &cfg->peer[route->to[i]];
-
-		if (from->side == SIDE_EXTERNAL && to->side == SIDE_EXTERNAL &&
-			!route->trunk_to_trunk)
-			trace(t, "%s left out: external to external without trunk_to_trunk",
-				to->name);
-		else
-			out->to[out->to_count++] = to;
+	for (unsigned i = 0; i < out->candidate_count; i++) {
+		if (out->candidate[i].peer == peer)
+			return true;
 	}
-	out->verdict = out->to_count ? ROUTE_FOUND : ROUTE_DENIED;
-	for (unsigned i = 0; i < out->to_count; i++)
-		trace(t, "%s: try %s", i ? "then" : "found", out->to[i]->name);
-	if (!out->to_count)
-		trace(t, "denied: no peer is left");
+	return false;
 }
 
-static void trace_skipped(const struct trace *t, const struct config *cfg, unsigned first,
-	unsigned end, const struct peer_config *from)
+static void add(struct search *s, const struct route_config *route, const struct peer_config *to)
 {
-	for (unsigned i = first; t->fn && i < end; i++)
-		trace(t, "routes[%u] \"%s\": from %s, not %s", i, cfg->route[i].name,
-			cfg->peer[cfg->route[i].from].name, from->name);
+	struct route_result *out = s->out;
+
+	/* The toll-fraud rule: from outside to outside only where the route says so. */
+	if (s->query->from->side == SIDE_EXTERNAL && to->side == SIDE_EXTERNAL &&
+		!route->trunk_to_trunk)
+		trace_line(&s->trace, "%s left out: external to external without trunk_to_trunk",
+			to->name);
+	else if (is_candidate(out, to))
+		trace_line(&s->trace, "%s is tried before", to->name);
+	else if (out->candidate_count == ROUTE_CANDIDATES_MAX)
+		trace_line(&s->trace, "%s left out: more than %d peers", to->name,
+			ROUTE_CANDIDATES_MAX);
+	else
+		out->candidate[out->candidate_count++] = (struct route_candidate){
+			.peer = to, .route = route, .priority = s->priority};
 }
 
-void route_find(const struct config *cfg, const struct peer_config *from, const char *called,
-	struct route_result *out, route_trace_fn *trace_fn, void *trace_ctx)
+static void take(struct search *s, unsigned index)
 {
-	const struct trace t = {.fn = trace_fn, .ctx = trace_ctx};
-	size_t len = strnlen(called, ROUTE_CALLED_MAX + 1);
+	const struct route_config *route = &s->cfg->route[index];
+	struct route_result *out = s->out;
+	unsigned before = out->candidate_count;
+
+	if (!out->route) {
+		out->route = route;
+		out->route_index = index;
+	}
+	for (unsigned i = 0; i < route->to_count; i++)
+		add(s, route, &s->cfg->peer[route->to[i]]);
+	if (out->candidate_count > before)
+		s->priority++;
+}
+
+static const char *verb(int match)
+{
+	return match > 0 ? "matches" : match < 0 ? "was given up against" : "does not match";
+}
+
+static bool matches(struct search *s, unsigned index)
+{
+	const struct route_config *route = &s->cfg->route[index];
+	const struct route_query *q = s->query;
+	const char *from = route->from_count ? q->from->name : "any";
+	int match = match_number(&route->called, q->called, s->called_len);
+
+	if (match <= 0 || !route->calling.code) {
+		trace_line(&s->trace, "routes[%u] \"%s\": from %s, called \"%s\" %s %s", index,
+			route->name, from, q->called, verb(match),
+			route->called.text ? route->called.text : "any");
+		return match > 0;
+	}
+	match = match_number(&route->calling, q->calling, s->calling_len);
+	trace_line(&s->trace,
+		"routes[%u] \"%s\": from %s, called \"%s\" matches %s, calling \"%s\" %s %s", index,
+		route->name, from, q->called, route->called.text ? route->called.text : "any",
+		q->calling, verb(match), route->calling.text);
+	return match > 0;
+}
+
+/* Emergency calls have routes of their own, all that match, before those of everybody; others never
+ * take them. */
+static void walk(struct search *s, bool emergency)
+{
 	struct candidates c;
-	unsigned seen = 0, i;
+	unsigned i;
+
+	candidates_begin(&c, s->cfg, s->query->from);
+	while (candidates_next(&c, &i)) {
+		if (s->cfg->route[i].emergency != emergency || !matches(s, i))
+			continue;
+		take(s, i);
+		if (!emergency)
+			break;
+	}
+}
+
+static void conclude(struct search *s)
+{
+	struct route_result *out = s->out;
+
+	if (out->candidate_count)
+		out->verdict = ROUTE_FOUND;
+	else
+		out->verdict = out->route ? ROUTE_DENIED : ROUTE_NONE;
+	for (unsigned i = 0; i < out->candidate_count; i++)
+		trace_line(&s->trace, "%s: try %s", i ? "then" : "found",
+			out->candidate[i].peer->name);
+	if (out->verdict == ROUTE_DENIED)
+		trace_line(&s->trace, "denied: no peer is left");
+	else if (out->verdict == ROUTE_NONE)
+		trace_line(&s->trace, "no route matches");
+}
+
+void route_find(const struct config *cfg, const struct route_query *query, struct route_result *out,
+	route_trace_fn *trace, void *trace_ctx)
+{
+	struct search s = {.cfg = cfg,
+		.query = query,
+		.called_len = strnlen(query->called, ROUTE_NUMBER_MAX + 1),
+		.calling_len = strnlen(query->calling, ROUTE_NUMBER_MAX + 1),
+		.out = out,
+		.trace = {.fn = trace, .ctx = trace_ctx}};
 
 	memset(out, 0, sizeof(*out));
 	out->verdict = ROUTE_NONE;
-	if (len > ROUTE_CALLED_MAX) {
-		trace(&t, "no route: called is longer than %d bytes", ROUTE_CALLED_MAX);
+	if (s.called_len > ROUTE_NUMBER_MAX || s.calling_len > ROUTE_NUMBER_MAX) {
+		trace_line(
+			&s.trace, "no route: a number is longer than %d bytes", ROUTE_NUMBER_MAX);
 		return;
 	}
-	candidates_begin(&c, cfg, from);
-	while (candidates_next(&c, &i)) {
-		const struct route_config *route = &cfg->route[i];
-		int match = called_matches(route, called, len);
-
-		trace_skipped(&t, cfg, seen, i, from);
-		seen = i + 1;
-		if (match < 0)
-			log_limited(LOG_LEVEL_WARN,
-				"routes[%u] \"%s\": matching was given up (pcre2 error %d)", i,
-				route->name, match);
-		trace(&t, "routes[%u] \"%s\": from %s matches, called \"%s\" %s %s", i, route->name,
-			route->from < 0 ? "any" : from->name, called,
-			match > 0 ? "matches"
-				  : (match < 0 ? "was given up against" : "does not match"),
-			route->called ? route->called : "any");
-		if (match > 0) {
-			take(cfg, from, i, out, &t);
-			return;
-		}
+	out->is_emergency = route_is_emergency(cfg, query->called) ||
+			    (query->dialled && route_is_emergency(cfg, query->dialled));
+	if (out->is_emergency) {
+		trace_line(&s.trace, "an emergency call");
+		walk(&s, true);
 	}
-	trace_skipped(&t, cfg, seen, cfg->route_count, from);
-	trace(&t, "no route matches");
+	walk(&s, false);
+	conclude(&s);
+}
+
+bool route_is_emergency(const struct config *cfg, const char *called)
+{
+	size_t len = strnlen(called, ROUTE_NUMBER_MAX + 1);
+
+	if (len > ROUTE_NUMBER_MAX)
+		return false;
+	for (unsigned i = 0; i < cfg->emergency_count; i++) {
+		if (match_number(&cfg->emergency[i], called, len) > 0)
+			return true;
+	}
+	return false;
 }

@@ -67,6 +67,8 @@ static struct addr fake_addr(const char *text)
 
 static void fake_reset(unsigned live)
 {
+	static unsigned from_first = 0;
+
 	memset(&fake, 0, sizeof(fake));
 	for (unsigned i = 0; i < FAKE_CALLS_MAX; i++)
 		fake.call[i] = (struct call){.id = i + 1, .live = i < live};
@@ -84,9 +86,13 @@ static void fake_reset(unsigned live)
 	fake.listener[0].address.local = fake_addr("10.0.0.1:5060");
 	fake.listener[1] = (struct listener_config){.name = "outside", .side = SIDE_EXTERNAL};
 	fake.listener[1].address.local = fake_addr("198.51.100.1:5060");
-	fake.route[0] = (struct route_config){
-		.name = "out", .from = 0, .called = "[0-9]+", .to = {1, 3}, .to_count = 2};
-	fake.route[1] = (struct route_config){.name = "", .from = -1, .to = {0}, .to_count = 1};
+	fake.route[0] = (struct route_config){.name = "out",
+		.from = &from_first,
+		.from_count = 1,
+		.called = {.text = "[0-9]+"},
+		.to = {1, 3},
+		.to_count = 2};
+	fake.route[1] = (struct route_config){.name = "", .to = {0}, .to_count = 1};
 	fake.config = (struct config){.file = "/etc/viaduct.yaml",
 		.instance = "default",
 		.control_group = "",
@@ -363,22 +369,23 @@ void sip_get_status(const struct sip *sip, struct sip_status *out)
 }
 
 /* Numbers that begin with 0 are denied, with 9 match nothing. */
-void route_find(const struct config *cfg, const struct peer_config *from, const char *called,
-	struct route_result *out, route_trace_fn *trace, void *trace_ctx)
+void route_find(const struct config *cfg, const struct route_query *query, struct route_result *out,
+	route_trace_fn *trace, void *trace_ctx)
 {
 	*out = (struct route_result){.verdict = ROUTE_NONE};
 	for (unsigned i = 0; i < 60; i++) {
 		char line[300];
 
-		snprintf(line, sizeof(line), "line %u: from %s to %s", i, from->name, called);
+		snprintf(line, sizeof(line), "line %u: from %s to %s", i, query->from->name,
+			query->called);
 		trace(trace_ctx, line);
 	}
-	if (*called == '9')
+	if (*query->called == '9')
 		return;
-	out->verdict = *called == '0' ? ROUTE_DENIED : ROUTE_FOUND;
+	out->verdict = *query->called == '0' ? ROUTE_DENIED : ROUTE_FOUND;
 	out->route = &cfg->route[0];
-	out->to[0] = &cfg->peer[1];
-	out->to_count = 1;
+	out->candidate[0] = (struct route_candidate){.peer = &cfg->peer[1], .route = out->route};
+	out->candidate_count = 1;
 }
 
 unsigned config_peer_index(const struct config *cfg, const struct peer_config *peer)

@@ -22,6 +22,7 @@
 	"routes:\n"
 
 static struct config *cfg;
+static struct route_result result; /* of the last decision */
 
 static void add_line(void *ctx, const char *line)
 {
@@ -29,14 +30,15 @@ static void add_line(void *ctx, const char *line)
 }
 
 /* The decision as text: "1 itsp-a itsp-b", "denied 3", "none"; with the trace where asked. */
-static const char *decide(const char *from, const char *called, struct strbuf *trace)
+static const char *decide_calling(
+	const char *from, const char *calling, const char *called, struct strbuf *trace)
 {
+	const struct route_query query = {
+		.from = config_peer_by_name(cfg, from), .calling = calling, .called = called};
 	static char text[256];
-	struct route_result result;
 	size_t n;
 
-	route_find(cfg, config_peer_by_name(cfg, from), called, &result, trace ? add_line : NULL,
-		trace);
+	route_find(cfg, &query, &result, trace ? add_line : NULL, trace);
 	switch (result.verdict) {
 	case ROUTE_NONE:
 		assert_null(result.route);
@@ -47,13 +49,32 @@ static const char *decide(const char *from, const char *called, struct strbuf *t
 		return text;
 	case ROUTE_FOUND:
 		n = (size_t)snprintf(text, sizeof(text), "%u", result.route_index);
-		for (unsigned i = 0; i < result.to_count; i++)
+		for (unsigned i = 0; i < result.candidate_count; i++)
 			n += (size_t)snprintf(
-				text + n, sizeof(text) - n, " %s", result.to[i]->name);
+				text + n, sizeof(text) - n, " %s", result.candidate[i].peer->name);
 		assert_ptr_equal(result.route, &cfg->route[result.route_index]);
 		return text;
 	}
 	return NULL;
+}
+
+static const char *decide(const char *from, const char *called, struct strbuf *trace)
+{
+	return decide_calling(from, "", called, trace);
+}
+
+/* Loads other routes for one test; load_others(NULL) brings the first ones back. */
+static void load_others(const char *text)
+{
+	static struct config *kept;
+
+	if (text) {
+		kept = cfg;
+		cfg = load_good(text);
+	} else {
+		config_unref(cfg);
+		cfg = kept;
+	}
 }
 
 static int load(void **state)
@@ -124,20 +145,16 @@ static void the_trace_tells_each_step(void **state)
 	(void)state;
 	decide("itsp-b", "81", &trace);
 	assert_string_equal(trace.s,
-		"routes[0] \"out\": from pbx, not itsp-b\n"
-		"routes[1] \"mixed\": from any matches, called \"81\" matches 8.*\n"
+		"routes[1] \"mixed\": from any, called \"81\" matches 8.*\n"
 		"itsp-a left out: external to external without trunk_to_trunk\n"
 		"itsp-b left out: external to external without trunk_to_trunk\n"
 		"found: try gw\n");
 	strbuf_reset(&trace);
 	decide("itsp-b", "9\x1b", &trace);
 	assert_string_equal(trace.s,
-		"routes[0] \"out\": from pbx, not itsp-b\n"
-		"routes[1] \"mixed\": from any matches, called \"9?\" does not match 8.*\n"
-		"routes[2] \"emergency\": from any matches, called \"9?\" does not match 110|112\n"
-		"routes[3] \"toll\": from any matches, called \"9?\" does not match 00.*\n"
-		"routes[4] \"transit\": from itsp-a, not itsp-b\n"
-		"routes[5] \"in\": from itsp-a, not itsp-b\n"
+		"routes[1] \"mixed\": from any, called \"9?\" does not match 8.*\n"
+		"routes[2] \"emergency\": from any, called \"9?\" does not match 110|112\n"
+		"routes[3] \"toll\": from any, called \"9?\" does not match 00.*\n"
 		"no route matches\n");
 	strbuf_reset(&trace);
 	decide("itsp-b", "001", &trace);
@@ -147,30 +164,30 @@ static void the_trace_tells_each_step(void **state)
 
 static void a_number_that_is_too_long_matches_nothing(void **state)
 {
-	char called[ROUTE_CALLED_MAX + 2];
+	char called[ROUTE_NUMBER_MAX + 2];
 
 	(void)state;
 	memset(called, '8', sizeof(called));
-	called[ROUTE_CALLED_MAX + 1] = '\0';
+	called[ROUTE_NUMBER_MAX + 1] = '\0';
 	assert_string_equal(decide("gw", called, NULL), "none");
-	called[ROUTE_CALLED_MAX] = '\0';
+	called[ROUTE_NUMBER_MAX] = '\0';
 	assert_string_equal(decide("gw", called, NULL), "1 itsp-a gw itsp-b");
 }
 
 static void a_number_made_to_backtrack_is_given_up_quickly(void **state)
 {
 	struct config *kept = cfg;
-	char called[ROUTE_CALLED_MAX + 1];
+	char called[ROUTE_NUMBER_MAX + 1];
 	struct timespec a, b;
 	struct strbuf trace = {0};
 
 	(void)state;
 	cfg = load_good(HEAD "  - {called: '(1+)+(1+)+(1+)+2', to: [gw]}\n"
 			     "  - {called: '1.*', to: [pbx]}\n");
-	memset(called, '1', ROUTE_CALLED_MAX);
-	called[ROUTE_CALLED_MAX - 2] = '3';
-	called[ROUTE_CALLED_MAX - 1] = '2'; /* else pcre2 sees at once that no 2 is there */
-	called[ROUTE_CALLED_MAX] = '\0';
+	memset(called, '1', ROUTE_NUMBER_MAX);
+	called[ROUTE_NUMBER_MAX - 2] = '3';
+	called[ROUTE_NUMBER_MAX - 1] = '2'; /* else pcre2 sees at once that no 2 is there */
+	called[ROUTE_NUMBER_MAX] = '\0';
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	assert_string_equal(decide("gw", called, &trace), "1 pbx");
 	clock_gettime(CLOCK_MONOTONIC, &b);
@@ -183,13 +200,72 @@ static void a_number_made_to_backtrack_is_given_up_quickly(void **state)
 
 static void without_routes_nothing_is_found(void **state)
 {
-	struct config *kept = cfg;
+	(void)state;
+	load_others(HEAD "  []\n");
+	assert_string_equal(decide("gw", "1", NULL), "none");
+	load_others(NULL);
+}
+
+static void a_route_is_of_one_peer_of_several_or_of_all(void **state)
+{
+	(void)state;
+	load_others(HEAD "  - {from: [gw, pbx], called: '1', to: [itsp-a]}\n"
+			 "  - {from: [pbx], called: '2', to: [itsp-b]}\n");
+	assert_string_equal(decide("pbx", "1", NULL), "0 itsp-a");
+	assert_string_equal(decide("gw", "1", NULL), "0 itsp-a");
+	assert_string_equal(decide("itsp-a", "1", NULL), "none");
+	assert_string_equal(decide("pbx", "2", NULL), "1 itsp-b");
+	assert_string_equal(decide("gw", "2", NULL), "none");
+	load_others(NULL);
+}
+
+static void the_calling_number_can_decide(void **state)
+{
+	struct strbuf trace = {0};
 
 	(void)state;
-	cfg = load_good(HEAD "  []\n");
-	assert_string_equal(decide("gw", "1", NULL), "none");
-	config_unref(cfg);
-	cfg = kept;
+	load_others(HEAD "  - {called: '9.*', calling: '30\\d\\d', to: [itsp-a]}\n"
+			 "  - {calling: '31.*', to: [itsp-b]}\n");
+	assert_string_equal(decide_calling("pbx", "3012", "99", NULL), "0 itsp-a");
+	assert_string_equal(decide_calling("pbx", "3112", "99", &trace), "1 itsp-b");
+	assert_non_null(strstr(trace.s, "calling \"3112\" does not match 30\\d\\d"));
+	assert_string_equal(decide_calling("pbx", "", "99", NULL), "none");
+	strbuf_free(&trace);
+	load_others(NULL);
+}
+
+static void emergency_calls_have_routes_of_their_own_before_all_others(void **state)
+{
+	(void)state;
+	load_others(HEAD "  - {from: pbx, called: '1.*', to: [itsp-b, gw]}\n"
+			 "  - {from: pbx, emergency: true, to: [gw]}\n"
+			 "  - {from: pbx, called: '112', emergency: true, to: [itsp-a]}\n"
+			 "emergency: [110, '112']\n");
+	assert_string_equal(decide("pbx", "112", NULL), "1 gw itsp-a itsp-b");
+	assert_true(result.is_emergency);
+	assert_int_equal(result.candidate[0].priority, 0);
+	assert_int_equal(result.candidate[1].priority, 1);
+	assert_int_equal(result.candidate[2].priority, 2);
+	assert_string_equal(decide("pbx", "1120", NULL), "0 itsp-b gw");
+	assert_false(result.is_emergency);
+	assert_int_equal(result.candidate[1].priority, 0);
+	assert_string_equal(decide("gw", "112", NULL), "none");
+	assert_true(route_is_emergency(cfg, "110"));
+	assert_false(route_is_emergency(cfg, "11"));
+	load_others(NULL);
+}
+
+static void a_number_is_an_emergency_as_dialled_too(void **state)
+{
+	struct route_query query = {.calling = "", .called = "+49112", .dialled = "112"};
+
+	(void)state;
+	load_others(HEAD "  - {emergency: true, to: [gw]}\nemergency: ['112']\n");
+	query.from = config_peer_by_name(cfg, "pbx");
+	route_find(cfg, &query, &result, NULL, NULL);
+	assert_int_equal(result.verdict, ROUTE_FOUND);
+	assert_true(result.is_emergency);
+	load_others(NULL);
 }
 
 int main(void)
@@ -203,6 +279,10 @@ int main(void)
 		cmocka_unit_test(a_number_that_is_too_long_matches_nothing),
 		cmocka_unit_test(a_number_made_to_backtrack_is_given_up_quickly),
 		cmocka_unit_test(without_routes_nothing_is_found),
+		cmocka_unit_test(a_route_is_of_one_peer_of_several_or_of_all),
+		cmocka_unit_test(the_calling_number_can_decide),
+		cmocka_unit_test(emergency_calls_have_routes_of_their_own_before_all_others),
+		cmocka_unit_test(a_number_is_an_emergency_as_dialled_too),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
