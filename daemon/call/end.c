@@ -71,6 +71,7 @@ static bool end_exchange(struct exchange *x, int by)
 {
 	bool wait = false;
 
+	own_request_forget(x);
 	if (x->accepted) {
 		if (x->ack_waits)
 			exchange_send_ack(x, NULL);

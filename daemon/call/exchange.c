@@ -399,9 +399,7 @@ struct pair *pair_of_message(
 	return pair;
 }
 
-/* Offers and INVITEs must not cross (RFC 3261 14.1 and 14.2, RFC 3311 5.2). 0, or the code to
- * refuse with. */
-static int check_glare(struct call *call, enum leg leg, bool is_invite, bool has_offer)
+int exchange_glare(struct call *call, enum leg leg, bool is_invite, bool has_offer)
 {
 	const struct exchange *x;
 
@@ -409,6 +407,9 @@ static int check_glare(struct call *call, enum leg leg, bool is_invite, bool has
 		bool delayed = x->sdp == SDP_DELAYED && media_offer_pending(call->media);
 		bool open_offer = x->server && (delayed || (x->sdp == SDP_OFFERED && !x->accepted));
 		enum leg first = x->from;
+
+		if (own_request_is_open(x) && (is_invite || has_offer))
+			return SIP_REQUEST_PENDING;
 
 		if (!(is_invite && exchange_is_pending_invite(x))) {
 			if (!(is_invite || has_offer) || !open_offer)
@@ -518,7 +519,7 @@ static void carry_request(
 	}
 	if (!is_invite && sdp == SDP_OFFERED)
 		conclude_early_answer(call, pair);
-	code = check_glare(call, leg, is_invite, sdp == SDP_OFFERED);
+	code = exchange_glare(call, leg, is_invite, sdp == SDP_OFFERED);
 	if (code) {
 		refuse_glare(txn, code);
 		return;

@@ -67,7 +67,8 @@ struct exchange {
 	uint32_t client_cseq;                  /* of the request we sent */
 	const struct peer_config *client_peer; /* whom we sent it to */
 	struct sip_dest client_dest;
-	char *ack; /* bytes of the ACK we sent for the 2xx, for its retransmissions */
+	struct own *own; /* of a request of ours (own_request.c), else NULL */
+	char *ack;       /* bytes of the ACK we sent for the 2xx, for its retransmissions */
 	size_t ack_len;
 	struct exchange *prev, *next;
 };
@@ -246,6 +247,9 @@ int exchange_accept(struct exchange *x, osip_message_t *resp);
 /* ACKs the other leg's 2xx; ack: the asking leg's ACK, or NULL. Where the answer is due with it and
  * not there, or no good, the ACK goes without and the error is returned: the call cannot go on. */
 int exchange_send_ack(struct exchange *x, osip_message_t *ack);
+/* Offers and INVITEs must not cross (RFC 3261 14.1 and 14.2, RFC 3311 5.2). 0, or the code to
+ * refuse one from that leg with. */
+int exchange_glare(struct call *call, enum leg leg, bool is_invite, bool has_offer);
 /* Whether an INVITE of x has no final answer yet, or one that is not acknowledged. */
 bool exchange_is_pending_invite(const struct exchange *x);
 /* Writes into out what msg's body becomes on the other leg: SDP rewritten, the rest as it is.
@@ -258,6 +262,15 @@ void exchange_note_hold(struct call *call);
 int media_error_code(int error);
 /* The code that an error response of one leg becomes on the other. */
 int carried_error_code(int code);
+
+/* ---- own_request.c, for the life of its exchanges; what others ask of it is in own_request.h ----
+ */
+/* An offer or INVITE is sent and has no final response. */
+bool own_request_is_open(const struct exchange *x);
+bool own_request_waits(const struct exchange *x); /* to be sent yet */
+/* Its call ends, the media has gone: nobody is told any more. */
+void own_request_forget(struct exchange *x);
+void own_request_free(struct exchange *x);
 
 /* ---- ack.c ---- */
 void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer);

@@ -92,6 +92,7 @@ void exchange_free(struct exchange *x)
 	call->exchange_count--;
 	if (call->initial == x)
 		call->initial = NULL;
+	own_request_free(x);
 	free(x->ack);
 	free(x);
 }
@@ -100,7 +101,7 @@ void exchange_release_if_done(struct exchange *x)
 {
 	struct call *call = x->call;
 
-	if (!x->server && !x->client && !x->ack_waits)
+	if (!x->server && !x->client && !x->ack_waits && !own_request_waits(x))
 		exchange_free(x);
 	call_release_if_done(call);
 }

@@ -127,6 +127,7 @@ int media_answer(struct media_session *s, enum leg from, const char *text, size_
 	bool active[MEDIA_STREAMS_MAX] = {false};
 	struct answer *answer;
 	struct addr address;
+	char *copy;
 	int ret;
 
 	if (!ex || !ex->shown || ex->from == from)
@@ -138,8 +139,12 @@ int media_answer(struct media_session *s, enum leg from, const char *text, size_
 	if (sdp->media_count != ex->count)
 		return -EINVAL;
 	answer = malloc(sizeof(*answer));
-	if (!answer)
+	copy = strndup(text, len);
+	if (!answer || !copy) {
+		free(answer);
+		free(copy);
 		return -ENOMEM;
+	}
 	memset(answer->media, 0, sizeof(answer->media));
 	for (unsigned i = 0; i < ex->count && !ret; i++) {
 		ret = read_answered(s, i, &answer->now[i], &answer->media[i], answer->payload[i],
@@ -164,6 +169,9 @@ int media_answer(struct media_session *s, enum leg from, const char *text, size_
 	}
 	s->count = ex->count;
 	ex->answered = true;
+	free(ex->text[from]);
+	ex->text[from] = copy;
+	copy = NULL;
 	negotiation_sync(s, &ret);
 	if (final)
 		negotiation_conclude(s);
@@ -173,6 +181,7 @@ int media_answer(struct media_session *s, enum leg from, const char *text, size_
 		*out_len = 0;
 	}
 out:
+	free(copy);
 	free(answer);
 	return ret;
 }

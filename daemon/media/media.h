@@ -84,8 +84,17 @@ bool media_offer_pending(const struct media_session *s);
 /* The last SDP we sent to that leg, NULL if none (for a retransmitted or re-made answer). */
 const char *media_last_sdp(const struct media_session *s, enum leg leg);
 
+/* What that leg said last, as it came, of offers and answers that came into force; NULL if none. To
+ * be given to media_offer again where we ourselves ask the other leg for something. */
+const char *media_heard_sdp(const struct media_session *s, enum leg leg);
+/* The same as an offer to somebody new: nothing of it on hold (RFC 3725 7). *out is malloc'd. 0,
+ * -ENOENT where the leg has said nothing yet, -ENOMEM. */
+int media_fresh_offer(const struct media_session *s, enum leg leg, char **out);
+
 /* Call is answered: the watchdog starts. */
 void media_session_start(struct media_session *s);
+/* It is known that a leg sends no more: the watchdog stops. */
+void media_session_pause(struct media_session *s);
 
 /* ---- what the CLI and the records read ---- */
 struct media_leg_info {

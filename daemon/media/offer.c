@@ -72,6 +72,9 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 		return -ENOMEM;
 	ex->from = from;
 	ex->count = sdp->media_count;
+	ex->text[from] = strndup(text, len);
+	if (!ex->text[from])
+		ret = -ENOMEM;
 	for (unsigned i = 0; i < ex->count && !ret; i++) {
 		ret = read_offered(s, ex, i, &media[i].filter);
 		wanted += sdp->media[i].port != 0;

@@ -37,6 +37,8 @@ void negotiation_free(struct negotiation *ex)
 		return;
 	for (unsigned i = 0; i < ex->count; i++)
 		free(ex->offered[i].payload);
+	for (unsigned leg = 0; leg < LEG_COUNT; leg++)
+		free(ex->text[leg]);
 	free(ex->before);
 	free(ex);
 }
@@ -73,6 +75,13 @@ void negotiation_conclude(struct media_session *s)
 	for (unsigned i = 0; i < MEDIA_STREAMS_MAX; i++) {
 		if (s->stream[i] && !s->stream[i]->now.active)
 			stream_close(s, i);
+	}
+	for (unsigned leg = 0; s->exchange && s->exchange->answered && leg < LEG_COUNT; leg++) {
+		if (!s->exchange->text[leg])
+			continue;
+		free(s->heard[leg]);
+		s->heard[leg] = s->exchange->text[leg];
+		s->exchange->text[leg] = NULL;
 	}
 	negotiation_free(s->exchange);
 	s->exchange = NULL;
@@ -191,6 +200,8 @@ struct addr negotiation_advertised(const struct stream *st, enum leg leg)
 void media_offer_failed(struct media_session *s)
 {
 	negotiation_revert(s);
+	if (s->exchange)
+		s->exchange->answered = false;
 	negotiation_conclude(s);
 }
 

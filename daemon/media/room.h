@@ -71,6 +71,7 @@ struct negotiation {
 	bool answered; /* by an early answer at least */
 	unsigned count;
 	struct offered offered[MEDIA_STREAMS_MAX];
+	char *text[LEG_COUNT]; /* SDP as each leg sent it, NULL = nothing yet */
 	/* What was in force before the first early answer. */
 	unsigned before_count;
 	struct negotiated *before;
@@ -89,6 +90,7 @@ struct media_session {
 		char *last;           /* SDP */
 		size_t last_len;
 	} sdp[LEG_COUNT];
+	char *heard[LEG_COUNT]; /* SDP as it came, of the last negotiation that succeeded */
 	unsigned count;
 	struct stream *stream[MEDIA_STREAMS_MAX]; /* NULL = never had media */
 	struct negotiation *exchange;             /* NULL = none pending */

@@ -70,6 +70,8 @@ int media_session_set_peer(struct media_session *s, enum leg leg, const struct p
 		s->exchange->shown = s->exchange->answered = false;
 	free(s->sdp[leg].last);
 	memset(&s->sdp[leg], 0, sizeof(s->sdp[leg]));
+	free(s->heard[leg]);
+	s->heard[leg] = NULL;
 	s->peer[leg] = peer;
 	return 0;
 }
@@ -105,12 +107,28 @@ void media_session_free(struct media_session *s)
 	negotiation_conclude(s);
 	free(s->sdp[LEG_A].last);
 	free(s->sdp[LEG_B].last);
+	free(s->heard[LEG_A]);
+	free(s->heard[LEG_B]);
 	m->slot[s->slot].session = NULL;
 	m->slot[s->slot].generation = (uint8_t)((s->generation + 1) % GENERATIONS);
 	m->slot[s->slot].next_free = m->slot_free;
 	m->slot_free = s->slot;
 	m->session_count--;
 	free(s);
+}
+
+void media_session_pause(struct media_session *s)
+{
+	if (!s->started)
+		return;
+	s->started = false;
+	if (--s->media->started_count == 0)
+		loop_timer_stop(s->media->loop, &s->media->watchdog);
+}
+
+const char *media_heard_sdp(const struct media_session *s, enum leg leg)
+{
+	return s->heard[leg];
 }
 
 const char *media_last_sdp(const struct media_session *s, enum leg leg)

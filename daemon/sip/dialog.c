@@ -203,6 +203,7 @@ int dialog_init_uac(struct dialog *d, osip_message_t *request, osip_message_t *r
 
 	memset(d, 0, sizeof(*d));
 	snprintf(d->local_tag, sizeof(d->local_tag), "%s", sip_tag(request->from));
+	d->is_uac = true;
 	d->listener = listener;
 	d->peer = peer;
 	d->remote_tag = copy_tag(response->to);

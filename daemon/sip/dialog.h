@@ -13,6 +13,7 @@
 
 struct dialog {
 	char *call_id;
+	bool is_uac; /* we made the Call-ID (RFC 3261 14.1) */
 	char local_tag[DIALOG_TAG_LEN + 1];
 	char *remote_tag;     /* "" where the peer gave none (RFC 2543) */
 	char *local_uri;      /* name-addr of From in our requests, without its tag */
