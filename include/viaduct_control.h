@@ -68,7 +68,8 @@
 	X(RELOAD, NLMSG_ERROR, "read the configuration file again")                                \
 	X(SET_LOG, NLMSG_ERROR, "LEVEL: log from that level up")                                   \
 	X(STOP, NLMSG_ERROR, "end the daemon")                                                     \
-	X(GET_PEER, VDC_PEER, "PEER: one peer in detail")
+	X(GET_PEER, VDC_PEER, "PEER: one peer in detail")                                          \
+	X(SET_PEER, NLMSG_ERROR, "PEER, COMMAND: take it out of service, or back")
 
 #define VDC_REQUEST_ENUM(name, answer, text) VDC_##name,
 enum vdc_request {
@@ -119,7 +120,8 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(FROM, from, TEXT, none, "name of a peer")                                                \
 	X(NUMBER, number, TEXT, none, "called number")                                             \
 	X(LEVEL, level, TEXT, none, "error, warn, info, debug")                                    \
-	X(PEER, peer, TEXT, none, "name of a peer")
+	X(PEER, peer, TEXT, none, "name of a peer")                                                \
+	X(COMMAND, command, TEXT, none, "drain, block, resume")
 
 #define VDC_DONE_FIELDS(X)                                                                         \
 	X(CURSOR, cursor, U64, none, "there is more: ask again with this")                         \
@@ -288,7 +290,10 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(CODECS, codecs, TEXTS, none, "allowed; none: all")                                       \
 	X(LATCH, latch, BOOL, none, "its media may latch")                                         \
 	X(CALLS, calls, U32, none, "live calls with it")                                           \
-	X(CALLS_MAX, calls_max, U32, none, "their limit; none: the global one alone")
+	X(CALLS_MAX, calls_max, U32, none, "their limit; none: the global one alone")              \
+	X(STATE, state, TEXT, none, "up, failing, down, draining, blocked")                        \
+	X(SINCE, since_ms, U64, none, "in that state")                                             \
+	X(WHY, why, TEXT, none, "it is in that state")
 
 #define VDC_LISTENER_FIELDS(X)                                                                     \
 	X(NAME, name, TEXT, none, "of the listener")                                               \

@@ -101,16 +101,42 @@ static int check_dialog(struct sip_server *txn)
 	return ret == -EINVAL ? SIP_BAD_REQUEST : ret ? SIP_INTERNAL_SERVER_ERROR : 0;
 }
 
-static int find_route(struct call *call)
+/* 0, or the code to refuse the call with; *retry_after_s is then 0 where it is not known. */
+static int find_route(struct call *call, unsigned *retry_after_s)
 {
 	const struct route_query query = {
 		.from = call->peer[LEG_A], .calling = call->from, .called = call->to};
+	struct peers_choice choice;
 
+	*retry_after_s = 0;
 	route_find(call->cfg, &query, &call->route, NULL, NULL);
-	if (call->route.verdict == ROUTE_FOUND)
-		return 0;
-	call->calls->counters.refused_route++;
-	return call->route.verdict == ROUTE_DENIED ? SIP_FORBIDDEN : SIP_NOT_FOUND;
+	if (call->route.verdict != ROUTE_FOUND) {
+		call->calls->counters.refused_route++;
+		return call->route.verdict == ROUTE_DENIED ? SIP_FORBIDDEN : SIP_NOT_FOUND;
+	}
+	calls_order(call->calls, &call->route, &choice, NULL, NULL);
+	call->last_resort = choice.last_resort;
+	*retry_after_s = choice.retry_after_s;
+	return choice.count ? 0 : SIP_SERVICE_UNAVAILABLE;
+}
+
+static void route_call(struct call *call)
+{
+	struct rejection why = {0};
+	unsigned retry_after_s;
+	char text[16];
+
+	why.code = find_route(call, &retry_after_s);
+	if (!why.code) {
+		try_next_peer(call);
+		return;
+	}
+	snprintf(text, sizeof(text), "%u", retry_after_s);
+	if (retry_after_s) {
+		why.header = "Retry-After";
+		why.value = text;
+	}
+	invite_reject(call, &why);
 }
 
 void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
@@ -166,12 +192,5 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 		return;
 	}
 	call_event(call, "call", "%s -> %s from %s", call->from, call->to, peer->name);
-	code = find_route(call);
-	if (code) {
-		struct rejection why = {.code = code};
-
-		invite_reject(call, &why);
-		return;
-	}
-	try_next_peer(call);
+	route_call(call);
 }

@@ -129,6 +129,27 @@ static void peer_event(void *ctx, const char *kind, const char *text)
 		calls->event(calls->event_ctx, 0, kind, text);
 }
 
+/* Outside a dialog, a blocked peer gets nothing from us (403: it need not try again), a draining
+ * one no call: 503, also to its OPTIONS, has it take another way. */
+static bool refuse_by_state(struct calls *calls, struct sip_server *txn, osip_message_t *req,
+	const struct peer_config *config)
+{
+	const struct peer *peer = peer_by_name(calls->peers, config->name);
+	enum peer_state state = peer ? peer_get_state(peer) : PEER_UP;
+	bool drained = state == PEER_DRAINING && (MSG_IS_INVITE(req) || MSG_IS_OPTIONS(req));
+	int code = drained ? SIP_SERVICE_UNAVAILABLE : SIP_FORBIDDEN;
+
+	if (!drained && state != PEER_BLOCKED)
+		return false;
+	sip_server_reply(txn, code, NULL, drained ? "Retry-After" : NULL, DRAIN_RETRY_AFTER_S);
+	if (MSG_IS_INVITE(req)) {
+		calls->counters.attempts++;
+		calls->counters.refused_peer++;
+		history_refused(calls, req, config, code);
+	}
+	return true;
+}
+
 static void request_received(
 	void *ctx, struct sip_server *txn, osip_message_t *req, const struct peer_config *peer)
 {
@@ -140,6 +161,8 @@ static void request_received(
 		/* Dropped by a reload: admitted for the calls that it still has, not for new ones.
 		 */
 		sip_server_reply(txn, SIP_FORBIDDEN, NULL, NULL, NULL);
+	else if (refuse_by_state(calls, txn, req, peer))
+		return;
 	else if (MSG_IS_INVITE(req))
 		invite_received(calls, txn, req, peer);
 	else if (MSG_IS_OPTIONS(req)) {

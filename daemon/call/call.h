@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "media/media.h"
 #include "peer/peer.h"
+#include "route/route.h"
 #include "sip/sip.h"
 
 struct calls; /* the room */
@@ -29,6 +30,11 @@ const struct config *calls_config(const struct calls *calls);
 struct sip *calls_sip(struct calls *calls);
 struct media *calls_media(struct calls *calls);
 struct peers *calls_peers(struct calls *calls);
+
+/* Puts the candidates of a route in the order in which a call would try them now, and leaves out
+ * those that it would not (peers_order). */
+void calls_order(struct calls *calls, struct route_result *route, struct peers_choice *choice,
+	peers_trace_fn *trace, void *trace_ctx);
 
 /* Ends a call: BYE or CANCEL both ways, reason in a Reason header field. */
 void call_hangup(struct call *call, const char *reason_text);
@@ -71,6 +77,7 @@ const char *call_state_name(enum call_state state); /* "setup", "ringing", "answ
 	X(refused_limit, "refused: live calls or calls a second at their limit")                   \
 	X(refused_ports, "refused: out of ports or flows")                                         \
 	X(refused_route, "refused: no route, or denied")                                           \
+	X(refused_peer, "refused: the peer is draining or blocked")                                \
 	X(loops, "refused: a loop (482) or Max-Forwards at 0 (483)")                               \
 	X(failovers, "moves to a further peer of the route")                                       \
 	X(media_timeouts, "calls ended because media stopped")                                     \

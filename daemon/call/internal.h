@@ -26,7 +26,8 @@
 /* Live calls and those whose last transactions run out (64*T1), together: so many times the limit
  * of live ones. The latter hold no ports and no flows. */
 #define CALLS_ENDING_FACTOR 8
-#define RETRY_AFTER_S       "5" /* with 503 for limits */
+#define RETRY_AFTER_S       "5"  /* with 503 for limits */
+#define DRAIN_RETRY_AFTER_S "60" /* with 503 to a peer that is drained */
 
 /* The To tag by which a request finds its dialog: ours. On leg A each pair has its own, on leg B
  * all pairs share the one of the INVITE's From. */
@@ -102,7 +103,8 @@ struct call {
 	bool counted; /* against the limits of live calls */
 	const struct peer_config *peer[2];
 	struct route_result route;
-	unsigned attempt;                                        /* index in route.candidate */
+	bool last_resort; /* no candidate takes calls: they are tried all the same */
+	unsigned attempt; /* index in route.candidate */
 	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1]; /* numbers */
 	uint64_t setup_ms, answered_ms;                          /* of the loop's clock */
 	struct history history;

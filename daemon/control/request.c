@@ -21,6 +21,7 @@ static const struct nla_policy policy[VDC_REQUEST_FIELDS_END] = {
 	[VDC_REQUEST_NUMBER] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
 	[VDC_REQUEST_LEVEL] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
 	[VDC_REQUEST_PEER] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
+	[VDC_REQUEST_COMMAND] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
 };
 
 int request_fail(struct request *r, int error, const char *fmt, ...)
@@ -127,6 +128,7 @@ static const struct {
 	KIND(GET_CALL) = {show_call, NEEDS(CALL)},
 	KIND(GET_FLOWS) = {show_flows, 0},
 	KIND(GET_PEERS) = {show_peers, 0},
+	KIND(SET_PEER) = {set_peer, NEEDS(PEER) | NEEDS(COMMAND)},
 	KIND(GET_LISTENERS) = {show_listeners, 0},
 	KIND(GET_ROUTES) = {show_routes, 0},
 	KIND(TEST_ROUTE) = {test_route, NEEDS(FROM) | NEEDS(NUMBER)},

@@ -44,8 +44,8 @@ struct request {
  * client is told. */
 typedef int request_fn(struct request *r);
 
-request_fn show_status, show_calls, show_call, show_flows, show_peers, show_peer, show_listeners,
-	show_routes, test_route;
+request_fn show_status, show_calls, show_call, show_flows, show_peers, show_peer, set_peer,
+	show_listeners, show_routes, test_route;
 
 /* Reads one datagram as a request of that client and answers it. */
 void request_serve(struct control *control, const void *data, size_t len, uint32_t port,
@@ -59,6 +59,8 @@ struct call *request_call(struct request *r, int *error);
 void show_path(struct answer *a, int attr, const struct dataplane_path *path);
 /* What `viaduct peers` shows of the peer at that index. */
 void show_put_peer(struct request *r, const struct config *cfg, unsigned index);
+/* How it is now. */
+void show_put_peer_state(struct request *r, const char *peer_name);
 const char *leg_name(enum leg leg); /* "a", "b" */
 
 #endif

@@ -70,6 +70,7 @@ void show_put_peer(struct request *r, const struct config *cfg, unsigned index)
 	struct answer *a = r->answer;
 
 	answer_put_text(a, VDC_PEER_NAME, peer->name);
+	show_put_peer_state(r, peer->name);
 	answer_put_text(a, VDC_PEER_KIND, peer->kind == PEER_DIRECT ? "direct" : "trunk");
 	answer_put_text(a, VDC_PEER_SIDE, side_name(peer->side));
 	answer_put_text(a, VDC_PEER_TRANSPORT, transport_name(peer->transport));
@@ -196,6 +197,16 @@ static void put_decision(
 	put_trace(a, trace);
 }
 
+/* What the peers' states make of the order. */
+static void take_states(struct request *r, struct route_result *result, struct trace *trace)
+{
+	struct peers_choice choice;
+
+	calls_order(r->control->calls, result, &choice, keep_line, trace);
+	if (!choice.count)
+		keep_line(trace, "no peer of the route takes calls now: 503");
+}
+
 int test_route(struct request *r)
 {
 	const struct config *cfg = calls_config(r->control->calls);
@@ -213,6 +224,8 @@ int test_route(struct request *r)
 	if (!trace)
 		return -ENOMEM;
 	route_find(cfg, &query, &result, keep_line, trace);
+	if (result.verdict == ROUTE_FOUND)
+		take_states(r, &result, trace);
 	answer_begin_object(r->answer, VDC_DECISION);
 	put_decision(r->answer, &result, trace);
 	r->has_objects = true;

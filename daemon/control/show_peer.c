@@ -1,19 +1,67 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One peer in detail: what `viaduct peers` shows of it, and what is too much for a list. */
+/* One peer: how it is now, in detail what is too much for a list, and what the operator wants of
+ * it. */
 #include <errno.h>
 
 #include "control/request.h"
 
+/* NULL with *error set where the configuration in force has none of that name. */
+static const struct peer_config *request_peer(struct request *r, int *error)
+{
+	const char *name = nla_get_string(r->attr[VDC_REQUEST_PEER]);
+	const struct peer_config *peer = config_peer_by_name(calls_config(r->control->calls), name);
+
+	if (!peer)
+		*error = request_fail(r, -ENOENT, "no peer is named %s", name);
+	return peer;
+}
+
+static struct peer *live_peer(struct request *r, const char *name)
+{
+	return peer_by_name(calls_peers(r->control->calls), name);
+}
+
+void show_put_peer_state(struct request *r, const char *peer_name)
+{
+	const struct peer *peer = live_peer(r, peer_name);
+	struct answer *a = r->answer;
+	struct peer_status status;
+
+	if (!peer)
+		return;
+	peer_get_status(peer, &status);
+	answer_put_text(a, VDC_PEER_STATE, peer_state_name(status.state));
+	answer_put_u64(a, VDC_PEER_SINCE, status.since_ms_ago);
+	answer_put_text(a, VDC_PEER_WHY, status.why);
+}
+
 int show_peer(struct request *r)
 {
 	const struct config *cfg = calls_config(r->control->calls);
-	const char *name = nla_get_string(r->attr[VDC_REQUEST_PEER]);
-	const struct peer_config *peer = config_peer_by_name(cfg, name);
+	int ret = 0;
+	const struct peer_config *peer = request_peer(r, &ret);
 
 	if (!peer)
-		return request_fail(r, -ENOENT, "no peer is named %s", name);
+		return ret;
 	r->has_objects = true;
 	answer_begin_object(r->answer, VDC_PEER);
 	show_put_peer(r, cfg, config_peer_index(cfg, peer));
 	return answer_end_object(r->answer);
+}
+
+int set_peer(struct request *r)
+{
+	const char *name = nla_get_string(r->attr[VDC_REQUEST_COMMAND]);
+	int ret = 0;
+	const struct peer_config *peer = request_peer(r, &ret);
+	struct peer *live = peer ? live_peer(r, peer->name) : NULL;
+	enum peer_command command;
+
+	if (!live)
+		return ret ? ret : -ENOENT;
+	if (peer_command_parse(&command, name))
+		return request_fail(r, -EINVAL,
+			"%s is no command for a peer; expected drain, block or resume", name);
+	peer_set_command(live, command);
+	return 0;
 }

@@ -6,12 +6,31 @@
 #include "base/table.h"
 #include "peer/peer.h"
 
+/* What is true of a peer, each by itself; the first that holds makes its state. */
+enum peer_fact {
+	FACT_BLOCKED,
+	FACT_DRAINING,
+	FACT_SILENT,  /* gives no sign any more: down */
+	FACT_PAUSED,  /* wants no calls for a while (503 with Retry-After): down */
+	FACT_FAILING, /* its calls fail */
+	FACT_COUNT,
+};
+
 struct peer {
 	struct peers *peers;
-	const char *name; /* of config, which the room holds */
-	const struct peer_config *config;
-	enum peer_state state;
+	char *name;
+	const struct peer_config *config; /* of peers->cfg */
 	UT_hash_handle hh;
+
+	/* ---- state.c ---- */
+	struct {
+		bool holds;
+		char why[PEER_WHY_MAX];
+	} fact[FACT_COUNT];
+	enum peer_state state;
+	uint64_t since_ms; /* of the loop's clock */
+	char why[PEER_WHY_MAX];
+	uint64_t paused_until_ms;
 };
 
 struct peers {
@@ -22,5 +41,14 @@ struct peers {
 	void *event_ctx;
 	struct peer *by_name;
 };
+
+/* ---- state.c ---- */
+void state_init(struct peer *peer);
+/* A fact holds from here on, or does not any more; the line says why. A change of state that
+ * follows is told in the log and the events. */
+void fact_set(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void fact_clear(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif

@@ -6,29 +6,12 @@
 
 #include "peer/internal.h"
 
-const char *peer_state_name(enum peer_state state)
-{
-	static const char *const names[] = {"up", "failing", "down", "draining", "blocked"};
-
-	return names[state];
-}
-
 struct peer *peer_by_name(struct peers *peers, const char *name)
 {
 	struct peer *peer;
 
 	HASH_FIND(hh, peers->by_name, name, strlen(name), peer);
 	return peer;
-}
-
-enum peer_state peer_get_state(const struct peer *peer)
-{
-	return peer->state;
-}
-
-bool peer_takes_calls(const struct peer *peer)
-{
-	return peer->state == PEER_UP || peer->state == PEER_FAILING;
 }
 
 unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX])
@@ -44,59 +27,57 @@ unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX])
 
 static void peer_free(struct peer *peer)
 {
+	free(peer->name);
 	free(peer);
 }
 
-static void free_table(struct peer *table)
+/* In the table, without a configuration yet. NULL when memory is out. */
+static struct peer *peer_new(struct peers *peers, const char *name)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+
+	if (!peer)
+		return NULL;
+	peer->peers = peers;
+	peer->name = strdup(name);
+	table_add_failed = false;
+	if (peer->name)
+		HASH_ADD_KEYPTR(hh, peers->by_name, peer->name, strlen(peer->name), peer);
+	if (!peer->name || table_add_failed) {
+		peer_free(peer);
+		return NULL;
+	}
+	state_init(peer);
+	return peer;
+}
+
+/* Drops those that no configuration names. */
+static void drop(struct peers *peers)
 {
 	struct peer *peer, *next;
 
-	HASH_ITER (hh, table, peer, next) {
-		HASH_DEL(table, peer);
+	HASH_ITER (hh, peers->by_name, peer, next) {
+		if (peer->config)
+			continue;
+		HASH_DEL(peers->by_name, peer);
 		peer_free(peer);
 	}
 }
 
-/* A table with one peer for each of cfg's. 0 or -ENOMEM. */
-static int make_table(struct peer **out, struct peers *peers, const struct config *cfg)
+int peers_reload(struct peers *peers, struct config *cfg)
 {
-	struct peer *table = NULL;
+	struct peer *peer;
 
 	for (unsigned i = 0; i < cfg->peer_count; i++) {
-		struct peer *peer = calloc(1, sizeof(*peer));
-
-		table_add_failed = false;
-		if (peer) {
-			peer->peers = peers;
-			peer->config = &cfg->peer[i];
-			peer->name = peer->config->name;
-			HASH_ADD_KEYPTR(hh, table, peer->name, strlen(peer->name), peer);
-		}
-		if (!peer || table_add_failed) {
-			free(peer);
-			free_table(table);
+		if (!peer_by_name(peers, cfg->peer[i].name) &&
+			!peer_new(peers, cfg->peer[i].name)) {
+			drop(peers);
 			return -ENOMEM;
 		}
 	}
-	*out = table;
-	return 0;
-}
-
-int peers_reload(struct peers *peers, struct config *cfg)
-{
-	struct peer *table, *peer;
-	int ret = make_table(&table, peers, cfg);
-
-	if (ret)
-		return ret;
-	for (peer = table; peer; peer = peer->hh.next) {
-		const struct peer *before = peer_by_name(peers, peer->name);
-
-		if (before)
-			peer->state = before->state;
-	}
-	free_table(peers->by_name);
-	peers->by_name = table;
+	for (peer = peers->by_name; peer; peer = peer->hh.next)
+		peer->config = config_peer_by_name(cfg, peer->name);
+	drop(peers);
 	config_unref(peers->cfg);
 	peers->cfg = config_ref(cfg);
 	return 0;
@@ -124,9 +105,13 @@ int peers_new(struct peers **out, struct loop *loop, struct sip *sip, struct con
 
 void peers_free(struct peers *peers)
 {
+	struct peer *peer;
+
 	if (!peers)
 		return;
-	free_table(peers->by_name);
+	for (peer = peers->by_name; peer; peer = peer->hh.next)
+		peer->config = NULL;
+	drop(peers);
 	config_unref(peers->cfg);
 	free(peers);
 }

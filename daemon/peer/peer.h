@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Peers as they are now: whether they take calls, and where requests to them go. What the
  * configuration says of them stays in struct peer_config; here is what changes while the daemon
- * runs. Found by name, and kept over reloads by name. */
+ * runs. Found by name, and kept over reloads by name; a restart forgets it all, commands too. */
 #ifndef VIADUCT_PEER_PEER_H
 #define VIADUCT_PEER_PEER_H
 
@@ -12,17 +12,18 @@
 #include "config/config.h"
 #include "sip/sip.h"
 
-#define PEER_TARGETS_MAX 16 /* places that one peer's name stands for */
+#define PEER_TARGETS_MAX 16  /* places that one peer's name stands for */
+#define PEER_WHY_MAX     128 /* bytes, NUL included */
 
 struct peers; /* the room */
 struct peer;
 
 enum peer_state {
 	PEER_UP,
-	PEER_FAILING,  /* answers, or did lately, but calls or OPTIONS fail: less preferred */
-	PEER_DOWN,     /* no calls until it answers again */
+	PEER_FAILING,  /* answers, or did lately, but calls fail: less preferred */
+	PEER_DOWN,     /* no calls until it answers again, or until it wants them again */
 	PEER_DRAINING, /* by command: no new calls, the present ones go on */
-	PEER_BLOCKED,  /* by command: no new calls, its own are refused */
+	PEER_BLOCKED,  /* by command: no new calls, its own are refused for good */
 };
 
 /* kind: "peer"; text: one line. */
@@ -39,11 +40,53 @@ struct peer *peer_by_name(struct peers *peers, const char *name);
 enum peer_state peer_get_state(const struct peer *peer);
 const char *peer_state_name(enum peer_state state);
 
+/* ---- what the operator wants ---- */
+enum peer_command { PEER_RESUME, PEER_DRAIN, PEER_BLOCK };
+/* "resume", "drain", "block". 0 or -EINVAL. */
+int peer_command_parse(enum peer_command *out, const char *name);
+/* In place of the command before. Survives reloads, not a restart. */
+void peer_set_command(struct peer *peer, enum peer_command command);
+
+/* ---- where calls go ---- */
 /* Whether a new call may be sent to it. */
 bool peer_takes_calls(const struct peer *peer);
+/* Whether one may be sent to it when nobody takes calls: it is down because it gave no sign, and
+ * that may be over. One that said itself how long it wants none (503 with Retry-After) or that the
+ * operator took out is tried for emergency calls alone, a blocked one never. */
+bool peer_is_last_resort(const struct peer *peer, bool is_emergency);
+/* Seconds for which the peer wants no calls (Retry-After), 0 = it has not said so. */
+unsigned peer_retry_after_s(const struct peer *peer);
 /* Where requests to it go, in the order to try (RFC 3263 4). The number written to out; 0 when
  * nothing is known (the name does not resolve, its listener is closed). Strings in out live until
  * the loop's next round. */
 unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX]);
+
+/* Receives one line for each peer that is put elsewhere or left out, and why. */
+typedef void peers_trace_fn(void *ctx, const char *line);
+#define PEERS_ORDER_MAX 32 /* peers of one call; more are left out */
+struct peers_place {
+	const struct peer_config *peer;
+	unsigned priority; /* class; never falling from place to place */
+};
+struct peers_choice {
+	unsigned order[PEERS_ORDER_MAX]; /* indexes of those to try */
+	unsigned count;
+	bool last_resort;       /* nobody takes calls: these are tried all the same */
+	unsigned retry_after_s; /* count 0: seconds until one takes calls again, 0 = not known */
+};
+/* Orders the peers of a route by how they are now. Within a priority, what stands first stays
+ * first, but those that are failing come after the others. Those that take no calls are left out;
+ * where that leaves nobody, those that are down without having said for how long are tried all the
+ * same, in their order; for an emergency call any but the blocked. trace may be NULL. */
+void peers_order(struct peers *peers, const struct peers_place *place, unsigned count,
+	bool is_emergency, struct peers_choice *choice, peers_trace_fn *trace, void *trace_ctx);
+
+/* ---- what the CLI shows ---- */
+struct peer_status {
+	enum peer_state state;
+	uint64_t since_ms_ago; /* in that state */
+	const char *why;       /* in words */
+};
+void peer_get_status(const struct peer *peer, struct peer_status *out);
 
 #endif

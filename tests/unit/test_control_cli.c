@@ -236,6 +236,31 @@ static void a_route_test_traces_and_its_exit_status_tells_the_verdict(void **sta
 	assert_true(says("no peer is named nobody"));
 }
 
+static void a_peer_is_drained_blocked_and_resumed(void **state)
+{
+	static const char *const commands[] = {"drain", "block", "resume"};
+	static const char *const states[] = {"draining", "blocked", "up"};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		char args[64];
+		json_t *v;
+
+		snprintf(args, sizeof(args), "peer peer-1 %s", commands[i]);
+		assert_int_equal(run(args), 0);
+		v = run_json("peer peer-1 --json");
+		assert_string_equal(json_string_value(json_object_get(v, "state")), states[i]);
+		assert_int_equal(json_integer_value(json_object_get(v, "since_ms")), 83000);
+		json_decref(v);
+	}
+	assert_int_equal(run("peer peer-1"), 0);
+	assert_true(says("state          up for 1m23s: nothing speaks against it"));
+	assert_int_equal(run("peer nobody"), 1);
+	assert_true(says("no peer is named nobody"));
+	assert_int_equal(run("peer nobody drain"), 1);
+	assert_true(says("no peer is named nobody"));
+}
+
 static void twenty_thousand_calls_come_as_one_json_list(void **state)
 {
 	json_t *v;
@@ -273,6 +298,8 @@ static void mistakes_in_usage_exit_2(void **state)
 	assert_int_equal(run("--port 0 status"), 2);
 	assert_int_equal(run("--timeout 0 status"), 2);
 	assert_int_equal(run("status more"), 2);
+	assert_int_equal(run("peer"), 2);
+	assert_int_equal(run("peer peer-1 stop"), 2);
 }
 
 static void each_command_has_help(void **state)
@@ -439,6 +466,7 @@ int main(void)
 		TEST(calls_flows_peers_listeners_and_routes_are_tables),
 		TEST(one_peer_is_shown_in_lines_and_a_stranger_is_told),
 		TEST(a_route_test_traces_and_its_exit_status_tells_the_verdict),
+		TEST(a_peer_is_drained_blocked_and_resumed),
 		TEST_WITHOUT_DAEMON(twenty_thousand_calls_come_as_one_json_list),
 		TEST_WITHOUT_DAEMON(a_refused_reload_prints_the_mistakes_and_fails),
 		TEST(mistakes_in_usage_exit_2),

@@ -38,6 +38,7 @@ struct fake {
 	uint64_t hung_up_id;
 	const char *reload_refusal;
 	struct dataplane_flow flow;
+	enum peer_command command; /* of peer-1 */
 };
 static struct fake fake;
 
@@ -232,6 +233,61 @@ unsigned calls_count_peer(const struct calls *calls, const char *peer_name)
 {
 	(void)calls;
 	return strcmp(peer_name, "peer-0") == 0 ? 7 : 0;
+}
+
+struct peers *calls_peers(struct calls *calls)
+{
+	return (struct peers *)calls;
+}
+
+/* ---- peer ---- */
+struct peer *peer_by_name(struct peers *peers, const char *name)
+{
+	(void)peers;
+	for (unsigned i = 0; i < fake.config.peer_count; i++) {
+		if (strcmp(fake.peer[i].name, name) == 0)
+			return (struct peer *)&fake.peer[i];
+	}
+	return NULL;
+}
+
+const char *peer_state_name(enum peer_state state)
+{
+	return state == PEER_UP ? "up" : state == PEER_DRAINING ? "draining" : "blocked";
+}
+
+void peer_get_status(const struct peer *peer, struct peer_status *out)
+{
+	static const enum peer_state states[] = {
+		[PEER_RESUME] = PEER_UP, [PEER_DRAIN] = PEER_DRAINING, [PEER_BLOCK] = PEER_BLOCKED};
+	bool is_first = (const void *)peer == &fake.peer[0];
+
+	*out = (struct peer_status){.state = is_first ? PEER_UP : states[fake.command],
+		.since_ms_ago = 83000,
+		.why = fake_text("nothing speaks against it")};
+}
+
+int peer_command_parse(enum peer_command *out, const char *name)
+{
+	*out = strcmp(name, "drain") == 0   ? PEER_DRAIN
+	       : strcmp(name, "block") == 0 ? PEER_BLOCK
+					    : PEER_RESUME;
+	return *out == PEER_RESUME && strcmp(name, "resume") != 0 ? -EINVAL : 0;
+}
+
+void peer_set_command(struct peer *peer, enum peer_command command)
+{
+	if ((void *)peer == &fake.peer[1])
+		fake.command = command;
+}
+
+void calls_order(struct calls *calls, struct route_result *route, struct peers_choice *choice,
+	peers_trace_fn *trace, void *trace_ctx)
+{
+	(void)calls;
+	(void)trace;
+	(void)trace_ctx;
+	*choice = (struct peers_choice){.count = route->candidate_count};
 }
 
 /* ---- media ---- */

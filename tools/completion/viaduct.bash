@@ -45,6 +45,7 @@ _viaduct()
 	call | events | hangup*)
 		mapfile -t COMPREPLY < <(compgen -W "$(_viaduct_first_column calls)" -- "$cur")
 		;;
+	'peer '*) mapfile -t COMPREPLY < <(compgen -W 'drain block resume' -- "$cur") ;;
 	log) mapfile -t COMPREPLY < <(compgen -W 'error warn info debug' -- "$cur") ;;
 	routes) mapfile -t COMPREPLY < <(compgen -W 'test' -- "$cur") ;;
 	peer | 'routes test')

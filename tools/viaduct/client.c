@@ -122,6 +122,8 @@ static int fill(struct nl_msg *msg, const struct ask *ask)
 		ret = nla_put_string(msg, VDC_REQUEST_LEVEL, ask->level);
 	if (ret == 0 && ask->peer)
 		ret = nla_put_string(msg, VDC_REQUEST_PEER, ask->peer);
+	if (ret == 0 && ask->command)
+		ret = nla_put_string(msg, VDC_REQUEST_COMMAND, ask->command);
 	if (ret == 0 && ask->cursor)
 		ret = nla_put_u64(msg, VDC_REQUEST_CURSOR, ask->cursor);
 	if (ret == 0 && ask->has_generation)

@@ -31,7 +31,7 @@ struct client {
 struct ask {
 	enum vdc_request request;
 	uint64_t call;
-	const char *from, *number, *level, *peer;
+	const char *from, *number, *level, *peer, *command;
 	uint64_t cursor;
 	bool has_generation;
 	uint32_t generation;

@@ -22,8 +22,9 @@ static const struct command {
 	{"calls", cmd_calls, "", 0, 0, "live calls"},
 	{"call", cmd_call, "ID", 1, 1, "one call: legs, media, quality, and why it has no audio"},
 	{"flows", cmd_flows, "", 0, 0, "media flows in the kernel"},
-	{"peers", cmd_peers, "", 0, 0, "configured peers and their calls"},
-	{"peer", cmd_peer, "NAME", 1, 1, "one peer in detail"},
+	{"peers", cmd_peers, "", 0, 0, "peers: how they are, and their calls"},
+	{"peer", cmd_peer, "NAME [drain|block|resume]", 1, 2,
+		"one peer, or take it out of service and back"},
 	{"listeners", cmd_listeners, "", 0, 0, "where SIP is listened for"},
 	{"routes", cmd_routes, "[test FROM NUMBER]", 0, 3, "routes, or where a call would go"},
 	{"hangup", cmd_hangup, "ID...", 1, 1000, "end calls"},
@@ -88,7 +89,7 @@ static void print_help(FILE *f, const struct command *command)
 	} else {
 		fputs("Usage: viaduct [options] COMMAND [arguments]\n\nCommands:\n", f);
 		for (size_t i = 0; i < COMMANDS; i++)
-			fprintf(f, "  %-9s %-21s %s\n", commands[i].name, commands[i].args,
+			fprintf(f, "  %-9s %-25s %s\n", commands[i].name, commands[i].args,
 				commands[i].help);
 		fputc('\n', f);
 	}

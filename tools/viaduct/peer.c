@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "client.h"
 #include "table.h"
@@ -33,7 +34,15 @@ static void print_config(const json_t *peer)
 	free(codecs);
 }
 
-enum cli_exit cmd_peer(const struct cli *cli)
+static void print_state(const json_t *peer)
+{
+	char since[SHOW_SHORT_MAX];
+
+	show_line("state          %s for %s: %s", show_text(peer, "state"),
+		show_duration(peer, "since_ms", since), show_text(peer, "why"));
+}
+
+static enum cli_exit show_peer(const struct cli *cli)
 {
 	struct ask ask = {.request = VDC_GET_PEER, .peer = cli->argv[0]};
 	json_t *peer = NULL;
@@ -46,6 +55,23 @@ enum cli_exit cmd_peer(const struct cli *cli)
 		return CLI_OK;
 	}
 	print_config(peer);
+	print_state(peer);
 	json_decref(peer);
 	return CLI_OK;
+}
+
+enum cli_exit cmd_peer(const struct cli *cli)
+{
+	struct ask ask = {.request = VDC_SET_PEER, .peer = cli->argv[0]};
+
+	if (cli->argc == 1)
+		return show_peer(cli);
+	ask.command = cli->argv[1];
+	if (strcmp(ask.command, "drain") != 0 && strcmp(ask.command, "block") != 0 &&
+		strcmp(ask.command, "resume") != 0) {
+		cli_error("%s is no command for a peer: expected drain, block or resume",
+			ask.command);
+		return CLI_USAGE;
+	}
+	return client_once(cli, &ask, NULL, NULL);
 }

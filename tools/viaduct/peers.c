@@ -7,8 +7,8 @@
 
 enum cli_exit cmd_peers(const struct cli *cli)
 {
-	static const char *const heading[] = {"NAME", "KIND", "SIDE", "TRANSPORT", "ADDRESS",
-		"LISTENER", ">CALLS", ">LIMIT", "LATCHING", "CODECS", "SOURCES"};
+	static const char *const heading[] = {"NAME", "STATE", "SINCE", "KIND", "SIDE", "TRANSPORT",
+		"ADDRESS", "LISTENER", ">CALLS", ">LIMIT", "LATCHING", "CODECS", "SOURCES", "WHY"};
 	json_t *list, *one;
 	struct table t;
 	size_t i;
@@ -24,8 +24,11 @@ enum cli_exit cmd_peers(const struct cli *cli)
 	json_array_foreach(list, i, one)
 	{
 		char *codecs = show_texts(one, "codecs"), *sources = show_texts(one, "sources");
+		char since[SHOW_SHORT_MAX];
 
 		table_add(&t, "%s", show_text(one, "name"));
+		table_add(&t, "%s", show_text(one, "state"));
+		table_add(&t, "%s", show_duration(one, "since_ms", since));
 		table_add(&t, "%s", show_text(one, "kind"));
 		table_add(&t, "%s", show_text(one, "side"));
 		table_add(&t, "%s", show_text(one, "transport"));
@@ -39,6 +42,7 @@ enum cli_exit cmd_peers(const struct cli *cli)
 		table_add(&t, "%s", show_bool(one, "latch") ? "yes" : "no");
 		table_add(&t, "%s", json_object_get(one, "codecs") ? codecs : "all");
 		table_add(&t, "%s", sources);
+		table_add(&t, "%s", show_text(one, "why"));
 		free(sources);
 		free(codecs);
 	}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The candidates of a route in the order that the states of their peers make of it. */
+#include "call/internal.h"
+
+_Static_assert(ROUTE_CANDIDATES_MAX <= PEERS_ORDER_MAX, "every candidate has a place");
+
+void calls_order(struct calls *calls, struct route_result *route, struct peers_choice *choice,
+	peers_trace_fn *trace, void *trace_ctx)
+{
+	struct peers_place place[ROUTE_CANDIDATES_MAX];
+	struct route_candidate candidate[ROUTE_CANDIDATES_MAX];
+
+	for (unsigned i = 0; i < route->candidate_count; i++) {
+		candidate[i] = route->candidate[i];
+		place[i] = (struct peers_place){
+			.peer = candidate[i].peer, .priority = candidate[i].priority};
+	}
+	peers_order(calls->peers, place, route->candidate_count, route->is_emergency, choice, trace,
+		trace_ctx);
+	for (unsigned i = 0; i < choice->count; i++)
+		route->candidate[i] = candidate[choice->order[i]];
+	route->candidate_count = choice->count;
+}
