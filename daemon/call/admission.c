@@ -104,11 +104,15 @@ static int check_dialog(struct sip_server *txn)
 /* 0, or the code to refuse the call with; *retry_after_s is then 0 where it is not known. */
 static int find_route(struct call *call, unsigned *retry_after_s)
 {
-	const struct route_query query = {
-		.from = call->peer[LEG_A], .calling = call->from, .called = call->to};
+	const struct route_query query = {.from = call->peer[LEG_A],
+		.calling = call->routed.calling,
+		.called = call->routed.called,
+		.dialled = call->to};
 	struct peers_choice choice;
 
 	*retry_after_s = 0;
+	if (numbers_receive(call, sip_server_request(call->initial->server)))
+		return SIP_NOT_FOUND;
 	route_find(call->cfg, &query, &call->route, NULL, NULL);
 	if (call->route.verdict != ROUTE_FOUND) {
 		call->calls->counters.refused_route++;

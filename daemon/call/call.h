@@ -78,6 +78,7 @@ const char *call_state_name(enum call_state state); /* "setup", "ringing", "answ
 	X(refused_ports, "refused: out of ports or flows")                                         \
 	X(refused_route, "refused: no route, or denied")                                           \
 	X(refused_peer, "refused: the peer is draining or blocked")                                \
+	X(refused_number, "refused, or a peer left out: a number rule gave no number")             \
 	X(loops, "refused: a loop (482) or Max-Forwards at 0 (483)")                               \
 	X(failovers, "moves to a further peer of the route")                                       \
 	X(media_timeouts, "calls ended because media stopped")                                     \

@@ -235,11 +235,35 @@ static int assert_from(osip_message_t *out)
 	return ret;
 }
 
+/* The number of an asserted identity is the caller's as From's is: the same rules apply. One that
+ * they make no number of is told to nobody. */
+static int put_asserted(const struct crossing_field *f, char *value, osip_message_t *out)
+{
+	char number[CALL_NUMBER_MAX + 1];
+	osip_from_t *addr = NULL;
+	char *text = NULL;
+	int ret = 0;
+
+	if (osip_from_init(&addr))
+		return -ENOMEM;
+	if (osip_from_parse(addr, value) == 0 && addr->url &&
+		numbers_carry_calling(f->way, addr->url, number) == 0) {
+		ret = number_replace(addr->url, number);
+		if (!ret && osip_from_to_str(addr, &text))
+			ret = -ENOMEM;
+		if (!ret)
+			ret = put_name_addr(f, text, out);
+		osip_free(text);
+	}
+	osip_from_free(addr);
+	return ret;
+}
+
 static int carry_asserted(const struct crossing *way, unsigned privacy, const osip_message_t *msg,
 	osip_message_t *out, bool begins)
 {
 	struct crossing_field f = {.name = "P-Asserted-Identity",
-		.put = put_name_addr,
+		.put = begins ? put_asserted : put_name_addr,
 		.way = way,
 		.privacy = privacy};
 	unsigned count = 0;

@@ -15,14 +15,14 @@
 #include "base/loop.h"
 #include "base/table.h"
 #include "call/call.h"
-#include "route/route.h"
+#include "route/number.h"
 #include "sip/dialog.h"
 
 #include <utlist.h>
 
-#define CALL_PAIRS_MAX     20  /* forked early dialogs of one call */
-#define CALL_EXCHANGES_MAX 16  /* requests under way at once in one call */
-#define CALL_NUMBER_MAX    128 /* bytes of a called or calling user part */
+#define CALL_PAIRS_MAX     20         /* forked early dialogs of one call */
+#define CALL_EXCHANGES_MAX 16         /* requests under way at once in one call */
+#define CALL_NUMBER_MAX    NUMBER_MAX /* bytes of a called or calling user part */
 /* Live calls and those whose last transactions run out (64*T1), together: so many times the limit
  * of live ones. The latter hold no ports and no flows. */
 #define CALLS_ENDING_FACTOR 8
@@ -94,6 +94,10 @@ struct ending {
 	const char *why;    /* in words */
 };
 
+struct call_numbers {
+	char calling[CALL_NUMBER_MAX + 1], called[CALL_NUMBER_MAX + 1];
+};
+
 struct call {
 	struct calls *calls;
 	uint64_t id;
@@ -105,8 +109,11 @@ struct call {
 	struct route_result route;
 	bool last_resort; /* no candidate takes calls: they are tried all the same */
 	unsigned attempt; /* index in route.candidate */
-	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1]; /* numbers */
-	uint64_t setup_ms, answered_ms;                          /* of the loop's clock */
+	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1]; /* numbers, as they came */
+	struct call_numbers routed;     /* after the inbound rules of the peer that calls */
+	struct call_numbers sent;       /* of the present attempt, after the outbound ones */
+	bool anonymous;                 /* the caller has no number (RFC 3323) */
+	uint64_t setup_ms, answered_ms; /* of the loop's clock */
 	struct history history;
 	struct media_session *media;
 	struct exchange *initial;   /* the first INVITE's, until its ACK */
@@ -228,6 +235,20 @@ void invite_reject(struct call *call, const struct rejection *why);
 /* The user part of a SIP URI, or the number of a tel URI; "" where there is none. -EINVAL when it
  * is too long or has control characters in it. */
 int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1]);
+
+/* ---- numbers.c: what the number rules make of the call's numbers ---- */
+/* Of those that came, to be routed. 0, or -EINVAL: refused, and counted. */
+int numbers_receive(struct call *call, const osip_message_t *req);
+/* Of those that the present attempt sends to that peer. The same. */
+int numbers_send(struct call *call, const struct peer_config *to);
+/* What another calling number than From's (P-Asserted-Identity) becomes on that way, from leg A to
+ * leg B. 0, or -EINVAL: no number. */
+struct crossing;
+int numbers_carry_calling(
+	const struct crossing *way, const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1]);
+/* Puts the number in the place of the one that uri, SIP or tel, has; its parameters stay. 0 or
+ * -ENOMEM. */
+int number_replace(osip_uri_t *uri, const char *number);
 
 /* ---- exchange.c: requests within a dialog ---- */
 void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message_t *req,

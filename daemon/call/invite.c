@@ -420,6 +420,10 @@ void try_next_peer(struct call *call)
 			call->calls->counters.refused_limit++;
 			continue;
 		}
+		if (numbers_send(call, peer)) {
+			call->last_error = SIP_NOT_FOUND;
+			continue;
+		}
 		history_attempt(call, peer);
 		ret = start_attempt(call, peer, req);
 		if (ret == 0)

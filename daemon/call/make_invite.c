@@ -77,8 +77,6 @@ static osip_uri_t *uri_make(const char *user, const char *host, uint16_t port)
 static int set_from(
 	struct call *call, const osip_message_t *req, osip_message_t *out, unsigned listener)
 {
-	const osip_uri_t *theirs = req->from->url;
-	bool anonymous = theirs && theirs->host && strcasecmp(theirs->host, ANONYMOUS_HOST) == 0;
 	osip_from_t *from = NULL;
 
 	if (osip_from_init(&from))
@@ -86,8 +84,9 @@ static int set_from(
 	out->from = from;
 	if (req->from->displayname)
 		from->displayname = osip_strdup(req->from->displayname);
-	from->url = uri_make(call->from,
-		anonymous ? ANONYMOUS_HOST : sip_listener_host(call->calls->sip, listener), 0);
+	from->url = uri_make(call->sent.calling,
+		call->anonymous ? ANONYMOUS_HOST : sip_listener_host(call->calls->sip, listener),
+		0);
 	if (!from->url || osip_from_set_tag(from, osip_strdup(call->tag_b.text)))
 		return -ENOMEM;
 	return 0;
@@ -124,14 +123,14 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 	osip_message_set_method(msg, osip_strdup("INVITE"));
 	osip_message_set_version(msg, osip_strdup("SIP/2.0"));
 	addr_print_ip(&peer->address, host);
-	uri = uri_make(call->to, host, peer->address.port);
+	uri = uri_make(call->sent.called, host, peer->address.port);
 	if (!uri)
 		goto fail;
 	osip_message_set_uri(msg, uri);
 	osip_uri_param_get_byname(&req->req_uri->url_params, (char *)"user", &user);
 	if (user && user->gvalue && strcasecmp(user->gvalue, "phone") == 0)
 		osip_uri_set_user_phone(uri);
-	if (osip_to_init(&msg->to) || !(msg->to->url = uri_make(call->to, host, 0)))
+	if (osip_to_init(&msg->to) || !(msg->to->url = uri_make(call->sent.called, host, 0)))
 		goto fail;
 	ret = set_from(call, req, msg, listener);
 	if (ret)

@@ -20,12 +20,14 @@ static void config_free(struct config *cfg)
 	for (unsigned i = 0; i < cfg->peer_count; i++) {
 		for (unsigned j = 0; j < cfg->peer[i].codec_count; j++)
 			free(cfg->peer[i].codec[j]);
+		numbers_clear(&cfg->peer[i].numbers);
 		free(cfg->peer[i].name);
 	}
 	for (unsigned i = 0; i < cfg->listener_count; i++)
 		free(cfg->listener[i].name);
 	for (unsigned i = 0; i < SIDE_COUNT; i++)
 		free(cfg->side[i].device);
+	number_rules_free(cfg);
 	source_index_free(cfg->sources);
 	free(cfg->peer_by_name);
 	free(cfg->route_start);

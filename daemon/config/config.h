@@ -93,6 +93,7 @@ struct peer_config {
 	unsigned rtp_timeout_s;      /* active call without media; 0 = never */
 	unsigned rtp_timeout_held_s; /* held call without media; 0 = never */
 	unsigned calls_max;          /* 0 = the global limit alone */
+	struct numbers_config numbers;
 	struct identity_config identity;
 };
 
@@ -126,6 +127,10 @@ struct config {
 	char *control_group;   /* whose members may use the CLI besides root; "" = nobody */
 
 	/* Private to the config and route rooms. */
+	struct number_rule **number_rule; /* all, wherever they are used */
+	unsigned number_rule_count;
+	struct number_rule_set *rule_set;
+	unsigned rule_set_count;
 	struct source_index *sources; /* see config_find_peer */
 	unsigned *peer_by_name;       /* peer indexes in the order of their names */
 	/* Route indexes in order: of peer p alone route_of[route_start[p]..route_start[p + 1] - 1],

@@ -41,6 +41,22 @@ static const struct key keys[] = {
 	{"peers[].media.timeout_held", "seconds, 0 for never,", 0, 86400, 3600, NULL},
 	{"peers[].calls_max", "live calls, 0 for no limit of its own,", 0, 1000000, 0, NULL},
 	{"peers[].identity", "a mapping of identity options", 0, 0, 0, NULL},
+	{"peers[].numbers", "a mapping of lists of number rules", 0, 0, 0, NULL},
+	{"peers[].numbers.remove_plus", "true or false", 0, 0, 0, NULL},
+	{"peers[].numbers.*.name", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, NULL},
+	{"peers[].numbers.*.match", "a regular expression (PCRE2) of at most 256 bytes", 0, 0, 0, NULL},
+	{"peers[].numbers.*.replace", "a number, $0 to $9 for groups of match", 0, 0, 0, NULL},
+	{"peers[].numbers.*.use", "the name of a set in number_rules", 0, 0, 0, NULL},
+	{"peers[].numbers.*[]", "a mapping with match and replace, or with use", 0, 0, 0, NULL},
+	{"peers[].numbers.*", "a list of {match, replace} and {use}", 0, 0, 0, NULL},
+	{"number_rules", "a list of {name, rules}", 0, 0, 0, NULL},
+	{"number_rules[]", "a mapping with name and rules", 0, 0, 0, NULL},
+	{"number_rules[].name", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, NULL},
+	{"number_rules[].rules", "a list of {match, replace}", 0, 0, 0, NULL},
+	{"number_rules[].rules[]", "a mapping with match and replace", 0, 0, 0, NULL},
+	{"number_rules[].rules[].name", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, NULL},
+	{"number_rules[].rules[].match", "a regular expression (PCRE2) of at most 256 bytes", 0, 0, 0, NULL},
+	{"number_rules[].rules[].replace", "a number, $0 to $9 for groups of match", 0, 0, 0, NULL},
 	{"routes", "a list of {name, from, called, to}", 0, 0, 0, NULL},
 	{"routes[]", "a mapping with at least to", 0, 0, 0, NULL},
 	{"routes[].name", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, ""},
@@ -77,7 +93,7 @@ static bool row_matches(const char *row, const char *path)
 	while (*row && *path) {
 		if (*row == '*') {
 			row++;
-			path += strcspn(path, ".");
+			path += strcspn(path, *row == '[' ? ".[" : ".");
 		} else if (*row == '[') {
 			if (*path != '[')
 				return false;

@@ -97,6 +97,8 @@ static int resolve_all(struct resolve *r)
 
 	ret = resolve_sides(r);
 	if (!ret)
+		ret = resolve_rule_sets(r);
+	if (!ret)
 		ret = resolve_listeners(r);
 	if (!ret)
 		ret = resolve_peers(r);

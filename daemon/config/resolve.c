@@ -61,7 +61,7 @@ bool resolve_is_host(const struct addr *a)
 	       !IN6_IS_ADDR_V4MAPPED(&in6);
 }
 
-static void resolve_numbers(struct resolve *r)
+static void resolve_limits(struct resolve *r)
 {
 	const struct file_config *f = r->file;
 	struct mistakes *m = r->mistakes;
@@ -90,7 +90,7 @@ int resolve_settings(struct resolve *r)
 	const struct node *root = r->mistakes->root;
 	char quoted[MISTAKE_QUOTE_MAX];
 
-	resolve_numbers(r);
+	resolve_limits(r);
 	cfg->silent_strangers = f->strangers && *f->strangers == FILE_STRANGERS_IGNORE;
 	cfg->log_level = f->log ? *f->log : LOG_LEVEL_INFO;
 	cfg->user = resolve_text("user", f->user);

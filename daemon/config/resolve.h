@@ -19,10 +19,16 @@ struct resolve {
 };
 
 int resolve_sides(struct resolve *r);
+int resolve_rule_sets(struct resolve *r);
 int resolve_listeners(struct resolve *r);
 int resolve_peers(struct resolve *r);
 int resolve_routes(struct resolve *r);
 int resolve_settings(struct resolve *r); /* limits, timers and the rest */
+/* A peer's number rules; base: its key. */
+int resolve_numbers(struct resolve *r, struct numbers_config *out, const struct file_numbers *file,
+	const char *base);
+void numbers_clear(struct numbers_config *numbers);
+void number_rules_free(struct config *cfg); /* the rules themselves, and the sets */
 
 /* Letters, digits, '.', '_', '-', not first a '.', at most NAME_MAX_BYTES: for names that end in
  * tables, logs and paths. Otherwise a mistake. */

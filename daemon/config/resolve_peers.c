@@ -171,6 +171,7 @@ static int resolve_peer(struct resolve *r, unsigned index)
 	const struct file_peer *file = &r->file->peers[index];
 	struct peer_config *peer = &r->cfg->peer[index];
 	char base[MISTAKE_KEY_MAX / 2], key[MISTAKE_KEY_MAX];
+	int ret;
 
 	r->cfg->peer_count++;
 	snprintf(base, sizeof(base), "peers[%u]", index);
@@ -191,7 +192,8 @@ static int resolve_peer(struct resolve *r, unsigned index)
 	resolve_identity(peer, &file->identity);
 	peer->calls_max =
 		key_number(r->mistakes, mistake_key(key, "%s.calls_max", base), file->calls_max);
-	return resolve_codecs(r, peer, file, base);
+	ret = resolve_numbers(r, &peer->numbers, &file->numbers, base);
+	return ret ? ret : resolve_codecs(r, peer, file, base);
 }
 
 static int by_name(const void *a, const void *b, void *ctx)

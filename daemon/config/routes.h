@@ -10,11 +10,38 @@
 #define CONFIG_ROUTE_PEERS_MAX 16 /* entries of one route's `to` */
 #define CONFIG_ROUTE_FROM_MAX  4096
 #define CONFIG_EMERGENCY_MAX   64
+#define CONFIG_RULES_MAX       256 /* of one list, those of its sets included */
+#define CONFIG_RULE_SETS_MAX   1024
 
 /* A regular expression (PCRE2) for a whole number, anchored both ends. */
 struct pattern {
 	char *text; /* as written; NULL = every number */
 	void *code; /* pcre2_code *, compiled (JIT); NULL = every number */
+};
+
+/* A number that matches becomes replace. */
+struct number_rule {
+	char *name; /* may be "" */
+	struct pattern match;
+	char *replace; /* $0 to $9 stand for groups of match, $$ for a dollar sign */
+};
+
+/* In order: the first that matches is applied. */
+struct number_rules {
+	const struct number_rule **rule;
+	unsigned count;
+};
+
+/* What a peer's numbers become: those that it sends us before they are routed, and those that we
+ * send to it afterwards. */
+struct numbers_config {
+	struct number_rules called_in, calling_in, called_out, calling_out;
+	bool remove_plus; /* a leading "+" of what we send, after the rules */
+};
+
+struct number_rule_set {
+	char *name;
+	struct number_rules rules;
 };
 
 /* Ordered: the first route that fits is taken. */

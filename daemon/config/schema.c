@@ -107,6 +107,46 @@ static const cyaml_schema_field_t identity_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t rule_fields[] = {
+	TEXT("name", MAY, struct file_number_rule, name),
+	TEXT("match", MAY, struct file_number_rule, match),
+	TEXT("replace", MAY, struct file_number_rule, replace),
+	TEXT("use", MAY, struct file_number_rule, use),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t rule_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_number_rule, rule_fields),
+};
+
+#define RULES(key, member)                                                                         \
+	LIST(key, MAY, struct file_numbers, member, &rule_entry, 0, CONFIG_RULES_MAX)
+static const cyaml_schema_field_t numbers_fields[] = {
+	RULES("called_in", called_in),
+	RULES("calling_in", calling_in),
+	RULES("called_out", called_out),
+	RULES("calling_out", calling_out),
+	CYAML_FIELD_BOOL_PTR("remove_plus", MAY, struct file_numbers, remove_plus),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t set_rule_fields[] = {
+	TEXT("name", MAY, struct file_number_rule, name),
+	TEXT("match", MUST, struct file_number_rule, match),
+	TEXT("replace", MUST, struct file_number_rule, replace),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t set_rule_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_number_rule, set_rule_fields),
+};
+static const cyaml_schema_field_t rule_set_fields[] = {
+	TEXT("name", MUST, struct file_rule_set, name),
+	LIST("rules", MUST, struct file_rule_set, rules, &set_rule_entry, 0, CONFIG_RULES_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t rule_set_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_rule_set, rule_set_fields),
+};
+
 static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("name", MUST, struct file_peer, name),
 	MUST_CHOOSE("kind", struct file_peer, kind, kind_strings),
@@ -116,6 +156,7 @@ static const cyaml_schema_field_t peer_fields[] = {
 	LIST("codecs", MAY, struct file_peer, codecs, &text_entry, 0, CONFIG_CODECS_MAX),
 	CYAML_FIELD_MAPPING("media", MAY, struct file_peer, media, media_fields),
 	NUMBER("calls_max", struct file_peer, calls_max),
+	CYAML_FIELD_MAPPING("numbers", MAY, struct file_peer, numbers, numbers_fields),
 	CYAML_FIELD_MAPPING("identity", MAY, struct file_peer, identity, identity_fields),
 	CYAML_FIELD_END,
 };
@@ -169,6 +210,8 @@ static const cyaml_schema_field_t config_fields[] = {
 		CONFIG_LISTENERS_MAX),
 	LIST("peers", MUST, struct file_config, peers, &peer_entry, 1, CONFIG_PEERS_MAX),
 	LIST("routes", MAY, struct file_config, routes, &route_entry, 0, CONFIG_ROUTES_MAX),
+	LIST("number_rules", MAY, struct file_config, number_rules, &rule_set_entry, 0,
+		CONFIG_RULE_SETS_MAX),
 	LIST("emergency", MAY, struct file_config, emergency, &text_entry, 0, CONFIG_EMERGENCY_MAX),
 	CYAML_FIELD_MAPPING("limits", MAY, struct file_config, limits, limits_fields),
 	CYAML_FIELD_MAPPING("timers", MAY, struct file_config, timers, timers_fields),

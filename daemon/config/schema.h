@@ -51,6 +51,23 @@ struct file_identity {
 	bool *history, *referred_by, *user_to_user;
 };
 
+struct file_number_rule {
+	char *name, *match, *replace;
+	char *use; /* a set's name, instead of the others */
+};
+
+struct file_numbers {
+	struct file_number_rule *called_in, *calling_in, *called_out, *calling_out;
+	unsigned called_in_count, calling_in_count, called_out_count, calling_out_count;
+	bool *remove_plus;
+};
+
+struct file_rule_set {
+	char *name;
+	struct file_number_rule *rules;
+	unsigned rules_count;
+};
+
 struct file_peer {
 	char *name;
 	enum peer_kind kind;
@@ -62,6 +79,7 @@ struct file_peer {
 	unsigned codecs_count;
 	struct file_media media;
 	uint32_t *calls_max;
+	struct file_numbers numbers;
 	struct file_identity identity;
 };
 
@@ -104,6 +122,8 @@ struct file_config {
 	unsigned peers_count;
 	struct file_route *routes;
 	unsigned routes_count;
+	struct file_rule_set *number_rules;
+	unsigned number_rules_count;
 	char **emergency;
 	unsigned emergency_count;
 	struct file_limits limits;
