@@ -68,7 +68,7 @@ build/gen/%.skel.h: build/gen/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@.tmp && mv $@.tmp $@
 
 # ---- the daemon: one archive a room ----------------------------------------------------------
-ROOMS := base config route dataplane media dns sip peer call control record
+ROOMS := base config route dataplane media dns digest sip peer call control record
 define ROOM
 $(1)_OBJS := $$(patsubst %.c,$(OUT)/%.o,$$(wildcard daemon/$(1)/*.c))
 $(OUT)/lib$(1).a: $$($(1)_OBJS)
@@ -101,9 +101,10 @@ UNDER_route     := route config base
 UNDER_dataplane := dataplane config base
 UNDER_media     := media dataplane config base
 UNDER_dns       := dns base
-UNDER_sip       := sip config base
-UNDER_peer      := peer dns sip config base
-UNDER_call      := call media dataplane peer dns sip route config base
+UNDER_digest    := digest base
+UNDER_sip       := sip digest config base
+UNDER_peer      := peer dns sip digest config base
+UNDER_call      := call media dataplane peer dns sip digest route config base
 UNDER_record    := record $(UNDER_call)
 UNDER_control   := control $(UNDER_call)
 UNIT_ROOMS = $(foreach r,$(UNDER_$(word 2,$(subst _, ,$(1)))),$(OUT)/lib$(r).a)

@@ -35,6 +35,7 @@ int exchange_send_ack(struct exchange *x, osip_message_t *ack)
 	ret = dialog_ack(d, x->call->calls->sip, x->client_cseq, &out);
 	if (ret)
 		return ret;
+	sip_copy_credentials(x->client, out);
 	if (answer_due)
 		ret = answer_in_ack(x, ack, out);
 	x->client_dest = d->dest;

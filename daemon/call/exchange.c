@@ -299,8 +299,24 @@ static void client_gone(void *owner, struct sip_client *txn)
 	exchange_release_if_done(x);
 }
 
-static const struct sip_client_handlers client_handlers = {
-	.response = response_received, .failed = request_failed, .gone = client_gone};
+/* The request goes out again, with credentials. Its CSeq follows whatever the dialog has sent
+ * since.
+ */
+static uint32_t challenged(void *owner, struct sip_client *txn)
+{
+	struct exchange *x = owner;
+
+	(void)txn;
+	if (!x->server) /* nobody waits for it any more */
+		return 0;
+	x->client_cseq = ++x->pair->leg[OTHER_LEG(x->from)].local_cseq;
+	return x->client_cseq;
+}
+
+static const struct sip_client_handlers client_handlers = {.challenged = challenged,
+	.response = response_received,
+	.failed = request_failed,
+	.gone = client_gone};
 
 static void cancelled(void *owner, struct sip_server *txn, osip_message_t *cancel)
 {

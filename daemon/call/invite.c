@@ -171,8 +171,10 @@ static void refuse_2xx(struct exchange *x, struct sip_client *txn, osip_message_
 
 	if (!pair)
 		return;
-	if (dialog_ack(&pair->leg[LEG_B], call->calls->sip, x->client_cseq, &ack) == 0)
+	if (dialog_ack(&pair->leg[LEG_B], call->calls->sip, x->client_cseq, &ack) == 0) {
+		sip_copy_credentials(txn, ack);
 		sip_send_ack(call->calls->sip, &pair->leg[LEG_B].dest, ack, NULL, NULL);
+	}
 	if (!pair->refused)
 		dialog_bye(call, &pair->leg[LEG_B], NULL);
 	pair->refused = true;
@@ -306,6 +308,50 @@ static void invite_failed(void *owner, struct sip_client *txn, int error)
 		x->call, error == -ETIMEDOUT ? SIP_REQUEST_TIME_OUT : SIP_SERVICE_UNAVAILABLE);
 }
 
+/* The present INVITE's early dialogs end with its final response, a challenge (RFC 3261 12.3): the
+ * next one may meet their remote tags again. Returns the highest CSeq among them. */
+static uint32_t drop_early_dialogs(struct call *call)
+{
+	struct pair *pair, *next_pair;
+	uint32_t cseq = 0;
+
+	DL_FOREACH_SAFE (call->pairs, pair, next_pair) {
+		struct exchange *x, *next;
+
+		if (strcmp(pair->leg[LEG_B].local_tag, call->tag_b.text) != 0)
+			continue;
+		if (cseq < pair->leg[LEG_B].local_cseq)
+			cseq = pair->leg[LEG_B].local_cseq;
+		DL_FOREACH_SAFE (call->exchanges, x, next) {
+			if (x->pair != pair)
+				continue;
+			exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);
+			exchange_free(x);
+		}
+		pair_free(pair);
+	}
+	return cseq;
+}
+
+/* The INVITE goes out again, with credentials: the same attempt, the same Call-ID and From tag. */
+static uint32_t invite_challenged(void *owner, struct sip_client *txn)
+{
+	struct exchange *x = owner;
+	struct call *call = x->call;
+	uint32_t cseq;
+
+	(void)txn;
+	/* Given up meanwhile; or the caller's offer is used up, as in fail_over. */
+	if (!x->server || call->initial != x || x->sdp == SDP_DONE)
+		return 0;
+	cseq = drop_early_dialogs(call);
+	if (x->client_cseq < cseq)
+		x->client_cseq = cseq;
+	loop_timer_start(call->calls->loop, &call->attempt_timer,
+		(uint64_t)call->cfg->attempt_timeout_s * 1000);
+	return ++x->client_cseq;
+}
+
 static void client_gone(void *owner, struct sip_client *txn)
 {
 	struct exchange *x = owner;
@@ -324,6 +370,7 @@ static void client_gone(void *owner, struct sip_client *txn)
 
 /* 100 is wanted: it is a sign that the peer is at work, and so stops the attempt's timer. */
 static const struct sip_client_handlers invite_handlers = {.want_100 = true,
+	.challenged = invite_challenged,
 	.response = response_received,
 	.failed = invite_failed,
 	.gone = client_gone};

@@ -329,8 +329,22 @@ static void client_gone(void *owner, struct sip_client *txn)
 	exchange_release_if_done(x);
 }
 
-static const struct sip_client_handlers handlers = {
-	.response = response_received, .failed = request_failed, .gone = client_gone};
+/* Sent again with credentials. */
+static uint32_t challenged(void *owner, struct sip_client *txn)
+{
+	struct exchange *x = owner;
+
+	(void)txn;
+	if (!x->own || x->own->given_up)
+		return 0;
+	x->client_cseq = ++x->pair->leg[x->own->to].local_cseq;
+	return x->client_cseq;
+}
+
+static const struct sip_client_handlers handlers = {.challenged = challenged,
+	.response = response_received,
+	.failed = request_failed,
+	.gone = client_gone};
 
 /* ---- what the room asks ---- */
 

@@ -21,6 +21,7 @@ static void config_free(struct config *cfg)
 		for (unsigned j = 0; j < cfg->peer[i].codec_count; j++)
 			free(cfg->peer[i].codec[j]);
 		numbers_clear(&cfg->peer[i].numbers);
+		auth_config_free(cfg->peer[i].auth);
 		free(cfg->peer[i].name);
 	}
 	for (unsigned i = 0; i < cfg->listener_count; i++)

@@ -12,6 +12,7 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "config/routes.h"
+#include "config/auth.h"
 
 #define SIDE_INTERNAL 0
 #define SIDE_EXTERNAL 1
@@ -73,6 +74,7 @@ struct identity_config {
 struct peer_config {
 	char *name;
 	enum peer_kind kind;
+	struct auth_config *auth; /* NULL = its challenges are not answered */
 	uint8_t side;
 	unsigned listener;        /* index; requests to it leave from here, its own arrive here */
 	enum transport transport; /* the listener's */

@@ -23,6 +23,12 @@ int resolve_rule_sets(struct resolve *r);
 int resolve_listeners(struct resolve *r);
 int resolve_peers(struct resolve *r);
 int resolve_routes(struct resolve *r);
+/* Digest authentication of one peer; base: its key, peers[N]. */
+/* The password of the mapping at base. 0, also after a mistake, or -ENOMEM. */
+int resolve_password(struct resolve *r, struct secret **out, const char *file, const char *env,
+	const char *base);
+int resolve_auth(struct resolve *r, struct peer_config *peer, const struct file_peer *file,
+	const char *base);
 int resolve_settings(struct resolve *r); /* limits, timers and the rest */
 /* A peer's number rules; base: its key. */
 int resolve_numbers(struct resolve *r, struct numbers_config *out, const struct file_numbers *file,

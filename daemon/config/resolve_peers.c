@@ -193,6 +193,8 @@ static int resolve_peer(struct resolve *r, unsigned index)
 	peer->calls_max =
 		key_number(r->mistakes, mistake_key(key, "%s.calls_max", base), file->calls_max);
 	ret = resolve_numbers(r, &peer->numbers, &file->numbers, base);
+	if (!ret)
+		ret = resolve_auth(r, peer, file, base);
 	return ret ? ret : resolve_codecs(r, peer, file, base);
 }
 

@@ -82,6 +82,14 @@ static const cyaml_schema_value_t listener_entry = {
 	CYAML_VALUE_MAPPING(MUST, struct file_listener, listener_fields),
 };
 
+static const cyaml_schema_field_t auth_fields[] = {
+	TEXT("user", MUST, struct file_auth, user),
+	TEXT("realm", MAY, struct file_auth, realm),
+	TEXT("password_file", MAY, struct file_auth, password_file),
+	TEXT("password_env", MAY, struct file_auth, password_env),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t latch_prefix_fields[] = {
 	NUMBER("ipv4", struct file_latch_prefix, ipv4),
 	NUMBER("ipv6", struct file_latch_prefix, ipv6),
@@ -150,6 +158,7 @@ static const cyaml_schema_value_t rule_set_entry = {
 static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("name", MUST, struct file_peer, name),
 	MUST_CHOOSE("kind", struct file_peer, kind, kind_strings),
+	CYAML_FIELD_MAPPING_PTR("auth", MAY, struct file_peer, auth, auth_fields),
 	TEXT("listener", MUST, struct file_peer, listener),
 	TEXT("address", MUST, struct file_peer, address),
 	LIST("sources", MAY, struct file_peer, sources, &text_entry, 0, CONFIG_SOURCES_MAX - 1),

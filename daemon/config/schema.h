@@ -34,6 +34,13 @@ struct file_listener {
 
 enum file_family { FILE_FAMILY_IPV4 = 4, FILE_FAMILY_IPV6 = 6 };
 
+struct file_auth {
+	char *user;
+	char *realm;
+	char *password_file;
+	char *password_env;
+};
+
 struct file_latch_prefix {
 	uint32_t *ipv4, *ipv6;
 };
@@ -71,6 +78,7 @@ struct file_rule_set {
 struct file_peer {
 	char *name;
 	enum peer_kind kind;
+	struct file_auth *auth;
 	char *listener;
 	char *address;
 	char **sources;

@@ -33,6 +33,8 @@
 #define BRANCH_MAX                 (sizeof(VIA_BRANCH_COOKIE) + BRANCH_TOKEN_LEN) /* bytes, with the NUL */
 #define MAX_FORWARDS_DEFAULT       "70" /* RFC 3261 8.1.1.6 */
 #define TAG_TOKEN_LEN              12
+#define AUTH_SPACES_MAX            4  /* realms of one peer that credentials are kept for */
+#define AUTH_TRIES_MAX             4  /* times that a request is sent again with credentials */
 #define TAG_MAX                    64 /* bytes of an owner's tag that are kept for CANCEL */
 
 struct sip;
@@ -149,8 +151,10 @@ struct sip_client {
 	struct loop_timer cancel_timer; /* 64*T1 after CANCEL */
 	char *cancel_reason;
 	bool is_invite, is_cancel_wanted, is_cancel_sent, has_provisional, is_accepted, is_ended;
-	bool is_moved; /* from UDP to TCP for its length */
-	bool is_sending;
+	bool is_moved;                /* from UDP to TCP for its length */
+	bool is_sending, is_unlisted; /* out of sip->clients before its end */
+	unsigned auth_tries, auth_answered_count;
+	uint32_t auth_answered[AUTH_TRIES_MAX]; /* hashes of realms answered so far */
 	int error;
 	struct connection *connection;
 	struct sip_client *prev, *next; /* among those waiting on connection */
@@ -173,6 +177,7 @@ struct sip {
 	struct sip_server *servers; /* by key */
 	struct sip_client *clients;
 	struct remnant *remnants;
+	struct auth_client *auth_clients; /* by name of peer */
 	unsigned server_count, client_count, remnant_count;
 	struct sip_server *ended_servers; /* to be told gone and freed, from the loop */
 	struct sip_client *ended_clients;
@@ -324,12 +329,24 @@ int cancel_make(const osip_message_t *invite, const char *reason, osip_message_t
 
 /* ---- transaction_client.c ---- */
 struct sip_client *client_find(struct sip *sip, const char *key, unsigned key_len);
-void client_receive(struct sip_client *c, osip_message_t *resp);
+/* raw: resp before it was parsed. */
+void client_receive(struct sip_client *c, osip_message_t *resp, const struct raw *raw);
 int client_send_osip(struct sip_client *c, osip_message_t *msg);
 /* The transport under it failed: UDP again where it was moved, else the end. */
 void client_transport_failed(struct sip_client *c, int error);
 void client_detach(struct sip_client *c);
 void client_end(struct sip_client *c, int error);
 bool client_reap(struct sip *sip);
+
+/* ---- auth_client.c ---- */
+/* Adds the credentials that the peer at the other end of flow has asked for before. 0 or -ENOMEM,
+ * -EOPNOTSUPP. */
+int auth_client_put(struct sip *sip, const struct flow *flow, osip_message_t *req);
+/* The request of c once more, with what its final response asks for; NULL where that is no
+ * challenge, or none that can be answered. */
+osip_message_t *auth_client_answer(struct sip_client *c, const osip_message_t *resp,
+	const struct raw *raw, const char *branch);
+/* What the peers asked for is asked anew: their passwords may have changed. */
+void auth_client_forget(struct sip *sip);
 
 #endif

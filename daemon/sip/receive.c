@@ -119,7 +119,7 @@ static void receive_response(struct incoming *in)
 	if (c) {
 		msg = parse(in);
 		if (msg)
-			client_receive(c, msg);
+			client_receive(c, msg, in->raw);
 		return;
 	}
 	l = remnant_find(sip, key->s, (unsigned)key->len);

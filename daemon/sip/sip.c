@@ -108,6 +108,7 @@ void sip_free(struct sip *sip)
 		tcp_close(sip->connections_by_id, 0);
 	reap(sip);
 	remnant_free_all(sip);
+	auth_client_forget(sip);
 	tcp_forget_refusals(sip);
 	for (unsigned i = 0; i < SLOTS_MAX; i++) {
 		if (sip->listener[i])
@@ -197,6 +198,7 @@ int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors)
 	if (ret)
 		return ret;
 	admission_retire(sip, sip->cfg);
+	auth_client_forget(sip);
 	sip->cfg = config_ref((struct config *)cfg);
 	return 0;
 }

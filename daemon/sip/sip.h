@@ -34,6 +34,10 @@ struct sip_client_handlers {
 	 * 3xx-6xx is sent below. resp belongs to the caller and lives for the length of this call.
 	 */
 	void (*response)(void *owner, struct sip_client *txn, osip_message_t *resp);
+	/* The request is about to be sent again in the same txn, with the credentials that a 401 or
+	 * 407 asked for (RFC 3261 22.2), which is not handed up then. Returns the CSeq that it
+	 * gets, 0: it is not sent again, and the response handed up. NULL: the next CSeq. */
+	uint32_t (*challenged)(void *owner, struct sip_client *txn);
 	/* No final response: timed out (-ETIMEDOUT) or the transport failed (-errno). */
 	void (*failed)(void *owner, struct sip_client *txn, int error);
 	/* The transaction is about to be freed; the pointer is dead after this. Always the last
@@ -122,6 +126,8 @@ int sip_client_cancel(struct sip_client *txn, const char *reason);
  * text is not NULL, *text gets the bytes sent (malloc'd), for sip_send_again. */
 int sip_send_ack(struct sip *sip, const struct sip_dest *dest, osip_message_t *ack, char **text,
 	size_t *len);
+/* RFC 3261 22.1: an ACK has the credentials of its INVITE. txn: the INVITE's, may be NULL. */
+void sip_copy_credentials(const struct sip_client *txn, osip_message_t *to);
 int sip_send_again(struct sip *sip, const struct sip_dest *dest, const char *text, size_t len);
 /* Forgets the owner: no handler is called any more; the transaction finishes by itself. */
 void sip_client_abandon(struct sip_client *txn);

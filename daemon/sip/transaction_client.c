@@ -73,7 +73,8 @@ void client_end(struct sip_client *c, int error)
 	client_detach(c);
 	loop_timer_stop(c->sip->loop, &c->timer);
 	loop_timer_stop(c->sip->loop, &c->cancel_timer);
-	HASH_DELETE(hh, c->sip->clients, c);
+	if (!c->is_unlisted)
+		HASH_DELETE(hh, c->sip->clients, c);
 	c->sip->client_count--;
 	c->next_ended = c->sip->ended_clients;
 	c->sip->ended_clients = c;
@@ -249,6 +250,18 @@ static void cancel_timer(struct loop_timer *t)
 
 /* ---- making one ---- */
 
+/* RFC 3261 18.1.1; CANCEL goes where its INVITE went. */
+static int choose_transport(struct sip_client *c, osip_message_t *req)
+{
+	if (c->len > SIP_MESSAGE_MAX)
+		return -EMSGSIZE;
+	if (MSG_IS_CANCEL(req) || c->flow.transport != TRANSPORT_UDP || c->len <= UDP_REQUEST_MAX ||
+		tcp_is_refused_by(c->sip, &c->flow.remote))
+		return 0;
+	c->is_moved = true;
+	return set_transport(c, req, TRANSPORT_TCP);
+}
+
 /* Prints req and enters its transaction; nothing is sent yet. req is the caller's on failure. */
 static int client_new(struct sip_client **out, struct sip *sip, const struct flow *flow,
 	osip_message_t *req, const char *branch)
@@ -274,14 +287,8 @@ static int client_new(struct sip_client **out, struct sip *sip, const struct flo
 	c->key_len = (unsigned)key.len;
 	memcpy(c->key, key.s, key.len);
 	ret = transaction_print(req, &c->text, &c->len);
-	if (!ret && c->len > SIP_MESSAGE_MAX)
-		ret = -EMSGSIZE;
-	/* RFC 3261 18.1.1; CANCEL goes where its INVITE went. */
-	if (!ret && !MSG_IS_CANCEL(req) && c->flow.transport == TRANSPORT_UDP &&
-		c->len > UDP_REQUEST_MAX && !tcp_is_refused_by(sip, &flow->remote)) {
-		c->is_moved = true;
-		ret = set_transport(c, req, TRANSPORT_TCP);
-	}
+	if (!ret)
+		ret = choose_transport(c, req);
 	if (!ret)
 		ret = transaction_osip_init(&c->ot, sip, c->is_invite ? ICT : NICT, req);
 	if (ret)
@@ -307,16 +314,22 @@ out:
 	return ret;
 }
 
-/* Sends and takes req over. After an error c is gone. */
-static int client_start(struct sip_client *c, osip_message_t *req)
+/* Sends and takes req over. */
+static int client_execute(struct sip_client *c, osip_message_t *req)
 {
 	int ret;
 
 	c->is_sending = true;
 	ret = transaction_execute(c->ot, c->is_invite ? SND_REQINVITE : SND_REQUEST, req);
 	c->is_sending = false;
-	if (!ret)
-		ret = c->error;
+	return ret ? ret : c->error;
+}
+
+/* The same. After an error c is gone. */
+static int client_start(struct sip_client *c, osip_message_t *req)
+{
+	int ret = client_execute(c, req);
+
 	if (ret) {
 		client_detach(c);
 		HASH_DELETE(hh, c->sip->clients, c);
@@ -346,6 +359,8 @@ int sip_client_send(struct sip *sip, const struct sip_dest *dest, osip_message_t
 	ret = request_fill_in(sip, req);
 	if (!ret)
 		ret = request_put_via(sip->listener[dest->listener], req, flow.transport, branch);
+	if (!ret)
+		ret = auth_client_put(sip, &flow, req);
 	if (!ret)
 		ret = client_new(&c, sip, &flow, req, branch);
 	if (ret)
@@ -442,18 +457,93 @@ static void enter_accepted(struct sip_client *c, osip_message_t *resp)
 	c->request = NULL;
 }
 
-static void receive_final(struct sip_client *c, osip_message_t *resp)
+/* Under its new branch. */
+static int list_again(struct sip_client *c, const char *branch)
 {
+	const osip_message_t *old = c->ot->orig_request;
+	struct strbuf key = {0};
+	int ret;
+
+	transaction_client_key(&key, (struct text){branch, strlen(branch)},
+		(struct text){old->sip_method, strlen(old->sip_method)});
+	ret = strbuf_error(&key);
+	if (!ret && key.len != c->key_len)
+		ret = -EINVAL;
+	if (!ret) {
+		HASH_DELETE(hh, c->sip->clients, c);
+		memcpy(c->key, key.s, key.len);
+		table_add_failed = false;
+		HASH_ADD(hh, c->sip->clients, key, c->key_len, c);
+		c->is_unlisted = table_add_failed;
+		ret = c->is_unlisted ? -ENOMEM : 0;
+	}
+	strbuf_free(&key);
+	return ret;
+}
+
+/* Another transaction in the place of the one that has ended with a challenge: for its owner it is
+ * the same. Takes req over. */
+static int start_again(struct sip_client *c, osip_message_t *req, const char *branch)
+{
+	int ret;
+
+	client_detach(c);
+	loop_timer_stop(c->sip->loop, &c->timer);
+	ret = list_again(c, branch);
+	free_machine(c);
+	osip_free(c->text);
+	c->text = NULL;
+	osip_free(c->ack);
+	c->ack = NULL;
+	c->has_provisional = false;
+	c->error = 0;
+	if (!ret)
+		ret = transaction_print(req, &c->text, &c->len);
+	if (!ret)
+		ret = choose_transport(c, req);
+	if (!ret)
+		ret = transaction_osip_init(&c->ot, c->sip, c->is_invite ? ICT : NICT, req);
+	if (ret) {
+		osip_message_free(req);
+		return ret;
+	}
+	osip_transaction_set_reserved1(c->ot, c);
+	c->sip->status.transactions++;
+	ret = client_execute(c, req);
+	if (!ret)
+		transaction_timer_arm(c->sip->loop, &c->timer, c->ot);
+	return ret;
+}
+
+static void keep_ack(struct sip_client *c)
+{
+	if (!c->is_invite)
+		return;
+	remnant_add(c->sip, c->key, c->key_len, &c->flow, c->ack, c->ack_len,
+		c->flow.transport == TRANSPORT_UDP ? TIMER_D_MS : 0, false);
+	c->ack = NULL;
+}
+
+static void receive_final(struct sip_client *c, osip_message_t *resp, const struct raw *raw)
+{
+	char branch[BRANCH_MAX];
+	osip_message_t *again;
+	int ret;
+
 	type_t type = resp->status_code < 300 ? RCV_STATUS_2XX : RCV_STATUS_3456XX;
 
 	if (transaction_execute(c->ot, type, resp))
 		return;
-	client_end(c, 0);
-	if (c->is_invite) {
-		remnant_add(c->sip, c->key, c->key_len, &c->flow, c->ack, c->ack_len,
-			c->flow.transport == TRANSPORT_UDP ? TIMER_D_MS : 0, false);
-		c->ack = NULL;
+	keep_ack(c);
+	request_make_branch(branch);
+	again = auth_client_answer(c, resp, raw, branch);
+	if (again) {
+		ret = start_again(c, again, branch);
+		if (ret)
+			fail(c, ret);
+		return;
 	}
+	client_end(c, 0);
 	tell_response(c, resp);
 }
 
@@ -467,7 +557,7 @@ static bool belongs(const struct sip_client *c, const osip_message_t *resp)
 			       strcmp(req->cseq->number, resp->cseq->number) == 0);
 }
 
-void client_receive(struct sip_client *c, osip_message_t *resp)
+void client_receive(struct sip_client *c, osip_message_t *resp, const struct raw *raw)
 {
 	int code = resp->status_code;
 
@@ -482,7 +572,7 @@ void client_receive(struct sip_client *c, osip_message_t *resp)
 	} else if (c->is_invite && code < 300) {
 		enter_accepted(c, resp);
 	} else {
-		receive_final(c, resp);
+		receive_final(c, resp, raw);
 	}
 }
 
@@ -501,7 +591,7 @@ osip_message_t *sip_client_request(struct sip_client *c)
 {
 	if (c->ot)
 		return c->ot->orig_request;
-	if (!c->request && osip_message_init(&c->request) == 0 &&
+	if (!c->request && c->text && osip_message_init(&c->request) == 0 &&
 		osip_message_parse(c->request, c->text, c->len)) {
 		osip_message_free(c->request);
 		c->request = NULL;

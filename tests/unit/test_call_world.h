@@ -88,6 +88,9 @@ static inline void on_event(void *ctx, uint64_t id, const char *kind, const char
 	snprintf(w->last_event, sizeof(w->last_event), "%s: %s", kind, text);
 }
 
+/* More keys of each peer, ", KEY: VALUE". */
+static const char *world_peer_keys[PEERS] = {"", "", ""};
+
 static inline struct config *world_config(struct world *w, const char *extra)
 {
 	char text[4096], path[64];
@@ -102,15 +105,15 @@ static inline struct config *world_config(struct world *w, const char *extra)
 		"  - {name: in, side: internal, transport: udp, port: %u}\n"
 		"  - {name: out, side: external, transport: udp, port: %u}\n"
 		"peers:\n"
-		"  - {name: a, kind: direct, listener: in, address: \"127.0.0.3:%u\"}\n"
-		"  - {name: b, kind: trunk, listener: out, address: \"127.0.0.4:%u\"}\n"
-		"  - {name: c, kind: trunk, listener: out, address: \"127.0.0.5:%u\"}\n"
+		"  - {name: a, kind: direct, listener: in, address: \"127.0.0.3:%u\"%s}\n"
+		"  - {name: b, kind: trunk, listener: out, address: \"127.0.0.4:%u\"%s}\n"
+		"  - {name: c, kind: trunk, listener: out, address: \"127.0.0.5:%u\"%s}\n"
 		"routes:\n"
 		"  - {name: two, from: a, called: \"2.*\", to: [b, c]}\n"
 		"  - {name: one, from: a, to: [b]}\n"
 		"log: error\n%s",
-		w->listener_port[0], w->listener_port[1], w->port[A], w->port[B], w->port[C],
-		extra);
+		w->listener_port[0], w->listener_port[1], w->port[A], world_peer_keys[A],
+		w->port[B], world_peer_keys[B], w->port[C], world_peer_keys[C], extra);
 	assert_int_equal(write(fd, text, (size_t)n), n);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	assert_int_equal(config_load(&cfg, path, stderr), 0);

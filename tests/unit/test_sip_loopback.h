@@ -58,6 +58,12 @@ const struct peer_config *config_find_peer(
 	return &cfg->peer[0];
 }
 
+const struct peer_config *config_peer_by_name(const struct config *cfg, const char *name)
+{
+	(void)name;
+	return &cfg->peer[0];
+}
+
 struct config *config_ref(struct config *cfg)
 {
 	cfg->refs++;

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a peer's configuration says of digest authentication. The passwords are read from their
+ * files or from the environment when the file is loaded, and are in no other place. */
+#ifndef VIADUCT_CONFIG_AUTH_H
+#define VIADUCT_CONFIG_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/secret.h"
+
+#define AUTH_USER_MAX     127 /* bytes */
+#define AUTH_REALM_MAX    127
+#define AUTH_PASSWORD_MAX 255
+
+/* What the peer's challenges are answered with. */
+struct auth_config {
+	char *user;
+	char *realm; /* no other is answered; NULL = any */
+	struct secret *password;
+};
+
+void auth_config_free(struct auth_config *auth);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where passwords come from, and what is said where they do not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "base/strbuf.h"
+#include "config_text.h"
+
+#define GOOD     "tests/unit/data/good.yaml"
+#define PASSWORD "Secret, or not?"
+
+static char path[] = "/tmp/viaduct-test-XXXXXX";
+
+/* good.yaml, with these keys for its second peer. The mistakes, NULL for none. */
+static char *load_with(struct config **cfg, const char *keys)
+{
+	char *good = slurp(GOOD), *at = strstr(good, "    calls_max: 500\n"), *errors;
+	struct strbuf text = {0};
+
+	assert_non_null(at);
+	strbuf_addn(&text, good, (size_t)(at - good));
+	strbuf_addf(&text, "    %s\n", keys);
+	strbuf_add(&text, at);
+	if (load_text(cfg, text.s, text.len, &errors) == 0) {
+		free(errors);
+		errors = NULL;
+	}
+	strbuf_free(&text);
+	free(good);
+	return errors;
+}
+
+static void write_file(const char *text, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+static char *load_file(struct config **cfg, const char *text, mode_t mode)
+{
+	char keys[256];
+
+	write_file(text, mode);
+	snprintf(keys, sizeof(keys), "auth: {user: me, password_file: %s}", path);
+	return load_with(cfg, keys);
+}
+
+static void expect_mistake(char *errors, const char *what)
+{
+	char *expected = NULL;
+
+	assert_non_null(errors);
+	assert_true(asprintf(&expected, what, path) > 0);
+	assert_string_equal(errors, expected);
+	assert_null(strstr(errors, PASSWORD));
+	free(expected);
+	free(errors);
+}
+
+static void a_password_is_the_first_line_of_its_file(void **state)
+{
+	static const char *const texts[] = {PASSWORD, PASSWORD "\n", PASSWORD "\r\nand more\n"};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		const struct auth_config *auth;
+		struct config *cfg;
+
+		assert_null(load_file(&cfg, texts[i], i ? 0600 : 0640));
+		auth = config_peer_by_name(cfg, "itsp")->auth;
+		assert_string_equal(auth->user, "me");
+		assert_null(auth->realm);
+		assert_string_equal(auth->password->text, PASSWORD);
+		assert_int_equal(auth->password->len, strlen(PASSWORD));
+		assert_null(config_peer_by_name(cfg, "pbx")->auth);
+		config_unref(cfg);
+	}
+}
+
+static void a_password_may_be_in_the_environment(void **state)
+{
+	struct config *cfg;
+
+	(void)state;
+	setenv("VIADUCT_TEST_PASSWORD", PASSWORD, 1);
+	assert_null(
+		load_with(&cfg, "auth: {user: me, realm: r, password_env: VIADUCT_TEST_PASSWORD}"));
+	assert_string_equal(config_peer_by_name(cfg, "itsp")->auth->password->text, PASSWORD);
+	assert_string_equal(config_peer_by_name(cfg, "itsp")->auth->realm, "r");
+	config_unref(cfg);
+}
+
+static void a_file_that_everybody_can_read_is_a_mistake(void **state)
+{
+	struct config *cfg;
+
+	(void)state;
+	expect_mistake(load_file(&cfg, PASSWORD, 0644),
+		"27: peers[1].auth.password_file: \"%s\" can be read or written by everybody (mode "
+		"0644); expected 0600 or 0640\n");
+	expect_mistake(load_file(&cfg, PASSWORD, 0602),
+		"27: peers[1].auth.password_file: \"%s\" can be read or written by everybody (mode "
+		"0602); expected 0600 or 0640\n");
+}
+
+static void a_file_without_a_password_is_a_mistake(void **state)
+{
+	char text[600];
+	struct config *cfg;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%0*d\n", AUTH_PASSWORD_MAX, 0);
+	assert_null(load_file(&cfg, text, 0600));
+	config_unref(cfg);
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text), "%0*d\n", AUTH_PASSWORD_MAX + 1, 0);
+		expect_mistake(load_file(&cfg,
+				       i == 0   ? "\n" PASSWORD
+				       : i == 1 ? PASSWORD "\t"
+						: text,
+				       0600),
+			"27: peers[1].auth.password_file: the first line of \"%s\" is no password; "
+			"expected 1 to 255 bytes without control characters\n");
+	}
+}
+
+static void make_file(void)
+{
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	make_file();
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_password_is_the_first_line_of_its_file),
+		cmocka_unit_test(a_password_may_be_in_the_environment),
+		cmocka_unit_test(a_file_that_everybody_can_read_is_a_mistake),
+		cmocka_unit_test(a_file_without_a_password_is_a_mistake),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}
