@@ -146,12 +146,13 @@ static void route_call(struct call *call)
 void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *peer)
 {
-	char *unsupported = NULL;
+	char *unsupported = NULL, value[SESSION_TIMER_VALUE_MAX];
+	const char *header = NULL;
 	struct call *call;
 	int code, ret;
 
 	calls->counters.attempts++;
-	ret = carry_check_require(req, &unsupported);
+	ret = carry_check_require(req, peer, &unsupported);
 	if (ret) {
 		sip_server_reply(txn,
 			ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR, NULL,
@@ -162,9 +163,14 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 	}
 	code = check_dialog(txn);
 	if (!code)
+		code = session_timer_check(peer, req, &header, value);
+	if (!code)
 		code = check_invite(calls, req, peer);
 	if (code) {
-		refuse_invite(txn, code);
+		if (header)
+			sip_server_reply(txn, code, NULL, header, value);
+		else
+			refuse_invite(txn, code);
 		history_refused(calls, req, peer, code);
 		return;
 	}

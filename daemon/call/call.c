@@ -70,6 +70,7 @@ static void call_free(struct call *call)
 	struct exchange *x, *next_x;
 
 	loop_timer_stop(calls->loop, &call->attempt_timer);
+	session_timers_stop(call);
 	DL_FOREACH_SAFE (call->exchanges, x, next_x) {
 		exchange_free(x);
 	}
@@ -172,7 +173,9 @@ static void request_received(
 		if (sip_response_make(txn, SIP_OK, NULL, NULL, &resp) == 0) {
 			osip_message_set_header(resp, "Allow", CALL_ALLOW);
 			osip_message_set_header(resp, "Accept", "application/sdp");
-			osip_message_set_header(resp, "Supported", "100rel, timer");
+			osip_message_set_header(resp, "Supported",
+				peer->session.timer == SESSION_TIMER_OFF ? "100rel"
+									 : "100rel, timer");
 			sip_server_respond(txn, resp);
 		}
 	} else if (MSG_IS_BYE(req) || strcmp(req->sip_method, "PRACK") == 0 ||

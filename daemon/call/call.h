@@ -82,6 +82,7 @@ const char *call_state_name(enum call_state state); /* "setup", "ringing", "answ
 	X(loops, "refused: a loop (482) or Max-Forwards at 0 (483)")                               \
 	X(failovers, "moves to a further peer of the route")                                       \
 	X(media_timeouts, "calls ended because media stopped")                                     \
+	X(sessions_expired, "calls ended because a session was not refreshed")                     \
 	X(not_acked, "calls ended because the ACK never came")
 #define CALL_COUNTER_FIELD(name, text) uint64_t name;
 struct calls_status {

@@ -17,8 +17,9 @@ static const char *const not_carried[] = {
 	"timestamp", "path", "service-route", "security-client", "security-server",
 	"security-verify", "content-length", "l", "content-type", "c", "mime-version",
 	/* numbers and names of one leg's dialogs and transactions */
-	"rseq", "rack", "replaces", "join", "target-dialog", "in-reply-to", "refer-to", "r",
-	"subscription-state", "event", "o", "sip-etag", "sip-if-match",
+	"rseq", "rack", "session-expires", "x", "min-se", "replaces", "join", "target-dialog",
+	"in-reply-to", "refer-to", "r", "subscription-state", "event", "o", "sip-etag",
+	"sip-if-match",
 	/* identities: as identity.c has it */
 	"privacy", "user-to-user", "p-asserted-identity", "p-preferred-identity", "remote-party-id",
 	"diversion", "history-info", "referred-by", "b",
@@ -27,8 +28,7 @@ static const char *const not_carried[] = {
 	"p-visited-network-id", "p-called-party-id", "p-associated-uri", "warning"};
 
 /* Option tags (RFC 3261 27.1) whose working we carry from leg to leg. */
-static const char *const carried_options[] = {
-	"100rel", "timer", "precondition", "resource-priority"};
+static const char *const carried_options[] = {"100rel", "precondition", "resource-priority"};
 
 static bool is_listed(const char *const *list, size_t count, const char *name, size_t len)
 {
@@ -97,7 +97,15 @@ static int carry_options(
 	return ret;
 }
 
-int carry_check_require(const osip_message_t *msg, char **unsupported)
+/* Those whose working ends with us, on each leg. */
+static bool speaks(const struct peer_config *peer, const char *tag, size_t len)
+{
+	return len == 5 && strncasecmp(tag, "timer", len) == 0 &&
+	       peer->session.timer != SESSION_TIMER_OFF;
+}
+
+int carry_check_require(
+	const osip_message_t *msg, const struct peer_config *peer, char **unsupported)
 {
 	struct strbuf b = {0};
 	int ret;
@@ -112,7 +120,7 @@ int carry_check_require(const osip_message_t *msg, char **unsupported)
 			continue;
 		text = h->hvalue;
 		while ((n = next_token(&text, &t)) > 0) {
-			if (!IS_LISTED(carried_options, t, n))
+			if (!IS_LISTED(carried_options, t, n) && !speaks(peer, t, n))
 				strbuf_addf(&b, "%s%.*s", b.len ? ", " : "", (int)n, t);
 		}
 	}
@@ -171,6 +179,61 @@ int carry_headers(const struct crossing *way, const osip_message_t *from, osip_m
 	if (!ret)
 		ret = carry_options(from, to, "Require", NULL);
 	return ret;
+}
+
+bool option_has(const osip_message_t *msg, const char *name, const char *tag)
+{
+	const char *compact = strcasecmp(name, "Supported") == 0 ? "k" : NULL;
+	const char *text, *t;
+	size_t n;
+
+	if (strcasecmp(name, "Allow") == 0) {
+		for (int i = 0; i < osip_list_size(&msg->allows); i++) {
+			const osip_allow_t *allow = osip_list_get(&msg->allows, i);
+
+			/* One header field may name several. */
+			for (text = allow->value; text && (n = next_token(&text, &t)) > 0;) {
+				if (strlen(tag) == n && strncasecmp(t, tag, n) == 0)
+					return true;
+			}
+		}
+		return false;
+	}
+	for (int i = 0; i < osip_list_size(&msg->headers); i++) {
+		const osip_header_t *h = osip_list_get(&msg->headers, i);
+
+		if (!is_header(h, name, compact))
+			continue;
+		for (text = h->hvalue; (n = next_token(&text, &t)) > 0;) {
+			if (strlen(tag) == n && strncasecmp(t, tag, n) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+int option_add(osip_message_t *msg, const char *name, const char *tag)
+{
+	char *text;
+	size_t room;
+
+	if (option_has(msg, name, tag))
+		return 0;
+	for (int i = 0; i < osip_list_size(&msg->headers); i++) {
+		osip_header_t *h = osip_list_get(&msg->headers, i);
+
+		if (!is_header(h, name, NULL))
+			continue;
+		room = strlen(h->hvalue) + strlen(tag) + sizeof(", ");
+		text = osip_malloc(room);
+		if (!text)
+			return -ENOMEM;
+		snprintf(text, room, "%s, %s", h->hvalue, tag);
+		osip_free(h->hvalue);
+		h->hvalue = text;
+		return 0;
+	}
+	return osip_message_set_header(msg, name, tag) ? -ENOMEM : 0;
 }
 
 static bool is_type(const osip_content_type_t *ct, const char *type, const char *subtype)

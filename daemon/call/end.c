@@ -58,6 +58,7 @@ void call_finish(struct call *call, const struct ending *end)
 	call->state = CALL_ENDING;
 	call_uncount(call);
 	loop_timer_stop(calls->loop, &call->attempt_timer);
+	session_timers_stop(call);
 	merge_key_del(call);
 	call_event(call, "end", "%s -> %s: %s", call->from, call->to, end->why);
 	history_end(call, end);

@@ -35,6 +35,9 @@ int carried_error_code(int code)
 		return SIP_TEMPORARILY_UNAVAILABLE;
 	if (code == SIP_UNAUTHORIZED || code == SIP_PROXY_AUTHENTICATION_REQUIRED)
 		return SIP_FORBIDDEN;
+	/* Of a session timer, which is its leg's own matter. */
+	if (code == SIP_SESSION_INTERVAL_TOO_SMALL)
+		return SIP_INTERNAL_SERVER_ERROR;
 	return code;
 }
 
@@ -139,6 +142,9 @@ int exchange_respond(
 			ret = -ENOMEM;
 		/* Reliable provisional responses are carried with their numbers, also when they
 		 * come again: the far end's retransmissions (RFC 3262 3) serve for both legs. */
+		if (!ret && final)
+			ret = session_timer_answer(
+				x->call, x->from, sip_server_request(x->server), out);
 		if (!ret && code < 200 && rseq && osip_message_set_header(out, "RSeq", rseq))
 			ret = -ENOMEM;
 	}
@@ -187,6 +193,28 @@ int exchange_accept(struct exchange *x, osip_message_t *resp)
 	return ret;
 }
 
+static void timer_c_fired(struct loop_timer *t)
+{
+	struct exchange *x = (struct exchange *)((char *)t - offsetof(struct exchange, timer_c));
+
+	if (x->accepted || !x->client)
+		return;
+	if (x->server) {
+		if (x->sdp == SDP_OFFERED)
+			media_offer_failed(x->call->media);
+		exchange_refuse(x, SIP_REQUEST_TIME_OUT, NULL, NULL);
+	}
+	/* It ends with a 487, or 64*T1 later, as that of a peer that is gone. */
+	sip_client_cancel(x->client, NULL);
+}
+
+void exchange_start_timer_c(struct exchange *x)
+{
+	x->timer_c.fire = timer_c_fired;
+	loop_timer_start(
+		x->call->calls->loop, &x->timer_c, (uint64_t)x->call->cfg->ring_timeout_s * 1000);
+}
+
 /* RFC 3261 14.1, RFC 5057 5: the leg that says so knows the dialog no more. An early dialog is one
  * of several perhaps, and the INVITE's own final response is still to come. */
 static void end_if_gone(struct call *call, int leg, int code)
@@ -196,6 +224,12 @@ static void end_if_gone(struct call *call, int leg, int code)
 		call_end(call, leg, NULL, "dialog gone");
 }
 
+/* Whether what x carries is what RFC 4028 3 calls a session refresh request. */
+static bool takes_session_timer(const struct exchange *x)
+{
+	return x->is_invite || strcmp(sip_server_request(x->server)->sip_method, "UPDATE") == 0;
+}
+
 /* A 2xx to a request within the dialog. 0 or -errno: nothing was passed on. */
 static int accept_in_dialog(struct exchange *x, osip_message_t *resp)
 {
@@ -203,6 +237,8 @@ static int accept_in_dialog(struct exchange *x, osip_message_t *resp)
 	int ret;
 
 	dialog_refresh_target(&x->pair->leg[OTHER_LEG(x->from)], resp);
+	if (takes_session_timer(x))
+		session_timer_accepted(x->call, OTHER_LEG(x->from), resp);
 	if (x->is_invite)
 		ret = exchange_accept(x, resp);
 	else if (x->sdp == SDP_OFFERED && !carry_find_sdp(resp))
@@ -237,6 +273,7 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 	if (code < 200) {
 		if (!x->is_invite)
 			return;
+		exchange_start_timer_c(x);
 		if (x->sdp == SDP_OFFERED)
 			exchange_keep_early_answer(x->pair, resp);
 		exchange_respond(x, resp, code, x->pair->leg[x->from].local_tag, false);
@@ -247,6 +284,7 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 	} else {
 		if (x->sdp == SDP_OFFERED)
 			media_offer_failed(call->media);
+		session_timer_too_small(call, OTHER_LEG(x->from), resp);
 		ret = exchange_respond(
 			x, resp, carried_error_code(code), x->pair->leg[x->from].local_tag, true);
 	}
@@ -575,6 +613,8 @@ static void carry_request(
 		ret = exchange_carry_body(x, req, leg, true, out);
 	if (!ret && (is_invite || is_update) && osip_message_set_header(out, "Allow", CALL_ALLOW))
 		ret = -ENOMEM;
+	if (!ret && (is_invite || is_update))
+		ret = session_timer_ask(call, OTHER_LEG(leg), out);
 	if (ret) {
 		osip_message_free(out);
 		exchange_refuse(x, media_error_code(ret), NULL, NULL);
@@ -591,9 +631,27 @@ static void carry_request(
 			media_offer_failed(call->media);
 		exchange_refuse(x, SIP_SERVICE_UNAVAILABLE, NULL, NULL);
 		exchange_free(x);
-	} else if (delayed && carry_find_sdp(req)) {
-		delayed->sdp = SDP_DONE;
+		return;
 	}
+	if (delayed && carry_find_sdp(req))
+		delayed->sdp = SDP_DONE;
+	if (is_invite)
+		exchange_start_timer_c(x);
+}
+
+/* INVITE and UPDATE: for how long, and whether they are but a refresh. Answered when so. */
+static bool session_timer_received(
+	struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req)
+{
+	char value[SESSION_TIMER_VALUE_MAX];
+	const char *header;
+	int code = session_timer_check(pair->leg[leg].peer, req, &header, value);
+
+	if (code) {
+		sip_server_reply(txn, code, NULL, header, header ? value : NULL);
+		return true;
+	}
+	return session_refresh_received(pair, leg, txn, req);
 }
 
 void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message_t *req,
@@ -621,7 +679,7 @@ void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message
 		sip_server_reply(txn, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL, NULL);
 		return;
 	}
-	ret = carry_check_require(req, &unsupported);
+	ret = carry_check_require(req, peer, &unsupported);
 	if (ret) {
 		sip_server_reply(txn,
 			ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR, NULL,
@@ -629,6 +687,9 @@ void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message
 		free(unsupported);
 		return;
 	}
+	if ((MSG_IS_INVITE(req) || strcmp(req->sip_method, "UPDATE") == 0) &&
+		session_timer_received(pair, leg, txn, req))
+		return;
 	if (MSG_IS_OPTIONS(req)) {
 		sip_server_reply(txn, SIP_OK, NULL, "Allow", CALL_ALLOW);
 	} else if (MSG_IS_INVITE(req) || MSG_IS_INFO(req) ||

@@ -29,6 +29,8 @@
 #define RETRY_AFTER_S       "5"  /* with 503 for limits */
 #define DRAIN_RETRY_AFTER_S "60" /* with 503 to a peer that is drained */
 
+#define SIP_SESSION_INTERVAL_TOO_SMALL 422 /* RFC 4028 6; libosip2 does not name it */
+
 /* The To tag by which a request finds its dialog: ours. On leg A each pair has its own, on leg B
  * all pairs share the one of the INVITE's From. */
 struct tag {
@@ -68,8 +70,9 @@ struct exchange {
 	uint32_t client_cseq;                  /* of the request we sent */
 	const struct peer_config *client_peer; /* whom we sent it to */
 	struct sip_dest client_dest;
-	struct own *own; /* of a request of ours (own_request.c), else NULL */
-	char *ack;       /* bytes of the ACK we sent for the 2xx, for its retransmissions */
+	struct loop_timer timer_c; /* a re-INVITE without a final response */
+	struct own *own;           /* of a request of ours (own_request.c), else NULL */
+	char *ack; /* bytes of the ACK we sent for the 2xx, for its retransmissions */
 	size_t ack_len;
 	struct exchange *prev, *next;
 };
@@ -84,6 +87,20 @@ struct history {
 	uint64_t setup_ms, ring_ms, answer_ms;
 	struct call_attempt *attempt;
 	unsigned attempt_count;
+};
+
+/* A leg's session timer (RFC 4028). */
+struct session_timer {
+	struct loop_timer timer;
+	struct call *call;
+	enum leg leg;
+	bool active, we_refresh;
+	bool asked;          /* our last INVITE or UPDATE asked for one */
+	bool has_update;     /* the peer's Allow names UPDATE */
+	uint32_t interval_s; /* in force */
+	uint32_t min_s;      /* the largest Min-SE that the peer insisted on, 0 = none */
+	uint64_t since_ms;   /* of the last refresh, of the loop's clock */
+	uint32_t told;       /* the other leg, before our offer went out: media_told */
 };
 
 /* How a call ended. */
@@ -122,7 +139,8 @@ struct call {
 	struct pair *pairs;
 	unsigned pair_count;
 	struct pair *answered; /* the pair that won */
-	struct tag tag_b;      /* of the present attempt's INVITE */
+	struct session_timer session_timer[2];
+	struct tag tag_b; /* of the present attempt's INVITE */
 	bool tag_b_added;
 	int last_error;                  /* code of the last attempt that failed */
 	struct loop_timer attempt_timer; /* no provisional: next peer; then timer C */
@@ -286,6 +304,9 @@ int media_error_code(int error);
 /* The code that an error response of one leg becomes on the other. */
 int carried_error_code(int code);
 
+/* A re-INVITE that is sent has so long for a final response (RFC 3261 16.6, timer C). */
+void exchange_start_timer_c(struct exchange *x);
+
 /* ---- own_request.c, for the life of its exchanges; what others ask of it is in own_request.h ----
  */
 /* An offer or INVITE is sent and has no final response. */
@@ -294,6 +315,27 @@ bool own_request_waits(const struct exchange *x); /* to be sent yet */
 /* Its call ends, the media has gone: nobody is told any more. */
 void own_request_forget(struct exchange *x);
 void own_request_free(struct exchange *x);
+
+/* ---- session_timer.c: RFC 4028, on each leg alone ---- */
+/* Completes an INVITE or UPDATE of ours to that leg. */
+int session_timer_ask(struct call *call, enum leg leg, osip_message_t *req);
+/* Completes our 2xx to an INVITE or UPDATE of that leg; its session goes by it from here on. */
+int session_timer_answer(
+	struct call *call, enum leg leg, const osip_message_t *req, osip_message_t *resp);
+/* A 2xx of that leg to an INVITE or UPDATE of ours. */
+void session_timer_accepted(struct call *call, enum leg leg, const osip_message_t *resp);
+/* A 422 of that leg to a request of ours: whether asking again, for longer, makes sense. */
+bool session_timer_too_small(struct call *call, enum leg leg, const osip_message_t *resp);
+/* Whether an INVITE or UPDATE of that peer asks for what we grant. 0, or the code to refuse it with
+ * and a header field that goes with it; value: room for its text. */
+#define SESSION_TIMER_VALUE_MAX 16
+int session_timer_check(const struct peer_config *peer, const osip_message_t *req,
+	const char **header, char value[SESSION_TIMER_VALUE_MAX]);
+void session_timers_stop(struct call *call);
+/* Whether the request refreshes the leg's session and nothing else: then it is answered here, and
+ * the other leg does not hear of it (session_refresh.c). */
+bool session_refresh_received(
+	struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
 
 /* ---- ack.c ---- */
 void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer);
@@ -342,9 +384,14 @@ osip_body_t *carry_find_sdp(const osip_message_t *msg);
 /* Copies bodies and what describes them; where sdp is not NULL it takes the place of the SDP part,
  * and where it is NULL such a part is left out. */
 int carry_bodies(const osip_message_t *from, osip_message_t *to, const char *sdp, size_t sdp_len);
-/* Whether the message demands an extension that we cannot carry; *unsupported gets the option tags
- * ("a, b", malloc'd). 0, -EOPNOTSUPP, -ENOMEM. */
-int carry_check_require(const osip_message_t *msg, char **unsupported);
+/* Whether the message demands an extension that we neither carry nor speak with that peer;
+ * *unsupported gets the option tags ("a, b", malloc'd). 0, -EOPNOTSUPP, -ENOMEM. */
+int carry_check_require(
+	const osip_message_t *msg, const struct peer_config *peer, char **unsupported);
+/* Adds an option tag to Supported or Require, unless it is there. 0 or -ENOMEM. */
+int option_add(osip_message_t *msg, const char *name, const char *tag);
+/* Whether Supported (k), Require or Allow names it. */
+bool option_has(const osip_message_t *msg, const char *name, const char *tag);
 /* Value of the first header field of that name, NULL if there is none. */
 const char *header_value(const osip_message_t *msg, const char *name);
 

@@ -212,6 +212,7 @@ static void answered(struct exchange *x, struct sip_client *txn, osip_message_t 
 	retire_other_pairs(call, pair);
 	merge_key_del(call);
 	call->state = CALL_ANSWERED;
+	session_timer_accepted(call, LEG_B, resp);
 	call->answered_ms = loop_now_ms(call->calls->loop);
 	media_session_start(call->media);
 	call_event(call, "answer", "%s -> %s at %s", call->from, call->to, x->client_peer->name);
@@ -236,11 +237,53 @@ static bool fail_over(struct call *call, int code)
 	return true;
 }
 
+static const struct sip_client_handlers invite_handlers;
+
+/* The INVITE of the present attempt once more, in answer to its refusal: the same Call-ID and From,
+ * the next CSeq (RFC 3261 8.1.3.5). 0 or -errno, then the refusal stands. */
+static int ask_again(struct exchange *x)
+{
+	struct call *call = x->call;
+	const osip_message_t *before = sip_client_request(x->client);
+	osip_message_t *invite = NULL;
+	struct sip_client *client;
+	char cseq[32];
+	int ret;
+
+	if (!before)
+		return -ENOMEM;
+	retire_other_pairs(call, NULL);
+	ret = make_invite(call, x->client_peer, sip_server_request(x->server), &invite);
+	if (ret)
+		return ret;
+	snprintf(cseq, sizeof(cseq), "%u", x->client_cseq + 1);
+	osip_call_id_free(invite->call_id);
+	invite->call_id = NULL;
+	osip_free(invite->cseq->number);
+	invite->cseq->number = osip_strdup(cseq);
+	if (!invite->cseq->number || osip_call_id_clone(before->call_id, &invite->call_id)) {
+		osip_message_free(invite);
+		return -ENOMEM;
+	}
+	ret = sip_client_send(
+		call->calls->sip, &x->client_dest, invite, x, &invite_handlers, &client);
+	if (ret)
+		return ret;
+	sip_client_abandon(x->client);
+	x->client = client;
+	x->client_cseq++;
+	loop_timer_start(call->calls->loop, &call->attempt_timer,
+		(uint64_t)call->cfg->attempt_timeout_s * 1000);
+	return 0;
+}
+
 static void refused(struct exchange *x, osip_message_t *resp)
 {
 	struct call *call = x->call;
 	struct rejection why = {.code = carried_error_code(resp->status_code), .resp = resp};
 
+	if (session_timer_too_small(call, LEG_B, resp) && ask_again(x) == 0)
+		return;
 	sip_client_abandon(x->client);
 	x->client = NULL;
 	history_attempt_over(call, resp->status_code);

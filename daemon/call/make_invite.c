@@ -149,6 +149,8 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 	if (!ret && osip_message_set_header(msg, "Allow", CALL_ALLOW))
 		ret = -ENOMEM;
 	if (!ret)
+		ret = session_timer_ask(call, LEG_B, msg);
+	if (!ret)
 		ret = exchange_carry_body(call->initial, req, LEG_A, true, msg);
 	if (ret)
 		goto fail;

@@ -135,6 +135,12 @@ static int make_body(struct own *own, osip_message_t *msg)
 	return ret;
 }
 
+/* RFC 4028 3: every INVITE and UPDATE is one. */
+static bool is_refresh(const struct exchange *x)
+{
+	return x->is_invite || strcmp(x->own->method, "UPDATE") == 0;
+}
+
 static int send_once(struct exchange *x)
 {
 	struct own *own = x->own;
@@ -152,6 +158,8 @@ static int send_once(struct exchange *x)
 	if (!ret && (x->is_invite || strcmp(own->method, "UPDATE") == 0) &&
 		osip_message_set_header(msg, "Allow", CALL_ALLOW))
 		ret = -ENOMEM;
+	if (!ret && is_refresh(x))
+		ret = session_timer_ask(x->call, own->to, msg);
 	if (!ret)
 		ret = make_body(own, msg);
 	if (ret) {
@@ -165,6 +173,8 @@ static int send_once(struct exchange *x)
 	if (ret && has_answer(own))
 		media_offer_failed(own->media);
 	own->is_sent = !ret;
+	if (!ret && x->is_invite)
+		exchange_start_timer_c(x);
 	return ret;
 }
 
@@ -259,8 +269,10 @@ static void accepted(struct exchange *x, osip_message_t *resp)
 	char *answer = NULL;
 	int code = resp->status_code, bad;
 
-	if (x->is_invite || strcmp(own->method, "UPDATE") == 0)
+	if (is_refresh(x)) {
 		dialog_refresh_target(&x->pair->leg[to], resp);
+		session_timer_accepted(call, to, resp);
+	}
 	bad = take_answer(own, resp, &answer);
 	if (x->is_invite) {
 		x->accepted = true;
@@ -286,6 +298,8 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 			sip_send_again(call->calls->sip, &x->client_dest, x->ack, x->ack_len);
 		return;
 	}
+	if (code < 200 && x->is_invite)
+		exchange_start_timer_c(x);
 	if (code < 200 || !x->own->is_open)
 		return;
 	if (code < 300) {

@@ -88,6 +88,7 @@ void exchange_free(struct exchange *x)
 		sip_server_abandon(x->server);
 	if (x->client)
 		sip_client_abandon(x->client);
+	loop_timer_stop(call->calls->loop, &x->timer_c);
 	DL_DELETE(call->exchanges, x);
 	call->exchange_count--;
 	if (call->initial == x)

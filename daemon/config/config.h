@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "config/routes.h"
 #include "config/auth.h"
+#include "config/session_config.h"
 
 #define SIDE_INTERNAL 0
 #define SIDE_EXTERNAL 1
@@ -96,6 +97,7 @@ struct peer_config {
 	unsigned rtp_timeout_held_s; /* held call without media; 0 = never */
 	unsigned calls_max;          /* 0 = the global limit alone */
 	struct numbers_config numbers;
+	struct session_config session;
 	struct identity_config identity;
 };
 

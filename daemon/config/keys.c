@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/session_config.h"
 #include "viaduct_control.h"
 
 /* clang-format off */
@@ -45,6 +46,10 @@ static const struct key keys[] = {
 	{"peers[].media.timeout", "seconds, 0 for never,", 0, 86400, 30, NULL},
 	{"peers[].media.timeout_held", "seconds, 0 for never,", 0, 86400, 3600, NULL},
 	{"peers[].calls_max", "live calls, 0 for no limit of its own,", 0, 1000000, 0, NULL},
+	{"peers[].session_timer", "a mapping with mode, interval, min or refresher", 0, 0, 0, NULL},
+	{"peers[].session_timer.interval", "seconds,", 1, 86400, 1800, NULL},
+	{"peers[].session_timer.min", "seconds,", 1, 86400, 90, NULL},
+	{"peers[].early_dialogs", "early dialogs of one call,", 1, CONFIG_EARLY_DIALOGS_MAX, CONFIG_EARLY_DIALOGS_MAX, NULL},
 	{"peers[].identity", "a mapping of identity options", 0, 0, 0, NULL},
 	{"peers[].numbers", "a mapping of lists of number rules", 0, 0, 0, NULL},
 	{"peers[].numbers.remove_plus", "true or false", 0, 0, 0, NULL},

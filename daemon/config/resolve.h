@@ -22,6 +22,9 @@ int resolve_sides(struct resolve *r);
 int resolve_rule_sets(struct resolve *r);
 int resolve_listeners(struct resolve *r);
 int resolve_peers(struct resolve *r);
+/* What resolve_peers asks of each peer; base: "peers[3]". */
+void resolve_session(struct resolve *r, struct session_config *out, const struct file_session *file,
+	const char *base);
 int resolve_routes(struct resolve *r);
 /* Digest authentication of one peer; base: its key, peers[N]. */
 /* The password of the mapping at base. 0, also after a mistake, or -ENOMEM. */

@@ -52,6 +52,47 @@ static const cyaml_strval_t log_strings[] = {
 	{"debug", LOG_LEVEL_DEBUG},
 };
 
+static const cyaml_strval_t session_timer_strings[] = {
+	{"off", SESSION_TIMER_OFF},
+	{"accept", SESSION_TIMER_ACCEPT},
+	{"request", SESSION_TIMER_REQUEST},
+	{"require", SESSION_TIMER_REQUIRE},
+};
+static const cyaml_strval_t refresher_strings[] = {
+	{"auto", SESSION_REFRESHER_AUTO},
+	{"us", SESSION_REFRESHER_US},
+	{"peer", SESSION_REFRESHER_PEER},
+};
+static const cyaml_strval_t reliable_strings[] = {
+	{"pass", RELIABLE_PASS},
+	{"end", RELIABLE_END},
+	{"off", RELIABLE_OFF},
+};
+static const cyaml_strval_t delayed_offer_strings[] = {
+	{"accept", DELAYED_OFFER_ACCEPT},
+	{"convert", DELAYED_OFFER_CONVERT},
+	{"refuse", DELAYED_OFFER_REFUSE},
+};
+static const cyaml_strval_t forking_strings[] = {
+	{"pass", FORKING_PASS},
+	{"fold", FORKING_FOLD},
+};
+static const cyaml_strval_t early_media_strings[] = {
+	{"pass", EARLY_MEDIA_PASS},
+	{"block", EARLY_MEDIA_BLOCK},
+};
+static const cyaml_strval_t ringing_strings[] = {
+	{"pass", RINGING_PASS},
+	{"180-to-183", RINGING_180_TO_183},
+	{"183-to-180", RINGING_183_TO_180},
+};
+static const cyaml_strval_t hold_strings[] = {
+	{"pass", HOLD_PASS},
+	{"inactive", HOLD_INACTIVE},
+	{"sendonly", HOLD_SENDONLY},
+	{"zero", HOLD_ZERO},
+};
+
 static const cyaml_schema_field_t side_fields[] = {
 	TEXT("device", MUST, struct file_side, device),
 	NUMBER("vlan", struct file_side, vlan),
@@ -103,6 +144,14 @@ static const cyaml_schema_field_t media_fields[] = {
 		"latch_prefix", MAY, struct file_media, latch_prefix, latch_prefix_fields),
 	NUMBER("timeout", struct file_media, timeout),
 	NUMBER("timeout_held", struct file_media, timeout_held),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t session_timer_fields[] = {
+	CHOICE("mode", struct file_session_timer, mode, session_timer_strings),
+	NUMBER("interval", struct file_session_timer, interval),
+	NUMBER("min", struct file_session_timer, min),
+	CHOICE("refresher", struct file_session_timer, refresher, refresher_strings),
 	CYAML_FIELD_END,
 };
 
@@ -166,6 +215,15 @@ static const cyaml_schema_field_t peer_fields[] = {
 	CYAML_FIELD_MAPPING("media", MAY, struct file_peer, media, media_fields),
 	NUMBER("calls_max", struct file_peer, calls_max),
 	CYAML_FIELD_MAPPING("numbers", MAY, struct file_peer, numbers, numbers_fields),
+	CYAML_FIELD_MAPPING(
+		"session_timer", MAY, struct file_peer, session.timer, session_timer_fields),
+	CHOICE("reliable", struct file_peer, session.reliable, reliable_strings),
+	CHOICE("delayed_offer", struct file_peer, session.delayed_offer, delayed_offer_strings),
+	CHOICE("forking", struct file_peer, session.forking, forking_strings),
+	NUMBER("early_dialogs", struct file_peer, session.early_dialogs),
+	CHOICE("early_media", struct file_peer, session.early_media, early_media_strings),
+	CHOICE("ringing", struct file_peer, session.ringing, ringing_strings),
+	CHOICE("hold", struct file_peer, session.hold, hold_strings),
 	CYAML_FIELD_MAPPING("identity", MAY, struct file_peer, identity, identity_fields),
 	CYAML_FIELD_END,
 };

@@ -52,6 +52,24 @@ struct file_media {
 	uint32_t *timeout, *timeout_held;
 };
 
+struct file_session_timer {
+	enum session_timer_mode *mode;
+	uint32_t *interval, *min;
+	enum session_timer_refresher *refresher;
+};
+
+/* Keys of a peer, each beside its others: config/session_config.h. */
+struct file_session {
+	struct file_session_timer timer;
+	enum reliable_mode *reliable;
+	enum delayed_offer_mode *delayed_offer;
+	enum forking_mode *forking;
+	uint32_t *early_dialogs;
+	enum early_media_mode *early_media;
+	enum ringing_mode *ringing;
+	enum hold_mode *hold;
+};
+
 struct file_identity {
 	bool *trusted;
 	enum asserted *asserted;
@@ -88,6 +106,7 @@ struct file_peer {
 	struct file_media media;
 	uint32_t *calls_max;
 	struct file_numbers numbers;
+	struct file_session session;
 	struct file_identity identity;
 };
 

@@ -91,6 +91,15 @@ const char *media_heard_sdp(const struct media_session *s, enum leg leg);
  * -ENOENT where the leg has said nothing yet, -ENOMEM. */
 int media_fresh_offer(const struct media_session *s, enum leg leg, char **out);
 
+/* What that leg was told last in all but o=, as a number to compare with; 0: nothing. */
+uint32_t media_told(const struct media_session *s, enum leg leg);
+/* Whether that leg says with sdp what it said last, to the letter. */
+bool media_is_unchanged(const struct media_session *s, enum leg from, const char *sdp, size_t len);
+/* That leg offers, and is answered with what the other said last; the other hears nothing of it.
+ * Errors as media_offer and media_answer; -ENOENT where nothing was agreed yet. */
+int media_answer_again(struct media_session *s, enum leg from, const char *sdp, size_t len,
+	char **out, size_t *out_len);
+
 /* Call is answered: the watchdog starts. */
 void media_session_start(struct media_session *s);
 /* It is known that a leg sends no more: the watchdog stops. */

@@ -97,7 +97,7 @@ static void only_options_that_we_carry_are_offered(void **state)
 	(void)state;
 	out = outgoing();
 	assert_int_equal(carry_headers(&strangers, in, out), 0);
-	assert_string_equal(header_value(out, "Supported"), "100rel, timer");
+	assert_string_equal(header_value(out, "Supported"), "100rel");
 	osip_message_free(in);
 	osip_message_free(out);
 }
@@ -105,16 +105,40 @@ static void only_options_that_we_carry_are_offered(void **state)
 static void a_required_unknown_extension_is_named(void **state)
 {
 	osip_message_t *in = invite("Require: 100rel, gruu\r\nRequire: foo\r\n", "", "");
+	struct peer_config peer = {.session.timer = SESSION_TIMER_ACCEPT};
 	char *unsupported;
 
 	(void)state;
-	assert_int_equal(carry_check_require(in, &unsupported), -EOPNOTSUPP);
+	assert_int_equal(carry_check_require(in, &peer, &unsupported), -EOPNOTSUPP);
 	assert_string_equal(unsupported, "gruu, foo");
 	free(unsupported);
 	osip_message_free(in);
 	in = invite("Require: timer\r\n", "", "");
-	assert_int_equal(carry_check_require(in, &unsupported), 0);
+	assert_int_equal(carry_check_require(in, &peer, &unsupported), 0);
+	peer.session.timer = SESSION_TIMER_OFF;
+	assert_int_equal(carry_check_require(in, &peer, &unsupported), -EOPNOTSUPP);
+	assert_string_equal(unsupported, "timer");
+	free(unsupported);
 	osip_message_free(in);
+}
+
+static void an_option_is_added_once(void **state)
+{
+	osip_message_t *msg = invite("Supported: 100rel\r\n", "", "");
+
+	(void)state;
+	assert_int_equal(option_add(msg, "Supported", "timer"), 0);
+	assert_int_equal(option_add(msg, "Supported", "timer"), 0);
+	assert_string_equal(header_value(msg, "Supported"), "100rel, timer");
+	assert_true(option_has(msg, "Supported", "TIMER"));
+	assert_false(option_has(msg, "Supported", "time"));
+	assert_false(option_has(msg, "Require", "timer"));
+	osip_message_free(msg);
+	msg = invite("k: timer\r\nAllow: INVITE, UPDATE\r\n", "", "");
+	assert_true(option_has(msg, "Supported", "timer"));
+	assert_true(option_has(msg, "Allow", "UPDATE"));
+	assert_false(option_has(msg, "Allow", "INFO"));
+	osip_message_free(msg);
 }
 
 static void a_plain_sdp_body_is_replaced(void **state)
@@ -194,6 +218,7 @@ int main(void)
 		cmocka_unit_test(unknown_header_fields_cross),
 		cmocka_unit_test(what_names_the_other_side_stays),
 		cmocka_unit_test(only_options_that_we_carry_are_offered),
+		cmocka_unit_test(an_option_is_added_once),
 		cmocka_unit_test(a_required_unknown_extension_is_named),
 		cmocka_unit_test(a_plain_sdp_body_is_replaced),
 		cmocka_unit_test(an_sdp_body_without_rewriting_is_left_out),

@@ -127,6 +127,17 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_int_equal(p->rtp_timeout_s, 30);
 	assert_int_equal(p->rtp_timeout_held_s, 3600);
 	assert_int_equal(p->codec_count, 0);
+	assert_int_equal(p->session.timer, SESSION_TIMER_ACCEPT);
+	assert_int_equal(p->session.refresher, SESSION_REFRESHER_AUTO);
+	assert_int_equal(p->session.interval_s, 1800);
+	assert_int_equal(p->session.min_s, 90);
+	assert_int_equal(p->session.reliable, RELIABLE_PASS);
+	assert_int_equal(p->session.delayed_offer, DELAYED_OFFER_ACCEPT);
+	assert_int_equal(p->session.forking, FORKING_PASS);
+	assert_int_equal(p->session.early_dialogs_max, 20);
+	assert_int_equal(p->session.early_media, EARLY_MEDIA_PASS);
+	assert_int_equal(p->session.ringing, RINGING_PASS);
+	assert_int_equal(p->session.hold, HOLD_PASS);
 	assert_int_equal(cfg->route_count, 0);
 	assert_int_equal(cfg->calls_max, 20000);
 	assert_int_equal(cfg->calls_per_second, 0);
@@ -142,6 +153,39 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_string_equal(cfg->instance, "default");
 	assert_string_equal(cfg->control_group, "");
 	assert_int_not_equal(cfg->control_port, 0);
+	config_unref(cfg);
+}
+
+static void how_a_peer_is_spoken_with_is_read(void **state)
+{
+	struct config *cfg = load_good(
+		"sides: {internal: {device: a, addresses: [10.0.0.1]},\n"
+		"  external: {device: b, addresses: [192.0.2.1]}}\n"
+		"listeners: [{name: l, side: internal, transport: tcp}]\n"
+		"peers:\n"
+		"  - name: p\n    kind: direct\n    listener: l\n    address: 10.0.0.2\n"
+		"    session_timer: {mode: require, interval: 600, min: 120, refresher: us}\n"
+		"    reliable: end\n    delayed_offer: convert\n    forking: fold\n"
+		"    early_dialogs: 3\n    early_media: block\n    ringing: 180-to-183\n"
+		"    hold: inactive\n"
+		"  - {name: q, kind: direct, listener: l, address: 10.0.0.3,\n"
+		"     session_timer: {min: 2000}}\n");
+	const struct session_config *s = &cfg->peer[0].session;
+
+	(void)state;
+	assert_int_equal(s->timer, SESSION_TIMER_REQUIRE);
+	assert_int_equal(s->refresher, SESSION_REFRESHER_US);
+	assert_int_equal(s->interval_s, 600);
+	assert_int_equal(s->min_s, 120);
+	assert_int_equal(s->reliable, RELIABLE_END);
+	assert_int_equal(s->delayed_offer, DELAYED_OFFER_CONVERT);
+	assert_int_equal(s->forking, FORKING_FOLD);
+	assert_int_equal(s->early_dialogs_max, 3);
+	assert_int_equal(s->early_media, EARLY_MEDIA_BLOCK);
+	assert_int_equal(s->ringing, RINGING_180_TO_183);
+	assert_int_equal(s->hold, HOLD_INACTIVE);
+	/* The default interval is never below what is written as the smallest. */
+	assert_int_equal(cfg->peer[1].session.interval_s, 2000);
 	config_unref(cfg);
 }
 
@@ -327,6 +371,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(written_values_arrive),
 		cmocka_unit_test(what_is_not_written_has_its_default),
+		cmocka_unit_test(how_a_peer_is_spoken_with_is_read),
 		cmocka_unit_test(identity_hangs_on_the_kind_where_it_is_not_written),
 		cmocka_unit_test(the_example_is_good),
 		cmocka_unit_test(a_listener_without_address_serves_both_families),
