@@ -22,6 +22,7 @@ static void config_free(struct config *cfg)
 			free(cfg->peer[i].codec[j]);
 		numbers_clear(&cfg->peer[i].numbers);
 		auth_config_free(cfg->peer[i].auth);
+		free(cfg->peer[i].bypass);
 		free(cfg->peer[i].name);
 	}
 	for (unsigned i = 0; i < cfg->listener_count; i++)

@@ -95,7 +95,9 @@ struct peer_config {
 		latch_prefix_v6;     /* 32 and 128 by default: port alone may differ */
 	unsigned rtp_timeout_s;      /* active call without media; 0 = never */
 	unsigned rtp_timeout_held_s; /* held call without media; 0 = never */
-	unsigned calls_max;          /* 0 = the global limit alone */
+	char *bypass; /* site: the SDP of calls between two of its peers stays theirs; NULL = none
+		       */
+	unsigned calls_max; /* 0 = the global limit alone */
 	struct numbers_config numbers;
 	struct session_config session;
 	struct identity_config identity;

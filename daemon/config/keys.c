@@ -44,6 +44,7 @@ static const struct key keys[] = {
 	{"peers[].media.latch_prefix.ipv4", "a prefix length,", 8, 32, 32, NULL},
 	{"peers[].media.latch_prefix.ipv6", "a prefix length,", 16, 128, 128, NULL},
 	{"peers[].media.timeout", "seconds, 0 for never,", 0, 86400, 30, NULL},
+	{"peers[].media.bypass", "a site's name of letters, digits, '.', '_', '-'", 0, 0, 0, NULL},
 	{"peers[].media.timeout_held", "seconds, 0 for never,", 0, 86400, 3600, NULL},
 	{"peers[].calls_max", "live calls, 0 for no limit of its own,", 0, 1000000, 0, NULL},
 	{"peers[].session_timer", "a mapping with mode, interval, min or refresher", 0, 0, 0, NULL},

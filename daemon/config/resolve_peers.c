@@ -130,8 +130,8 @@ static int resolve_codecs(
 	return 0;
 }
 
-static void resolve_media(struct resolve *r, struct peer_config *peer,
-	const struct file_media *file, const char *base)
+static int resolve_media(struct resolve *r, struct peer_config *peer, const struct file_media *file,
+	const char *base)
 {
 	struct mistakes *m = r->mistakes;
 	char key[MISTAKE_KEY_MAX];
@@ -146,10 +146,17 @@ static void resolve_media(struct resolve *r, struct peer_config *peer,
 	peer->rtp_timeout_s = key_number(m, key, file->timeout);
 	mistake_key(key, "%s.media.timeout_held", base);
 	peer->rtp_timeout_held_s = key_number(m, key, file->timeout_held);
+	if (file->bypass) {
+		resolve_name(r, mistake_key(key, "%s.media.bypass", base), file->bypass);
+		peer->bypass = strdup(file->bypass);
+		if (!peer->bypass)
+			return -ENOMEM;
+	}
 	if (file->family && !side_address_of(&r->cfg->side[peer->side], peer->media_family))
 		mistake_add(m, mistake_key(key, "%s.media.family", base),
 			"the %s side has no IPv%u address; expected %s", side_name(peer->side),
 			peer->media_family, peer->media_family == 4 ? "ipv6" : "ipv4");
+	return 0;
 }
 
 /* What is inside is trusted, what is outside is not, unless the file says otherwise. */
@@ -188,7 +195,9 @@ static int resolve_peer(struct resolve *r, unsigned index)
 	for (unsigned i = 0; i < file->sources_count; i++)
 		resolve_source(
 			r, peer, file->sources[i], mistake_key(key, "%s.sources[%u]", base, i));
-	resolve_media(r, peer, &file->media, base);
+	ret = resolve_media(r, peer, &file->media, base);
+	if (ret)
+		return ret;
 	resolve_identity(peer, &file->identity);
 	peer->calls_max =
 		key_number(r->mistakes, mistake_key(key, "%s.calls_max", base), file->calls_max);

@@ -144,6 +144,7 @@ static const cyaml_schema_field_t media_fields[] = {
 		"latch_prefix", MAY, struct file_media, latch_prefix, latch_prefix_fields),
 	NUMBER("timeout", struct file_media, timeout),
 	NUMBER("timeout_held", struct file_media, timeout_held),
+	TEXT("bypass", MAY, struct file_media, bypass),
 	CYAML_FIELD_END,
 };
 

@@ -50,6 +50,7 @@ struct file_media {
 	bool *latch;
 	struct file_latch_prefix latch_prefix;
 	uint32_t *timeout, *timeout_held;
+	char *bypass;
 };
 
 struct file_session_timer {

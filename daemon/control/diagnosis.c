@@ -156,10 +156,15 @@ void diagnose_stream(const struct diagnosis_facts *facts, struct findings *out)
 			from_a ? "a" : "b", from_a ? "b" : "a");
 }
 
-void diagnose_no_streams(enum call_state state, struct findings *out)
+void diagnose_no_streams(enum call_state state, const char *site, struct findings *out)
 {
 	out->count = 0;
-	find(out, FINDING_no_media, -1,
-		state == CALL_ANSWERED ? "the call is answered without any media stream"
-				       : "no offer and answer were exchanged yet: no media");
+	if (site)
+		find(out, FINDING_bypassed, -1, "the media goes past us: both peers are at site %s",
+			site);
+	else
+		find(out, FINDING_no_media, -1,
+			state == CALL_ANSWERED
+				? "the call is answered without any media stream"
+				: "no offer and answer were exchanged yet: no media");
 }

@@ -17,6 +17,7 @@
 #define FINDINGS(X)                                                                                \
 	X(ok, "media flows both ways in the kernel")                                               \
 	X(no_media, "no offer and answer were exchanged yet")                                      \
+	X(bypassed, "both peers are at one bypass site: their media goes past us")                 \
 	X(rejected, "the stream was rejected in the answer")                                       \
 	X(not_attached, "XDP is not attached where the leg's packets come in")                     \
 	X(no_flow, "no flow is programmed for what the leg sends")                                 \
@@ -54,8 +55,8 @@ struct diagnosis_facts {
 };
 
 void diagnose_stream(const struct diagnosis_facts *facts, struct findings *out);
-/* A call without streams. */
-void diagnose_no_streams(enum call_state state, struct findings *out);
+/* A call without streams; site: whose media goes past us, or NULL. */
+void diagnose_no_streams(enum call_state state, const char *site, struct findings *out);
 /* The packets of that leg find a flow, and a program that looks for it. */
 bool diagnosis_in_kernel(const struct diagnosis_facts *facts, enum leg leg);
 

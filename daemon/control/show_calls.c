@@ -223,7 +223,8 @@ int show_call(struct request *r)
 	if (!call_media(call) || media_stream_count(call_media(call)) == 0) {
 		struct findings findings;
 
-		diagnose_no_streams(info.state, &findings);
+		diagnose_no_streams(info.state,
+			call_media(call) ? media_bypass(call_media(call)) : NULL, &findings);
 		put_findings(a, VDC_CALL_FINDINGS, &findings);
 	}
 	r->has_objects = true;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "media/bypass.h"
 #include "media/offer_answer.h"
 
 /* What the answer means for one m-line: now is what is negotiated, w how it is written. */
@@ -119,32 +120,18 @@ struct answer {
 	struct payload_match match[MEDIA_STREAMS_MAX];
 };
 
-int media_answer(struct media_session *s, enum leg from, const char *text, size_t len, bool final,
-	char **out, size_t *out_len)
+/* What the offering leg is shown of the answer in scratch, with our addresses; it comes into force
+ * with the next negotiation_sync. */
+static int relay_answer(struct media_session *s, char **out, size_t *out_len)
 {
-	struct negotiation *ex = s->exchange;
-	struct sdp *sdp = s->media->scratch;
+	const struct negotiation *ex = s->exchange;
 	bool active[MEDIA_STREAMS_MAX] = {false};
-	struct answer *answer;
+	struct answer *answer = malloc(sizeof(*answer));
 	struct addr address;
-	char *copy;
-	int ret;
+	int ret = 0;
 
-	if (!ex || !ex->shown || ex->from == from)
-		return -EBADMSG;
-	ret = sdp_parse(sdp, text, len);
-	if (ret)
-		return ret;
-	/* RFC 3264 6: as many m-lines as the offer has, in its order. */
-	if (sdp->media_count != ex->count)
-		return -EINVAL;
-	answer = malloc(sizeof(*answer));
-	copy = strndup(text, len);
-	if (!answer || !copy) {
-		free(answer);
-		free(copy);
+	if (!answer)
 		return -ENOMEM;
-	}
 	memset(answer->media, 0, sizeof(answer->media));
 	for (unsigned i = 0; i < ex->count && !ret; i++) {
 		ret = read_answered(s, i, &answer->now[i], &answer->media[i], answer->payload[i],
@@ -153,13 +140,9 @@ int media_answer(struct media_session *s, enum leg from, const char *text, size_
 	}
 	if (!ret)
 		ret = negotiation_address(s, ex->from, active, ex->count, &address);
-	if (!ret && !final)
-		ret = keep_before(s);
 	if (!ret)
 		ret = negotiation_write(s, ex->from, &address, answer->media, out, out_len);
-	if (ret)
-		goto out;
-	for (unsigned i = 0; i < MEDIA_STREAMS_MAX; i++) {
+	for (unsigned i = 0; i < MEDIA_STREAMS_MAX && !ret; i++) {
 		if (!s->stream[i])
 			continue;
 		if (i < ex->count)
@@ -167,11 +150,43 @@ int media_answer(struct media_session *s, enum leg from, const char *text, size_
 		else
 			s->stream[i]->now.active = false;
 	}
-	s->count = ex->count;
+	if (!ret)
+		s->count = ex->count;
+	free(answer);
+	return ret;
+}
+
+int media_answer(struct media_session *s, enum leg from, const char *text, size_t len, bool final,
+	char **out, size_t *out_len)
+{
+	struct negotiation *ex = s->exchange;
+	char *copy;
+	int ret;
+
+	if (!ex || !ex->shown || ex->from == from)
+		return -EBADMSG;
+	ret = sdp_parse(s->media->scratch, text, len);
+	if (ret)
+		return ret;
+	/* RFC 3264 6: as many m-lines as the offer has, in its order. */
+	if (s->media->scratch->media_count != ex->count)
+		return -EINVAL;
+	copy = strndup(text, len);
+	if (!copy)
+		return -ENOMEM;
+	if (!final)
+		ret = keep_before(s);
+	if (!ret && ex->bypass)
+		ret = bypass_answer(s, text, len, out, out_len);
+	else if (!ret)
+		ret = relay_answer(s, out, out_len);
+	if (ret) {
+		free(copy);
+		return ret;
+	}
 	ex->answered = true;
 	free(ex->text[from]);
 	ex->text[from] = copy;
-	copy = NULL;
 	negotiation_sync(s, &ret);
 	if (final)
 		negotiation_conclude(s);
@@ -180,8 +195,5 @@ int media_answer(struct media_session *s, enum leg from, const char *text, size_
 		*out = NULL;
 		*out_len = 0;
 	}
-out:
-	free(copy);
-	free(answer);
 	return ret;
 }

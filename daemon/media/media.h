@@ -12,6 +12,9 @@
  * Audio formats that are not on the codec lists of both peers are taken out of offers and answers;
  * telephone-event and CN pass every list.
  *
+ * Between two peers of one bypass site SDP crosses as it is, and media goes past us; not any more
+ * once a leg was shown an SDP of ours, whose o= cannot become another's.
+ *
  * The leg that offers gets the address family that it offers in, where its side has it; else the
  * peer's media_family holds. The family of a stream in use does not change any more. */
 #ifndef VIADUCT_MEDIA_MEDIA_H
@@ -99,6 +102,9 @@ bool media_is_unchanged(const struct media_session *s, enum leg from, const char
  * Errors as media_offer and media_answer; -ENOENT where nothing was agreed yet. */
 int media_answer_again(struct media_session *s, enum leg from, const char *sdp, size_t len,
 	char **out, size_t *out_len);
+/* The site where both peers are, whose media goes past us: no ports, no flows, no watchdog. NULL:
+ * it is relayed. */
+const char *media_bypass(const struct media_session *s);
 
 /* Call is answered: the watchdog starts. */
 void media_session_start(struct media_session *s);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/bypass.h"
 #include "media/offer_answer.h"
 #include "media/stream.h"
 
@@ -45,36 +46,18 @@ static int read_offered(struct media_session *s, struct negotiation *ex, unsigne
 	return 0;
 }
 
-int media_offer(struct media_session *s, enum leg from, const char *text, size_t len, char **out,
-	size_t *out_len)
+/* What the other leg is shown of the offer in scratch, with our addresses. */
+static int relay_offer(struct media_session *s, struct negotiation *ex, char **out, size_t *out_len)
 {
 	struct sdp *sdp = s->media->scratch;
 	struct rewrite_media media[MEDIA_STREAMS_MAX] = {0};
 	struct stream_taken taken[MEDIA_STREAMS_MAX] = {0};
 	bool accepted[MEDIA_STREAMS_MAX] = {false};
-	enum leg to = OTHER_LEG(from);
-	struct negotiation *ex, *old;
+	enum leg to = OTHER_LEG(ex->from);
 	unsigned wanted = 0, good = 0;
 	struct addr address;
-	int ret;
+	int ret = 0;
 
-	ret = sdp_parse(sdp, text, len);
-	if (ret)
-		return ret;
-	if (s->exchange && s->exchange->from != from) {
-		/* A new offer after an answer that was not said to be final: it was. */
-		if (!s->exchange->answered)
-			return -EBUSY;
-		negotiation_conclude(s);
-	}
-	ex = calloc(1, sizeof(*ex));
-	if (!ex)
-		return -ENOMEM;
-	ex->from = from;
-	ex->count = sdp->media_count;
-	ex->text[from] = strndup(text, len);
-	if (!ex->text[from])
-		ret = -ENOMEM;
 	for (unsigned i = 0; i < ex->count && !ret; i++) {
 		ret = read_offered(s, ex, i, &media[i].filter);
 		wanted += sdp->media[i].port != 0;
@@ -85,7 +68,7 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 	for (unsigned i = 0; i < ex->count && !ret; i++) {
 		uint8_t family[LEG_COUNT] = {0};
 
-		family[from] = family_of(&sdp->media[i]);
+		family[ex->from] = family_of(&sdp->media[i]);
 		if (accepted[i])
 			ret = stream_open(s, i, family, &taken[i]);
 	}
@@ -109,6 +92,46 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 	ret = negotiation_write(s, to, &address, media, out, out_len);
 	if (ret)
 		goto undo;
+	return 0;
+undo:
+	for (unsigned i = ex->count; i-- > 0;)
+		stream_undo(s, i, &taken[i]);
+	return ret;
+}
+
+int media_offer(struct media_session *s, enum leg from, const char *text, size_t len, char **out,
+	size_t *out_len)
+{
+	struct sdp *sdp = s->media->scratch;
+	struct negotiation *ex, *old;
+	int ret;
+
+	ret = sdp_parse(sdp, text, len);
+	if (ret)
+		return ret;
+	if (s->exchange && s->exchange->from != from) {
+		/* A new offer after an answer that was not said to be final: it was. */
+		if (!s->exchange->answered)
+			return -EBUSY;
+		negotiation_conclude(s);
+	}
+	ex = calloc(1, sizeof(*ex));
+	if (!ex)
+		return -ENOMEM;
+	ex->from = from;
+	ex->count = sdp->media_count;
+	ex->text[from] = strndup(text, len);
+	if (!ex->text[from])
+		ret = -ENOMEM;
+	ex->bypass = bypass_applies(s);
+	if (!ret && ex->bypass)
+		ret = bypass_write(text, len, out, out_len);
+	else if (!ret)
+		ret = relay_offer(s, ex, out, out_len);
+	if (ret) {
+		negotiation_free(ex);
+		return ret;
+	}
 	old = s->exchange;
 	if (old) {
 		ex->before = old->before;
@@ -119,9 +142,4 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 	ex->shown = true;
 	s->exchange = ex;
 	return 0;
-undo:
-	for (unsigned i = ex->count; i-- > 0;)
-		stream_undo(s, i, &taken[i]);
-	negotiation_free(ex);
-	return ret;
 }

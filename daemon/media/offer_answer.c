@@ -76,6 +76,8 @@ void negotiation_conclude(struct media_session *s)
 		if (s->stream[i] && !s->stream[i]->now.active)
 			stream_close(s, i);
 	}
+	if (s->exchange && s->exchange->answered)
+		s->bypassed = s->exchange->bypass;
 	for (unsigned leg = 0; s->exchange && s->exchange->answered && leg < LEG_COUNT; leg++) {
 		if (!s->exchange->text[leg])
 			continue;

@@ -69,6 +69,7 @@ struct negotiation {
 	enum leg from;
 	bool shown;    /* written for the other leg, as it is now */
 	bool answered; /* by an early answer at least */
+	bool bypass;   /* SDP crosses as it is */
 	unsigned count;
 	struct offered offered[MEDIA_STREAMS_MAX];
 	char *text[LEG_COUNT]; /* SDP as each leg sent it, NULL = nothing yet */
@@ -83,6 +84,7 @@ struct media_session {
 	unsigned slot;
 	uint8_t generation;
 	bool started, timed_out;
+	bool bypassed;       /* by the last negotiation that succeeded */
 	uint64_t changed_ms; /* when the watchdog's expectations last changed */
 	const struct peer_config *peer[LEG_COUNT];
 	struct {

@@ -50,6 +50,9 @@ static void look_at(struct media_session *s, uint64_t now_ms)
 	const struct media_handlers *h = &s->media->handlers;
 	uint64_t unchanged_ms = now_ms - s->changed_ms;
 
+	if (s->bypassed)
+		return;
+
 	for (unsigned i = 0; i < LEG_COUNT; i++) {
 		enum leg leg = (enum leg)i;
 		bool held;

@@ -56,6 +56,8 @@ PEERS = {peer.name: peer for peer in (
     Peer("pbx6", "fd10::2", "1003"),
     Peer("pbx6-tcp", "fd10::2", "1004", "tcp"),
     Peer("phone", "10.10.0.3", "1005"),
+    Peer("hq-a", "10.10.0.5", "1006", settings={"media": {"bypass": "hq"}}),
+    Peer("hq-b", "10.10.0.6", "1007", settings={"media": {"bypass": "hq"}}),
     Peer("trunk", "192.0.2.2", "2001"),
     Peer("trunk-tcp", "192.0.2.2", "2002", "tcp"),
     Peer("trunk6", "2001:db8::2", "2003"),
@@ -79,7 +81,7 @@ FAILOVER = "2100"         # trunk, then second
 FAILOVER_SILENT = "2101"  # gone, then second
 TRANSIT = "3001"          # external to external, allowed by name
 
-INTERNAL_ADDRESSES = ["10.10.0.2/24", "10.10.0.3/24", STRANGER["internal"] + "/24", "fd10::2/64"]
+INTERNAL_ADDRESSES = [*(f"10.10.0.{n}/24" for n in (2, 3, 5, 6)), STRANGER["internal"] + "/24", "fd10::2/64"]
 EXTERNAL_ADDRESSES = ["192.0.2.2/24", "2001:db8::2/64", STRANGER["external"] + "/24",
                       *(f"{a}/24" for a in FORK_TARGETS),
                       *(f"192.0.2.{n}/24" for n in (3, 4, 5, 6, 7, 8, 9, 21, 22, 23))]

@@ -437,3 +437,14 @@ def test_media_goes_through_the_gateway_that_the_route_names(stage):
     finally:
         via.run("ip", "route", "del", "198.51.100.0/24", check=False)
         stage.world.external.run("ip", "address", "del", far + "/32", "dev", "lo")
+
+
+def test_media_of_one_site_goes_past_viaduct(stage):
+    """Each is shown the other's own address; nothing is programmed for the call."""
+    talk = Talk(stage, "hq-a", "hq-b")
+    assert talk.to_a() == (plan.PEERS["hq-b"].address, talk.b.port)
+    assert talk.to_b() == (plan.PEERS["hq-a"].address, talk.a.port)
+    call = stage.cli.call(talk.id)
+    assert [finding["code"] for finding in call["findings"]] == ["bypassed"]
+    assert not stage.cli.flows()
+    talk.end()

@@ -177,8 +177,10 @@ static void heavy_loss_is_told(void **state)
 static void a_call_without_streams_says_so(void **state)
 {
 	(void)state;
-	diagnose_no_streams(CALL_RINGING, &findings);
+	diagnose_no_streams(CALL_RINGING, NULL, &findings);
 	assert_non_null(found(FINDING_no_media, -1));
+	diagnose_no_streams(CALL_ANSWERED, "hq", &findings);
+	assert_non_null(strstr(finds(FINDING_bypassed, -1)->text, "site hq"));
 }
 
 int main(void)
