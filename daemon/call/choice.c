@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The candidates of a route in the order that the states of their peers make of it. */
+#include <string.h>
+
 #include "call/internal.h"
 
 _Static_assert(ROUTE_CANDIDATES_MAX <= PEERS_ORDER_MAX, "every candidate has a place");
@@ -10,11 +12,10 @@ void calls_order(struct calls *calls, struct route_result *route, struct peers_c
 	struct peers_place place[ROUTE_CANDIDATES_MAX];
 	struct route_candidate candidate[ROUTE_CANDIDATES_MAX];
 
-	for (unsigned i = 0; i < route->candidate_count; i++) {
-		candidate[i] = route->candidate[i];
+	memcpy(candidate, route->candidate, sizeof(candidate));
+	for (unsigned i = 0; i < route->candidate_count; i++)
 		place[i] = (struct peers_place){
 			.peer = candidate[i].peer, .priority = candidate[i].priority};
-	}
 	peers_order(calls->peers, place, route->candidate_count, route->is_emergency, choice, trace,
 		trace_ctx);
 	for (unsigned i = 0; i < choice->count; i++)
