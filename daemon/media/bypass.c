@@ -17,19 +17,29 @@ bool bypass_applies(const struct media_session *s)
 	return is_of_one_site(s) && !s->sdp[LEG_A].id && !s->sdp[LEG_B].id;
 }
 
-int bypass_write(const char *text, size_t len, char **out, size_t *out_len)
+int bypass_write(struct media_session *s, enum leg leg, const char *text, size_t len, char **out,
+	size_t *out_len)
 {
+	char *copy = strndup(text, len);
+
 	*out = strndup(text, len);
-	if (!*out)
+	if (!copy || !*out) {
+		free(copy);
+		free(*out);
+		*out = NULL;
 		return -ENOMEM;
+	}
 	*out_len = strlen(*out);
+	free(s->sdp[leg].last);
+	s->sdp[leg].last = copy;
+	s->sdp[leg].last_len = *out_len;
 	return 0;
 }
 
 int bypass_answer(
 	struct media_session *s, const char *text, size_t len, char **out, size_t *out_len)
 {
-	int ret = bypass_write(text, len, out, out_len);
+	int ret = bypass_write(s, s->exchange->from, text, len, out, out_len);
 
 	if (ret)
 		return ret;

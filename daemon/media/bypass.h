@@ -7,8 +7,9 @@
 
 /* Whether the offer now to be made goes over as it is. */
 bool bypass_applies(const struct media_session *s);
-/* What goes over, in place of negotiation_write. 0 or -ENOMEM. */
-int bypass_write(const char *text, size_t len, char **out, size_t *out_len);
+/* What goes over to that leg, in place of negotiation_write. 0 or -ENOMEM. */
+int bypass_write(struct media_session *s, enum leg leg, const char *text, size_t len, char **out,
+	size_t *out_len);
 /* The answer to a bypassing offer: what was relayed before is no more, with the next
  * negotiation_sync. 0 or -ENOMEM. */
 int bypass_answer(

@@ -125,7 +125,7 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 		ret = -ENOMEM;
 	ex->bypass = bypass_applies(s);
 	if (!ret && ex->bypass)
-		ret = bypass_write(text, len, out, out_len);
+		ret = bypass_write(s, OTHER_LEG(from), text, len, out, out_len);
 	else if (!ret)
 		ret = relay_offer(s, ex, out, out_len);
 	if (ret) {
