@@ -180,7 +180,7 @@ static void a_call_without_streams_says_so(void **state)
 	diagnose_no_streams(CALL_RINGING, NULL, &findings);
 	assert_non_null(found(FINDING_no_media, -1));
 	diagnose_no_streams(CALL_ANSWERED, "hq", &findings);
-	assert_non_null(strstr(finds(FINDING_bypassed, -1)->text, "site hq"));
+	assert_non_null(strstr(found(FINDING_bypassed, -1)->text, "site hq"));
 }
 
 int main(void)
