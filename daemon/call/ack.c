@@ -52,12 +52,14 @@ void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer
 	struct calls *calls = ctx;
 	struct exchange *x;
 	struct pair *pair;
+	struct call *call;
 	enum leg leg;
 
 	pair = pair_of_message(calls, ack, peer, &leg);
 	if (!pair)
 		return;
-	DL_FOREACH (pair->call->exchanges, x) {
+	call = pair->call;
+	DL_FOREACH (call->exchanges, x) {
 		if (x->is_invite && x->accepted && x->server && x->from == leg &&
 			sip_cseq_number(sip_server_request(x->server)) == sip_cseq_number(ack))
 			break;
@@ -68,15 +70,16 @@ void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer
 	sip_server_abandon(x->server);
 	x->server = NULL;
 	if (x->ack_waits && exchange_send_ack(x, ack)) {
-		call_end(pair->call, LEG_NONE, "SIP;cause=488;text=\"No usable answer in ACK\"",
+		call_end(call, LEG_NONE, "SIP;cause=488;text=\"No usable answer in ACK\"",
 			"no usable SDP answer in ACK");
 		return;
 	}
 	if (x->bye_after_ack) {
-		dialog_bye(pair->call, &pair->leg[leg], NULL);
+		dialog_bye(call, &pair->leg[leg], NULL);
 		exchange_free(x);
-		call_release_if_done(pair->call);
+		call_release_if_done(call);
 	} else {
 		exchange_release_if_done(x);
+		held_back_go(call);
 	}
 }

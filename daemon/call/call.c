@@ -71,6 +71,7 @@ static void call_free(struct call *call)
 
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	session_timers_stop(call);
+	held_back_drop(call);
 	DL_FOREACH_SAFE (call->exchanges, x, next_x) {
 		exchange_free(x);
 	}
@@ -194,8 +195,10 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	struct calls *calls = calloc(1, sizeof(*calls));
 	struct media_handlers media_handlers = {
 		.ctx = calls, .timeout = media_timed_out, .event = media_event};
-	struct sip_handlers sip_handlers = {
-		.ctx = calls, .request = request_received, .ack = ack_received};
+	struct sip_handlers sip_handlers = {.ctx = calls,
+		.request = request_received,
+		.late_2xx = late_2xx_received,
+		.ack = ack_received};
 	int ret;
 
 	if (!calls)

@@ -82,6 +82,8 @@ const char *call_state_name(enum call_state state); /* "setup", "ringing", "answ
 	X(loops, "refused: a loop (482) or Max-Forwards at 0 (483)")                               \
 	X(failovers, "moves to a further peer of the route")                                       \
 	X(media_timeouts, "calls ended because media stopped")                                     \
+	X(late_answers, "answers that came when their call was over, ended by BYE")                \
+	X(early_dialogs_refused, "early dialogs over the peer's limit")                            \
 	X(sessions_expired, "calls ended because a session was not refreshed")                     \
 	X(not_acked, "calls ended because the ACK never came")
 #define CALL_COUNTER_FIELD(name, text) uint64_t name;

@@ -59,6 +59,7 @@ void call_finish(struct call *call, const struct ending *end)
 	call_uncount(call);
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	session_timers_stop(call);
+	held_back_drop(call);
 	merge_key_del(call);
 	call_event(call, "end", "%s -> %s: %s", call->from, call->to, end->why);
 	history_end(call, end);

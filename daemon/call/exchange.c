@@ -551,8 +551,7 @@ static void refuse_glare(struct sip_server *txn, int code)
 	sip_server_reply(txn, code, NULL, "Retry-After", seconds);
 }
 
-static void carry_request(
-	struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req)
+void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req)
 {
 	struct call *call = pair->call;
 	struct dialog *to = &pair->leg[OTHER_LEG(leg)];
@@ -575,7 +574,8 @@ static void carry_request(
 		conclude_early_answer(call, pair);
 	code = exchange_glare(call, leg, is_invite, sdp == SDP_OFFERED);
 	if (code) {
-		refuse_glare(txn, code);
+		if (!is_invite || !held_back_take(pair, leg, txn))
+			refuse_glare(txn, code);
 		return;
 	}
 	x = exchange_new(call, leg);
@@ -695,7 +695,7 @@ void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message
 	} else if (MSG_IS_INVITE(req) || MSG_IS_INFO(req) ||
 		   strcmp(req->sip_method, "PRACK") == 0 ||
 		   strcmp(req->sip_method, "UPDATE") == 0) {
-		carry_request(pair, leg, txn, req);
+		exchange_carry(pair, leg, txn, req);
 	} else {
 		bool known = MSG_IS_REFER(req) || MSG_IS_NOTIFY(req) || MSG_IS_SUBSCRIBE(req) ||
 			     MSG_IS_MESSAGE(req) || MSG_IS_REGISTER(req) || MSG_IS_PUBLISH(req);

@@ -103,6 +103,14 @@ struct session_timer {
 	uint32_t told;       /* the other leg, before our offer went out: media_told */
 };
 
+/* A re-INVITE that waits for an ACK of the call (held_back.c). */
+struct held_back {
+	struct call *call;
+	enum leg leg;
+	struct sip_server *txn; /* NULL: none */
+	struct loop_timer timer;
+};
+
 /* How a call ended. */
 struct ending {
 	int code;           /* final response to leg A: 200 where it was answered */
@@ -140,6 +148,7 @@ struct call {
 	unsigned pair_count;
 	struct pair *answered; /* the pair that won */
 	struct session_timer session_timer[2];
+	struct held_back held_back;
 	struct tag tag_b; /* of the present attempt's INVITE */
 	bool tag_b_added;
 	int last_error;                  /* code of the last attempt that failed */
@@ -269,6 +278,8 @@ int numbers_carry_calling(
 int number_replace(osip_uri_t *uri, const char *number);
 
 /* ---- exchange.c: requests within a dialog ---- */
+/* Carries a request within the dialog of that leg to the other, or refuses it. */
+void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
 void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *peer);
 /* What both kinds of exchange share as owners of their server transaction. */
@@ -336,6 +347,17 @@ void session_timers_stop(struct call *call);
  * the other leg does not hear of it (session_refresh.c). */
 bool session_refresh_received(
 	struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
+
+/* ---- held_back.c ---- */
+/* Takes a re-INVITE that nothing stands in the way of but an ACK that is due. False: it is to be
+ * refused. */
+bool held_back_take(struct pair *pair, enum leg leg, struct sip_server *txn);
+/* An ACK has come: it is carried, unless there is more to wait for. */
+void held_back_go(struct call *call);
+void held_back_drop(struct call *call);
+
+/* ---- late.c ---- */
+void late_2xx_received(void *ctx, struct sip_client *txn, osip_message_t *resp);
 
 /* ---- ack.c ---- */
 void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer);

@@ -237,6 +237,31 @@ static bool fail_over(struct call *call, int code)
 	return true;
 }
 
+/* The present INVITE's early dialogs end with its final response (RFC 3261 12.3): the
+ * next one may meet their remote tags again. Returns the highest CSeq among them. */
+static uint32_t drop_early_dialogs(struct call *call)
+{
+	struct pair *pair, *next_pair;
+	uint32_t cseq = 0;
+
+	DL_FOREACH_SAFE (call->pairs, pair, next_pair) {
+		struct exchange *x, *next;
+
+		if (strcmp(pair->leg[LEG_B].local_tag, call->tag_b.text) != 0)
+			continue;
+		if (cseq < pair->leg[LEG_B].local_cseq)
+			cseq = pair->leg[LEG_B].local_cseq;
+		DL_FOREACH_SAFE (call->exchanges, x, next) {
+			if (x->pair != pair)
+				continue;
+			exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);
+			exchange_free(x);
+		}
+		pair_free(pair);
+	}
+	return cseq;
+}
+
 static const struct sip_client_handlers invite_handlers;
 
 /* The INVITE of the present attempt once more, in answer to its refusal: the same Call-ID and From,
@@ -247,12 +272,15 @@ static int ask_again(struct exchange *x)
 	const osip_message_t *before = sip_client_request(x->client);
 	osip_message_t *invite = NULL;
 	struct sip_client *client;
+	uint32_t sent;
 	char cseq[32];
 	int ret;
 
-	if (!before)
-		return -ENOMEM;
-	retire_other_pairs(call, NULL);
+	if (!before || x->sdp == SDP_DONE)
+		return -EINVAL;
+	sent = drop_early_dialogs(call);
+	if (x->client_cseq < sent)
+		x->client_cseq = sent;
 	ret = make_invite(call, x->client_peer, sip_server_request(x->server), &invite);
 	if (ret)
 		return ret;
@@ -349,31 +377,6 @@ static void invite_failed(void *owner, struct sip_client *txn, int error)
 	x->client = NULL;
 	attempt_failed(
 		x->call, error == -ETIMEDOUT ? SIP_REQUEST_TIME_OUT : SIP_SERVICE_UNAVAILABLE);
-}
-
-/* The present INVITE's early dialogs end with its final response, a challenge (RFC 3261 12.3): the
- * next one may meet their remote tags again. Returns the highest CSeq among them. */
-static uint32_t drop_early_dialogs(struct call *call)
-{
-	struct pair *pair, *next_pair;
-	uint32_t cseq = 0;
-
-	DL_FOREACH_SAFE (call->pairs, pair, next_pair) {
-		struct exchange *x, *next;
-
-		if (strcmp(pair->leg[LEG_B].local_tag, call->tag_b.text) != 0)
-			continue;
-		if (cseq < pair->leg[LEG_B].local_cseq)
-			cseq = pair->leg[LEG_B].local_cseq;
-		DL_FOREACH_SAFE (call->exchanges, x, next) {
-			if (x->pair != pair)
-				continue;
-			exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);
-			exchange_free(x);
-		}
-		pair_free(pair);
-	}
-	return cseq;
 }
 
 /* The INVITE goes out again, with credentials: the same attempt, the same Call-ID and From tag. */

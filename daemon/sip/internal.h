@@ -151,6 +151,7 @@ struct sip_client {
 	struct loop_timer cancel_timer; /* 64*T1 after CANCEL */
 	char *cancel_reason;
 	bool is_invite, is_cancel_wanted, is_cancel_sent, has_provisional, is_accepted, is_ended;
+	unsigned late;                /* 2xx that came when nobody owned it any more */
 	bool is_moved;                /* from UDP to TCP for its length */
 	bool is_sending, is_unlisted; /* out of sip->clients before its end */
 	unsigned auth_tries, auth_answered_count;

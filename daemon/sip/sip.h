@@ -16,6 +16,7 @@
 #include "config/config.h"
 
 #define SIP_MESSAGE_MAX 65535 /* bytes; longer is refused (413 where it can be answered) */
+#define LATE_2XX_MAX    20    /* of one INVITE, after its owner has gone */
 #define SIP_T1_MS       500
 #define SIP_T2_MS       4000
 #define SIP_T4_MS       5000
@@ -53,6 +54,9 @@ struct sip_handlers {
 	 * long as txn: sip_server_request(txn). */
 	void (*request)(void *ctx, struct sip_server *txn, osip_message_t *req,
 		const struct peer_config *peer);
+	/* A 2xx to an INVITE of ours that nobody owns any more; at most LATE_2XX_MAX for each. May
+	 * be NULL. */
+	void (*late_2xx)(void *ctx, struct sip_client *txn, osip_message_t *resp);
 	/* ACK that belongs to no transaction: acknowledges a 2xx. */
 	void (*ack)(void *ctx, osip_message_t *ack, const struct peer_config *peer);
 };
@@ -135,6 +139,8 @@ void sip_server_abandon(struct sip_server *txn);
 /* Hands the transaction to another owner, with the same handlers. */
 void sip_client_set_owner(struct sip_client *txn, void *owner);
 osip_message_t *sip_client_request(struct sip_client *txn);
+/* Where it was sent. */
+struct sip_dest sip_client_dest(const struct sip_client *txn);
 
 /* A listener is named by a number that it keeps as long as it is open, over reloads too; that is
  * not its place in the configuration. */

@@ -418,8 +418,13 @@ int sip_client_cancel(struct sip_client *c, const char *reason)
 
 static void tell_response(struct sip_client *c, osip_message_t *resp)
 {
+	const struct sip_handlers *h = &c->sip->handlers;
+
 	if (c->handlers && c->handlers->response)
 		c->handlers->response(c->owner, c, resp);
+	else if (!c->handlers && c->is_invite && MSG_IS_STATUS_2XX(resp) && h->late_2xx &&
+		 c->late++ < LATE_2XX_MAX)
+		h->late_2xx(h->ctx, c, resp);
 }
 
 static void receive_provisional(struct sip_client *c, osip_message_t *resp)
@@ -585,6 +590,13 @@ void sip_client_abandon(struct sip_client *txn)
 void sip_client_set_owner(struct sip_client *txn, void *owner)
 {
 	txn->owner = owner;
+}
+
+struct sip_dest sip_client_dest(const struct sip_client *txn)
+{
+	return (struct sip_dest){.listener = txn->flow.listener,
+		.remote = txn->flow.remote,
+		.over_tcp = txn->flow.transport == TRANSPORT_TCP};
 }
 
 osip_message_t *sip_client_request(struct sip_client *c)

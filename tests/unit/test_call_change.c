@@ -108,9 +108,95 @@ static void a_change_waits_for_the_ack_of_the_one_before(void **state)
 	expect(&w, A, "SIP/2.0 200");
 	expect(&w, B, "ACK ");
 	say(&w, &b, "INVITE", SDP_B);
+	expect_nothing(&w, A);
+	expect_nothing(&w, B);
+	/* One that waits is enough. */
+	say(&w, &b, "INVITE", SDP_B);
 	expect(&w, B, "SIP/2.0 491");
 	ack(&w, &a, a.cseq, NULL);
+	answer(&w, A, expect(&w, A, "INVITE "), 200, NULL, SDP_A);
+	expect(&w, A, "ACK ");
+	expect(&w, B, "SIP/2.0 200");
+	ack(&w, &b, b.cseq - 1, NULL);
 	change(&w, &b, A, SDP_B, SDP_A);
+	bye_from(&w, &b, A);
+	world_close(&w);
+}
+
+/* PBXs move the media as soon as they are answered: their re-INVITE overtakes the caller's ACK. */
+static void a_change_waits_for_the_ack_of_the_first_invite(void **state)
+{
+	struct world w;
+	struct ua a, b;
+
+	(void)state;
+	world_open(&w);
+	invite(&w, &a, "100", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
+	take(&b, B, b_invite, "b1");
+	answer(&w, B, b_invite, 200, "b1", SDP_B);
+	expect(&w, B, "ACK ");
+	learn(&a, expect(&w, A, "SIP/2.0 200"));
+	say(&w, &b, "INVITE", SDP("5002", ""));
+	expect_nothing(&w, B);
+	ack(&w, &a, 1, NULL);
+	answer(&w, A, expect(&w, A, "INVITE "), 200, NULL, SDP_A);
+	expect(&w, A, "ACK ");
+	expect(&w, B, "SIP/2.0 200");
+	ack(&w, &b, b.cseq, NULL);
+	assert_int_equal(remote_of(&w, LEG_B).port, 5002);
+	bye_from(&w, &b, A);
+	world_close(&w);
+}
+
+static void what_waits_for_an_ack_can_be_cancelled_and_ends_with_the_call(void **state)
+{
+	struct world w;
+	struct ua a, b;
+
+	(void)state;
+	begin(&w, &a, &b);
+	for (unsigned i = 0; i < 2; i++) {
+		say(&w, &a, "INVITE", SDP_A);
+		answer(&w, B, expect(&w, B, "INVITE "), 200, NULL, SDP_B);
+		expect(&w, A, "SIP/2.0 200");
+		expect(&w, B, "ACK ");
+		copy_text(b.invite_branch, sizeof(b.invite_branch), new_branch());
+		say_with(&w, &b, "INVITE", 0, b.invite_branch, "", SDP_B);
+		if (i == 0) {
+			cancel(&w, &b);
+			expect(&w, B, "SIP/2.0 200");
+			expect(&w, B, "SIP/2.0 487");
+			ack(&w, &a, a.cseq, NULL);
+			expect_nothing(&w, A);
+		}
+	}
+	say(&w, &a, "BYE", NULL);
+	expect(&w, A, "SIP/2.0 200");
+	expect(&w, B, "SIP/2.0 487");
+	answer(&w, B, expect(&w, B, "BYE "), 200, NULL, NULL);
+	world_close(&w);
+}
+
+static void an_ack_that_stays_away_is_waited_for_a_short_time(void **state)
+{
+	struct world w;
+	struct ua a, b;
+	struct loop_timer *t;
+
+	(void)state;
+	begin(&w, &a, &b);
+	say(&w, &a, "INVITE", SDP_A);
+	answer(&w, B, expect(&w, B, "INVITE "), 200, NULL, SDP_B);
+	expect(&w, A, "SIP/2.0 200");
+	expect(&w, B, "ACK ");
+	say(&w, &b, "INVITE", SDP_B);
+	t = &the_call(&w)->held_back.timer;
+	assert_true(t->due_ms <= loop_now_ms(w.loop) + 2000);
+	loop_timer_start(w.loop, t, 0);
+	expect(&w, B, "SIP/2.0 491");
+	ack(&w, &a, a.cseq, NULL);
+	expect_nothing(&w, A);
 	bye_from(&w, &b, A);
 	world_close(&w);
 }
@@ -356,6 +442,9 @@ int main(void)
 		cmocka_unit_test(a_refused_change_leaves_the_media_as_it_was),
 		cmocka_unit_test(two_changes_that_cross_are_both_refused_491),
 		cmocka_unit_test(a_change_waits_for_the_ack_of_the_one_before),
+		cmocka_unit_test(a_change_waits_for_the_ack_of_the_first_invite),
+		cmocka_unit_test(what_waits_for_an_ack_can_be_cancelled_and_ends_with_the_call),
+		cmocka_unit_test(an_ack_that_stays_away_is_waited_for_a_short_time),
 		cmocka_unit_test(an_unusable_answer_to_a_change_keeps_what_was),
 		cmocka_unit_test(an_early_answer_to_a_change_stands_for_a_2xx_without),
 		cmocka_unit_test(a_delayed_change_is_answered_in_its_ack),

@@ -71,6 +71,29 @@ static void each_branch_of_a_fork_is_a_dialog_of_its_own(void **state)
 	world_close(&w);
 }
 
+static void a_branch_that_answers_after_the_call_is_acknowledged_and_ended(void **state)
+{
+	struct world w;
+	struct ua a, b;
+
+	(void)state;
+	begin(&w, &a, &b, "100", SDP_A);
+	answer(&w, B, b_invite, 200, "b1", SDP_B);
+	expect(&w, B, "ACK ");
+	learn(&a, expect(&w, A, "SIP/2.0 200"));
+	ack(&w, &a, 1, NULL);
+	bye_from(&w, &a, B);
+	answer(&w, B, b_invite, 200, "b2", SDP_B);
+	has(expect(&w, B, "ACK "), ";tag=b2");
+	has(expect(&w, B, "BYE "), "CSeq: 2 BYE");
+	assert_int_equal(w.calls->counters.late_answers, 1);
+	/* Without end, that stops. */
+	for (unsigned i = 0; i < 2 * LATE_2XX_MAX; i++)
+		answer(&w, B, b_invite, 200, "b2", SDP_B);
+	assert_int_equal(w.calls->counters.late_answers, LATE_2XX_MAX);
+	world_close(&w);
+}
+
 static void the_bye_to_a_late_branch_counts_on_from_its_prack(void **state)
 {
 	struct world w;
@@ -426,6 +449,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_branch_of_a_fork_is_a_dialog_of_its_own),
+		cmocka_unit_test(a_branch_that_answers_after_the_call_is_acknowledged_and_ended),
 		cmocka_unit_test(the_bye_to_a_late_branch_counts_on_from_its_prack),
 		cmocka_unit_test(a_fork_of_many_branches_is_answered_by_one_more),
 		cmocka_unit_test(late_branches_without_end_are_bounded),
