@@ -60,7 +60,8 @@
 	X(GET_PEERS, VDC_PEER, "configured peers, paged")                                          \
 	X(GET_LISTENERS, VDC_LISTENER, "SIP listeners, paged")                                     \
 	X(GET_ROUTES, VDC_ROUTE, "routes in their order, paged")                                   \
-	X(TEST_ROUTE, VDC_DECISION, "FROM, NUMBER: where such a call would go, and why")           \
+	X(TEST_ROUTE, VDC_DECISION,                                                                \
+		"FROM, NUMBER (CALLING, AT): where such a call would go, and why")                 \
 	X(HANGUP, NLMSG_ERROR, "CALL: end it")                                                     \
 	X(SUBSCRIBE, NLMSG_ERROR, "CALL (optional): begin to send events")                         \
 	X(RENEW, NLMSG_ERROR, "keep sending events")                                               \
@@ -121,7 +122,9 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(NUMBER, number, TEXT, none, "called number")                                             \
 	X(LEVEL, level, TEXT, none, "error, warn, info, debug")                                    \
 	X(PEER, peer, TEXT, none, "name of a peer")                                                \
-	X(COMMAND, command, TEXT, none, "drain, block, resume")
+	X(COMMAND, command, TEXT, none, "drain, block, resume")                                    \
+	X(CALLING, calling, TEXT, none, "calling number")                                          \
+	X(AT, at, U64, none, "a time, seconds since 1970, UTC")
 
 #define VDC_DONE_FIELDS(X)                                                                         \
 	X(CURSOR, cursor, U64, none, "there is more: ask again with this")                         \
@@ -305,19 +308,39 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 #define VDC_ROUTE_FIELDS(X)                                                                        \
 	X(INDEX, index, U32, none, "place in the order, from 0")                                   \
 	X(NAME, name, TEXT, none, "of the route")                                                  \
-	X(FROM, from, TEXT, none, "calling peer; none: any")                                       \
+	X(FROM, from, TEXT, none, "calling peer, or several, joined by commas; none: any")         \
 	X(CALLED, called, TEXT, none, "pattern of the called number; none: any")                   \
-	X(TO, to, TEXTS, none, "peers, in the order they are tried")                               \
-	X(TRUNK_TO_TRUNK, trunk_to_trunk, BOOL, none, "external to external is allowed")
+	X(TO, to, TEXTS, none, "peers and groups, in the order they are tried")                    \
+	X(TRUNK_TO_TRUNK, trunk_to_trunk, BOOL, none, "external to external is allowed")           \
+	X(CALLING, calling, TEXT, none, "pattern of the calling number; none: any")                \
+	X(EMERGENCY, emergency, BOOL, none, "takes emergency calls alone")                         \
+	X(TIMES, times, TEXTS, none, "applies while one of them holds; none: always")              \
+	X(IN_USAGE, in_usage, BOOL, none, "reached through usages alone")                          \
+	X(COST, cost, U32, none, "order among the routes of a usage")                              \
+	X(ON_FAILURE, on_failure, TEXT, none, "next, stop: what follows its peers")                \
+	X(CALLER_NUMBER, caller_number, TEXT, none, "in the place of the calling one")             \
+	X(CALLER_NAME, caller_name, TEXT, none, "in the place of the caller's")                    \
+	X(CALLER_SUPPRESS, caller_suppress, BOOL, none, "nobody is said to call")
 
 #define VDC_DECISION_FIELDS(X)                                                                     \
-	X(VERDICT, verdict, TEXT, none, "found, none, denied")                                     \
+	X(VERDICT, verdict, TEXT, none, "found, none, denied, refused")                            \
 	X(CODE, code, U32, none, "SIP response where refused")                                     \
-	X(INDEX, index, U32, none, "of the route that matched")                                    \
+	X(INDEX, index, U32, none, "of the route that matched first")                              \
 	X(ROUTE, route, TEXT, none, "its name")                                                    \
 	X(TO, to, TEXTS, none, "peers, in the order they would be tried")                          \
 	X(TRACE, trace, TEXTS, none, "step by step")                                               \
-	X(TRACE_OMITTED, trace_omitted, U32, none, "lines before those")
+	X(TRACE_OMITTED, trace_omitted, U32, none, "lines before those")                           \
+	X(CALLING, calling, TEXT, none, "number after the inbound rules")                          \
+	X(CALLED, called, TEXT, none, "number after the inbound rules")                            \
+	X(EMERGENCY, emergency, BOOL, none, "an emergency call")                                   \
+	X(CANDIDATES, candidates, LIST, candidate, "the same peers, and what they would get")
+
+#define VDC_CANDIDATE_FIELDS(X)                                                                    \
+	X(PEER, peer, TEXT, none, "name of the peer")                                              \
+	X(ROUTE, route, TEXT, none, "name of the route that gave it")                              \
+	X(PRIORITY, priority, U32, none, "class: of one class the order may vary")                 \
+	X(CALLING, calling, TEXT, none, "number that it would get")                                \
+	X(CALLED, called, TEXT, none, "number that it would get")
 
 #define VDC_EVENT_FIELDS(X)                                                                        \
 	X(TIME, time_ms, U64, none, "milliseconds since 1970, UTC")                                \
@@ -342,6 +365,7 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 #define VDC_LISTENER_ENUM(name, key, type, of, text)   VDC_LISTENER_##name,
 #define VDC_ROUTE_ENUM(name, key, type, of, text)      VDC_ROUTE_##name,
 #define VDC_DECISION_ENUM(name, key, type, of, text)   VDC_DECISION_##name,
+#define VDC_CANDIDATE_ENUM(name, key, type, of, text)  VDC_CANDIDATE_##name,
 #define VDC_EVENT_ENUM(name, key, type, of, text)      VDC_EVENT_##name,
 
 /* clang-format off */
@@ -362,6 +386,7 @@ enum { VDC_PEER_UNSPEC, VDC_PEER_FIELDS(VDC_PEER_ENUM) VDC_PEER_FIELDS_END };
 enum { VDC_LISTENER_UNSPEC, VDC_LISTENER_FIELDS(VDC_LISTENER_ENUM) VDC_LISTENER_FIELDS_END };
 enum { VDC_ROUTE_UNSPEC, VDC_ROUTE_FIELDS(VDC_ROUTE_ENUM) VDC_ROUTE_FIELDS_END };
 enum { VDC_DECISION_UNSPEC, VDC_DECISION_FIELDS(VDC_DECISION_ENUM) VDC_DECISION_FIELDS_END };
+enum { VDC_CANDIDATE_UNSPEC, VDC_CANDIDATE_FIELDS(VDC_CANDIDATE_ENUM) VDC_CANDIDATE_FIELDS_END };
 enum { VDC_EVENT_UNSPEC, VDC_EVENT_FIELDS(VDC_EVENT_ENUM) VDC_EVENT_FIELDS_END };
 /* clang-format on */
 

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
+#include "base/token.h"
 #include "call/internal.h"
 
 /* One INVITE more within calls_per_second. */
@@ -107,7 +109,9 @@ static int find_route(struct call *call, unsigned *retry_after_s)
 	const struct route_query query = {.from = call->peer[LEG_A],
 		.calling = call->routed.calling,
 		.called = call->routed.called,
-		.dialled = call->to};
+		.dialled = call->to,
+		.at = (int64_t)time(NULL),
+		.seed = token_random64()};
 	struct peers_choice choice;
 
 	*retry_after_s = 0;

@@ -249,6 +249,10 @@ static int put_asserted(const struct crossing_field *f, char *value, osip_messag
 	if (osip_from_parse(addr, value) == 0 && addr->url &&
 		numbers_carry_calling(f->way, addr->url, number) == 0) {
 		ret = number_replace(addr->url, number);
+		if (f->way->caller && (f->way->caller->number || f->way->caller->name)) {
+			osip_free(addr->displayname);
+			addr->displayname = NULL;
+		}
 		if (!ret && osip_from_to_str(addr, &text))
 			ret = -ENOMEM;
 		if (!ret)
@@ -323,11 +327,12 @@ int identity_carry(const struct crossing *way, const osip_message_t *msg, osip_m
 {
 	const struct identity_config *to = &way->to->identity;
 	bool begins = MSG_IS_REQUEST(out) && MSG_IS_INVITE(out) && !sip_tag(out->to)[0];
-	unsigned privacy = privacy_of(msg), count;
+	/* RFC 3325 9.3: a suppressed caller is one that has asked for it. */
+	unsigned privacy = privacy_of(msg) | (way->withhold ? PRIVACY_ID : 0), count;
 	struct crossing_field f = {.way = way, .privacy = privacy};
 	int ret = 0;
 
-	if (begins && (privacy & PRIVACY_USER) && !to->trusted)
+	if (begins && (way->withhold || ((privacy & PRIVACY_USER) && !to->trusted)))
 		ret = withhold_caller(out);
 	if (!ret)
 		ret = carry_asserted(way, privacy, msg, out, begins);

@@ -119,10 +119,6 @@ struct ending {
 	const char *why;    /* in words */
 };
 
-struct call_numbers {
-	char calling[CALL_NUMBER_MAX + 1], called[CALL_NUMBER_MAX + 1];
-};
-
 struct call {
 	struct calls *calls;
 	uint64_t id;
@@ -135,9 +131,8 @@ struct call {
 	bool last_resort; /* no candidate takes calls: they are tried all the same */
 	unsigned attempt; /* index in route.candidate */
 	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1]; /* numbers, as they came */
-	struct call_numbers routed;     /* after the inbound rules of the peer that calls */
-	struct call_numbers sent;       /* of the present attempt, after the outbound ones */
-	bool anonymous;                 /* the caller has no number (RFC 3323) */
+	struct numbers routed;          /* after the inbound rules of the peer that calls */
+	struct numbers sent;            /* of the present attempt, after the outbound ones */
 	uint64_t setup_ms, answered_ms; /* of the loop's clock */
 	struct history history;
 	struct media_session *media;
@@ -266,8 +261,8 @@ int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1]);
 /* ---- numbers.c: what the number rules make of the call's numbers ---- */
 /* Of those that came, to be routed. 0, or -EINVAL: refused, and counted. */
 int numbers_receive(struct call *call, const osip_message_t *req);
-/* Of those that the present attempt sends to that peer. The same. */
-int numbers_send(struct call *call, const struct peer_config *to);
+/* Of those that the present attempt sends to its candidate. The same. */
+int numbers_send(struct call *call, const struct route_candidate *candidate);
 /* What another calling number than From's (P-Asserted-Identity) becomes on that way, from leg A to
  * leg B. 0, or -EINVAL: no number. */
 struct crossing;
@@ -398,6 +393,8 @@ void history_clear(struct call *call);
 struct crossing {
 	const struct peer_config *from, *to;
 	const char *host; /* ours towards to: stands where a URI names a place of from's side */
+	const struct caller_config *caller; /* of the route, of an INVITE alone; NULL = as it is */
+	bool withhold;                      /* the caller is suppressed */
 };
 /* Header fields that are end to end. */
 int carry_headers(const struct crossing *way, const osip_message_t *from, osip_message_t *to);

@@ -513,7 +513,7 @@ void try_next_peer(struct call *call)
 			call->calls->counters.refused_limit++;
 			continue;
 		}
-		if (numbers_send(call, peer)) {
+		if (numbers_send(call, &call->route.candidate[call->attempt])) {
 			call->last_error = SIP_NOT_FOUND;
 			continue;
 		}

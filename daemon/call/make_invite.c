@@ -77,15 +77,22 @@ static osip_uri_t *uri_make(const char *user, const char *host, uint16_t port)
 static int set_from(
 	struct call *call, const osip_message_t *req, osip_message_t *out, unsigned listener)
 {
+	const struct caller_config *caller = &call->route.candidate[call->attempt].route->caller;
 	osip_from_t *from = NULL;
+	char name[128];
 
 	if (osip_from_init(&from))
 		return -ENOMEM;
 	out->from = from;
-	if (req->from->displayname)
+	if (caller->name && caller->name[0]) {
+		snprintf(name, sizeof(name), "\"%s\"", caller->name);
+		from->displayname = osip_strdup(name);
+	} else if (req->from->displayname && !caller->name) {
 		from->displayname = osip_strdup(req->from->displayname);
+	}
 	from->url = uri_make(call->sent.calling,
-		call->anonymous ? ANONYMOUS_HOST : sip_listener_host(call->calls->sip, listener),
+		call->sent.anonymous ? ANONYMOUS_HOST
+				     : sip_listener_host(call->calls->sip, listener),
 		0);
 	if (!from->url || osip_from_set_tag(from, osip_strdup(call->tag_b.text)))
 		return -ENOMEM;
@@ -111,9 +118,12 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 	osip_message_t *msg = NULL;
 	char host[ADDR_TEXT_MAX], text[128], call_id[CALL_ID_LEN + 1];
 	unsigned listener = call->initial->client_dest.listener;
+	const struct caller_config *caller = &call->route.candidate[call->attempt].route->caller;
 	const struct crossing way = {.from = call->peer[LEG_A],
 		.to = peer,
-		.host = sip_listener_host(call->calls->sip, listener)};
+		.host = sip_listener_host(call->calls->sip, listener),
+		.caller = caller,
+		.withhold = caller->suppress && !call->route.is_emergency};
 	osip_uri_param_t *user = NULL;
 	osip_uri_t *uri;
 	int ret = -ENOMEM;

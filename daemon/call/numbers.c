@@ -8,31 +8,24 @@
 
 int numbers_receive(struct call *call, const osip_message_t *req)
 {
-	const struct peer_config *from = call->peer[LEG_A];
 	const osip_uri_t *url = req->from->url;
+	struct numbers received = {
+		.anonymous = url && url->host && strcasecmp(url->host, ANONYMOUS_HOST) == 0};
 	int ret;
 
-	/* RFC 3323 4.1.1.3: no number. */
-	call->anonymous = url && url->host && strcasecmp(url->host, ANONYMOUS_HOST) == 0;
-	ret = number_in(from, NUMBER_CALLED, call->to, call->routed.called, NULL, NULL);
-	if (call->anonymous)
-		strcpy(call->routed.calling, call->from);
-	else if (!ret)
-		ret = number_in(from, NUMBER_CALLING, call->from, call->routed.calling, NULL, NULL);
+	strcpy(received.calling, call->from);
+	strcpy(received.called, call->to);
+	ret = numbers_in(call->peer[LEG_A], &received, &call->routed, NULL, NULL);
 	if (ret)
 		call->calls->counters.refused_number++;
 	return ret;
 }
 
-int numbers_send(struct call *call, const struct peer_config *to)
+int numbers_send(struct call *call, const struct route_candidate *candidate)
 {
-	int ret = number_out(to, NUMBER_CALLED, call->routed.called, call->sent.called, NULL, NULL);
+	int ret = numbers_out(
+		candidate, call->route.is_emergency, &call->routed, &call->sent, NULL, NULL);
 
-	if (call->anonymous)
-		strcpy(call->sent.calling, call->routed.calling);
-	else if (!ret)
-		ret = number_out(
-			to, NUMBER_CALLING, call->routed.calling, call->sent.calling, NULL, NULL);
 	if (ret)
 		call->calls->counters.refused_number++;
 	return ret;
@@ -44,7 +37,9 @@ int numbers_carry_calling(
 	char theirs[CALL_NUMBER_MAX + 1], routed[CALL_NUMBER_MAX + 1];
 	int ret = number_of(uri, theirs);
 
-	if (!ret)
+	if (way->caller && way->caller->number)
+		strcpy(routed, way->caller->number);
+	else if (!ret)
 		ret = number_in(way->from, NUMBER_CALLING, theirs, routed, NULL, NULL);
 	return ret ? ret : number_out(way->to, NUMBER_CALLING, routed, number, NULL, NULL);
 }

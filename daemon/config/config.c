@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "config/pattern.h"
+#include "config/route_index.h"
 #include "config/source_index.h"
+#include "config/zone.h"
 
 static void config_free(struct config *cfg)
 {
@@ -13,8 +15,29 @@ static void config_free(struct config *cfg)
 		pattern_clear(&cfg->route[i].called);
 		pattern_clear(&cfg->route[i].calling);
 		free(cfg->route[i].from);
+		free(cfg->route[i].time);
+		free(cfg->route[i].caller.number);
+		free(cfg->route[i].caller.name);
 		free(cfg->route[i].name);
 	}
+	for (unsigned i = 0; i < cfg->group_count; i++) {
+		free(cfg->group[i].member);
+		free(cfg->group[i].name);
+	}
+	for (unsigned i = 0; i < cfg->usage_count; i++) {
+		route_index_free(cfg->usage[i].index);
+		free(cfg->usage[i].route);
+		free(cfg->usage[i].name);
+	}
+	for (unsigned i = 0; i < cfg->time_count; i++) {
+		zone_free(cfg->time[i].zone);
+		free(cfg->time[i].date);
+		free(cfg->time[i].except);
+		free(cfg->time[i].name);
+	}
+	for (unsigned i = 0; cfg->route_index && i < cfg->peer_count; i++)
+		route_index_free(cfg->route_index[i]);
+	route_index_free(cfg->route_any);
 	for (unsigned i = 0; i < cfg->emergency_count; i++)
 		pattern_clear(&cfg->emergency[i]);
 	for (unsigned i = 0; i < cfg->peer_count; i++) {
@@ -23,6 +46,7 @@ static void config_free(struct config *cfg)
 		numbers_clear(&cfg->peer[i].numbers);
 		auth_config_free(cfg->peer[i].auth);
 		free(cfg->peer[i].bypass);
+		free(cfg->peer[i].usage);
 		free(cfg->peer[i].name);
 	}
 	for (unsigned i = 0; i < cfg->listener_count; i++)
@@ -32,9 +56,10 @@ static void config_free(struct config *cfg)
 	number_rules_free(cfg);
 	source_index_free(cfg->sources);
 	free(cfg->peer_by_name);
-	free(cfg->route_start);
-	free(cfg->route_of);
-	free(cfg->route_any);
+	free(cfg->route_index);
+	free(cfg->group);
+	free(cfg->usage);
+	free(cfg->time);
 	free(cfg->emergency);
 	free(cfg->route);
 	free(cfg->peer);

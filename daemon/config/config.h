@@ -100,6 +100,9 @@ struct peer_config {
 	unsigned calls_max; /* 0 = the global limit alone */
 	struct numbers_config numbers;
 	struct session_config session;
+	unsigned
+		*usage; /* indexes in order: its calls take their routes; none: those of no usage */
+	unsigned usage_count;
 	struct identity_config identity;
 };
 
@@ -113,6 +116,12 @@ struct config {
 	unsigned peer_count;
 	struct route_config *route;
 	unsigned route_count;
+	struct group_config *group;
+	unsigned group_count;
+	struct usage_config *usage;
+	unsigned usage_count;
+	struct time_config *time;
+	unsigned time_count;
 	struct pattern *emergency; /* numbers of emergency calls */
 	unsigned emergency_count;
 
@@ -137,12 +146,10 @@ struct config {
 	unsigned number_rule_count;
 	struct number_rule_set *rule_set;
 	unsigned rule_set_count;
-	struct source_index *sources; /* see config_find_peer */
-	unsigned *peer_by_name;       /* peer indexes in the order of their names */
-	/* Route indexes in order: of peer p alone route_of[route_start[p]..route_start[p + 1] - 1],
-	 * of any peer route_any[0..route_any_count - 1]. */
-	unsigned *route_start, *route_of, *route_any;
-	unsigned route_any_count;
+	struct source_index *sources;     /* see config_find_peer */
+	unsigned *peer_by_name;           /* peer indexes in the order of their names */
+	struct route_index **route_index; /* by peer, of its own routes; NULL: has none */
+	struct route_index *route_any;    /* of every peer's */
 	struct config_lines {
 		unsigned device[SIDE_COUNT], vlan[SIDE_COUNT];
 		unsigned user, bpf_dir, instance, control_port;

@@ -103,6 +103,10 @@ static int resolve_all(struct resolve *r)
 	if (!ret)
 		ret = resolve_peers(r);
 	if (!ret)
+		ret = resolve_groups(r);
+	if (!ret)
+		ret = resolve_times(r);
+	if (!ret)
 		ret = resolve_routes(r);
 	if (!ret)
 		ret = resolve_settings(r);

@@ -25,14 +25,23 @@ int resolve_peers(struct resolve *r);
 /* What resolve_peers asks of each peer; base: "peers[3]". */
 void resolve_session(struct resolve *r, struct session_config *out, const struct file_session *file,
 	const char *base);
-int resolve_routes(struct resolve *r);
 /* Digest authentication of one peer; base: its key, peers[N]. */
 /* The password of the mapping at base. 0, also after a mistake, or -ENOMEM. */
 int resolve_password(struct resolve *r, struct secret **out, const char *file, const char *env,
 	const char *base);
 int resolve_auth(struct resolve *r, struct peer_config *peer, const struct file_peer *file,
 	const char *base);
+int resolve_groups(struct resolve *r);
+int resolve_times(struct resolve *r);
+int resolve_routes(struct resolve *r);   /* with the usages */
 int resolve_settings(struct resolve *r); /* limits, timers and the rest */
+/* ordered: the routes' indexes in the order of their names. */
+int resolve_usages(struct resolve *r, const unsigned *ordered);
+/* The times of the route whose key is base. */
+int resolve_route_times(struct resolve *r, struct route_config *route, const char *base);
+/* The peer of that name; -ENOENT, and a mistake of key, where there is none. */
+int resolve_peer_name(struct resolve *r, const char *key, const char *name, unsigned *out);
+const struct group_config *resolve_find_group(const struct config *cfg, const char *name);
 /* A peer's number rules; base: its key. */
 int resolve_numbers(struct resolve *r, struct numbers_config *out, const struct file_numbers *file,
 	const char *base);

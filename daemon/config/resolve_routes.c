@@ -6,8 +6,13 @@
 #include "config/document.h"
 #include "config/pattern.h"
 #include "config/resolve.h"
+#include "config/route_index.h"
 
-static int peer_index(struct resolve *r, const char *key, const char *name, unsigned *out)
+#define CALLER_NUMBER_MAX   128 /* bytes: NUMBER_MAX of the route room */
+#define CALLER_NUMBER_CHARS "0123456789+*#abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-"
+#define CALLER_NAME_MAX     64 /* bytes */
+
+int resolve_peer_name(struct resolve *r, const char *key, const char *name, unsigned *out)
 {
 	const struct config *cfg = r->cfg;
 	const struct peer_config *peer = config_peer_by_name(cfg, name);
@@ -23,26 +28,37 @@ static int peer_index(struct resolve *r, const char *key, const char *name, unsi
 	return 0;
 }
 
+/* Whether all that `to` names is on the external side. */
+static bool leads_outside(const struct config *cfg, const struct route_config *route)
+{
+	for (unsigned i = 0; i < route->to_count; i++) {
+		const struct route_to *to = &route->to[i];
+
+		if (!to->is_group && cfg->peer[to->index].side != SIDE_EXTERNAL)
+			return false;
+		for (unsigned j = 0; to->is_group && j < cfg->group[to->index].member_count; j++) {
+			if (cfg->peer[cfg->group[to->index].member[j].peer].side != SIDE_EXTERNAL)
+				return false;
+		}
+	}
+	return true;
+}
+
 static void check_trunk_to_trunk(
 	struct resolve *r, const struct route_config *route, const char *base)
 {
-	const struct config *cfg = r->cfg;
 	char key[MISTAKE_KEY_MAX];
 
 	if (route->trunk_to_trunk || !route->from_count || !route->to_count)
 		return;
 	for (unsigned i = 0; i < route->from_count; i++) {
-		if (cfg->peer[route->from[i]].side != SIDE_EXTERNAL)
+		if (r->cfg->peer[route->from[i]].side != SIDE_EXTERNAL)
 			return;
 	}
-	for (unsigned i = 0; i < route->to_count; i++) {
-		if (cfg->peer[route->to[i]].side != SIDE_EXTERNAL)
-			return;
-	}
-	mistake_add(r->mistakes, mistake_key(key, "%s.to", base),
-		"leads only from the external side to the external side, which is denied; expected "
-		"an "
-		"internal peer, or trunk_to_trunk: true");
+	if (leads_outside(r->cfg, route))
+		mistake_add(r->mistakes, mistake_key(key, "%s.to", base),
+			"leads only from the external side to the external side, which is denied; "
+			"expected an internal peer, or trunk_to_trunk: true");
 }
 
 static int by_index(const void *a, const void *b)
@@ -74,7 +90,7 @@ static int resolve_from(struct resolve *r, struct route_config *route, const cha
 			mistake_key(key, "%s", path);
 		else
 			mistake_key(key, "%s[%u]", path, i);
-		if (peer_index(r, key, name, &peer) == 0)
+		if (resolve_peer_name(r, key, name, &peer) == 0)
 			route->from[route->from_count++] = peer;
 	}
 	qsort(route->from, route->from_count, sizeof(unsigned), by_index);
@@ -90,18 +106,58 @@ static void resolve_to(struct resolve *r, struct route_config *route, const stru
 	const char *base)
 {
 	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX];
-	unsigned peer;
 
 	for (unsigned i = 0; i < file->to_count; i++) {
+		const struct group_config *group =
+			config_peer_by_name(r->cfg, file->to[i])
+				? NULL
+				: resolve_find_group(r->cfg, file->to[i]);
+		struct route_to to = {.is_group = group != NULL};
+
 		mistake_key(key, "%s.to[%u]", base, i);
-		if (peer_index(r, key, file->to[i], &peer))
+		if (group)
+			to.index = (unsigned)(group - r->cfg->group);
+		else if (resolve_peer_name(r, key, file->to[i], &to.index))
 			continue;
 		for (unsigned j = 0; j < route->to_count; j++) {
-			if (route->to[j] == peer)
+			if (route->to[j].is_group == to.is_group && route->to[j].index == to.index)
 				mistake_add(r->mistakes, key, "%s is written twice; expected once",
 					mistake_quote(quoted, file->to[i]));
 		}
-		route->to[route->to_count++] = peer;
+		route->to[route->to_count++] = to;
+	}
+}
+
+/* What a quoted display name may hold without escapes (RFC 3261 25.1), and a number that we put in
+ * the place of another. */
+static int resolve_caller(struct resolve *r, struct route_config *route,
+	const struct file_caller *file, const char *base)
+{
+	struct caller_config *caller = &route->caller;
+	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
+
+	caller->suppress = file->suppress && *file->suppress;
+	caller->number = file->number ? strdup(file->number) : NULL;
+	caller->name = file->name ? strdup(file->name) : NULL;
+	if ((file->number && !caller->number) || (file->name && !caller->name))
+		return -ENOMEM;
+	mistake_key(key, "%s.caller.number", base);
+	if (caller->number &&
+		(!caller->number[0] || strlen(caller->number) > CALLER_NUMBER_MAX ||
+			strspn(caller->number, CALLER_NUMBER_CHARS) != strlen(caller->number)))
+		mistake_add(r->mistakes, key, "%s is no number; expected %s",
+			mistake_quote(quoted, caller->number), key_expected(want, key));
+	mistake_key(key, "%s.caller.name", base);
+	if (!caller->name)
+		return 0;
+	for (const unsigned char *c = (const unsigned char *)caller->name;; c++) {
+		if (*c >= 0x20 && *c != 0x7f && *c != '"' && *c != '\\' &&
+			c - (const unsigned char *)caller->name < CALLER_NAME_MAX)
+			continue;
+		if (*c)
+			mistake_add(r->mistakes, key, "%s cannot be a caller's name; expected %s",
+				mistake_quote(quoted, caller->name), key_expected(want, key));
+		return 0;
 	}
 }
 
@@ -126,6 +182,12 @@ static int resolve_route(struct resolve *r, unsigned index)
 		return ret;
 	resolve_to(r, route, file, base);
 	check_trunk_to_trunk(r, route, base);
+	route->cost = key_number(r->mistakes, mistake_key(key, "%s.cost", base), file->cost);
+	ret = resolve_route_times(r, route, base);
+	if (!ret)
+		ret = resolve_caller(r, route, &file->caller, base);
+	if (ret)
+		return ret;
 	ret = pattern_compile(r, mistake_key(key, "%s.called", base), file->called, &route->called);
 	if (!ret)
 		ret = pattern_compile(
@@ -161,78 +223,124 @@ static int by_name(const void *a, const void *b, void *ctx)
 	return order ? order : (x > y) - (x < y);
 }
 
-static int check_names(struct resolve *r)
+static void check_names(struct resolve *r, const unsigned *ordered)
 {
-	struct config *cfg = r->cfg;
-	unsigned *order = calloc(cfg->route_count, sizeof(unsigned));
+	const struct config *cfg = r->cfg;
 	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX];
 
-	if (!order)
-		return -ENOMEM;
-	for (unsigned i = 0; i < cfg->route_count; i++)
-		order[i] = i;
-	qsort_r(order, cfg->route_count, sizeof(unsigned), by_name, cfg);
 	for (unsigned i = 1; i < cfg->route_count; i++) {
-		const char *name = cfg->route[order[i]].name;
+		const char *name = cfg->route[ordered[i]].name;
 
-		if (name[0] && strcmp(name, cfg->route[order[i - 1]].name) == 0)
-			mistake_add(r->mistakes, mistake_key(key, "routes[%u].name", order[i]),
+		if (name[0] && strcmp(name, cfg->route[ordered[i - 1]].name) == 0)
+			mistake_add(r->mistakes, mistake_key(key, "routes[%u].name", ordered[i]),
 				"%s is also routes[%u]; expected a name of its own",
-				mistake_quote(quoted, name), order[i - 1]);
+				mistake_quote(quoted, name), ordered[i - 1]);
 	}
-	free(order);
+}
+
+/* What a route does by default hangs on whether usages lead to it. */
+static void resolve_on_failure(struct resolve *r)
+{
+	char key[MISTAKE_KEY_MAX];
+
+	for (unsigned i = 0; i < r->cfg->route_count; i++) {
+		const struct file_route *file = &r->file->routes[i];
+		struct route_config *route = &r->cfg->route[i];
+
+		route->goes_on = file->on_failure ? *file->on_failure == FILE_ON_FAILURE_NEXT
+						  : route->in_usage || route->emergency;
+		if (file->cost && !route->in_usage)
+			mistake_add(r->mistakes, mistake_key(key, "routes[%u].cost", i),
+				"has no meaning outside usages; expected a usage to name the "
+				"route");
+	}
+}
+
+/* Puts the routes that no usage names into lists: one for each peer, one, the last, for those of
+ * everybody. start[l] to start[l + 1] is where list l is. 0 or -ENOMEM. */
+static int list_routes(const struct config *cfg, unsigned *start, unsigned **out)
+{
+	unsigned lists = cfg->peer_count + 1, *next = calloc(lists, sizeof(unsigned)), *list;
+
+	for (unsigned i = 0; i < cfg->route_count; i++) {
+		const struct route_config *route = &cfg->route[i];
+
+		if (route->in_usage)
+			continue;
+		for (unsigned j = 0; j < route->from_count; j++)
+			start[route->from[j] + 1]++;
+		start[lists] += !route->from_count;
+	}
+	for (unsigned l = 0; l < lists; l++)
+		start[l + 1] += start[l];
+	list = calloc(start[lists] + 1, sizeof(unsigned));
+	if (!next || !list) {
+		free(next);
+		free(list);
+		return -ENOMEM;
+	}
+	memcpy(next, start, lists * sizeof(unsigned));
+	for (unsigned i = 0; i < cfg->route_count; i++) {
+		const struct route_config *route = &cfg->route[i];
+
+		if (route->in_usage)
+			continue;
+		for (unsigned j = 0; j < route->from_count; j++)
+			list[next[route->from[j]]++] = i;
+		if (!route->from_count)
+			list[next[cfg->peer_count]++] = i;
+	}
+	free(next);
+	*out = list;
 	return 0;
 }
 
-/* Sorts the routes by their from, keeping their order. */
 static int index_routes(struct config *cfg)
 {
-	unsigned *next = NULL, entries = 0;
+	unsigned *start = calloc(cfg->peer_count + 2, sizeof(unsigned)), *list = NULL;
 	int ret = -ENOMEM;
 
-	for (unsigned i = 0; i < cfg->route_count; i++)
-		entries += cfg->route[i].from_count;
-	cfg->route_start = calloc(cfg->peer_count + 1, sizeof(unsigned));
-	cfg->route_of = calloc(entries + 1, sizeof(unsigned));
-	cfg->route_any = calloc(cfg->route_count, sizeof(unsigned));
-	next = calloc(cfg->peer_count, sizeof(unsigned));
-	if (!cfg->route_start || !cfg->route_of || !cfg->route_any || !next)
-		goto out;
-	for (unsigned i = 0; i < cfg->route_count; i++) {
-		for (unsigned j = 0; j < cfg->route[i].from_count; j++)
-			cfg->route_start[cfg->route[i].from[j] + 1]++;
+	cfg->route_index = calloc(cfg->peer_count, sizeof(struct route_index *));
+	if (start && cfg->route_index)
+		ret = list_routes(cfg, start, &list);
+	for (unsigned l = 0; l <= cfg->peer_count && !ret; l++) {
+		unsigned count = start[l + 1] - start[l];
+
+		if (count)
+			ret = route_index_new(
+				l < cfg->peer_count ? &cfg->route_index[l] : &cfg->route_any, cfg,
+				list + start[l], count, true);
 	}
-	for (unsigned p = 0; p < cfg->peer_count; p++) {
-		next[p] = cfg->route_start[p];
-		cfg->route_start[p + 1] += cfg->route_start[p];
-	}
-	for (unsigned i = 0; i < cfg->route_count; i++) {
-		for (unsigned j = 0; j < cfg->route[i].from_count; j++)
-			cfg->route_of[next[cfg->route[i].from[j]]++] = i;
-		if (!cfg->route[i].from_count)
-			cfg->route_any[cfg->route_any_count++] = i;
-	}
-	ret = 0;
-out:
-	free(next);
+	free(start);
+	free(list);
 	return ret;
 }
 
 int resolve_routes(struct resolve *r)
 {
 	struct config *cfg = r->cfg;
+	unsigned count = r->file->routes_count, *ordered = NULL;
 	int ret = resolve_emergency(r);
 
-	if (ret || !r->file->routes_count)
+	if (ret)
 		return ret;
-	cfg->route = calloc(r->file->routes_count, sizeof(*cfg->route));
-	if (!cfg->route)
-		return -ENOMEM;
-	for (unsigned i = 0; i < r->file->routes_count && !ret; i++)
+	cfg->route = calloc(count + 1, sizeof(*cfg->route));
+	ordered = calloc(count + 1, sizeof(unsigned));
+	if (!cfg->route || !ordered)
+		ret = -ENOMEM;
+	for (unsigned i = 0; i < count && !ret; i++) {
 		ret = resolve_route(r, i);
-	if (!ret)
-		ret = check_names(r);
-	if (!ret)
+		ordered[i] = i;
+	}
+	if (!ret) {
+		qsort_r(ordered, count, sizeof(unsigned), by_name, cfg);
+		check_names(r, ordered);
+		ret = resolve_usages(r, ordered);
+	}
+	if (!ret) {
+		resolve_on_failure(r);
 		ret = index_routes(cfg);
+	}
+	free(ordered);
 	return ret;
 }

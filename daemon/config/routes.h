@@ -10,6 +10,13 @@
 #define CONFIG_ROUTE_PEERS_MAX 16 /* entries of one route's `to` */
 #define CONFIG_ROUTE_FROM_MAX  4096
 #define CONFIG_EMERGENCY_MAX   64
+#define CONFIG_GROUPS_MAX      1024
+#define CONFIG_MEMBERS_MAX     64 /* of one group */
+#define CONFIG_USAGES_MAX      1024
+#define CONFIG_PEER_USAGES_MAX 64 /* of one peer */
+#define CONFIG_TIMES_MAX       256
+#define CONFIG_HOURS_MAX       8
+#define CONFIG_DATES_MAX       256
 #define CONFIG_RULES_MAX       256 /* of one list, those of its sets included */
 #define CONFIG_RULE_SETS_MAX   1024
 
@@ -44,14 +51,73 @@ struct number_rule_set {
 	struct number_rules rules;
 };
 
+/* Peers that stand for each other, sorted: a lower priority first; of one priority the cheaper
+ * first; of one cost by chance, weighted (RFC 2782). */
+struct group_member {
+	unsigned peer, priority, weight, cost;
+};
+
+struct group_config {
+	char *name;
+	struct group_member *member;
+	unsigned member_count;
+};
+
+/* A named list of routes. */
+struct usage_config {
+	char *name;
+	unsigned *route;
+	unsigned route_count;
+	struct route_index *index;
+};
+
+struct zone; /* see config/zone.h */
+
+struct date {
+	uint16_t year; /* 0 = each */
+	uint8_t month, day;
+};
+
+/* When a route applies: a weekday and an hour in the zone. */
+struct time_config {
+	char *name;
+	uint8_t days; /* bit 0: Monday */
+	struct {
+		uint16_t from,
+			to; /* minutes since midnight; to <= from: up to that of the next day */
+	} hours[CONFIG_HOURS_MAX];
+	unsigned hours_count;       /* 0 = all day */
+	struct date *date, *except; /* on those alone; on those not */
+	unsigned date_count, except_count;
+	struct zone *zone;
+};
+
+/* Who is said to call. */
+struct caller_config {
+	char *number, *name; /* NULL = as it is */
+	bool suppress;       /* nobody (RFC 3323) */
+};
+
+/* An entry of a route's `to`. */
+struct route_to {
+	bool is_group;
+	unsigned index;
+};
+
 /* Ordered: the first route that fits is taken. */
 struct route_config {
 	char *name;          /* may be "" */
 	unsigned *from;      /* peer indexes, ascending */
 	unsigned from_count; /* 0 = any */
 	struct pattern called, calling;
-	unsigned to[CONFIG_ROUTE_PEERS_MAX]; /* peer indexes, tried in order */
+	struct route_to to[CONFIG_ROUTE_PEERS_MAX]; /* tried in order */
 	unsigned to_count;
+	unsigned *time;      /* indexes: applies while one of them holds */
+	unsigned time_count; /* 0 = always */
+	unsigned cost;       /* order among the routes of a usage that fit */
+	struct caller_config caller;
+	bool goes_on;        /* where none of its peers takes the call: the next route that fits */
+	bool in_usage;       /* reached through usages alone */
 	bool trunk_to_trunk; /* allows external to external, which is denied otherwise */
 	bool emergency;      /* takes emergency calls alone, before all other routes */
 };

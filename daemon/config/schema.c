@@ -225,11 +225,65 @@ static const cyaml_schema_field_t peer_fields[] = {
 	CHOICE("early_media", struct file_peer, session.early_media, early_media_strings),
 	CHOICE("ringing", struct file_peer, session.ringing, ringing_strings),
 	CHOICE("hold", struct file_peer, session.hold, hold_strings),
+	LIST("usages", MAY, struct file_peer, usages, &text_entry, 0, CONFIG_PEER_USAGES_MAX),
 	CYAML_FIELD_MAPPING("identity", MAY, struct file_peer, identity, identity_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t peer_entry = {
 	CYAML_VALUE_MAPPING(MUST, struct file_peer, peer_fields),
+};
+
+static const cyaml_schema_field_t member_fields[] = {
+	TEXT("peer", MUST, struct file_member, peer),
+	NUMBER("priority", struct file_member, priority),
+	NUMBER("weight", struct file_member, weight),
+	NUMBER("cost", struct file_member, cost),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t member_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_member, member_fields),
+};
+static const cyaml_schema_field_t group_fields[] = {
+	TEXT("name", MUST, struct file_group, name),
+	LIST("members", MUST, struct file_group, members, &member_entry, 1, CONFIG_MEMBERS_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t group_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_group, group_fields),
+};
+
+static const cyaml_schema_field_t usage_fields[] = {
+	TEXT("name", MUST, struct file_usage, name),
+	LIST("routes", MUST, struct file_usage, routes, &text_entry, 1, CONFIG_ROUTES_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t usage_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_usage, usage_fields),
+};
+
+static const cyaml_schema_field_t time_fields[] = {
+	TEXT("name", MUST, struct file_time, name),
+	TEXTS("days"),
+	TEXTS("hours"),
+	TEXTS("dates"),
+	TEXTS("except"),
+	TEXT("zone", MAY, struct file_time, zone),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t time_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_time, time_fields),
+};
+
+static const cyaml_schema_field_t caller_fields[] = {
+	TEXT("number", MAY, struct file_caller, number),
+	TEXT("name", MAY, struct file_caller, name),
+	CYAML_FIELD_BOOL_PTR("suppress", MAY, struct file_caller, suppress),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_strval_t on_failure_strings[] = {
+	{"next", FILE_ON_FAILURE_NEXT},
+	{"stop", FILE_ON_FAILURE_STOP},
 };
 
 static const cyaml_schema_field_t route_fields[] = {
@@ -240,6 +294,10 @@ static const cyaml_schema_field_t route_fields[] = {
 	LIST("to", MUST, struct file_route, to, &text_entry, 1, CONFIG_ROUTE_PEERS_MAX),
 	CYAML_FIELD_BOOL_PTR("trunk_to_trunk", MAY, struct file_route, trunk_to_trunk),
 	CYAML_FIELD_BOOL_PTR("emergency", MAY, struct file_route, emergency),
+	TEXTS("times"),
+	NUMBER("cost", struct file_route, cost),
+	CHOICE("on_failure", struct file_route, on_failure, on_failure_strings),
+	CYAML_FIELD_MAPPING("caller", MAY, struct file_route, caller, caller_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t route_entry = {
@@ -278,6 +336,9 @@ static const cyaml_schema_field_t config_fields[] = {
 		CONFIG_LISTENERS_MAX),
 	LIST("peers", MUST, struct file_config, peers, &peer_entry, 1, CONFIG_PEERS_MAX),
 	LIST("routes", MAY, struct file_config, routes, &route_entry, 0, CONFIG_ROUTES_MAX),
+	LIST("groups", MAY, struct file_config, groups, &group_entry, 0, CONFIG_GROUPS_MAX),
+	LIST("usages", MAY, struct file_config, usages, &usage_entry, 0, CONFIG_USAGES_MAX),
+	LIST("times", MAY, struct file_config, times, &time_entry, 0, CONFIG_TIMES_MAX),
 	LIST("number_rules", MAY, struct file_config, number_rules, &rule_set_entry, 0,
 		CONFIG_RULE_SETS_MAX),
 	LIST("emergency", MAY, struct file_config, emergency, &text_entry, 0, CONFIG_EMERGENCY_MAX),

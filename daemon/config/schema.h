@@ -108,15 +108,49 @@ struct file_peer {
 	uint32_t *calls_max;
 	struct file_numbers numbers;
 	struct file_session session;
+	char **usages;
+	unsigned usages_count;
 	struct file_identity identity;
 };
 
+struct file_member {
+	char *peer;
+	uint32_t *priority, *weight, *cost;
+};
+
+struct file_group {
+	char *name;
+	struct file_member *members;
+	unsigned members_count;
+};
+
+struct file_usage {
+	char *name;
+	char **routes;
+	unsigned routes_count;
+};
+
+struct file_time {
+	char *name; /* days, hours, dates, except: see document_text */
+	char *zone;
+};
+
+struct file_caller {
+	char *number, *name;
+	bool *suppress;
+};
+
+enum file_on_failure { FILE_ON_FAILURE_NEXT, FILE_ON_FAILURE_STOP };
+
 struct file_route {
-	char *name; /* from: see document_text */
+	char *name; /* from, times: see document_text */
 	char *called, *calling;
 	char **to;
 	unsigned to_count;
 	bool *trunk_to_trunk, *emergency;
+	uint32_t *cost;
+	enum file_on_failure *on_failure;
+	struct file_caller caller;
 };
 
 enum file_strangers { FILE_STRANGERS_REFUSE, FILE_STRANGERS_IGNORE };
@@ -150,6 +184,12 @@ struct file_config {
 	unsigned peers_count;
 	struct file_route *routes;
 	unsigned routes_count;
+	struct file_group *groups;
+	unsigned groups_count;
+	struct file_usage *usages;
+	unsigned usages_count;
+	struct file_time *times;
+	unsigned times_count;
 	struct file_rule_set *number_rules;
 	unsigned number_rules_count;
 	char **emergency;

@@ -19,6 +19,8 @@ static const struct nla_policy policy[VDC_REQUEST_FIELDS_END] = {
 	[VDC_REQUEST_CALL] = {.type = NLA_U64, .maxlen = sizeof(uint64_t)},
 	[VDC_REQUEST_FROM] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
 	[VDC_REQUEST_NUMBER] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
+	[VDC_REQUEST_CALLING] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
+	[VDC_REQUEST_AT] = {.type = NLA_U64, .maxlen = sizeof(uint64_t)},
 	[VDC_REQUEST_LEVEL] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
 	[VDC_REQUEST_PEER] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},
 	[VDC_REQUEST_COMMAND] = {.type = NLA_STRING, .maxlen = VDC_TEXT_MAX},

@@ -56,6 +56,11 @@ int request_fail(struct request *r, int error, const char *fmt, ...)
 struct call *request_call(struct request *r, int *error);
 
 /* Shared by the show_* files. */
+/* A page of what the configuration has count of: put for each, on an object of that type. The
+ * cursor is the index of the first that is still to come. */
+typedef void show_put_fn(struct request *r, const struct config *cfg, unsigned index);
+int show_indexed(struct request *r, const struct config *cfg, unsigned count, uint16_t type,
+	show_put_fn *put);
 void show_path(struct answer *a, int attr, const struct dataplane_path *path);
 /* What `viaduct peers` shows of the peer at that index. */
 void show_put_peer(struct request *r, const struct config *cfg, unsigned index);

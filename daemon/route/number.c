@@ -116,3 +116,43 @@ int number_out(const struct peer_config *to, enum number_kind kind, const char *
 	}
 	return ret;
 }
+
+int numbers_in(const struct peer_config *from, const struct numbers *received,
+	struct numbers *routed, route_trace_fn *trace, void *trace_ctx)
+{
+	int ret =
+		number_in(from, NUMBER_CALLED, received->called, routed->called, trace, trace_ctx);
+
+	routed->anonymous = received->anonymous;
+	if (received->anonymous)
+		strcpy(routed->calling, received->calling);
+	else if (!ret)
+		ret = number_in(
+			from, NUMBER_CALLING, received->calling, routed->calling, trace, trace_ctx);
+	return ret;
+}
+
+int numbers_out(const struct route_candidate *candidate, bool is_emergency,
+	const struct numbers *routed, struct numbers *sent, route_trace_fn *trace, void *trace_ctx)
+{
+	const struct caller_config *caller = &candidate->route->caller;
+	const struct trace t = {.fn = trace, .ctx = trace_ctx};
+	const char *calling = caller->number ? caller->number : routed->calling;
+	int ret = number_out(
+		candidate->peer, NUMBER_CALLED, routed->called, sent->called, trace, trace_ctx);
+
+	sent->anonymous = routed->anonymous && !caller->number;
+	if (caller->number)
+		trace_line(&t, "%s caller: calling becomes \"%s\"", candidate->peer->name, calling);
+	if (caller->suppress && !is_emergency) {
+		sent->anonymous = true;
+		calling = "anonymous";
+		trace_line(&t, "%s caller: suppressed", candidate->peer->name);
+	}
+	if (sent->anonymous)
+		strcpy(sent->calling, calling);
+	else if (!ret)
+		ret = number_out(
+			candidate->peer, NUMBER_CALLING, calling, sent->calling, trace, trace_ctx);
+	return ret;
+}

@@ -21,4 +21,18 @@ int number_in(const struct peer_config *from, enum number_kind kind, const char 
 int number_out(const struct peer_config *to, enum number_kind kind, const char *number,
 	char out[NUMBER_MAX + 1], route_trace_fn *trace, void *trace_ctx);
 
+/* The numbers of a call at one point of its way. */
+struct numbers {
+	char calling[NUMBER_MAX + 1], called[NUMBER_MAX + 1];
+	bool anonymous; /* calling is no number: From's host is anonymous.invalid (RFC 3323) */
+};
+
+/* From received to routed, both of them. 0 or -EINVAL. */
+int numbers_in(const struct peer_config *from, const struct numbers *received,
+	struct numbers *routed, route_trace_fn *trace, void *trace_ctx);
+/* From routed to what is sent to the candidate: its route's caller, then its peer's rules. Of an
+ * emergency call the caller is not suppressed. 0 or -EINVAL. */
+int numbers_out(const struct route_candidate *candidate, bool is_emergency,
+	const struct numbers *routed, struct numbers *sent, route_trace_fn *trace, void *trace_ctx);
+
 #endif

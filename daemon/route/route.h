@@ -20,6 +20,8 @@ struct route_query {
 	const struct peer_config *from;
 	const char *calling, *called; /* calling: "" where there is none */
 	const char *dialled;          /* called as received; NULL: the same */
+	int64_t at;                   /* now: seconds since 1970, UTC */
+	uint64_t seed; /* of chance among the peers of a group; 0: none, heavier first */
 };
 
 /* A peer to try. Candidates stand in the order to try. Those of one priority class are equals but

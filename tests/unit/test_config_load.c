@@ -69,7 +69,7 @@ static void written_values_arrive(void **state)
 	assert_int_equal(cfg->route_count, 2);
 	assert_int_equal(cfg->route[0].from_count, 1);
 	assert_int_equal(cfg->route[0].from[0], 0);
-	assert_int_equal(cfg->route[0].to[0], 1);
+	assert_int_equal(cfg->route[0].to[0].index, 1);
 	assert_string_equal(cfg->route[0].called.text, "\\+?[0-9]{3,15}");
 	assert_non_null(cfg->route[0].called.code);
 	assert_null(cfg->route[1].called.code);

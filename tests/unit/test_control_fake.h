@@ -91,9 +91,9 @@ static void fake_reset(unsigned live)
 		.from = &from_first,
 		.from_count = 1,
 		.called = {.text = "[0-9]+"},
-		.to = {1, 3},
+		.to = {{.index = 1}, {.index = 3}},
 		.to_count = 2};
-	fake.route[1] = (struct route_config){.name = "", .to = {0}, .to_count = 1};
+	fake.route[1] = (struct route_config){.name = "", .to = {{0}}, .to_count = 1};
 	fake.config = (struct config){.file = "/etc/viaduct.yaml",
 		.instance = "default",
 		.control_group = "",

@@ -24,8 +24,9 @@ struct cli {
 	const char *daemon_user;
 	unsigned timeout_ms; /* for each answer */
 	bool json;
-	bool quiet; /* says nothing about a daemon that does not answer */
-	int argc;   /* of the subcommand, options left out */
+	const char *at; /* --at, NULL where not given */
+	bool quiet;     /* says nothing about a daemon that does not answer */
+	int argc;       /* of the subcommand, options left out */
 	char **argv;
 };
 

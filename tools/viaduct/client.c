@@ -118,6 +118,10 @@ static int fill(struct nl_msg *msg, const struct ask *ask)
 		ret = nla_put_string(msg, VDC_REQUEST_FROM, ask->from);
 	if (ret == 0 && ask->number)
 		ret = nla_put_string(msg, VDC_REQUEST_NUMBER, ask->number);
+	if (ret == 0 && ask->calling)
+		ret = nla_put_string(msg, VDC_REQUEST_CALLING, ask->calling);
+	if (ret == 0 && ask->at)
+		ret = nla_put_u64(msg, VDC_REQUEST_AT, ask->at);
 	if (ret == 0 && ask->level)
 		ret = nla_put_string(msg, VDC_REQUEST_LEVEL, ask->level);
 	if (ret == 0 && ask->peer)

@@ -31,7 +31,8 @@ struct client {
 struct ask {
 	enum vdc_request request;
 	uint64_t call;
-	const char *from, *number, *level, *peer, *command;
+	const char *from, *number, *calling, *level, *peer, *command;
+	uint64_t at; /* seconds since 1970 */
 	uint64_t cursor;
 	bool has_generation;
 	uint32_t generation;

@@ -26,7 +26,8 @@ static const struct command {
 	{"peer", cmd_peer, "NAME [drain|block|resume]", 1, 2,
 		"one peer, or take it out of service and back"},
 	{"listeners", cmd_listeners, "", 0, 0, "where SIP is listened for"},
-	{"routes", cmd_routes, "[test FROM NUMBER]", 0, 3, "routes, or where a call would go"},
+	{"routes", cmd_routes, "[test FROM [CALLING] CALLED]", 0, 4,
+		"routes, or where a call would go"},
 	{"hangup", cmd_hangup, "ID...", 1, 1000, "end calls"},
 	{"events", cmd_events, "[ID]", 0, 1, "follow what happens, or what happens to one call"},
 	{"reload", cmd_reload, "", 0, 0, "take up the changed configuration file"},
@@ -73,6 +74,8 @@ static void print_options(FILE *f)
 	      "  -u, --daemon-user NAME user that the daemon may run as besides root, viaduct by\n"
 	      "                         default (environment: VIADUCT_DAEMON_USER)\n"
 	      "  -t, --timeout SECONDS  how long to wait for each answer, 5 by default\n"
+	      "      --at TIME          of routes test: as if it were YYYY-MM-DD HH:MM (of this\n"
+	      "                         host's zone; with a Z behind it, UTC)\n"
 	      "  -V, --version          the version of this program, without asking the daemon\n"
 	      "  -h, --help             this text\n"
 	      "\n"
@@ -117,6 +120,7 @@ static int parse_options(int argc, char **argv, struct cli *cli, bool *help)
 		{"port", required_argument, NULL, 'p'},
 		{"daemon-user", required_argument, NULL, 'u'},
 		{"timeout", required_argument, NULL, 't'},
+		{"at", required_argument, NULL, 'a'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -139,6 +143,9 @@ static int parse_options(int argc, char **argv, struct cli *cli, bool *help)
 			break;
 		case 'p':
 			port = optarg;
+			break;
+		case 'a':
+			cli->at = optarg;
 			break;
 		case 'u':
 			cli->daemon_user = optarg;

@@ -30,6 +30,7 @@ struct schema {
 #define SCHEMA_finding    &finding_schema
 #define SCHEMA_stream_leg &stream_leg_schema
 #define SCHEMA_path       &path_schema
+#define SCHEMA_candidate  &candidate_schema
 
 #define DEFINE_SCHEMA(lower, UPPER, FIELD)                                                         \
 	static const struct field lower##_fields[] = {UPPER##_FIELDS(FIELD)};                      \
@@ -66,6 +67,8 @@ DEFINE_SCHEMA(peer, VDC_PEER, PEER_FIELD)
 DEFINE_SCHEMA(listener, VDC_LISTENER, LISTENER_FIELD)
 #define ROUTE_FIELD(name, key, type, of, text) FIELD(ROUTE, name, key, type, of)
 DEFINE_SCHEMA(route, VDC_ROUTE, ROUTE_FIELD)
+#define CANDIDATE_FIELD(name, key, type, of, text) FIELD(CANDIDATE, name, key, type, of)
+DEFINE_SCHEMA(candidate, VDC_CANDIDATE, CANDIDATE_FIELD)
 #define DECISION_FIELD(name, key, type, of, text) FIELD(DECISION, name, key, type, of)
 DEFINE_SCHEMA(decision, VDC_DECISION, DECISION_FIELD)
 #define EVENT_FIELD(name, key, type, of, text) FIELD(EVENT, name, key, type, of)
