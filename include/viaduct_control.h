@@ -141,6 +141,10 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(LOG_LEVEL, log_level, TEXT, none, "error, warn, info, debug")                            \
 	X(CALLS_LIVE, calls_live, U32, none, "calls")                                              \
 	X(CALLS_MAX, calls_max, U32, none, "their limit")                                          \
+	X(RATE, calls_per_second, U32, none, "calls begun in the last second")                     \
+	X(RATE_MAX, calls_per_second_max, U32, none, "their limit; none: no limit")                \
+	X(BANDWIDTH, bandwidth_kbit, U64, none, "of all calls, each once")                         \
+	X(BANDWIDTH_MAX, bandwidth_max_kbit, U64, none, "its limit; none: no limit")               \
 	X(CALLS, calls, COUNTERS, none, "since the start")                                         \
 	X(SIP, sip, COUNTERS, none, "since the start")                                             \
 	X(DEVICES, devices, LIST, device, "one for each side")                                     \
@@ -169,7 +173,10 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(SIDE, side, TEXT, none, "internal, external")                                            \
 	X(PORTS_TOTAL, ports_total, U32, none, "media ports of the range, all addresses")          \
 	X(PORTS_USED, ports_used, U32, none, "by live calls")                                      \
-	X(PORTS_QUARANTINED, ports_quarantined, U32, none, "free again soon")
+	X(PORTS_QUARANTINED, ports_quarantined, U32, none, "free again soon")                      \
+	X(BANDWIDTH, bandwidth_kbit, U64, none, "of media, by SDP, in the busier direction")       \
+	X(BANDWIDTH_MAX, bandwidth_max_kbit, U64, none, "its limit; none: no limit")               \
+	X(REFUSED_BANDWIDTH, refused_bandwidth, U64, none, "calls refused at that limit")
 
 #define VDC_PACKETS_FIELDS(X)                                                                      \
 	X(SIDE, side, TEXT, none, "where they came in")                                            \
@@ -296,7 +303,16 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(CALLS_MAX, calls_max, U32, none, "their limit; none: the global one alone")              \
 	X(STATE, state, TEXT, none, "up, failing, down, draining, blocked")                        \
 	X(SINCE, since_ms, U64, none, "in that state")                                             \
-	X(WHY, why, TEXT, none, "it is in that state")
+	X(WHY, why, TEXT, none, "it is in that state")                                             \
+	X(CALLS_ENDING, calls_ending, U32, none, "calls it made that are over but for answers")    \
+	X(RATE, calls_per_second, U32, none, "calls begun with it in the last second")             \
+	X(RATE_MAX, calls_per_second_max, U32, none, "their limit; none: the global one alone")    \
+	X(BANDWIDTH, bandwidth_kbit, U64, none, "of its media, by SDP, in the busier direction")   \
+	X(BANDWIDTH_MAX, bandwidth_max_kbit, U64, none, "its limit; none: the global one alone")   \
+	X(REFUSED_CALLS, refused_calls, U64, none, "calls refused at its limit of live calls")     \
+	X(REFUSED_RATE, refused_rate, U64, none, "at that of calls a second")                      \
+	X(REFUSED_BANDWIDTH, refused_bandwidth, U64, none, "at that of bandwidth")                 \
+	X(REFUSED_ENDING, refused_ending, U64, none, "at its share of calls that only end")
 
 #define VDC_LISTENER_FIELDS(X)                                                                     \
 	X(NAME, name, TEXT, none, "of the listener")                                               \

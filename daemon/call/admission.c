@@ -10,23 +10,6 @@
 #include "base/token.h"
 #include "call/internal.h"
 
-/* One INVITE more within calls_per_second. */
-static bool take_rate(struct calls *calls)
-{
-	uint64_t now = loop_now_ms(calls->loop);
-
-	if (!calls->cfg->calls_per_second)
-		return true;
-	if (now - calls->rate_window_ms >= 1000) {
-		calls->rate_window_ms = now;
-		calls->rate_count = 0;
-	}
-	if (calls->rate_count >= calls->cfg->calls_per_second)
-		return false;
-	calls->rate_count++;
-	return true;
-}
-
 /* Our own INVITE has come back to us: its From tag is one that we made. */
 static bool is_our_own(struct calls *calls, const osip_message_t *req)
 {
@@ -52,8 +35,8 @@ static bool body_is_foreign(const osip_message_t *req)
 }
 
 /* The code to refuse the INVITE with before a call is made of it, 0 to go on. */
-static int check_invite(
-	struct calls *calls, const osip_message_t *req, const struct peer_config *peer)
+static int check_invite(struct calls *calls, const osip_message_t *req,
+	const struct peer_config *peer, bool emergency, struct refusal *why)
 {
 	const char *max_forwards = header_value(req, "Max-Forwards");
 
@@ -69,22 +52,27 @@ static int check_invite(
 	}
 	if (body_is_foreign(req))
 		return SIP_UNSUPPORTED_MEDIA_TYPE;
-	if (calls->shutting_down || calls->live >= calls->cfg->calls_max ||
-		calls->count >= CALLS_ENDING_FACTOR * calls->cfg->calls_max ||
-		!peer_has_room(calls, peer) || !take_rate(calls)) {
-		calls->counters.refused_limit++;
-		return SIP_SERVICE_UNAVAILABLE;
-	}
+	if (!limits_admit(calls, peer, emergency, why))
+		return why->code;
 	return 0;
 }
 
-static void refuse_invite(struct sip_server *txn, int code)
+static bool is_emergency(const struct calls *calls, const osip_message_t *req)
 {
+	char number[CALL_NUMBER_MAX + 1];
+
+	return number_of(req->req_uri, number) == 0 && route_is_emergency(calls->cfg, number);
+}
+
+static void refuse_invite(struct sip_server *txn, int code, const struct refusal *why)
+{
+	char seconds[16];
 	const char *header = NULL, *value = NULL;
 
-	if (code == SIP_SERVICE_UNAVAILABLE) {
+	if (why->code && why->retry_after_s) {
+		snprintf(seconds, sizeof(seconds), "%u", why->retry_after_s);
 		header = "Retry-After";
-		value = RETRY_AFTER_S;
+		value = seconds;
 	} else if (code == SIP_UNSUPPORTED_MEDIA_TYPE) {
 		header = "Accept";
 		value = "application/sdp";
@@ -152,7 +140,9 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 {
 	char *unsupported = NULL, value[SESSION_TIMER_VALUE_MAX];
 	const char *header = NULL;
+	struct refusal why_not = {0};
 	struct call *call;
+	bool emergency = is_emergency(calls, req);
 	int code, ret;
 
 	calls->counters.attempts++;
@@ -169,12 +159,12 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 	if (!code)
 		code = session_timer_check(peer, req, &header, value);
 	if (!code)
-		code = check_invite(calls, req, peer);
+		code = check_invite(calls, req, peer, emergency, &why_not);
 	if (code) {
 		if (header)
 			sip_server_reply(txn, code, NULL, header, value);
 		else
-			refuse_invite(txn, code);
+			refuse_invite(txn, code, &why_not);
 		history_refused(calls, req, peer, code);
 		return;
 	}
@@ -183,6 +173,7 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 		sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, NULL, NULL);
 		return;
 	}
+	call->emergency = emergency;
 	call->attempt_timer.fire = attempt_timed_out;
 	history_begin(call);
 	call->initial = exchange_new(call, LEG_A);

@@ -83,7 +83,7 @@ static void call_free(struct call *call)
 	merge_key_del(call);
 	media_session_free(call->media);
 	call->media = NULL;
-	call_uncount(call);
+	call_uncount_ending(call);
 	HASH_DELETE(hh_id, calls->by_id, call);
 	order_remove(&calls->order, call);
 	calls->count--;
@@ -193,8 +193,10 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	enum dataplane_engine engine, calls_event_fn *event, void *event_ctx)
 {
 	struct calls *calls = calloc(1, sizeof(*calls));
-	struct media_handlers media_handlers = {
-		.ctx = calls, .timeout = media_timed_out, .event = media_event};
+	struct media_handlers media_handlers = {.ctx = calls,
+		.timeout = media_timed_out,
+		.bandwidth = limits_bandwidth,
+		.event = media_event};
 	struct sip_handlers sip_handlers = {.ctx = calls,
 		.request = request_received,
 		.late_2xx = late_2xx_received,
@@ -208,8 +210,8 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	calls->event = event;
 	calls->event_ctx = event_ctx;
 	ret = -ENOMEM;
-	calls->peer_live = peer_counts_new(cfg);
-	if (!calls->peer_live)
+	calls->loads = loads_new(cfg);
+	if (!calls->loads)
 		goto fail;
 	ret = media_new(&calls->media, loop, cfg, engine, &media_handlers);
 	if (ret)
@@ -227,7 +229,7 @@ fail:
 	sip_free(calls->sip);
 	media_free(calls->media);
 	config_unref(calls->cfg);
-	free(calls->peer_live);
+	loads_free(calls);
 	free(calls);
 	return ret;
 }
@@ -248,7 +250,7 @@ void calls_free(struct calls *calls)
 	config_unref(calls->cfg);
 	free(calls->order.slot);
 	free(calls->order.id);
-	free(calls->peer_live);
+	loads_free(calls);
 	free(calls);
 }
 
@@ -291,12 +293,13 @@ static void move_dialogs(struct calls *calls)
 int calls_reload(struct calls *calls, struct config *cfg, FILE *errors)
 {
 	int ret = config_check_reload(calls->cfg, cfg, errors);
-	unsigned *counts;
+	struct loads *loads;
+	struct config *old;
 
 	if (ret)
 		return ret;
-	counts = peer_counts_new(cfg);
-	if (!counts)
+	loads = loads_new(cfg);
+	if (!loads)
 		return -ENOMEM;
 	ret = sip_reload(calls->sip, cfg, errors);
 	if (ret)
@@ -313,13 +316,14 @@ int calls_reload(struct calls *calls, struct config *cfg, FILE *errors)
 		media_reload(calls->media, calls->cfg);
 		goto fail;
 	}
-	config_unref(calls->cfg);
+	old = calls->cfg;
 	calls->cfg = config_ref(cfg);
 	move_dialogs(calls);
-	count_peers(calls, counts);
+	loads_put(calls, loads);
+	config_unref(old);
 	return 0;
 fail:
-	free(counts);
+	free(loads);
 	return ret;
 }
 

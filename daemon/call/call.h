@@ -74,7 +74,11 @@ const char *call_state_name(enum call_state state); /* "setup", "ringing", "answ
 	X(attempts, "calls asked for")                                                             \
 	X(answered, "calls answered")                                                              \
 	X(failed, "calls that ended unanswered")                                                   \
-	X(refused_limit, "refused: live calls or calls a second at their limit")                   \
+	X(refused_limit, "refused, or a peer left out: a limit was reached")                       \
+	X(limited_live, "of those: live calls")                                                    \
+	X(limited_rate, "of those: calls a second")                                                \
+	X(limited_bandwidth, "of those: bandwidth")                                                \
+	X(limited_ending, "of those: calls that only end")                                         \
 	X(refused_ports, "refused: out of ports or flows")                                         \
 	X(refused_route, "refused: no route, or denied")                                           \
 	X(refused_peer, "refused: the peer is draining or blocked")                                \
@@ -121,5 +125,24 @@ void calls_set_recorder(struct calls *calls, calls_record_fn *record, void *ctx)
 
 /* Live calls with that peer on one of its legs. */
 unsigned calls_count_peer(const struct calls *calls, const char *peer_name);
+
+enum call_limit {
+	CALL_LIMIT_LIVE,
+	CALL_LIMIT_RATE,
+	CALL_LIMIT_BANDWIDTH,
+	CALL_LIMIT_ENDING, /* calls that are over but for their last messages */
+	CALL_LIMITS
+};
+/* What a peer, a side or the whole bears now, and how often it refused more. */
+struct calls_load {
+	unsigned live, ending;
+	unsigned calls_per_second; /* begun in the last full second */
+	uint64_t kbit;             /* of media, as media/bandwidth.h has it */
+	uint64_t refused[CALL_LIMITS];
+};
+/* peer_name NULL: the whole. All 0 where no peer has that name. */
+void calls_get_load(const struct calls *calls, const char *peer_name, struct calls_load *out);
+/* Of a side: kbit and its refusals alone. */
+void calls_get_side_load(const struct calls *calls, unsigned side, struct calls_load *out);
 
 #endif

@@ -11,6 +11,9 @@
 
 #define RETRY_AFTER_GLARE_S 10 /* RFC 3261 14.2: 0 to 10 seconds, by chance */
 
+/* RFC 3261 20.43 */
+#define BANDWIDTH_WARNING "370 viaduct \"Insufficient bandwidth\""
+
 int media_error_code(int error)
 {
 	switch (error) {
@@ -22,6 +25,8 @@ int media_error_code(int error)
 		return SIP_REQUEST_PENDING;
 	case -ENOSPC:
 		return SIP_SERVICE_UNAVAILABLE;
+	case -EDQUOT: /* a change to a call that stands: it stays as it was (RFC 3261 14.2) */
+		return SIP_NOT_ACCEPTABLE_HERE;
 	default:
 		return SIP_INTERNAL_SERVER_ERROR;
 	}
@@ -63,6 +68,8 @@ int exchange_carry_body(
 	if (!sdp || x->sdp == SDP_DONE || (MSG_IS_RESPONSE(msg) && x->sdp == SDP_NONE) ||
 		(MSG_IS_REQUEST(msg) && MSG_IS_INFO(msg)))
 		return carry_bodies(msg, out, NULL, 0);
+	/* What a response asks for is there already: it can be counted, not refused. */
+	x->call->takes_any = MSG_IS_RESPONSE(msg);
 	if (sdp_is_offer(x, msg))
 		ret = media_offer(x->call->media, from, sdp->body, sdp->length, &text, &len);
 	else
@@ -564,6 +571,7 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 	enum exchange_sdp sdp = request_sdp(call, leg, req);
 	osip_message_t *out = NULL;
 	struct exchange *x, *delayed = is_prack ? delayed_invite(call, leg) : NULL;
+	char seconds[16];
 	int ret, code;
 
 	if (is_invite && call->state != CALL_ANSWERED) {
@@ -580,8 +588,8 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 	}
 	x = exchange_new(call, leg);
 	if (!x) {
-		sip_server_reply(
-			txn, SIP_INTERNAL_SERVER_ERROR, NULL, "Retry-After", RETRY_AFTER_S);
+		snprintf(seconds, sizeof(seconds), "%d", RETRY_AFTER_S);
+		sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, "Retry-After", seconds);
 		return;
 	}
 	x->pair = pair;
@@ -617,7 +625,8 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 		ret = session_timer_ask(call, OTHER_LEG(leg), out);
 	if (ret) {
 		osip_message_free(out);
-		exchange_refuse(x, media_error_code(ret), NULL, NULL);
+		exchange_refuse(x, media_error_code(ret), ret == -EDQUOT ? "Warning" : NULL,
+			BANDWIDTH_WARNING);
 		exchange_free(x);
 		return;
 	}

@@ -15,6 +15,7 @@
 #include "base/loop.h"
 #include "base/table.h"
 #include "call/call.h"
+#include "call/limits.h"
 #include "route/number.h"
 #include "sip/dialog.h"
 
@@ -24,9 +25,9 @@
 #define CALL_EXCHANGES_MAX 16         /* requests under way at once in one call */
 #define CALL_NUMBER_MAX    NUMBER_MAX /* bytes of a called or calling user part */
 /* Live calls and those whose last transactions run out (64*T1), together: so many times the limit
- * of live ones. The latter hold no ports and no flows. */
+ * of live ones. The latter hold no ports and no flows; limits.c gives each peer its share. */
 #define CALLS_ENDING_FACTOR 8
-#define RETRY_AFTER_S       "5"  /* with 503 for limits */
+#define RETRY_AFTER_S       5    /* with 503 for what is not a limit of the configuration */
 #define DRAIN_RETRY_AFTER_S "60" /* with 503 to a peer that is drained */
 
 #define SIP_SESSION_INTERVAL_TOO_SMALL 422 /* RFC 4028 6; libosip2 does not name it */
@@ -125,7 +126,11 @@ struct call {
 	struct config *cfg; /* that it began with */
 	enum call_state state;
 	bool held;
-	bool counted; /* against the limits of live calls */
+	bool counted;           /* against the limits of live calls */
+	bool emergency;         /* no limit holds for it */
+	bool takes_any;         /* bandwidth: what it comes to is counted and never refused */
+	unsigned kbit[2];       /* of its media, as counted */
+	struct refusal refusal; /* by the last limit that was reached for it */
 	const struct peer_config *peer[2];
 	struct route_result route;
 	bool last_resort; /* no candidate takes calls: they are tried all the same */
@@ -181,10 +186,9 @@ struct calls {
 	unsigned live;  /* not ENDING */
 	unsigned count; /* all, with those whose last transactions are still under way */
 	bool shutting_down;
-	uint64_t rate_window_ms; /* start of the second that rate_count counts */
-	unsigned rate_count;
 	struct calls_status counters;
-	unsigned *peer_live; /* live calls by peer index of cfg, each leg counted */
+	struct loads *loads;
+	struct loop_timer limit_timer; /* while a limit bites */
 	struct loop_timer reaper;
 	struct call *dead; /* ended calls, freed from the loop: handlers may still hold them */
 };
@@ -216,17 +220,6 @@ void tag_del(struct calls *calls, struct tag *tag);
 int merge_key_add(struct call *call, const osip_message_t *invite);
 bool merge_key_exists(struct calls *calls, const osip_message_t *invite);
 void merge_key_del(struct call *call);
-
-/* ---- peers.c: live calls by peer ---- */
-/* Counts of cfg's peers, all 0; NULL when memory is out. count_peers puts them in force, with what
- * the live calls come to. */
-unsigned *peer_counts_new(const struct config *cfg);
-void count_peers(struct calls *calls, unsigned *counts);
-void call_set_peer(struct call *call, enum leg leg, const struct peer_config *peer);
-/* From here on the call takes no place under the limits any more. */
-void call_uncount(struct call *call);
-/* Whether one more call with that peer is within its calls_max. */
-bool peer_has_room(const struct calls *calls, const struct peer_config *peer);
 
 /* ---- attempts on leg B (invite.c), their INVITE (make_invite.c), admission (admission.c) ---- */
 /* From call->attempt on, the first peer that takes the INVITE; leg A is refused when none does. */

@@ -483,6 +483,8 @@ static int start_attempt(struct call *call, const struct peer_config *peer, osip
 			call->calls->media, call, call->peer[LEG_A], peer, &call->media);
 	else
 		ret = media_session_set_peer(call->media, LEG_B, peer);
+	if (!ret && x->sdp == SDP_DELAYED)
+		ret = limits_bandwidth_unseen(call);
 	if (!ret)
 		ret = make_invite(call, peer, req, &invite);
 	if (ret)
@@ -503,14 +505,15 @@ void try_next_peer(struct call *call)
 {
 	osip_message_t *req = sip_server_request(call->initial->server);
 	struct rejection why = {0};
+	unsigned retry_after_s = 0;
+	char seconds[16];
 
 	for (; call->attempt < call->route.candidate_count; call->attempt++) {
 		const struct peer_config *peer = call->route.candidate[call->attempt].peer;
 		int ret;
 
-		if (!peer_has_room(call->calls, peer)) {
-			call->last_error = SIP_SERVICE_UNAVAILABLE;
-			call->calls->counters.refused_limit++;
+		if (!limits_admit_attempt(call, peer, &call->refusal)) {
+			call->last_error = call->refusal.code;
 			continue;
 		}
 		if (numbers_send(call, &call->route.candidate[call->attempt])) {
@@ -523,16 +526,24 @@ void try_next_peer(struct call *call)
 			return;
 		if (ret == -ENOSPC)
 			call->calls->counters.refused_ports++;
-		call->last_error =
-			ret == -EHOSTUNREACH ? SIP_SERVICE_UNAVAILABLE : media_error_code(ret);
+		if (ret == -EDQUOT)
+			call->last_error = call->refusal.code;
+		else
+			call->last_error = ret == -EHOSTUNREACH ? SIP_SERVICE_UNAVAILABLE
+								: media_error_code(ret);
 		history_attempt_over(call, call->last_error);
 		if (call->last_error == SIP_BAD_REQUEST)
 			break;
 	}
 	why.code = call->last_error;
-	if (why.code == SIP_SERVICE_UNAVAILABLE) {
+	if (why.code == call->refusal.code)
+		retry_after_s = call->refusal.retry_after_s;
+	else if (why.code == SIP_SERVICE_UNAVAILABLE)
+		retry_after_s = RETRY_AFTER_S;
+	if (retry_after_s) {
+		snprintf(seconds, sizeof(seconds), "%u", retry_after_s);
 		why.header = "Retry-After";
-		why.value = RETRY_AFTER_S;
+		why.value = seconds;
 	}
 	invite_reject(call, &why);
 }

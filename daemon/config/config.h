@@ -25,6 +25,17 @@
 #define CONFIG_CODECS_MAX         32
 #define CONFIG_SOURCES_MAX        32
 
+/* What a peer, or all of them together, may take at once; 0 = no limit. A call beyond it is refused
+ * with code. */
+struct limits_config {
+	unsigned calls;            /* live calls */
+	unsigned calls_per_second; /* new calls a second, as a bucket that holds burst of them */
+	unsigned burst;            /* 1 at least where calls_per_second is set */
+	unsigned bandwidth;     /* kbit/s of media in the busier direction, see media/bandwidth.h */
+	unsigned code;          /* 400-699 */
+	unsigned retry_after_s; /* 0 = no Retry-After */
+};
+
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP };
 enum peer_kind { PEER_DIRECT, PEER_TRUNK };
 
@@ -43,6 +54,7 @@ struct side_config {
 	unsigned address_count;
 	uint16_t media_port_min, media_port_max; /* inclusive; min even */
 	uint8_t dscp;                            /* of media sent from this side */
+	unsigned bandwidth;                      /* kbit/s of media over it, 0 = no limit */
 };
 
 struct listener_config {
@@ -97,7 +109,7 @@ struct peer_config {
 	unsigned rtp_timeout_held_s; /* held call without media; 0 = never */
 	char *bypass; /* site: the SDP of calls between two of its peers stays theirs; NULL = none
 		       */
-	unsigned calls_max; /* 0 = the global limit alone */
+	struct limits_config limits; /* besides those of the configuration */
 	struct numbers_config numbers;
 	struct session_config session;
 	unsigned
@@ -125,8 +137,9 @@ struct config {
 	struct pattern *emergency; /* numbers of emergency calls */
 	unsigned emergency_count;
 
-	unsigned calls_max;        /* live calls */
-	unsigned calls_per_second; /* new calls a second, 0 = no limit */
+	unsigned calls_max; /* live calls; limits.calls is the same */
+	struct limits_config limits;
+	unsigned audio_kbit, video_kbit; /* of a stream whose SDP does not tell its bandwidth */
 	unsigned tcp_connections_max;
 	unsigned max_forwards;      /* written where a request has none */
 	unsigned ring_timeout_s;    /* INVITE without a final answer, RFC 3261 timer C */

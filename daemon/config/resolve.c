@@ -61,15 +61,13 @@ bool resolve_is_host(const struct addr *a)
 	       !IN6_IS_ADDR_V4MAPPED(&in6);
 }
 
-static void resolve_limits(struct resolve *r)
+static void resolve_scalars(struct resolve *r)
 {
 	const struct file_config *f = r->file;
 	struct mistakes *m = r->mistakes;
 	struct config *cfg = r->cfg;
 
-	cfg->calls_max = key_number(m, "limits.calls", f->limits.calls);
-	cfg->calls_per_second =
-		key_number(m, "limits.calls_per_second", f->limits.calls_per_second);
+	resolve_limits(r);
 	cfg->tcp_connections_max =
 		key_number(m, "limits.tcp_connections", f->limits.tcp_connections);
 	cfg->max_forwards = key_number(m, "limits.max_forwards", f->limits.max_forwards);
@@ -90,7 +88,7 @@ int resolve_settings(struct resolve *r)
 	const struct node *root = r->mistakes->root;
 	char quoted[MISTAKE_QUOTE_MAX];
 
-	resolve_limits(r);
+	resolve_scalars(r);
 	cfg->silent_strangers = f->strangers && *f->strangers == FILE_STRANGERS_IGNORE;
 	cfg->log_level = f->log ? *f->log : LOG_LEVEL_INFO;
 	cfg->user = resolve_text("user", f->user);

@@ -31,6 +31,10 @@ int resolve_password(struct resolve *r, struct secret **out, const char *file, c
 	const char *base);
 int resolve_auth(struct resolve *r, struct peer_config *peer, const struct file_peer *file,
 	const char *base);
+void resolve_limits(struct resolve *r); /* of all peers together */
+/* Of a peer; base: "peers[0]". */
+void resolve_peer_limits(struct resolve *r, struct peer_config *peer, const struct file_peer *file,
+	const char *base);
 int resolve_groups(struct resolve *r);
 int resolve_times(struct resolve *r);
 int resolve_routes(struct resolve *r);   /* with the usages */

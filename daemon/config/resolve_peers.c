@@ -199,8 +199,7 @@ static int resolve_peer(struct resolve *r, unsigned index)
 	if (ret)
 		return ret;
 	resolve_identity(peer, &file->identity);
-	peer->calls_max =
-		key_number(r->mistakes, mistake_key(key, "%s.calls_max", base), file->calls_max);
+	resolve_peer_limits(r, peer, file, base);
 	resolve_session(r, &peer->session, &file->session, base);
 	ret = resolve_numbers(r, &peer->numbers, &file->numbers, base);
 	if (!ret)

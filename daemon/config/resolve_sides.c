@@ -119,6 +119,8 @@ static int resolve_side(struct resolve *r, unsigned index, const struct file_sid
 	side->vlan = (uint16_t)key_number(r->mistakes, key, file->vlan);
 	mistake_key(key, "%s.dscp", base);
 	side->dscp = (uint8_t)key_number(r->mistakes, key, file->dscp);
+	mistake_key(key, "%s.bandwidth", base);
+	side->bandwidth = key_number(r->mistakes, key, file->bandwidth);
 	mistake_key(key, "%s.media_ports", base);
 	resolve_media_ports(r, key, side, file->media_ports);
 	resolve_addresses(r, base, side, file);

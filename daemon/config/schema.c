@@ -102,6 +102,7 @@ static const cyaml_schema_field_t side_fields[] = {
 		CONFIG_SIDE_ADDRESSES_MAX),
 	TEXT("media_ports", MAY, struct file_side, media_ports),
 	NUMBER("dscp", struct file_side, dscp),
+	NUMBER("bandwidth", struct file_side, bandwidth),
 	CYAML_FIELD_END,
 };
 
@@ -205,6 +206,16 @@ static const cyaml_schema_value_t rule_set_entry = {
 	CYAML_VALUE_MAPPING(MUST, struct file_rule_set, rule_set_fields),
 };
 
+static const cyaml_schema_field_t peer_limits_fields[] = {
+	NUMBER("calls", struct file_peer_limits, calls),
+	NUMBER("calls_per_second", struct file_peer_limits, calls_per_second),
+	NUMBER("burst", struct file_peer_limits, burst),
+	NUMBER("bandwidth", struct file_peer_limits, bandwidth),
+	NUMBER("code", struct file_peer_limits, code),
+	NUMBER("retry_after", struct file_peer_limits, retry_after),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("name", MUST, struct file_peer, name),
 	MUST_CHOOSE("kind", struct file_peer, kind, kind_strings),
@@ -214,6 +225,7 @@ static const cyaml_schema_field_t peer_fields[] = {
 	LIST("sources", MAY, struct file_peer, sources, &text_entry, 0, CONFIG_SOURCES_MAX - 1),
 	LIST("codecs", MAY, struct file_peer, codecs, &text_entry, 0, CONFIG_CODECS_MAX),
 	CYAML_FIELD_MAPPING("media", MAY, struct file_peer, media, media_fields),
+	CYAML_FIELD_MAPPING("limits", MAY, struct file_peer, limits, peer_limits_fields),
 	NUMBER("calls_max", struct file_peer, calls_max),
 	CYAML_FIELD_MAPPING("numbers", MAY, struct file_peer, numbers, numbers_fields),
 	CYAML_FIELD_MAPPING(
@@ -307,6 +319,12 @@ static const cyaml_schema_value_t route_entry = {
 static const cyaml_schema_field_t limits_fields[] = {
 	NUMBER("calls", struct file_limits, calls),
 	NUMBER("calls_per_second", struct file_limits, calls_per_second),
+	NUMBER("burst", struct file_limits, burst),
+	NUMBER("bandwidth", struct file_limits, bandwidth),
+	NUMBER("audio_bandwidth", struct file_limits, audio_bandwidth),
+	NUMBER("video_bandwidth", struct file_limits, video_bandwidth),
+	NUMBER("code", struct file_limits, code),
+	NUMBER("retry_after", struct file_limits, retry_after),
 	NUMBER("tcp_connections", struct file_limits, tcp_connections),
 	NUMBER("max_forwards", struct file_limits, max_forwards),
 	CYAML_FIELD_END,

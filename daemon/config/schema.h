@@ -22,6 +22,7 @@ struct file_side {
 	unsigned advertise_count;
 	char *media_ports;
 	uint32_t *dscp;
+	uint32_t *bandwidth;
 };
 
 struct file_listener {
@@ -94,6 +95,10 @@ struct file_rule_set {
 	unsigned rules_count;
 };
 
+struct file_peer_limits {
+	uint32_t *calls, *calls_per_second, *burst, *bandwidth, *code, *retry_after;
+};
+
 struct file_peer {
 	char *name;
 	enum peer_kind kind;
@@ -105,6 +110,7 @@ struct file_peer {
 	char **codecs;
 	unsigned codecs_count;
 	struct file_media media;
+	struct file_peer_limits limits;
 	uint32_t *calls_max;
 	struct file_numbers numbers;
 	struct file_session session;
@@ -160,7 +166,9 @@ struct file_sides {
 };
 
 struct file_limits {
-	uint32_t *calls, *calls_per_second, *tcp_connections, *max_forwards;
+	uint32_t *calls, *calls_per_second, *burst, *bandwidth, *code, *retry_after;
+	uint32_t *audio_bandwidth, *video_bandwidth;
+	uint32_t *tcp_connections, *max_forwards;
 };
 
 struct file_timers {

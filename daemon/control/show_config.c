@@ -45,6 +45,29 @@ static void put_sources(struct answer *a, const struct peer_config *peer)
 	answer_nest_end(a, list);
 }
 
+static void put_load(struct request *r, const struct peer_config *peer)
+{
+	const struct limits_config *limits = &peer->limits;
+	struct answer *a = r->answer;
+	struct calls_load load;
+
+	calls_get_load(r->control->calls, peer->name, &load);
+	answer_put_u32(a, VDC_PEER_CALLS, load.live);
+	if (limits->calls)
+		answer_put_u32(a, VDC_PEER_CALLS_MAX, limits->calls);
+	answer_put_u32(a, VDC_PEER_CALLS_ENDING, load.ending);
+	answer_put_u32(a, VDC_PEER_RATE, load.calls_per_second);
+	if (limits->calls_per_second)
+		answer_put_u32(a, VDC_PEER_RATE_MAX, limits->calls_per_second);
+	answer_put_u64(a, VDC_PEER_BANDWIDTH, load.kbit);
+	if (limits->bandwidth)
+		answer_put_u64(a, VDC_PEER_BANDWIDTH_MAX, limits->bandwidth);
+	answer_put_u64(a, VDC_PEER_REFUSED_CALLS, load.refused[CALL_LIMIT_LIVE]);
+	answer_put_u64(a, VDC_PEER_REFUSED_RATE, load.refused[CALL_LIMIT_RATE]);
+	answer_put_u64(a, VDC_PEER_REFUSED_BANDWIDTH, load.refused[CALL_LIMIT_BANDWIDTH]);
+	answer_put_u64(a, VDC_PEER_REFUSED_ENDING, load.refused[CALL_LIMIT_ENDING]);
+}
+
 void show_put_peer(struct request *r, const struct config *cfg, unsigned index)
 {
 	const struct peer_config *peer = &cfg->peer[index];
@@ -68,9 +91,7 @@ void show_put_peer(struct request *r, const struct config *cfg, unsigned index)
 		answer_nest_end(a, list);
 	}
 	answer_put_bool(a, VDC_PEER_LATCH, peer->latch);
-	answer_put_u32(a, VDC_PEER_CALLS, calls_count_peer(r->control->calls, peer->name));
-	if (peer->calls_max)
-		answer_put_u32(a, VDC_PEER_CALLS_MAX, peer->calls_max);
+	put_load(r, peer);
 }
 
 static void put_listener(struct request *r, const struct config *cfg, unsigned index)

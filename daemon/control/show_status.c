@@ -50,6 +50,21 @@ static void put_daemon(struct request *r)
 	answer_put_u64(a, VDC_STATUS_CONTROL_REFUSED, r->control->refused);
 }
 
+static void put_load(struct request *r)
+{
+	const struct limits_config *limits = &calls_config(r->control->calls)->limits;
+	struct answer *a = r->answer;
+	struct calls_load load;
+
+	calls_get_load(r->control->calls, NULL, &load);
+	answer_put_u32(a, VDC_STATUS_RATE, load.calls_per_second);
+	if (limits->calls_per_second)
+		answer_put_u32(a, VDC_STATUS_RATE_MAX, limits->calls_per_second);
+	answer_put_u64(a, VDC_STATUS_BANDWIDTH, load.kbit);
+	if (limits->bandwidth)
+		answer_put_u64(a, VDC_STATUS_BANDWIDTH_MAX, limits->bandwidth);
+}
+
 static void put_calls(struct request *r)
 {
 	struct answer *a = r->answer;
@@ -61,6 +76,7 @@ static void put_calls(struct request *r)
 	calls_get_status(r->control->calls, &calls);
 	answer_put_u32(a, VDC_STATUS_CALLS_LIVE, calls.live);
 	answer_put_u32(a, VDC_STATUS_CALLS_MAX, calls.live_max);
+	put_load(r);
 	list = answer_nest(a, VDC_STATUS_CALLS);
 #define PUT_CALL_COUNTER(name, text) answer_put_counter(a, ++n, #name, calls.name);
 	CALL_COUNTERS(PUT_CALL_COUNTER)
@@ -82,12 +98,19 @@ static void put_ports(struct request *r)
 
 	media_get_status(calls_media(r->control->calls), &media);
 	for (int side = 0; side < SIDE_COUNT; side++) {
+		const struct side_config *cfg = &calls_config(r->control->calls)->side[side];
 		struct nlattr *one = answer_nest(a, side + 1);
+		struct calls_load load;
 
 		answer_put_text(a, VDC_SIDE_SIDE, side_name((unsigned)side));
 		answer_put_u32(a, VDC_SIDE_PORTS_TOTAL, media.ports_total[side]);
 		answer_put_u32(a, VDC_SIDE_PORTS_USED, media.ports_used[side]);
 		answer_put_u32(a, VDC_SIDE_PORTS_QUARANTINED, media.ports_quarantined[side]);
+		calls_get_side_load(r->control->calls, (unsigned)side, &load);
+		answer_put_u64(a, VDC_SIDE_BANDWIDTH, load.kbit);
+		if (cfg->bandwidth)
+			answer_put_u64(a, VDC_SIDE_BANDWIDTH_MAX, cfg->bandwidth);
+		answer_put_u64(a, VDC_SIDE_REFUSED_BANDWIDTH, load.refused[CALL_LIMIT_BANDWIDTH]);
 		answer_nest_end(a, one);
 	}
 	answer_nest_end(a, list);

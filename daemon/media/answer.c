@@ -57,6 +57,7 @@ static int read_answered(struct media_session *s, unsigned i, struct negotiated 
 	if (now->opaque) {
 		if (m->format_count)
 			sdp_text_copy(now->codec, sizeof(now->codec), m->format[0]);
+		now->rate = o->rate;
 		return 0;
 	}
 	kept = negotiation_read_payloads(s, sdp, m, list, &all);
@@ -85,6 +86,7 @@ static int read_answered(struct media_session *s, unsigned i, struct negotiated 
 	codec = payload_codec(list, kept);
 	if (!codec)
 		codec = &list[0];
+	bandwidth_read(&now->rate, sdp, m, codec, 1, o->ptime, &s->media->bandwidth);
 	now->clock_rate = codec->clock_rate;
 	if (codec->channels > 1)
 		snprintf(now->codec, sizeof(now->codec), "%s/%u/%u", codec->name, codec->clock_rate,

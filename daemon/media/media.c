@@ -108,6 +108,7 @@ static int set_pools(struct media *m, const struct config *cfg)
 		}
 		m->dscp[side] = sc->dscp;
 	}
+	m->bandwidth = (struct bandwidth_defaults){cfg->audio_kbit, cfg->video_kbit};
 	m->quarantine_ms = (uint64_t)cfg->port_quarantine_s * MS_A_SEC;
 	drop_empty_pools(m);
 	return 0;

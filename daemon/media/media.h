@@ -44,6 +44,10 @@ struct media_handlers {
 	/* No RTP and no RTCP from that leg for the configured time. owner is the one given to
 	 * media_session_new. Called once a session, which the handler may free. */
 	void (*timeout)(void *ctx, void *owner, enum leg leg, unsigned seconds, bool held);
+	/* What the session takes on each leg has changed, in kbit/s as media/bandwidth.h has it:
+	 * from an offer until its answer, the most that it can come to. may_refuse: an offer that
+	 * -EDQUOT refuses; else the result means nothing. */
+	int (*bandwidth)(void *ctx, void *owner, const unsigned kbit[2], bool may_refuse);
 	/* For the events stream: text is one line such as "leg a stream 0 latched 192.0.2.7:4000".
 	 */
 	void (*event)(void *ctx, void *owner, const char *kind, const char *text);
@@ -69,7 +73,8 @@ void media_session_free(struct media_session *s);
  * NUL-terminated, *out_len its length. Ports are allocated as needed.
  * 0; -EINVAL malformed (400); -EPROTONOSUPPORT nothing acceptable, too many m-lines, no codec of
  * the peer's list left (488); -ENOSPC out of ports or flows (503); -ENOMEM;
- * -EBUSY an offer of the other leg is pending that was never answered (491).
+ * -EBUSY an offer of the other leg is pending that was never answered (491); -EDQUOT the owner
+ * refuses the bandwidth.
  * After an error the session is as it was before. A new offer replaces a pending one of the same
  * leg. Calling it again for the same sdp (failover) is fine. */
 int media_offer(struct media_session *s, enum leg from, const char *sdp, size_t len, char **out,

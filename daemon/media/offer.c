@@ -31,7 +31,9 @@ static int read_offered(struct media_session *s, struct negotiation *ex, unsigne
 	o->mux = m->rtcp_mux && !o->opaque;
 	negotiation_read_said(&o->said, m, s->stream[i], ex->from);
 	o->direction = negotiation_direction(o->said.send, o->said.recv);
-	if (!o->opaque) {
+	if (o->opaque) {
+		bandwidth_read(&o->rate, sdp, m, NULL, 0, 0, &s->media->bandwidth);
+	} else {
 		kept = negotiation_read_payloads(s, sdp, m, list, &all);
 		if (kept == 0)
 			return 0;
@@ -41,6 +43,8 @@ static int read_offered(struct media_session *s, struct negotiation *ex, unsigne
 		memcpy(o->payload, list, kept * sizeof(list[0]));
 		o->payload_count = kept;
 		*filtered = kept != all;
+		o->ptime = bandwidth_ptime(sdp, m);
+		bandwidth_read(&o->rate, sdp, m, list, kept, 0, &s->media->bandwidth);
 	}
 	o->accepted = true;
 	return 0;
@@ -89,13 +93,16 @@ static int relay_offer(struct media_session *s, struct negotiation *ex, char **o
 		media[i].payload = o->payload;
 		media[i].payload_count = o->payload_count;
 	}
-	ret = negotiation_write(s, to, &address, media, out, out_len);
+	ret = bandwidth_ask(s, ex);
+	if (!ret)
+		ret = negotiation_write(s, to, &address, media, out, out_len);
 	if (ret)
 		goto undo;
 	return 0;
 undo:
 	for (unsigned i = ex->count; i-- > 0;)
 		stream_undo(s, i, &taken[i]);
+	bandwidth_tell(s);
 	return ret;
 }
 

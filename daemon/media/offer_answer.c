@@ -87,6 +87,50 @@ void negotiation_conclude(struct media_session *s)
 	}
 	negotiation_free(s->exchange);
 	s->exchange = NULL;
+	bandwidth_tell(s);
+}
+
+/* kbit/s of the session on that leg: of each stream what is in force, or what the offer may make of
+ * it where that is more. ex: the pending offer, or NULL. */
+static unsigned session_kbit(
+	const struct media_session *s, const struct negotiation *ex, enum leg leg)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < MEDIA_STREAMS_MAX; i++) {
+		const struct stream *st = s->stream[i];
+		const struct offered *o = ex && i < ex->count ? &ex->offered[i] : NULL;
+		unsigned now = 0, then = 0;
+		uint8_t family;
+
+		if (!st || !st->local[leg].pool)
+			continue;
+		family = port_pool_address(st->local[leg].pool)->local.family;
+		if (st->now.active)
+			now = bandwidth_kbit(&st->now.rate, family, st->now.secure);
+		if (o && o->accepted)
+			then = bandwidth_kbit(&o->rate, family, o->secure);
+		sum += now > then ? now : then;
+	}
+	return sum;
+}
+
+static int report_bandwidth(struct media_session *s, const struct negotiation *ex, bool may_refuse)
+{
+	const struct media_handlers *h = &s->media->handlers;
+	const unsigned kbit[LEG_COUNT] = {session_kbit(s, ex, LEG_A), session_kbit(s, ex, LEG_B)};
+
+	return h->bandwidth ? h->bandwidth(h->ctx, s->owner, kbit, may_refuse) : 0;
+}
+
+int bandwidth_ask(struct media_session *s, const struct negotiation *ex)
+{
+	return report_bandwidth(s, ex, true);
+}
+
+void bandwidth_tell(struct media_session *s)
+{
+	(void)report_bandwidth(s, s->exchange, false);
 }
 
 bool negotiation_can_reach(const struct sdp_media *m)

@@ -14,6 +14,11 @@ void negotiation_conclude(struct media_session *s);
 /* Programs the flows of every stream; keeps *ret if it is an error already. */
 void negotiation_sync(struct media_session *s, int *ret);
 
+/* Reports to the owner what the session takes: with the offer ex before it is shown (0 or -EDQUOT),
+ * and afterwards as it is. */
+int bandwidth_ask(struct media_session *s, const struct negotiation *ex);
+void bandwidth_tell(struct media_session *s);
+
 enum sdp_direction negotiation_direction(bool send, bool recv);
 /* Whether the address of the m-line is one that media can be exchanged with, or a hold. */
 bool negotiation_can_reach(const struct sdp_media *m);

@@ -3,6 +3,7 @@
 #ifndef VIADUCT_MEDIA_ROOM_H
 #define VIADUCT_MEDIA_ROOM_H
 
+#include "media/bandwidth.h"
 #include "media/media.h"
 #include "media/payload.h"
 #include "media/port_pool.h"
@@ -39,6 +40,7 @@ struct negotiated {
 	struct said said[LEG_COUNT];
 	uint8_t telephone_event[LEG_COUNT]; /* number as received from that leg */
 	struct payload_map map[LEG_COUNT];  /* of packets received from that leg */
+	struct media_rate rate;
 };
 
 struct stream {
@@ -62,6 +64,8 @@ struct offered {
 	struct said said;
 	struct payload *payload; /* those that passed the codec lists */
 	unsigned payload_count;
+	unsigned ptime;         /* ms, 0 = it does not say */
+	struct media_rate rate; /* the most that it can come to */
 };
 
 /* An offer and what came of it so far (RFC 3264). */
@@ -113,6 +117,7 @@ struct media {
 	unsigned pool_count;
 	uint64_t quarantine_ms;
 	uint8_t dscp[SIDE_COUNT];
+	struct bandwidth_defaults bandwidth;
 	unsigned flows_max, flows_reserved;
 	struct slot *slot;
 	unsigned slot_count, slot_free; /* slot_free == slot_count: none */

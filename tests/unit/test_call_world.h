@@ -88,8 +88,9 @@ static inline void on_event(void *ctx, uint64_t id, const char *kind, const char
 	snprintf(w->last_event, sizeof(w->last_event), "%s: %s", kind, text);
 }
 
-/* More keys of each peer, ", KEY: VALUE". */
+/* More keys of each peer and side, ", KEY: VALUE". */
 static const char *world_peer_keys[PEERS] = {"", "", ""};
+static const char *world_side_keys[SIDE_COUNT] = {"", ""};
 
 static inline struct config *world_config(struct world *w, const char *extra)
 {
@@ -99,8 +100,10 @@ static inline struct config *world_config(struct world *w, const char *extra)
 
 	n = snprintf(text, sizeof(text),
 		"sides:\n"
-		"  internal: {device: test-in, addresses: [127.0.0.1], media_ports: 20000-20399}\n"
-		"  external: {device: test-out, addresses: [127.0.0.2], media_ports: 20000-20399}\n"
+		"  internal: {device: test-in, addresses: [127.0.0.1], media_ports: "
+		"20000-20399%s}\n"
+		"  external: {device: test-out, addresses: [127.0.0.2], media_ports: "
+		"20000-20399%s}\n"
 		"listeners:\n"
 		"  - {name: in, side: internal, transport: udp, port: %u}\n"
 		"  - {name: out, side: external, transport: udp, port: %u}\n"
@@ -112,8 +115,9 @@ static inline struct config *world_config(struct world *w, const char *extra)
 		"  - {name: two, from: a, called: \"2.*\", to: [b, c]}\n"
 		"  - {name: one, from: a, to: [b]}\n"
 		"log: error\n%s",
-		w->listener_port[0], w->listener_port[1], w->port[A], world_peer_keys[A],
-		w->port[B], world_peer_keys[B], w->port[C], world_peer_keys[C], extra);
+		world_side_keys[0], world_side_keys[1], w->listener_port[0], w->listener_port[1],
+		w->port[A], world_peer_keys[A], w->port[B], world_peer_keys[B], w->port[C],
+		world_peer_keys[C], extra);
 	assert_int_equal(write(fd, text, (size_t)n), n);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	assert_int_equal(config_load(&cfg, path, stderr), 0);
@@ -154,6 +158,19 @@ static inline void run_ms(struct world *w, unsigned ms)
 		loop_once(w->loop, 1);
 }
 
+/* Nothing is taken of any limit. */
+static inline void loads_are_empty(const struct loads *loads)
+{
+	assert_int_equal(loads->all.kbit, 0);
+	for (unsigned i = 0; i < SIDE_COUNT; i++)
+		assert_int_equal(loads->side[i].kbit, 0);
+	for (unsigned i = 0; i < loads->peer_count; i++) {
+		assert_int_equal(loads->peer[i].live, 0);
+		assert_int_equal(loads->peer[i].ending, 0);
+		assert_int_equal(loads->peer[i].kbit, 0);
+	}
+}
+
 /* Waits for the last call to go, and sees that nothing of it is left. */
 static inline void world_is_empty(struct world *w)
 {
@@ -171,6 +188,7 @@ static inline void world_is_empty(struct world *w)
 	assert_int_equal(calls_count_peer(w->calls, "a"), 0);
 	assert_int_equal(calls_count_peer(w->calls, "b"), 0);
 	assert_int_equal(calls_count_peer(w->calls, "c"), 0);
+	loads_are_empty(w->calls->loads);
 	assert_null(w->calls->tags);
 	assert_null(w->calls->by_id);
 	assert_null(w->calls->by_merge_key);

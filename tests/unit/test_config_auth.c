@@ -19,7 +19,7 @@ static char path[] = "/tmp/viaduct-test-XXXXXX";
 /* good.yaml, with these keys for its second peer. The mistakes, NULL for none. */
 static char *load_with(struct config **cfg, const char *keys)
 {
-	char *good = slurp(GOOD), *at = strstr(good, "    calls_max: 500\n"), *errors;
+	char *good = slurp(GOOD), *at = strstr(good, "    limits: {calls: 500"), *errors;
 	struct strbuf text = {0};
 
 	assert_non_null(at);

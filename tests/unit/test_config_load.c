@@ -65,7 +65,12 @@ static void written_values_arrive(void **state)
 	assert_true(pbx->latch);
 	assert_int_equal(pbx->latch_prefix_v4, 24);
 	assert_int_equal(pbx->rtp_timeout_s, 20);
-	assert_int_equal(cfg->peer[1].calls_max, 500);
+	assert_int_equal(cfg->peer[1].limits.calls, 500);
+	assert_int_equal(cfg->peer[1].limits.calls_per_second, 20);
+	assert_int_equal(cfg->peer[1].limits.burst, 20);
+	assert_int_equal(cfg->peer[1].limits.bandwidth, 46500);
+	assert_int_equal(cfg->peer[1].limits.code, 480);
+	assert_int_equal(cfg->peer[1].limits.retry_after_s, 5);
 	assert_int_equal(cfg->route_count, 2);
 	assert_int_equal(cfg->route[0].from_count, 1);
 	assert_int_equal(cfg->route[0].from[0], 0);
@@ -140,7 +145,7 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_int_equal(p->session.hold, HOLD_PASS);
 	assert_int_equal(cfg->route_count, 0);
 	assert_int_equal(cfg->calls_max, 20000);
-	assert_int_equal(cfg->calls_per_second, 0);
+	assert_int_equal(cfg->limits.calls_per_second, 0);
 	assert_int_equal(cfg->tcp_connections_max, 1024);
 	assert_int_equal(cfg->max_forwards, 70);
 	assert_int_equal(cfg->ring_timeout_s, 180);

@@ -229,10 +229,18 @@ void calls_get_status(const struct calls *calls, struct calls_status *out)
 	*out = (struct calls_status){.live = 7, .live_max = 20000, .answered = 42};
 }
 
-unsigned calls_count_peer(const struct calls *calls, const char *peer_name)
+void calls_get_load(const struct calls *calls, const char *peer_name, struct calls_load *out)
 {
 	(void)calls;
-	return strcmp(peer_name, "peer-0") == 0 ? 7 : 0;
+	*out = (struct calls_load){.live = 7, .kbit = 651, .refused = {1, 2, 3, 4}};
+	if (peer_name && strcmp(peer_name, "peer-0") != 0)
+		memset(out, 0, sizeof(*out));
+}
+
+void calls_get_side_load(const struct calls *calls, unsigned side, struct calls_load *out)
+{
+	(void)calls;
+	*out = (struct calls_load){.kbit = side == SIDE_EXTERNAL ? 651 : 0};
 }
 
 struct peers *calls_peers(struct calls *calls)

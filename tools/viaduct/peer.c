@@ -25,13 +25,27 @@ static void print_config(const json_t *peer)
 		show_text(peer, "transport"), show_text(peer, "listener"));
 	show_line("sources        %s", sources);
 	show_line("codecs         %s", json_object_get(peer, "codecs") ? codecs : "all");
-	if (json_object_get(peer, "calls_max"))
-		show_line("calls          %" PRIu64 " live, at most %" PRIu64,
-			show_u64(peer, "calls"), show_u64(peer, "calls_max"));
-	else
-		show_line("calls          %" PRIu64 " live", show_u64(peer, "calls"));
 	free(sources);
 	free(codecs);
+}
+
+static void print_load(const json_t *peer, const char *label, const char *used, const char *limit,
+	const char *unit, const char *refused)
+{
+	if (json_object_get(peer, limit))
+		show_line("%s%" PRIu64 " %s, at most %" PRIu64 "; %" PRIu64 " refused", label,
+			show_u64(peer, used), unit, show_u64(peer, limit), show_u64(peer, refused));
+	else
+		show_line("%s%" PRIu64 " %s", label, show_u64(peer, used), unit);
+}
+
+static void print_loads(const json_t *peer)
+{
+	print_load(peer, "calls          ", "calls", "calls_max", "live", "refused_calls");
+	print_load(peer, "               ", "calls_per_second", "calls_per_second_max", "a second",
+		"refused_rate");
+	print_load(peer, "bandwidth      ", "bandwidth_kbit", "bandwidth_max_kbit", "kbit/s",
+		"refused_bandwidth");
 }
 
 static void print_state(const json_t *peer)
@@ -55,6 +69,7 @@ static enum cli_exit show_peer(const struct cli *cli)
 		return CLI_OK;
 	}
 	print_config(peer);
+	print_loads(peer);
 	print_state(peer);
 	json_decref(peer);
 	return CLI_OK;

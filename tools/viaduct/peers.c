@@ -5,10 +5,20 @@
 #include "client.h"
 #include "table.h"
 
+/* What is in use, and its limit where there is one: "7/500". */
+static void add_load(struct table *t, const json_t *peer, const char *used, const char *limit)
+{
+	if (json_object_get(peer, limit))
+		table_add(t, "%" PRIu64 "/%" PRIu64, show_u64(peer, used), show_u64(peer, limit));
+	else
+		table_add(t, "%" PRIu64, show_u64(peer, used));
+}
+
 enum cli_exit cmd_peers(const struct cli *cli)
 {
 	static const char *const heading[] = {"NAME", "STATE", "SINCE", "KIND", "SIDE", "TRANSPORT",
-		"ADDRESS", "LISTENER", ">CALLS", ">LIMIT", "LATCHING", "CODECS", "SOURCES", "WHY"};
+		"ADDRESS", "LISTENER", ">CALLS", ">CALLS/S", ">KBIT/S", ">REFUSED", "LATCHING",
+		"CODECS", "SOURCES", "WHY"};
 	json_t *list, *one;
 	struct table t;
 	size_t i;
@@ -34,11 +44,13 @@ enum cli_exit cmd_peers(const struct cli *cli)
 		table_add(&t, "%s", show_text(one, "transport"));
 		table_add(&t, "%s", show_text(one, "address"));
 		table_add(&t, "%s", show_text(one, "listener"));
-		table_add(&t, "%" PRIu64, show_u64(one, "calls"));
-		if (json_object_get(one, "calls_max"))
-			table_add(&t, "%" PRIu64, show_u64(one, "calls_max"));
-		else
-			table_add(&t, "-");
+		add_load(&t, one, "calls", "calls_max");
+		add_load(&t, one, "calls_per_second", "calls_per_second_max");
+		add_load(&t, one, "bandwidth_kbit", "bandwidth_max_kbit");
+		table_add(&t, "%" PRIu64,
+			show_u64(one, "refused_calls") + show_u64(one, "refused_rate") +
+				show_u64(one, "refused_bandwidth") +
+				show_u64(one, "refused_ending"));
 		table_add(&t, "%s", show_bool(one, "latch") ? "yes" : "no");
 		table_add(&t, "%s", json_object_get(one, "codecs") ? codecs : "all");
 		table_add(&t, "%s", sources);

@@ -16,17 +16,32 @@ static void keep(void *ctx, uint16_t type, json_t *object)
 	*status = object;
 }
 
+#define LIMIT_MAX 64 /* bytes of ", at most N" */
+
+/* ", at most N" where the key is there, else "". Returns buf. */
+static const char *at_most(const json_t *s, const char *key, const char *unit, char buf[LIMIT_MAX])
+{
+	buf[0] = '\0';
+	if (json_object_get(s, key))
+		snprintf(buf, LIMIT_MAX, ", at most %" PRIu64 "%s", show_u64(s, key), unit);
+	return buf;
+}
+
 static void print_daemon(const json_t *s)
 {
 	char up[SHOW_SHORT_MAX], resident[SHOW_SHORT_MAX], maps[SHOW_SHORT_MAX];
+	char rate[LIMIT_MAX], bandwidth[LIMIT_MAX];
 
 	show_line("viaductd %s, instance %s: up %s, pid %" PRIu64 ", uid %" PRIu64,
 		show_text(s, "version"), show_text(s, "instance"),
 		show_duration(s, "uptime_ms", up), show_u64(s, "pid"), show_u64(s, "uid"));
 	show_line("configuration  %s, reloaded %" PRIu64 " times; log level %s",
 		show_text(s, "config_file"), show_u64(s, "reloads"), show_text(s, "log_level"));
-	show_line("calls          %" PRIu64 " live, at most %" PRIu64, show_u64(s, "calls_live"),
-		show_u64(s, "calls_max"));
+	show_line("calls          %" PRIu64 " live, at most %" PRIu64 "; %" PRIu64 " a second%s",
+		show_u64(s, "calls_live"), show_u64(s, "calls_max"),
+		show_u64(s, "calls_per_second"), at_most(s, "calls_per_second_max", "", rate));
+	show_line("bandwidth      %" PRIu64 " kbit/s%s", show_u64(s, "bandwidth_kbit"),
+		at_most(s, "bandwidth_max_kbit", " kbit/s", bandwidth));
 	show_line("flows          %" PRIu64 " of %" PRIu64, show_u64(s, "flows"),
 		show_u64(s, "flows_max"));
 	show_line("next hops      %" PRIu64 ", of those not resolved: %" PRIu64,

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <jansson.h>
 
-#define TABLE_COLUMNS_MAX 16
+#define TABLE_COLUMNS_MAX 20
 
 struct table {
 	unsigned columns;
