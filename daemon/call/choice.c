@@ -10,7 +10,7 @@ void calls_order(struct calls *calls, struct route_result *route, struct peers_c
 	peers_trace_fn *trace, void *trace_ctx)
 {
 	struct peers_place place[ROUTE_CANDIDATES_MAX];
-	struct route_candidate candidate[ROUTE_CANDIDATES_MAX];
+	struct route_candidate candidate[ROUTE_CANDIDATES_MAX] = {0};
 
 	memcpy(candidate, route->candidate, sizeof(candidate));
 	for (unsigned i = 0; i < route->candidate_count; i++)
