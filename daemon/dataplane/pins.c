@@ -89,8 +89,8 @@ static int lock_base(struct pins *p)
 	return -EBUSY;
 }
 
-/* A pinned link detaches when its pin, its last reference, goes; a program under libxdp's
- * dispatcher has to be taken out of it. */
+/* A pinned link would detach some time after its pin, its last reference, has gone, and we attach
+ * anew at once; a program under libxdp's dispatcher has to be taken out of it. */
 static bool remove_layout(const char *layout)
 {
 	char path[PATH_MAX];
@@ -108,6 +108,8 @@ static bool remove_layout(const char *layout)
 			continue;
 		if (!join(path, layout, entry->d_name))
 			continue;
+		if (strncmp(entry->d_name, PIN_LINK_PREFIX, sizeof(PIN_LINK_PREFIX) - 1) == 0)
+			xdp_detach_pinned_link(path);
 		if (unlink(path))
 			log_warn("dataplane: cannot remove %s: %s", path, strerror(errno));
 		any = true;

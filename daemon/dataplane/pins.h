@@ -23,5 +23,7 @@ const char *pins_path(const struct pins *p, const char *name, char path[PATH_MAX
 
 /* The pin of the program, by which one that libxdp's dispatcher calls is found again. */
 #define PIN_PROGRAM "program"
+/* Pins of links: the device's name follows. */
+#define PIN_LINK_PREFIX "link_"
 
 #endif

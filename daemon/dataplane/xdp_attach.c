@@ -126,9 +126,9 @@ static const char *attach_words(int error)
 
 static const char *link_path(const struct xdp *x, const struct xdp_device *device, char *path)
 {
-	char name[IFNAMSIZ + 8];
+	char name[IFNAMSIZ + sizeof(PIN_LINK_PREFIX)];
 
-	snprintf(name, sizeof(name), "link_%s", device->name);
+	snprintf(name, sizeof(name), PIN_LINK_PREFIX "%s", device->name);
 	for (char *c = name; *c; c++) {
 		/* bpffs refuses names with dots. */
 		if (*c == '.')
@@ -225,6 +225,16 @@ void xdp_detach(struct xdp *x)
 	if (x->program)
 		xdp_program__close(x->program);
 	x->program = NULL;
+}
+
+void xdp_detach_pinned_link(const char *path)
+{
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return;
+	bpf_link_detach(fd);
+	close(fd);
 }
 
 static void detach_from(struct xdp_program *program, int ifindex)

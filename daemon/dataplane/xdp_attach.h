@@ -22,5 +22,7 @@ int xdp_attach_again(struct xdp *x, struct xdp_device *device, unsigned ifindex)
 void xdp_detach(struct xdp *x);
 /* Takes the program pinned at path out of every dispatcher that calls it. */
 void xdp_detach_pinned(const char *path);
+/* Detaches the link pinned at path, before this returns. */
+void xdp_detach_pinned_link(const char *path);
 
 #endif
