@@ -7,11 +7,6 @@
 #include "base/log.h"
 #include "call/internal.h"
 
-const char *reason_of(const osip_message_t *msg)
-{
-	return msg ? header_value(msg, "Reason") : NULL;
-}
-
 /* A BYE of ours is an exchange without an asking leg. Its answer changes nothing. */
 static void bye_gone(void *owner, struct sip_client *txn)
 {
@@ -28,7 +23,9 @@ void dialog_bye(struct call *call, struct dialog *d, const char *reason)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
 	osip_message_t *bye = NULL;
+	char text[REASON_MAX];
 
+	reason = reason_for(d->peer, reason, text);
 	if (!x)
 		return;
 	x->call = call;
@@ -132,6 +129,7 @@ void call_end(struct call *call, int by, const char *reason, const char *why)
 void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req)
 {
 	struct call *call = pair->call;
+	char reason[REASON_MAX];
 	bool early = call->state == CALL_SETUP || call->state == CALL_RINGING;
 
 	/* RFC 3261 15: the callee must not end an early dialog by BYE. */
@@ -144,12 +142,12 @@ void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_
 		return;
 	if (early) {
 		struct rejection why = {.code = SIP_REQUEST_TERMINATED,
-			.reason = reason_of(req),
+			.reason = reason_of(req, reason),
 			.by_caller = true};
 
 		invite_reject(call, &why);
 	} else {
-		call_end(
-			call, (int)leg, reason_of(req), leg == LEG_A ? "BYE from A" : "BYE from B");
+		call_end(call, (int)leg, reason_of(req, reason),
+			leg == LEG_A ? "BYE from A" : "BYE from B");
 	}
 }

@@ -366,16 +366,18 @@ static const struct sip_client_handlers client_handlers = {.challenged = challen
 static void cancelled(void *owner, struct sip_server *txn, osip_message_t *cancel)
 {
 	struct exchange *x = owner;
+	char reason[REASON_MAX], text[REASON_MAX];
 
 	(void)txn;
 	if (x->is_initial) {
 		struct rejection why = {.code = SIP_REQUEST_TERMINATED,
-			.reason = reason_of(cancel),
+			.reason = reason_of(cancel, reason),
 			.by_caller = true};
 
 		invite_reject(x->call, &why);
 	} else if (x->client) {
-		sip_client_cancel(x->client, reason_of(cancel));
+		sip_client_cancel(
+			x->client, reason_for(x->client_peer, reason_of(cancel, reason), text));
 	}
 }
 

@@ -347,6 +347,25 @@ void held_back_drop(struct call *call);
 /* ---- late.c ---- */
 void late_2xx_received(void *ctx, struct sip_client *txn, osip_message_t *resp);
 
+/* ---- cause.c: response codes and Q.850 causes, Reason (RFC 3326, RFC 3398, RFC 6432) ---- */
+#define REASON_MAX 512 /* bytes of a Reason header field's values */
+/* 0 = no code of its own */
+int cause_of_code(int code);
+int code_of_cause(int cause);
+/* The Q.850 cause that the message's Reason names, 0 = none. */
+int cause_of_message(const osip_message_t *msg);
+/* Values of the message's Reason header fields, or NULL. */
+const char *reason_of(const osip_message_t *msg, char buf[REASON_MAX]);
+/* reason (NULL: none) as a BYE or CANCEL to that peer has it: with a Q.850 cause where it wants
+ * one. */
+const char *reason_for(const struct peer_config *to, const char *reason, char buf[REASON_MAX]);
+/* The same in a final response to that peer; code: what it is about. 0 or not. */
+int cause_write(osip_message_t *resp, const struct peer_config *to, int code);
+/* What a refusal of that peer (resp; NULL: it gave none, code stands for that) becomes for the
+ * other leg. *phrase: NULL = the standard one. */
+int translate_code(
+	const struct peer_config *peer, int code, const osip_message_t *resp, const char **phrase);
+
 /* ---- ack.c ---- */
 void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer);
 
@@ -366,8 +385,6 @@ void call_end(struct call *call, int by, const char *reason, const char *why);
 void call_finish(struct call *call, const struct ending *end);
 void dialog_bye(struct call *call, struct dialog *d, const char *reason);
 void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
-/* Value of the message's Reason header field, or NULL. */
-const char *reason_of(const osip_message_t *msg);
 
 /* ---- history.c ---- */
 void history_begin(struct call *call);

@@ -18,7 +18,7 @@ void invite_reject(struct call *call, const struct rejection *why)
 	struct sip_server *server = call->initial ? call->initial->server : NULL;
 	osip_message_t *out = NULL;
 	struct ending end = {.code = why->code, .by = LEG_NONE, .reason = why->reason};
-	char text[64];
+	char text[64], reason[REASON_MAX];
 
 	if (call->state == CALL_ENDING)
 		return;
@@ -42,6 +42,8 @@ void invite_reject(struct call *call, const struct rejection *why)
 				osip_message_set_header(out, why->header, why->value);
 			if (why->reason && !why->resp)
 				osip_message_set_header(out, "Reason", why->reason);
+			cause_write(out, call->peer[LEG_A],
+				why->resp ? why->resp->status_code : why->code);
 			sip_server_respond(server, out);
 		}
 		sip_server_abandon(server);
@@ -49,7 +51,8 @@ void invite_reject(struct call *call, const struct rejection *why)
 	DL_FOREACH_SAFE (call->exchanges, x, next) {
 		exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);
 		if (x->client && x->is_initial)
-			sip_client_cancel(x->client, why->reason);
+			sip_client_cancel(
+				x->client, reason_for(x->client_peer, why->reason, reason));
 		else
 			exchange_free(x);
 	}
@@ -308,7 +311,7 @@ static int ask_again(struct exchange *x)
 static void refused(struct exchange *x, osip_message_t *resp)
 {
 	struct call *call = x->call;
-	struct rejection why = {.code = carried_error_code(resp->status_code), .resp = resp};
+	struct rejection why = {.resp = resp};
 
 	if (session_timer_too_small(call, LEG_B, resp) && ask_again(x) == 0)
 		return;
@@ -319,7 +322,8 @@ static void refused(struct exchange *x, osip_message_t *resp)
 		x->client_peer->name, resp->status_code);
 	if (moves_on(resp->status_code) && fail_over(call, resp->status_code))
 		return;
-	if (why.code == resp->status_code)
+	why.code = translate_code(x->client_peer, resp->status_code, resp, &why.phrase);
+	if (why.code == resp->status_code && !why.phrase)
 		why.phrase = resp->reason_phrase;
 	invite_reject(call, &why);
 }
@@ -362,8 +366,10 @@ static void attempt_failed(struct call *call, int code)
 	call_event(call, "refused", "%s -> %s at %s: %s", call->from, call->to,
 		call->peer[LEG_B]->name,
 		code == SIP_REQUEST_TIME_OUT ? "no answer" : "not reachable");
-	if (!fail_over(call, code))
-		invite_reject(call, &why);
+	if (fail_over(call, code))
+		return;
+	why.code = translate_code(call->peer[LEG_B], code, NULL, &why.phrase);
+	invite_reject(call, &why);
 }
 
 static void invite_failed(void *owner, struct sip_client *txn, int error)

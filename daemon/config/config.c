@@ -47,6 +47,7 @@ static void config_free(struct config *cfg)
 		auth_config_free(cfg->peer[i].auth);
 		free(cfg->peer[i].bypass);
 		free(cfg->peer[i].usage);
+		codes_clear(&cfg->peer[i].codes);
 		free(cfg->peer[i].name);
 	}
 	for (unsigned i = 0; i < cfg->listener_count; i++)

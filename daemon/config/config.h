@@ -11,6 +11,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "config/codes.h"
 #include "config/routes.h"
 #include "config/auth.h"
 #include "config/session_config.h"
@@ -115,6 +116,7 @@ struct peer_config {
 	unsigned
 		*usage; /* indexes in order: its calls take their routes; none: those of no usage */
 	unsigned usage_count;
+	struct codes_config codes; /* of its refusals, and in what we send to it */
 	struct identity_config identity;
 };
 

@@ -46,6 +46,10 @@ int resolve_route_times(struct resolve *r, struct route_config *route, const cha
 /* The peer of that name; -ENOENT, and a mistake of key, where there is none. */
 int resolve_peer_name(struct resolve *r, const char *key, const char *name, unsigned *out);
 const struct group_config *resolve_find_group(const struct config *cfg, const char *name);
+/* What a peer's response codes become; base: its key. */
+int resolve_codes_of(struct resolve *r, struct codes_config *out, const struct file_peer *file,
+	const char *base);
+void codes_clear(struct codes_config *codes);
 /* A peer's number rules; base: its key. */
 int resolve_numbers(struct resolve *r, struct numbers_config *out, const struct file_numbers *file,
 	const char *base);

@@ -203,6 +203,8 @@ static int resolve_peer(struct resolve *r, unsigned index)
 	resolve_session(r, &peer->session, &file->session, base);
 	ret = resolve_numbers(r, &peer->numbers, &file->numbers, base);
 	if (!ret)
+		ret = resolve_codes_of(r, &peer->codes, file, base);
+	if (!ret)
 		ret = resolve_auth(r, peer, file, base);
 	return ret ? ret : resolve_codecs(r, peer, file, base);
 }

@@ -216,6 +216,22 @@ static const cyaml_schema_field_t peer_limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t code_fields[] = {
+	TEXT("code", MAY, struct file_code_rule, code),
+	NUMBER("cause", struct file_code_rule, cause),
+	CYAML_FIELD_UINT("to", MUST, struct file_code_rule, to),
+	TEXT("reason", MAY, struct file_code_rule, reason),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t code_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_code_rule, code_fields),
+};
+static const cyaml_schema_field_t q850_fields[] = {
+	CYAML_FIELD_BOOL_PTR("write", MAY, struct file_q850, write),
+	CYAML_FIELD_BOOL_PTR("translate", MAY, struct file_q850, translate),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("name", MUST, struct file_peer, name),
 	MUST_CHOOSE("kind", struct file_peer, kind, kind_strings),
@@ -238,6 +254,8 @@ static const cyaml_schema_field_t peer_fields[] = {
 	CHOICE("ringing", struct file_peer, session.ringing, ringing_strings),
 	CHOICE("hold", struct file_peer, session.hold, hold_strings),
 	LIST("usages", MAY, struct file_peer, usages, &text_entry, 0, CONFIG_PEER_USAGES_MAX),
+	LIST("codes", MAY, struct file_peer, codes_translated, &code_entry, 0, CONFIG_CODES_MAX),
+	CYAML_FIELD_MAPPING("q850", MAY, struct file_peer, q850, q850_fields),
 	CYAML_FIELD_MAPPING("identity", MAY, struct file_peer, identity, identity_fields),
 	CYAML_FIELD_END,
 };

@@ -99,6 +99,17 @@ struct file_peer_limits {
 	uint32_t *calls, *calls_per_second, *burst, *bandwidth, *code, *retry_after;
 };
 
+struct file_code_rule {
+	char *code; /* 404, 400-499 */
+	uint32_t *cause;
+	uint32_t to;
+	char *reason;
+};
+
+struct file_q850 {
+	bool *write, *translate;
+};
+
 struct file_peer {
 	char *name;
 	enum peer_kind kind;
@@ -116,6 +127,9 @@ struct file_peer {
 	struct file_session session;
 	char **usages;
 	unsigned usages_count;
+	struct file_code_rule *codes_translated;
+	unsigned codes_translated_count;
+	struct file_q850 q850;
 	struct file_identity identity;
 };
 
