@@ -189,6 +189,29 @@ static void request_received(
 		sip_server_reply(txn, SIP_NOT_IMPLEMENTED, NULL, "Allow", CALL_ALLOW);
 }
 
+static bool uri_is_emergency(void *ctx, const char *uri, size_t len)
+{
+	const struct calls *calls = ctx;
+	const char *user = memchr(uri, ':', len), *end = uri + len;
+	char number[CALL_NUMBER_MAX + 1];
+	size_t n = 0;
+
+	if (!user || !calls->cfg->emergency_count)
+		return false;
+	while (++user < end && n < CALL_NUMBER_MAX && !strchr("@;", *user))
+		number[n++] = *user;
+	number[n] = '\0';
+	return route_is_emergency(calls->cfg, number);
+}
+
+static void overload_told(void *ctx, const char *text)
+{
+	const struct calls *calls = ctx;
+
+	if (calls->event)
+		calls->event(calls->event_ctx, 0, "overload", text);
+}
+
 int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	enum dataplane_engine engine, calls_event_fn *event, void *event_ctx)
 {
@@ -200,6 +223,8 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	struct sip_handlers sip_handlers = {.ctx = calls,
 		.request = request_received,
 		.late_2xx = late_2xx_received,
+		.is_emergency = uri_is_emergency,
+		.overload = overload_told,
 		.ack = ack_received};
 	int ret;
 

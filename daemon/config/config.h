@@ -141,7 +141,8 @@ struct config {
 
 	unsigned calls_max; /* live calls; limits.calls is the same */
 	struct limits_config limits;
-	unsigned audio_kbit, video_kbit; /* of a stream whose SDP does not tell its bandwidth */
+	unsigned audio_kbit, video_kbit;    /* of a stream whose SDP does not tell its bandwidth */
+	unsigned shed_from_ms, shed_all_ms; /* see sip/overload.h; shed_all_ms 0: never */
 	unsigned tcp_connections_max;
 	unsigned max_forwards;      /* written where a request has none */
 	unsigned ring_timeout_s;    /* INVITE without a final answer, RFC 3261 timer C */

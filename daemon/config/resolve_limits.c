@@ -8,6 +8,19 @@ static unsigned burst_of(unsigned burst, unsigned calls_per_second)
 	return burst ? burst : calls_per_second;
 }
 
+static void resolve_overload(struct resolve *r)
+{
+	const struct file_overload *f = &r->file->overload;
+	struct config *cfg = r->cfg;
+
+	cfg->shed_from_ms = key_number(r->mistakes, "overload.shed_from", f->shed_from);
+	cfg->shed_all_ms = key_number(r->mistakes, "overload.shed_all", f->shed_all);
+	if (cfg->shed_all_ms && cfg->shed_all_ms <= cfg->shed_from_ms)
+		mistake_add(r->mistakes, "overload.shed_all",
+			"%u is not above shed_from; expected more than %u, or 0 for never",
+			cfg->shed_all_ms, cfg->shed_from_ms);
+}
+
 void resolve_limits(struct resolve *r)
 {
 	const struct file_limits *f = &r->file->limits;
@@ -22,6 +35,7 @@ void resolve_limits(struct resolve *r)
 	l->retry_after_s = key_number(m, "limits.retry_after", f->retry_after);
 	r->cfg->audio_kbit = key_number(m, "limits.audio_bandwidth", f->audio_bandwidth);
 	r->cfg->video_kbit = key_number(m, "limits.video_bandwidth", f->video_bandwidth);
+	resolve_overload(r);
 }
 
 void resolve_peer_limits(

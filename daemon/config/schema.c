@@ -348,6 +348,12 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t overload_fields[] = {
+	NUMBER("shed_from", struct file_overload, shed_from),
+	NUMBER("shed_all", struct file_overload, shed_all),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t timers_fields[] = {
 	NUMBER("ring", struct file_timers, ring),
 	NUMBER("attempt", struct file_timers, attempt),
@@ -379,6 +385,7 @@ static const cyaml_schema_field_t config_fields[] = {
 		CONFIG_RULE_SETS_MAX),
 	LIST("emergency", MAY, struct file_config, emergency, &text_entry, 0, CONFIG_EMERGENCY_MAX),
 	CYAML_FIELD_MAPPING("limits", MAY, struct file_config, limits, limits_fields),
+	CYAML_FIELD_MAPPING("overload", MAY, struct file_config, overload, overload_fields),
 	CYAML_FIELD_MAPPING("timers", MAY, struct file_config, timers, timers_fields),
 	CHOICE("strangers", struct file_config, strangers, strangers_strings),
 	CHOICE("log", struct file_config, log, log_strings),

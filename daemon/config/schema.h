@@ -185,6 +185,10 @@ struct file_limits {
 	uint32_t *tcp_connections, *max_forwards;
 };
 
+struct file_overload {
+	uint32_t *shed_from, *shed_all;
+};
+
 struct file_timers {
 	uint32_t *ring, *attempt, *port_quarantine;
 };
@@ -217,6 +221,7 @@ struct file_config {
 	char **emergency;
 	unsigned emergency_count;
 	struct file_limits limits;
+	struct file_overload overload;
 	struct file_timers timers;
 	enum file_strangers *strangers;
 	enum log_level *log;

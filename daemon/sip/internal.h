@@ -8,12 +8,12 @@
 #include "base/table.h"
 #include "sip/framing.h"
 #include "sip/guard.h"
+#include "sip/overload.h"
 
 /* ---- limits ---- */
 #define SLOTS_MAX                  (2 * CONFIG_LISTENERS_MAX) /* so that a reload finds free ones */
 #define RETIRED_MAX                8  /* older configurations that live calls began with */
-#define UDP_BATCH                  16 /* datagrams a system call */
-#define UDP_BATCHES_A_ROUND        4  /* then the loop has its turn */
+#define UDP_BATCH                  64 /* datagrams a system call; then the loop has its turn */
 #define UDP_BUFFER_BYTES           (8 * 1024 * 1024) /* asked of the kernel, each way */
 #define UDP_REQUEST_MAX            1300              /* RFC 3261 18.1.1, path MTU unknown */
 #define TCP_QUEUE_MAX              (512 * 1024)      /* unsent bytes of a connection */
@@ -60,6 +60,7 @@ struct listener {
 	char *host_text; /* the same as a SIP host */
 	uint16_t port;
 	char *contact;
+	struct overload_window window;
 };
 
 /* Addresses under which connections are found and counted. No padding, so that memcmp holds. */
@@ -196,6 +197,8 @@ struct sip {
 	unsigned stranger_answers;
 	struct strbuf scratch; /* a text under way to a socket */
 	struct udp_batch *batch;
+	struct overload overload;
+	struct overload_window streams;
 };
 
 /* For tests: shorter timers, before anything is sent. */
@@ -260,6 +263,11 @@ struct connection *tcp_find(struct sip *sip, unsigned listener, const struct add
 bool tcp_is_refused_by(struct sip *sip, const struct addr *remote);
 void tcp_remember_refusal(struct sip *sip, const struct addr *remote);
 void tcp_forget_refusals(struct sip *sip);
+
+/* A message has come, age_ns ago. w: the window of what it came by. */
+void note_age(struct sip *sip, struct overload_window *w, uint64_t age_ns);
+/* Something has come by a stream, in this round of the loop or before it. */
+void note_stream_age(struct sip *sip);
 
 /* ---- receive.c ---- */
 void receive_message(

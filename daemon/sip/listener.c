@@ -23,6 +23,7 @@ static void set_udp_options(int fd, uint8_t family)
 	set_option(fd, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER_BYTES);
 	set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_BUFFER_BYTES);
 	set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, UDP_BUFFER_BYTES);
+	set_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	/* Messages over the path MTU are fragmented rather than refused. */
 	if (family == 4) {
 		set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
@@ -101,6 +102,7 @@ int listener_open(struct listener **out, struct sip *sip, unsigned slot, unsigne
 	l->index = index;
 	l->asked = cfg->address;
 	l->transport = cfg->transport;
+	l->window.least_ns = UINT64_MAX;
 	l->local = cfg->address.local;
 	if (advertised.family == 0)
 		advertised = l->local;

@@ -259,6 +259,33 @@ static void refuse_busy(struct incoming *in)
 	reply(in, 503, "Service Unavailable", extra);
 }
 
+/* RFC 7339 and RFC 3261 21.5.4, from the text alone: the answer that costs least. */
+static bool shed(struct incoming *in)
+{
+	struct sip *sip = in->sip;
+	const struct text branch = in->guard.via.branch;
+	const struct raw_header *to = in->raw->first[RAW_TO], *id = in->raw->first[RAW_CALL_ID];
+	uint32_t hash = table_hash(branch.s ? branch.s : "", branch.len) ^
+			(id ? table_hash(id->value.s, id->value.len) : 0);
+	char tag[OVERLOAD_TAG_LEN + 9], extra[40];
+
+	if (!text_is(in->raw->method, "INVITE") || !to || reply_has_tag(to->value))
+		return false;
+	if (sip->overload.share == 0 && sip->overload.age_ns == 0)
+		return false;
+	if (sip->handlers.is_emergency &&
+		sip->handlers.is_emergency(sip->handlers.ctx, in->raw->uri.s, in->raw->uri.len))
+		return false;
+	if (!overload_sheds(&sip->overload, hash))
+		return false;
+	sip->status.shed++;
+	snprintf(tag, sizeof(tag), "%s%08x", sip->overload.tag, hash);
+	snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", sip->cfg->limits.retry_after_s);
+	reply_tagged(
+		in, 503, "Service Unavailable", tag, sip->cfg->limits.retry_after_s ? extra : NULL);
+	return true;
+}
+
 static bool is_out_of_hops(const struct raw *raw)
 {
 	const struct raw_header *h = raw->first[RAW_MAX_FORWARDS];
@@ -290,7 +317,7 @@ static void receive_request(struct incoming *in)
 		reply(in, 483, "Too Many Hops", NULL);
 	else if (sip->status.transactions >= TRANSACTIONS_MAX)
 		refuse_busy(in);
-	else
+	else if (!shed(in))
 		receive_new(in, key.s, (unsigned)key.len);
 out:
 	strbuf_free(&key);
@@ -305,6 +332,10 @@ void receive_message(
 	in.peer = admit(sip, &flow->remote, flow->listener);
 	if (!in.peer) {
 		refuse_stranger(&in, len, is_stream);
+		return;
+	}
+	if (overload_is_ack(&sip->overload, buf, len)) {
+		sip->status.requests_in++;
 		return;
 	}
 	guard_raw(&in.guard, &raw, buf, len, is_stream);

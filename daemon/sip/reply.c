@@ -3,8 +3,7 @@
 
 #include "base/table.h"
 
-/* Whether a From or To value carries a tag: a ";tag=" behind the URI. */
-static bool has_tag(struct text value)
+bool reply_has_tag(struct text value)
 {
 	const char *s = value.s, *end = value.s + value.len;
 	bool quoted = false, bracket = false;
@@ -49,9 +48,9 @@ static void print_to(struct strbuf *out, const struct raw *raw, const struct gua
 		return;
 	strbuf_add(out, "To: ");
 	strbuf_addn(out, to->value.s, to->value.len);
-	if (to_tag && !has_tag(to->value)) {
+	if (to_tag && !reply_has_tag(to->value)) {
 		strbuf_addf(out, ";tag=%s", to_tag);
-	} else if (code != 100 && !has_tag(to->value)) {
+	} else if (code != 100 && !reply_has_tag(to->value)) {
 		uint32_t a = table_hash(g->via.branch.s ? g->via.branch.s : "", g->via.branch.len);
 		uint32_t b = table_hash(id ? id->value.s : "", id ? id->value.len : 0);
 

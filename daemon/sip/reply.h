@@ -16,4 +16,7 @@ void reply_print(struct strbuf *out, const struct raw *raw, const struct guard *
 	const struct addr *source, int code, const char *reason, const char *to_tag,
 	const char *extra);
 
+/* Whether a From or To value carries a tag: a ";tag=" behind the URI. */
+bool reply_has_tag(struct text value);
+
 #endif

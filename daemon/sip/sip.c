@@ -9,6 +9,45 @@
 
 #include "base/log.h"
 
+#define NS_A_MS 1000000u
+
+void note_age(struct sip *sip, struct overload_window *w, uint64_t age_ns)
+{
+	uint64_t lag;
+
+	overload_note(&sip->overload, w, age_ns);
+	if (!overload_window_closed(&sip->overload, w))
+		return;
+	lag = overload_window_lag(&sip->overload, &sip->streams);
+	for (unsigned i = 0; i < SLOTS_MAX; i++) {
+		const struct listener *l = sip->listener[i];
+		uint64_t one = l ? overload_window_lag(&sip->overload, &l->window) : 0;
+
+		lag = one > lag ? one : lag;
+	}
+	overload_reckon(&sip->overload, lag);
+}
+
+void note_stream_age(struct sip *sip)
+{
+	struct timespec ts;
+	uint64_t now_ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / NS_A_MS;
+	note_age(sip, &sip->streams, (now_ms - loop_now_ms(sip->loop)) * NS_A_MS);
+}
+
+static void told_overload(void *ctx, bool begins, const char *text)
+{
+	struct sip *sip = ctx;
+
+	if (begins)
+		sip->status.overloads++;
+	if (sip->handlers.overload)
+		sip->handlers.overload(sip->handlers.ctx, text);
+}
+
 /* What ended is told and freed here, from the loop, where nothing of it is on the stack. */
 static void reap(struct sip *sip)
 {
@@ -77,6 +116,11 @@ int sip_new(struct sip **out, struct loop *loop, const struct config *cfg,
 	sip->handlers = *handlers;
 	sip->cfg = config_ref((struct config *)cfg);
 	sip->reap_timer.fire = reap_fire;
+	sip->streams.least_ns = UINT64_MAX;
+	overload_init(&sip->overload, loop);
+	overload_configure(&sip->overload, cfg);
+	sip->overload.told = told_overload;
+	sip->overload.ctx = sip;
 	sip->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	sip_set_timers(sip, SIP_T1_MS, SIP_T2_MS, SIP_T4_MS);
 	ret = transaction_osip_new(sip);
@@ -115,6 +159,7 @@ void sip_free(struct sip *sip)
 			listener_close(sip->listener[i]);
 	}
 	loop_timer_stop(sip->loop, &sip->reap_timer);
+	overload_free(&sip->overload);
 	if (sip->spare_fd >= 0)
 		close(sip->spare_fd);
 	udp_batch_free(sip->batch);
@@ -200,6 +245,7 @@ int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors)
 	admission_retire(sip, sip->cfg);
 	auth_client_forget(sip);
 	sip->cfg = config_ref((struct config *)cfg);
+	overload_configure(&sip->overload, cfg);
 	return 0;
 }
 
@@ -232,4 +278,9 @@ const char *sip_listener_host(const struct sip *sip, unsigned listener)
 void sip_get_status(const struct sip *sip, struct sip_status *out)
 {
 	*out = sip->status;
+	if (sip->overload.on) {
+		out->shed_percent =
+			(sip->overload.share * 100ull + OVERLOAD_ALL / 2) / OVERLOAD_ALL;
+		out->lag_ms = sip->overload.lag_ns / NS_A_MS;
+	}
 }

@@ -57,6 +57,11 @@ struct sip_handlers {
 	/* A 2xx to an INVITE of ours that nobody owns any more; at most LATE_2XX_MAX for each. May
 	 * be NULL. */
 	void (*late_2xx)(void *ctx, struct sip_client *txn, osip_message_t *resp);
+	/* Whether a request with that Request-URI is an emergency call's: it is not refused when we
+	 * fall behind. May be NULL. */
+	bool (*is_emergency)(void *ctx, const char *uri, size_t len);
+	/* We have fallen behind, or no more: one line. May be NULL. */
+	void (*overload)(void *ctx, const char *text);
 	/* ACK that belongs to no transaction: acknowledges a 2xx. */
 	void (*ack)(void *ctx, osip_message_t *ack, const struct peer_config *peer);
 };
@@ -173,6 +178,10 @@ const char *sip_listener_host(const struct sip *sip, unsigned listener);
 	X(tcp_refused, "connections refused: limit or stranger")                                   \
 	X(tcp_dropped, "connections dropped: slow, idle or unframed")                              \
 	X(transactions_refused, "requests refused because transactions are at their limit")        \
+	X(shed, "new calls refused because we had fallen behind")                                  \
+	X(overloads, "times that we fell behind")                                                  \
+	X(shed_percent, "share of the new calls that is refused for that now")                     \
+	X(lag_ms, "how far we are behind now")                                                     \
 	X(transactions, "transactions alive now")
 
 #define SIP_COUNTER_FIELD(name, text) uint64_t name;

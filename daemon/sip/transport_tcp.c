@@ -35,6 +35,7 @@ static void take_messages(struct connection *c)
 	struct sip_status *status = &c->sip->status;
 	size_t done = 0, len;
 
+	note_stream_age(c->sip);
 	while (!c->closed && done < c->in_len) {
 		const char *s = c->in + done;
 		enum framing_kind kind =

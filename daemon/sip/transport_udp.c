@@ -9,12 +9,20 @@
 #include "base/log.h"
 
 #define ERRORS_A_ROUND  16
+#define NS_A_SEC        1000000000ull
 #define ERROR_QUOTE_MAX 1500 /* bytes of our datagram that the kernel gives back */
 
 struct udp_batch {
 	struct mmsghdr msg[UDP_BATCH];
 	struct iovec iov[UDP_BATCH];
 	struct sockaddr_storage from[UDP_BATCH];
+	/* Aligned as the kernel writes it. */
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(struct timespec))];
+	} control[UDP_BATCH];
+	uint64_t age_ns[UDP_BATCH];
+	bool is_new_call[UDP_BATCH];
 	char buf[UDP_BATCH][SIP_MESSAGE_MAX + 1];
 };
 
@@ -29,6 +37,7 @@ int udp_batch_new(struct udp_batch **out)
 		b->msg[i].msg_hdr.msg_iov = &b->iov[i];
 		b->msg[i].msg_hdr.msg_iovlen = 1;
 		b->msg[i].msg_hdr.msg_name = &b->from[i];
+		b->msg[i].msg_hdr.msg_control = &b->control[i];
 	}
 	*out = b;
 	return 0;
@@ -72,6 +81,30 @@ static void read_errors(struct listener *listener)
 	}
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * NS_A_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* How long it has waited in the socket; 0 where the clock was set back meanwhile. */
+static uint64_t age_of(struct msghdr *m, uint64_t now)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		struct timespec ts;
+		uint64_t then;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+			continue;
+		memcpy(&ts, CMSG_DATA(c), sizeof(ts));
+		then = (uint64_t)ts.tv_sec * NS_A_SEC + (uint64_t)ts.tv_nsec;
+		return now > then ? now - then : 0;
+	}
+	return 0;
+}
+
 static void receive_one(struct listener *listener, struct mmsghdr *m)
 {
 	struct sip *sip = listener->sip;
@@ -94,27 +127,44 @@ static void receive_one(struct listener *listener, struct mmsghdr *m)
 	receive_message(sip, &flow, buf + skip, len - skip, false);
 }
 
+/* Notes the ages, and which of the n datagrams ask for new calls. */
+static void look_over(struct listener *listener, struct udp_batch *b, int n)
+{
+	uint64_t now = now_ns();
+
+	for (int i = 0; i < n; i++) {
+		b->age_ns[i] = age_of(&b->msg[i].msg_hdr, now);
+		b->is_new_call[i] = overload_is_new_call(b->buf[i], b->msg[i].msg_len);
+		note_age(listener->sip, &listener->window, b->age_ns[i]);
+	}
+}
+
 void udp_ready(struct loop_fd *lf, uint32_t events)
 {
 	struct listener *listener = (struct listener *)(void *)lf;
-	struct udp_batch *b = listener->sip->batch;
+	struct sip *sip = listener->sip;
+	struct udp_batch *b = sip->batch;
+	int n;
 
 	if (events & EPOLLERR)
 		read_errors(listener);
-	for (unsigned round = 0; round < UDP_BATCHES_A_ROUND; round++) {
-		int n;
-
-		for (unsigned i = 0; i < UDP_BATCH; i++) {
-			b->msg[i].msg_hdr.msg_namelen = sizeof(b->from[i]);
-			b->msg[i].msg_hdr.msg_flags = 0;
-		}
-		n = recvmmsg(lf->fd, b->msg, UDP_BATCH, MSG_DONTWAIT, NULL);
-		if (n <= 0)
-			return;
-		for (int i = 0; i < n; i++)
+	for (unsigned i = 0; i < UDP_BATCH; i++) {
+		b->msg[i].msg_hdr.msg_namelen = sizeof(b->from[i]);
+		b->msg[i].msg_hdr.msg_controllen = sizeof(b->control[i]);
+		b->msg[i].msg_hdr.msg_flags = 0;
+	}
+	n = recvmmsg(lf->fd, b->msg, UDP_BATCH, MSG_DONTWAIT, NULL);
+	if (n <= 0)
+		return;
+	look_over(listener, b, n);
+	/* What belongs to calls that stand goes before the new ones. */
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (int i = 0; i < n; i++) {
+			if (b->is_new_call[i] != (pass == 1))
+				continue;
+			sip->overload.age_ns = b->age_ns[i];
 			receive_one(listener, &b->msg[i]);
-		if (n < UDP_BATCH)
-			return;
+		}
 	}
 }
 

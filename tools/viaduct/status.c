@@ -27,6 +27,16 @@ static const char *at_most(const json_t *s, const char *key, const char *unit, c
 	return buf;
 }
 
+static void print_overload(const json_t *s)
+{
+	const json_t *sip = json_object_get(s, "sip");
+
+	if (show_u64(sip, "shed_percent") || show_u64(sip, "lag_ms"))
+		show_line("overload       %" PRIu64 " ms behind, %" PRIu64
+			  " %% of the new calls are refused",
+			show_u64(sip, "lag_ms"), show_u64(sip, "shed_percent"));
+}
+
 static void print_daemon(const json_t *s)
 {
 	char up[SHOW_SHORT_MAX], resident[SHOW_SHORT_MAX], maps[SHOW_SHORT_MAX];
@@ -42,6 +52,7 @@ static void print_daemon(const json_t *s)
 		show_u64(s, "calls_per_second"), at_most(s, "calls_per_second_max", "", rate));
 	show_line("bandwidth      %" PRIu64 " kbit/s%s", show_u64(s, "bandwidth_kbit"),
 		at_most(s, "bandwidth_max_kbit", " kbit/s", bandwidth));
+	print_overload(s);
 	show_line("flows          %" PRIu64 " of %" PRIu64, show_u64(s, "flows"),
 		show_u64(s, "flows_max"));
 	show_line("next hops      %" PRIu64 ", of those not resolved: %" PRIu64,

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* New calls are refused when messages have waited too long; what stands goes on. Messages wait here
+ * because the loop is not run. */
+#include "test_sip_loopback.h"
+
+#define SHED_FROM_MS 20
+#define SHED_ALL_MS  60
+#define NS_A_MS      1000000ull
+
+static unsigned told;
+static char last_told[160];
+
+static void on_overload(void *ctx, const char *text)
+{
+	(void)ctx;
+	told++;
+	snprintf(last_told, sizeof(last_told), "%s", text);
+}
+
+static bool sos_is_emergency(void *ctx, const char *uri, size_t len)
+{
+	(void)ctx;
+	return memmem(uri, len, "sos", 3) != NULL;
+}
+
+static void overload_world(struct world *w)
+{
+	world_open(w);
+	told = 0;
+	w->sip->handlers.overload = on_overload;
+	w->sip->handlers.is_emergency = sos_is_emergency;
+	w->sip->overload.shed_from_ms = SHED_FROM_MS;
+	w->sip->overload.shed_all_ms = w->sip->overload.stale_ms = SHED_ALL_MS;
+	w->sip->cfg->limits.retry_after_s = 3;
+}
+
+/* Puts it in the socket; the loop does not see it yet. */
+static void leave(struct world *w, const char *text)
+{
+	struct sockaddr_storage to;
+	struct addr ours = w->sip->listener[0]->local;
+	socklen_t len;
+
+	len = addr_to_sockaddr(&ours, &to);
+	assert_int_equal(sendto(w->peer_fd, text, strlen(text), 0, (struct sockaddr *)&to, len),
+		strlen(text));
+}
+
+static const char *new_invite(struct world *w, unsigned n)
+{
+	char branch[32];
+
+	snprintf(branch, sizeof(branch), "z9hG4bKnew%u", n);
+	return request_text(w, "INVITE", branch, 1, "");
+}
+
+static void new_calls_that_waited_too_long_are_refused_from_their_text(void **state)
+{
+	struct world w;
+	char first[1024];
+	const char *answer;
+
+	(void)state;
+	overload_world(&w);
+	leave(&w, new_invite(&w, 1));
+	usleep((SHED_ALL_MS + 10) * 1000);
+	run_ms(&w, 1);
+	answer = peer_receive(&w);
+	expect_start(answer, "SIP/2.0 503 ");
+	assert_string_equal(header(answer, "Retry-After"), "3");
+	assert_non_null(strstr(header(answer, "To"), ";tag="));
+	keep(first, sizeof(first), header(answer, "To"));
+	assert_int_equal(w.requests, 0);
+	assert_int_equal(w.sip->status.transactions, 0);
+	assert_int_equal(w.sip->status.shed, 1);
+	assert_int_equal(told, 1);
+	/* The same again: the same tag (RFC 3261 8.2.7). */
+	leave(&w, new_invite(&w, 1));
+	usleep((SHED_ALL_MS + 10) * 1000);
+	run_ms(&w, 1);
+	answer = peer_receive(&w);
+	assert_string_equal(header(answer, "To"), first);
+	assert_int_equal(told, 1);
+	world_close(&w);
+}
+
+static void what_belongs_to_a_call_goes_on_and_first(void **state)
+{
+	char text[2048], *to;
+	struct world w;
+
+	(void)state;
+	overload_world(&w);
+	w.reply_code = 200;
+	leave(&w, new_invite(&w, 1));
+	/* In a dialog: a tag in To. */
+	keep(text, sizeof(text), request_text(&w, "INVITE", "z9hG4bKre", 2, ""));
+	to = strstr(text, "\r\nTo: ");
+	to = strstr(to + 2, "\r\n");
+	memmove(to + 8, to, strlen(to) + 1);
+	memcpy(to, ";tag=abc", 8);
+	leave(&w, text);
+	leave(&w, request_text(&w, "BYE", "z9hG4bKbye", 3, ""));
+	usleep((SHED_ALL_MS + 10) * 1000);
+	run_ms(&w, 1);
+	expect_start(peer_receive(&w), "SIP/2.0 100 ");
+	expect_start(peer_receive(&w), "SIP/2.0 200 ");
+	expect_start(peer_receive(&w), "SIP/2.0 200 ");
+	expect_start(peer_receive(&w), "SIP/2.0 503 ");
+	assert_int_equal(w.requests, 2);
+	sip_server_acked(w.request[0]);
+	world_close(&w);
+}
+
+static void the_ack_of_a_refusal_and_emergency_calls(void **state)
+{
+	char text[2048], sos[2048];
+	const char *answer;
+	struct world w;
+	char *uri;
+
+	(void)state;
+	overload_world(&w);
+	leave(&w, new_invite(&w, 1));
+	usleep((SHED_ALL_MS + 10) * 1000);
+	run_ms(&w, 1);
+	answer = peer_receive(&w);
+	expect_start(answer, "SIP/2.0 503 ");
+	snprintf(text, sizeof(text),
+		"ACK sip:100@127.0.0.1 SIP/2.0\r\nVia: %s\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\n"
+		"CSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
+		header(answer, "Via"), header(answer, "From"), header(answer, "To"),
+		header(answer, "Call-ID"));
+	peer_send(&w, text);
+	assert_int_equal(w.acks, 0);
+	/* An emergency call is admitted, as old as it may be. */
+	keep(sos, sizeof(sos), new_invite(&w, 2));
+	uri = strstr(sos, "sip:100");
+	memcpy(uri, "sip:sos", 7);
+	leave(&w, sos);
+	usleep((SHED_ALL_MS + 10) * 1000);
+	run_ms(&w, 1);
+	expect_start(peer_receive(&w), "SIP/2.0 100 ");
+	assert_int_equal(w.requests, 1);
+	world_close(&w);
+}
+
+static void an_invite_that_was_admitted_is_not_refused_when_it_comes_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	overload_world(&w);
+	peer_send(&w, new_invite(&w, 1));
+	expect_start(peer_receive(&w), "SIP/2.0 100 ");
+	leave(&w, new_invite(&w, 1));
+	usleep((SHED_ALL_MS + 10) * 1000);
+	run_ms(&w, 1);
+	expect_start(peer_receive(&w), "SIP/2.0 100 ");
+	assert_int_equal(w.sip->status.shed, 0);
+	world_close(&w);
+}
+
+static void shedding_is_over_when_nothing_was_shed_for_a_while(void **state)
+{
+	struct world w;
+
+	(void)state;
+	overload_world(&w);
+	leave(&w, new_invite(&w, 1));
+	usleep((SHED_ALL_MS + 10) * 1000);
+	run_ms(&w, 1);
+	expect_start(peer_receive(&w), "SIP/2.0 503 ");
+	assert_true(w.sip->overload.on);
+	run_ms(&w, OVERLOAD_QUIET_MS + 10);
+	run_ms(&w, OVERLOAD_QUIET_MS / 2 + 10);
+	assert_false(w.sip->overload.on);
+	assert_int_equal(told, 2);
+	assert_non_null(strstr(last_told, "1 new calls were refused"));
+	peer_send(&w, new_invite(&w, 2));
+	expect_start(peer_receive(&w), "SIP/2.0 100 ");
+	world_close(&w);
+}
+
+static void the_share_grows_with_the_lag_and_falls_by_halves(void **state)
+{
+	struct overload o = {.shed_from_ms = 20, .shed_all_ms = 60};
+
+	(void)state;
+	overload_reckon(&o, 20 * NS_A_MS);
+	assert_int_equal(o.share, 0);
+	overload_reckon(&o, 30 * NS_A_MS);
+	assert_int_equal(o.share, OVERLOAD_ALL / 4);
+	overload_reckon(&o, 500 * NS_A_MS);
+	assert_int_equal(o.share, OVERLOAD_ALL);
+	overload_reckon(&o, 0);
+	assert_int_equal(o.share, OVERLOAD_ALL / 2);
+	for (unsigned i = 0; i < 20; i++)
+		overload_reckon(&o, 0);
+	assert_int_equal(o.share, 0);
+}
+
+static void a_burst_is_no_overload_and_a_queue_that_stands_is_one(void **state)
+{
+	struct loop *loop;
+	struct overload o = {0};
+	struct overload_window window = {.least_ns = UINT64_MAX};
+
+	(void)state;
+	assert_int_equal(loop_new(&loop), 0);
+	overload_init(&o, loop);
+	o.shed_from_ms = 20;
+	o.shed_all_ms = 60;
+	/* A message that did not wait, in one of three windows: there is no queue that stands. */
+	for (unsigned i = 0; i < OVERLOAD_WINDOWS; i++) {
+		overload_note(&o, &window, 50 * NS_A_MS);
+		overload_note(&o, &window, (i == 1 ? 1 : 40) * NS_A_MS);
+		window.start_ms = 0;
+		assert_true(overload_window_closed(&o, &window));
+		assert_false(overload_window_closed(&o, &window));
+	}
+	assert_int_equal(overload_window_lag(&o, &window), 1 * NS_A_MS);
+	for (unsigned i = 0; i < OVERLOAD_WINDOWS; i++) {
+		overload_note(&o, &window, 50 * NS_A_MS);
+		overload_note(&o, &window, (40 + i) * NS_A_MS);
+		window.start_ms = 0;
+		assert_true(overload_window_closed(&o, &window));
+	}
+	assert_int_equal(overload_window_lag(&o, &window), 40 * NS_A_MS);
+	/* What came long ago says nothing of now. */
+	window.start_ms -= 3 * OVERLOAD_WINDOW_MS;
+	assert_int_equal(overload_window_lag(&o, &window), 0);
+	overload_free(&o);
+	loop_free(loop);
+}
+
+static void new_calls_are_told_from_other_messages_by_their_text(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_new;
+	} texts[] = {
+		{"INVITE sip:a@b SIP/2.0\r\nTo: <sip:a@b>\r\n\r\n", true},
+		{"INVITE sip:a@b SIP/2.0\r\nTo: <sip:a@b>;tag=x\r\n\r\n", false},
+		{"INVITE sip:a@b SIP/2.0\r\nt : <sip:a@b> ; tag=x\r\n\r\n", false},
+		{"INVITE sip:a@b SIP/2.0\r\nTO:<sip:a@b;tag=x>\r\n\r\n", true},
+		{"INVITE sip:a@b SIP/2.0\r\nTotal: 1;tag=x\r\nTo: <sip:a@b>\r\n\r\n", true},
+		{"INVITE sip:a@b SIP/2.0\r\nFrom: <sip:a@b>;tag=x\r\nTo: <sip:a@b>\r\n\r\n", true},
+		{"INVITE sip:a@b SIP/2.0\r\n\r\nTo: <sip:a@b>;tag=x\r\n", true},
+		{"CANCEL sip:a@b SIP/2.0\r\n\r\n", true},
+		{"BYE sip:a@b SIP/2.0\r\nTo: <sip:a@b>\r\n\r\n", false},
+		{"SIP/2.0 200 OK\r\n\r\n", false},
+		{"INVITE ", true},
+		{"INVITE \n", true},
+		{"INVITE \nt", true},
+		{"INVITE x\nto:;tag=", false},
+		{"", false},
+		{"INV", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		size_t len = strlen(texts[i].text);
+		char *copy =
+			malloc(len ? len : 1); /* without a NUL: the sanitizer watches its end */
+
+		memcpy(copy, texts[i].text, len);
+		if (overload_is_new_call(copy, len) != texts[i].is_new)
+			fail_msg("%s", texts[i].text);
+		free(copy);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(new_calls_that_waited_too_long_are_refused_from_their_text),
+		cmocka_unit_test(what_belongs_to_a_call_goes_on_and_first),
+		cmocka_unit_test(the_ack_of_a_refusal_and_emergency_calls),
+		cmocka_unit_test(an_invite_that_was_admitted_is_not_refused_when_it_comes_again),
+		cmocka_unit_test(shedding_is_over_when_nothing_was_shed_for_a_while),
+		cmocka_unit_test(the_share_grows_with_the_lag_and_falls_by_halves),
+		cmocka_unit_test(a_burst_is_no_overload_and_a_queue_that_stands_is_one),
+		cmocka_unit_test(new_calls_are_told_from_other_messages_by_their_text),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
