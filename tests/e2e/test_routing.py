@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Numbers and routes on the wire: what the rules make of them, whom a call reaches, what the caller
+hears. The daemon has a configuration of its own."""
+
+import os
+
+import pytest
+
+import plan
+from conftest import Stage
+from daemon import Daemon
+from net import World
+from scenario import Callee, Caller, basic_callee, sdp
+from sipp import finish
+
+PBX, TRUNK, SECOND, PHONE = (plan.PEERS[name] for name in ("pbx", "trunk", "second", "phone"))
+WEIGHED_CALLS = 80
+
+
+def number(digits):
+    """Of a caller."""
+    class NumberedCaller(Caller):
+        from_header = f"From: \"Alice\" <sip:{digits}@[local_ip]:[local_port]>;tag=[pid]a[call_number]"
+    return NumberedCaller()
+
+
+def configuration():
+    config = plan.configuration(f"e2e-own-{os.getpid()}")
+    peers = {peer["name"]: peer for peer in config["peers"]
+             if peer["name"] in ("pbx", "phone", "trunk", "second", "proxy")}
+    config["number_rules"] = [{"name": "german", "rules": [
+        {"name": "international", "match": r"00(\d+)", "replace": "+$1"},
+        {"name": "national", "match": r"0(\d+)", "replace": "+49$1"}]}]
+    peers["pbx"] |= {
+        "q850": {"write": True},
+        "numbers": {"called_in": [{"match": "7(.*)", "replace": "+" + "1" * 100 + "$1"},
+                                  {"use": "german"}],
+                    "calling_in": [{"match": r"1(\d{3})", "replace": "+4930555$1"}]}}
+    peers["phone"]["usages"] = ["local", "far"]
+    peers["trunk"] |= {
+        "identity": {"trusted": True, "asserted": "pass"}, "q850": {"write": True},
+        "numbers": {"called_out": [{"match": r"\+(\d+)", "replace": "00$1"}],
+                    "calling_out": [{"match": r"\+49(\d+)", "replace": "0$1"}]},
+        "codes": [{"code": "500-599", "cause": 34, "to": 480, "reason": "Circuits busy"},
+                  {"code": 503, "to": 486}]}
+    peers["second"] |= {"numbers": {"remove_plus": True}, "identity": {"trusted": False}}
+    config["peers"] = list(peers.values())
+    config["groups"] = [{"name": "carriers", "members": [{"peer": "trunk", "weight": 3},
+                                                         {"peer": "second"}]}]
+    config["usages"] = [{"name": "local", "routes": ["city"]}, {"name": "far", "routes": ["rest"]}]
+    config["times"] = [{"name": "night", "hours": "22:00-06:00", "zone": "Europe/Berlin"}]
+    config["emergency"] = ["112"]
+    config["routes"] = [
+        {"name": "city", "called": "2.*", "to": ["trunk"]},
+        {"name": "rest", "called": ".*", "to": ["second"]},
+        {"name": "rescue", "emergency": True, "to": ["phone"]},
+        {"name": "night", "from": ["pbx"], "called": r"\+4940.*", "times": "night", "to": ["phone"]},
+        {"name": "germany", "from": ["pbx"], "called": r"\+49.*", "to": ["trunk"]},
+        {"name": "austria", "called": r"\+43.*", "to": ["second"]},
+        {"name": "both", "called": r"\+41.*", "to": ["trunk", "second"]},
+        {"name": "shared", "called": r"\+42.*", "to": ["carriers"]},
+        {"name": "replaced", "called": r"\+44.*", "to": ["trunk"],
+         "caller": {"number": "+4980012", "name": "Example"}},
+        {"name": "hidden", "called": r"\+33.*", "to": ["second"], "caller": {"suppress": True}},
+        {"name": "transit", "from": "trunk", "called": "3001", "to": ["second"],
+         "trunk_to_trunk": True},
+        {"name": "fraud", "called": "3.*", "to": ["second"]},
+    ]
+    return config
+
+
+@pytest.fixture(scope="module")
+def routing_world():
+    world = World(tag="r")
+    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
+    yield world
+    world.remove()
+
+
+@pytest.fixture(scope="module")
+def routing_daemon(routing_world):
+    daemon = Daemon(routing_world.viaduct, configuration())
+    try:
+        yield daemon
+        daemon.stop()
+        assert not daemon.pinned(), "pins are left after a stop"
+    finally:
+        daemon.discard()
+
+
+@pytest.fixture
+def stage(routing_world, routing_daemon):
+    stage = Stage(routing_world, routing_daemon)
+    try:
+        yield stage
+        stage.check_hidden()
+        stage.quiet()
+    finally:
+        stage.strike()
+        routing_daemon.check_alive()
+
+
+def user_of(header):
+    return header.partition("sip:")[2].partition("@")[0]
+
+
+def refused_invite(stage, called, peer="trunk", frm="pbx", caller=None, headers=(), code=486):
+    """The INVITE that reached the peer, and the refusal that reached the caller."""
+    callee = stage.callee(Callee().invited().respond(code, headers=headers).acked(), peer)
+    calling = stage.caller((caller or Caller()).invite(sdp(plan.PEERS[frm].address, 5000)).trying()
+                           .recv(code).ack_failure(Caller.target),
+                           frm, number=called)
+    finish(calling, callee)
+    return callee.expect("INVITE"), calling.expect(code, "INVITE")
+
+
+def test_rules_of_both_peers_are_seen_on_the_wire(stage):
+    caller = number("1001")
+    caller.invite(sdp(PBX.address, 5000),
+                  headers=["P-Asserted-Identity: <sip:1002@pbx.example>"]).trying().refused(486)
+    callee = stage.callee(Callee().invited().respond(486).acked())
+    calling = stage.caller(caller, number="0301234")
+    finish(calling, callee)
+    invite = callee.expect("INVITE")
+    assert user_of(invite.first_line) == "0049301234"
+    assert user_of(invite.header("to")) == "0049301234"
+    assert user_of(invite.header("from")) == "030555001"
+    assert user_of(invite.header("p-asserted-identity")) == "030555002"
+
+
+def test_plus_is_removed(stage):
+    invite, _ = refused_invite(stage, "00431", "second", caller=number("1001"))
+    assert user_of(invite.first_line) == user_of(invite.header("to")) == "431"
+    assert user_of(invite.header("from")) == "4930555001"
+
+
+def test_rule_that_gives_no_number_refuses_the_call(stage):
+    before = stage.cli.status()["calls"]["refused_number"]
+    stage.caller(Caller().invite(sdp(PBX.address, 5000)).trying().refused(404),
+                 number="7" + "1" * 40).wait()
+    assert stage.cli.status()["calls"]["refused_number"] == before + 1
+
+
+def test_caller_is_replaced_by_the_route(stage):
+    invite, _ = refused_invite(stage, "00441", caller=number("1001"))
+    assert invite.header("from").startswith('"Example" <sip:080012@')
+
+
+def test_caller_is_suppressed_by_the_route(stage):
+    caller = number("1001")
+    caller.invite(sdp(PBX.address, 5000),
+                  headers=["P-Asserted-Identity: \"Alice\" <sip:1001@pbx.example>"])
+    caller.trying().refused(486)
+    callee = stage.callee(Callee().invited().respond(486).acked(), "second")
+    finish(stage.caller(caller, number="00331"), callee)
+    invite = callee.expect("INVITE")
+    assert "<sip:anonymous@anonymous.invalid>" in invite.header("from")
+    assert invite.header("privacy") == "id"
+    assert invite.header("p-asserted-identity") is None
+    assert "Alice" not in invite.text and "1001" not in invite.text
+
+
+def test_group_shares_calls_by_weight(stage):
+    agents = [stage.callee(Callee().invited().respond(486).acked(), peer, calls=10000)
+              for peer in ("trunk", "second")]
+    stage.caller(Caller().invite(sdp(PBX.address, 5000)).trying().refused(486), number="00421",
+                 calls=WEIGHED_CALLS, rate=80).wait()
+    counts = [len({m.header("call-id") for m in agent.received("INVITE")}) for agent in agents]
+    assert sum(counts) == WEIGHED_CALLS
+    # Three quarters, within five standard deviations.
+    assert WEIGHED_CALLS * 3 / 4 - 20 < counts[0] < WEIGHED_CALLS * 3 / 4 + 20, counts
+
+
+def test_later_usage_takes_over(stage):
+    first = stage.callee(Callee().invited().respond(503).acked())
+    then = stage.callee(basic_callee(sdp(SECOND.address, 6000)).answer_bye(), "second")
+    caller = (Caller().invite(sdp(PHONE.address, 5000)).trying().recv(180, optional=True)
+              .answered().ack().bye())
+    finish(stage.caller(caller, "phone", number="222"), first, then)
+    assert user_of(then.expect("INVITE").first_line) == "222"
+
+
+def test_refusal_is_translated_by_code_and_cause(stage):
+    callee = stage.callee(Callee().invited().respond(
+        500, headers=['Reason: Q.850;cause=34;text="No circuit"']).acked())
+    calling = stage.caller(Caller().invite(sdp(PBX.address, 5000)).trying().refused(480),
+                           number="0301")
+    finish(calling, callee)
+    refusal = calling.expect(480, "INVITE")
+    assert refusal.first_line == "SIP/2.0 480 Circuits busy"
+    assert refusal.all("reason") == ['Q.850;cause=34;text="No circuit"']
+
+
+def test_refusal_without_a_cause_gets_that_of_its_code(stage):
+    _, refusal = refused_invite(stage, "0301", code=404)
+    assert refusal.header("reason") == "Q.850;cause=1"
+
+
+def test_next_peer_is_tried_by_the_code_as_it_came(stage):
+    """503 of the trunk would be 486 for the caller."""
+    first = stage.callee(Callee().invited().respond(503).acked())
+    then = stage.callee(Callee().invited().respond(404).acked(), "second")
+    finish(stage.caller(Caller().invite(sdp(PBX.address, 5000)).trying().refused(404),
+                        number="00411"), first, then)
+
+
+def test_bye_and_cancel_carry_a_cause(stage):
+    called = stage.callee(basic_callee(sdp(TRUNK.address, 6000)).answer_bye())
+    caller = (Caller().invite(sdp(PBX.address, 5000)).trying().recv(180, optional=True)
+              .answered().ack().bye())
+    finish(stage.caller(caller, number="0301"), called)
+    assert called.expect("BYE").header("reason") == "Q.850;cause=16"
+    called = stage.callee(Callee().invited().respond(180).recv("CANCEL").reply(200).respond(487)
+                          .acked(), port=5060)
+    finish(stage.caller(Caller().invite(sdp(PBX.address, 5000)).trying().recv(180).cancel()
+                        .recv(200).refused(487), number="0301"), called)
+    assert called.expect("CANCEL").header("reason") == "Q.850;cause=16"
+
+
+def test_trunk_reaches_trunk_by_name_alone(stage):
+    offer = sdp(TRUNK.address, 5000)
+    stage.caller(Caller().invite(offer).trying().refused(403), "trunk", number="3002",
+                 port=5070).wait()
+    invite, _ = refused_invite(stage, "3001", "second", "trunk")
+    assert user_of(invite.first_line) == "3001"
+
+
+def test_emergency_calls_take_their_own_route(stage):
+    callee = stage.callee(Callee().invited().respond(486).acked(), "phone")
+    finish(stage.caller(Caller().invite(sdp(PBX.address, 5000)).trying().refused(486),
+                        number="112"), callee)
+
+
+@pytest.mark.parametrize("called, peer", [("0301234", "trunk"), ("00431", "second"),
+                                          ("00441", "trunk"), ("112", "phone")])
+def test_routes_test_tells_what_a_call_does(stage, called, peer):
+    told = stage.cli.json("routes", "test", "pbx", "1001", called)
+    assert told["verdict"] == "found" and told["to"][0] == peer
+    invite, _ = refused_invite(stage, called, peer, caller=number("1001"))
+    assert user_of(invite.first_line) == told["candidates"][0]["called"]
+    assert user_of(invite.header("from")) == told["candidates"][0]["calling"]
+
+
+def test_routes_test_at_a_given_time(stage):
+    def peers(at):
+        return stage.cli.json("routes", "test", "pbx", "0401", "--at", at)["to"]
+    assert peers("2026-12-24 12:00Z") == ["trunk"]
+    assert peers("2026-12-24 22:30Z") == ["phone"]
+
+
+def test_routes_test_tells_each_step(stage):
+    text = stage.cli.text("routes", "test", "phone", "222").stdout
+    for line in ("usage local: 1 route", "usage far: 1 route", "found: try trunk",
+                 "then: try second"):
+        assert line in text, text
+    text = stage.cli.text("routes", "test", "pbx", "00421").stdout
+    assert 'called_in[1] "international"' in text and "by chance in a call" in text, text
+    done = stage.cli.text("routes", "test", "pbx", "7" + "1" * 40, check=False)
+    assert done.returncode == 1 and "refused: a number rule gives no number" in done.stdout
+
+
+def test_routes_are_listed_with_all_that_decides(stage):
+    routes = {route["name"]: route for route in stage.cli.json("routes")["routes"]}
+    assert routes["night"]["times"] == ["night"] and routes["night"]["from"] == "pbx"
+    assert routes["city"]["in_usage"] and routes["city"]["on_failure"] == "next"
+    assert routes["rescue"]["emergency"] and routes["hidden"]["caller_suppress"]
+    assert routes["replaced"]["caller_number"] == "+4980012"
+    assert routes["shared"]["to"] == ["carriers"]
