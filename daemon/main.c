@@ -122,7 +122,8 @@ static void stop_poll(struct loop_timer *t)
 {
 	struct daemon *d = (struct daemon *)((char *)t - offsetof(struct daemon, stop_timer));
 
-	if (calls_count(d->calls) == 0 || loop_now_ms(d->loop) >= d->stop_deadline_ms)
+	if ((calls_count(d->calls) == 0 && peers_leaving(calls_peers(d->calls)) == 0) ||
+		loop_now_ms(d->loop) >= d->stop_deadline_ms)
 		loop_stop(d->loop);
 	else
 		loop_timer_start(d->loop, t, STOP_POLL_MS);
@@ -137,6 +138,7 @@ static void stop(void *ctx)
 	log_info("stopping: %u calls to end", calls_count(d->calls));
 	d->stop_deadline_ms = loop_now_ms(d->loop) + STOP_GRACE_MS;
 	calls_shutdown(d->calls);
+	peers_shutdown(calls_peers(d->calls));
 	d->stop_timer.fire = stop_poll;
 	loop_timer_start(d->loop, &d->stop_timer, STOP_POLL_MS);
 }

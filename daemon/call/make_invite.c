@@ -161,6 +161,8 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 	if (!ret)
 		ret = session_timer_ask(call, LEG_B, msg);
 	if (!ret)
+		ret = peer_add_service_route(peer_by_name(call->calls->peers, peer->name), msg);
+	if (!ret)
 		ret = exchange_carry_body(call->initial, req, LEG_A, true, msg);
 	if (ret)
 		goto fail;

@@ -21,6 +21,17 @@ struct auth_config {
 	struct secret *password;
 };
 
+/* REGISTER to a provider (RFC 3261 10). */
+struct register_config {
+	char *aor;       /* sip:USER@DOMAIN: To and From */
+	char *registrar; /* Request-URI: sip:DOMAIN */
+	char *contact;   /* user part of our Contact */
+	unsigned expires_s;
+	unsigned retry_s, retry_max_s; /* after the first failure, and at most */
+	bool required;                 /* without a registration the peer is down */
+};
+
+void register_config_free(struct register_config *reg);
 void auth_config_free(struct auth_config *auth);
 
 #endif

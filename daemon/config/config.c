@@ -48,6 +48,7 @@ static void config_free(struct config *cfg)
 		free(cfg->peer[i].bypass);
 		free(cfg->peer[i].usage);
 		codes_clear(&cfg->peer[i].codes);
+		register_config_free(cfg->peer[i].registration);
 		free(cfg->peer[i].name);
 	}
 	for (unsigned i = 0; i < cfg->listener_count; i++)

@@ -88,7 +88,8 @@ struct identity_config {
 struct peer_config {
 	char *name;
 	enum peer_kind kind;
-	struct auth_config *auth; /* NULL = its challenges are not answered */
+	struct register_config *registration; /* NULL = we do not register with it */
+	struct auth_config *auth;             /* NULL = its challenges are not answered */
 	uint8_t side;
 	unsigned listener;        /* index; requests to it leave from here, its own arrive here */
 	enum transport transport; /* the listener's */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config/read_secret.h"
 #include "config/resolve.h"
@@ -68,6 +69,96 @@ static int resolve_client(
 	return resolve_password(r, &auth->password, file->password_file, file->password_env, base);
 }
 
+void register_config_free(struct register_config *reg)
+{
+	if (!reg)
+		return;
+	free(reg->aor);
+	free(reg->registrar);
+	free(reg->contact);
+	free(reg);
+}
+
+/* What may stand unescaped in the user part of a SIP URI, and in its host and port (RFC 3261 25.1).
+ */
+#define USER_CHARS                                                                                 \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()&=+$,;?/%"
+#define HOST_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]"
+
+static bool is_made_of(const char *text, const char *chars)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && len <= AUTH_USER_MAX && strspn(text, chars) == len;
+}
+
+/* Checks a text that is taken over, copies the default where it is not written. */
+static int take_text(struct resolve *r, char **out, const char *written, const char *fallback,
+	size_t fallback_len, const char *chars, const char *key)
+{
+	char quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
+
+	*out = written ? strdup(written) : strndup(fallback, fallback_len);
+	if (*out && written && !is_made_of(written, chars))
+		mistake_add(r->mistakes, key, "%s cannot be used; expected %s",
+			mistake_quote(quoted, written), key_expected(want, key));
+	return *out ? 0 : -ENOMEM;
+}
+
+/* sip:USER@DOMAIN; *user and *domain point into aor. */
+static bool split_aor(const char *aor, const char **user, size_t *user_len, const char **domain)
+{
+	static const char scheme[] = "sip:";
+	const char *at = strchr(aor, '@');
+
+	if (strncasecmp(aor, scheme, sizeof(scheme) - 1) != 0 || !at)
+		return false;
+	*user = aor + sizeof(scheme) - 1;
+	*user_len = (size_t)(at - *user);
+	*domain = at + 1;
+	return *user_len > 0 && *user_len <= AUTH_USER_MAX &&
+	       strspn(*user, USER_CHARS) == *user_len && is_made_of(*domain, HOST_CHARS);
+}
+
+static int resolve_register(struct resolve *r, struct peer_config *peer,
+	const struct file_register *file, const char *base)
+{
+	struct register_config *reg = calloc(1, sizeof(*reg));
+	const char *user = "", *domain = "";
+	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
+	size_t user_len = 0;
+	int ret;
+
+	peer->registration = reg;
+	if (!reg)
+		return -ENOMEM;
+	mistake_key(key, "%s.aor", base);
+	if (!split_aor(file->aor, &user, &user_len, &domain))
+		mistake_add(r->mistakes, key, "%s cannot be registered; expected %s",
+			mistake_quote(quoted, file->aor), key_expected(want, key));
+	reg->aor = strdup(file->aor);
+	ret = reg->aor ? 0 : -ENOMEM;
+	if (!ret)
+		ret = take_text(r, &reg->registrar, file->registrar, domain, strlen(domain),
+			HOST_CHARS, mistake_key(key, "%s.registrar", base));
+	if (!ret)
+		ret = take_text(r, &reg->contact, file->contact, user, user_len, USER_CHARS,
+			mistake_key(key, "%s.contact", base));
+	if (ret)
+		return ret;
+	mistake_key(key, "%s.expires", base);
+	reg->expires_s = key_number(r->mistakes, key, file->expires);
+	mistake_key(key, "%s.retry", base);
+	reg->retry_s = key_number(r->mistakes, key, file->retry);
+	mistake_key(key, "%s.retry_max", base);
+	reg->retry_max_s = key_number(r->mistakes, key, file->retry_max);
+	if (reg->retry_max_s < reg->retry_s)
+		mistake_add(r->mistakes, key, "%u is less than retry; expected at least %u",
+			reg->retry_max_s, reg->retry_s);
+	reg->required = !file->required || *file->required;
+	return 0;
+}
+
 int resolve_auth(
 	struct resolve *r, struct peer_config *peer, const struct file_peer *file, const char *base)
 {
@@ -76,5 +167,8 @@ int resolve_auth(
 
 	if (file->auth)
 		ret = resolve_client(r, peer, file->auth, mistake_key(key, "%s.auth", base));
+	if (!ret && file->registration)
+		ret = resolve_register(
+			r, peer, file->registration, mistake_key(key, "%s.register", base));
 	return ret;
 }

@@ -124,6 +124,17 @@ static const cyaml_schema_value_t listener_entry = {
 	CYAML_VALUE_MAPPING(MUST, struct file_listener, listener_fields),
 };
 
+static const cyaml_schema_field_t register_fields[] = {
+	TEXT("aor", MUST, struct file_register, aor),
+	TEXT("registrar", MAY, struct file_register, registrar),
+	TEXT("contact", MAY, struct file_register, contact),
+	NUMBER("expires", struct file_register, expires),
+	NUMBER("retry", struct file_register, retry),
+	NUMBER("retry_max", struct file_register, retry_max),
+	CYAML_FIELD_BOOL_PTR("required", MAY, struct file_register, required),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t auth_fields[] = {
 	TEXT("user", MUST, struct file_auth, user),
 	TEXT("realm", MAY, struct file_auth, realm),
@@ -236,6 +247,7 @@ static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("name", MUST, struct file_peer, name),
 	MUST_CHOOSE("kind", struct file_peer, kind, kind_strings),
 	CYAML_FIELD_MAPPING_PTR("auth", MAY, struct file_peer, auth, auth_fields),
+	CYAML_FIELD_MAPPING_PTR("register", MAY, struct file_peer, registration, register_fields),
 	TEXT("listener", MUST, struct file_peer, listener),
 	TEXT("address", MUST, struct file_peer, address),
 	LIST("sources", MAY, struct file_peer, sources, &text_entry, 0, CONFIG_SOURCES_MAX - 1),

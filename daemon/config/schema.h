@@ -35,6 +35,12 @@ struct file_listener {
 
 enum file_family { FILE_FAMILY_IPV4 = 4, FILE_FAMILY_IPV6 = 6 };
 
+struct file_register {
+	char *aor, *registrar, *contact;
+	uint32_t *expires, *retry, *retry_max;
+	bool *required;
+};
+
 struct file_auth {
 	char *user;
 	char *realm;
@@ -114,6 +120,7 @@ struct file_peer {
 	char *name;
 	enum peer_kind kind;
 	struct file_auth *auth;
+	struct file_register *registration;
 	char *listener;
 	char *address;
 	char **sources;

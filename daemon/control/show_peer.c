@@ -21,6 +21,21 @@ static struct peer *live_peer(struct request *r, const char *name)
 	return peer_by_name(calls_peers(r->control->calls), name);
 }
 
+static void put_registration(struct answer *a, const struct peer *peer)
+{
+	struct peer_registration reg;
+
+	if (!peer_get_registration(peer, &reg))
+		return;
+	answer_put_text(a, VDC_PEER_REGISTRATION, reg.state);
+	if (reg.left_ms)
+		answer_put_u64(a, VDC_PEER_REGISTRATION_LEFT, reg.left_ms);
+	answer_put_text(a, VDC_PEER_REGISTRATION_WHY, reg.why);
+	answer_put_text(a, VDC_PEER_REGISTRATION_AOR, reg.aor);
+	if (reg.public_address.family)
+		answer_put_addr(a, VDC_PEER_PUBLIC_ADDRESS, &reg.public_address);
+}
+
 void show_put_peer_state(struct request *r, const char *peer_name)
 {
 	const struct peer *peer = live_peer(r, peer_name);
@@ -33,6 +48,7 @@ void show_put_peer_state(struct request *r, const char *peer_name)
 	answer_put_text(a, VDC_PEER_STATE, peer_state_name(status.state));
 	answer_put_u64(a, VDC_PEER_SINCE, status.since_ms_ago);
 	answer_put_text(a, VDC_PEER_WHY, status.why);
+	put_registration(a, peer);
 }
 
 int show_peer(struct request *r)

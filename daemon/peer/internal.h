@@ -10,9 +10,10 @@
 enum peer_fact {
 	FACT_BLOCKED,
 	FACT_DRAINING,
-	FACT_SILENT,  /* gives no sign any more: down */
-	FACT_PAUSED,  /* wants no calls for a while (503 with Retry-After): down */
-	FACT_FAILING, /* its calls fail */
+	FACT_SILENT,       /* gives no sign any more: down */
+	FACT_PAUSED,       /* wants no calls for a while (503 with Retry-After): down */
+	FACT_UNREGISTERED, /* we are not registered with it, and have to be: down */
+	FACT_FAILING,      /* its calls fail */
 	FACT_COUNT,
 };
 
@@ -31,6 +32,9 @@ struct peer {
 	uint64_t since_ms; /* of the loop's clock */
 	char why[PEER_WHY_MAX];
 	uint64_t paused_until_ms;
+
+	/* ---- registration.c ---- */
+	struct registration *registration; /* NULL = none wanted */
 };
 
 struct peers {
@@ -40,7 +44,16 @@ struct peers {
 	peers_event_fn *event;
 	void *event_ctx;
 	struct peer *by_name;
+	struct registration *leaving; /* taken back, and not answered yet */
+	bool shutting_down;
 };
+
+/* ---- registration.c ---- */
+/* Begins, changes or takes back what the peer's configuration, which cfg holds, says; without a
+ * configuration it is taken back. */
+void registration_update(struct peer *peer, struct config *cfg);
+/* Forgets those that are being taken back, without another word. */
+void registrations_free(struct peers *peers);
 
 /* ---- state.c ---- */
 void state_init(struct peer *peer);

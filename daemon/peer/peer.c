@@ -59,6 +59,7 @@ static void drop(struct peers *peers)
 	HASH_ITER (hh, peers->by_name, peer, next) {
 		if (peer->config)
 			continue;
+		registration_update(peer, NULL);
 		HASH_DEL(peers->by_name, peer);
 		peer_free(peer);
 	}
@@ -80,6 +81,8 @@ int peers_reload(struct peers *peers, struct config *cfg)
 	drop(peers);
 	config_unref(peers->cfg);
 	peers->cfg = config_ref(cfg);
+	for (peer = peers->by_name; peer && !peers->shutting_down; peer = peer->hh.next)
+		registration_update(peer, cfg);
 	return 0;
 }
 
@@ -112,6 +115,7 @@ void peers_free(struct peers *peers)
 	for (peer = peers->by_name; peer; peer = peer->hh.next)
 		peer->config = NULL;
 	drop(peers);
+	registrations_free(peers);
 	config_unref(peers->cfg);
 	free(peers);
 }

@@ -81,6 +81,24 @@ struct peers_choice {
 void peers_order(struct peers *peers, const struct peers_place *place, unsigned count,
 	bool is_emergency, struct peers_choice *choice, peers_trace_fn *trace, void *trace_ctx);
 
+/* ---- registration with a provider: registration.c ---- */
+/* Adds the Route header fields that the provider's registrar asked for (Service-Route, RFC 3608
+ * 5), to a request outside of any dialog. peer may be NULL. 0 or -ENOMEM. */
+int peer_add_service_route(const struct peer *peer, osip_message_t *req);
+/* Takes every registration back; peers_leaving counts those that are not answered yet. */
+void peers_shutdown(struct peers *peers);
+unsigned peers_leaving(const struct peers *peers);
+
+struct peer_registration {
+	const char *state; /* "trying", "registered", "failed" */
+	uint64_t left_ms;  /* of the registration, 0 = there is none */
+	const char *why;   /* of the last answer, in words */
+	const char *aor;
+	struct addr public_address; /* where the registrar saw us; family 0 = not known */
+};
+/* False: the peer has nothing to register. */
+bool peer_get_registration(const struct peer *peer, struct peer_registration *out);
+
 /* ---- what the CLI shows ---- */
 struct peer_status {
 	enum peer_state state;

@@ -20,6 +20,7 @@ static const enum peer_state state_of_fact[FACT_COUNT] = {
 	[FACT_DRAINING] = PEER_DRAINING,
 	[FACT_SILENT] = PEER_DOWN,
 	[FACT_PAUSED] = PEER_DOWN,
+	[FACT_UNREGISTERED] = PEER_DOWN,
 	[FACT_FAILING] = PEER_FAILING,
 };
 

@@ -275,6 +275,21 @@ void peer_get_status(const struct peer *peer, struct peer_status *out)
 		.why = fake_text("nothing speaks against it")};
 }
 
+bool peer_get_registration(const struct peer *peer, struct peer_registration *out)
+{
+	struct peer_status status;
+
+	peer_get_status(peer, &status);
+	if (status.state != PEER_UP)
+		return false;
+	*out = (struct peer_registration){.state = "registered",
+		.left_ms = 90000,
+		.why = "registered for 120 s",
+		.aor = "sip:acc@provider.example"};
+	addr_parse(&out->public_address, "198.51.100.7:5060", 0);
+	return true;
+}
+
 int peer_command_parse(enum peer_command *out, const char *name)
 {
 	*out = strcmp(name, "drain") == 0   ? PEER_DRAIN

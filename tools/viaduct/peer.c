@@ -56,6 +56,23 @@ static void print_state(const json_t *peer)
 		show_duration(peer, "since_ms", since), show_text(peer, "why"));
 }
 
+static void print_registration(const json_t *peer)
+{
+	char left[SHOW_SHORT_MAX];
+
+	if (!json_object_get(peer, "registration"))
+		return;
+	if (json_object_get(peer, "registration_left_ms"))
+		show_line("registration   %s, %s left, as %s: %s", show_text(peer, "registration"),
+			show_duration(peer, "registration_left_ms", left),
+			show_text(peer, "registration_aor"), show_text(peer, "registration_why"));
+	else
+		show_line("registration   %s, as %s: %s", show_text(peer, "registration"),
+			show_text(peer, "registration_aor"), show_text(peer, "registration_why"));
+	if (json_object_get(peer, "public_address"))
+		show_line("seen as        %s", show_text(peer, "public_address"));
+}
+
 static enum cli_exit show_peer(const struct cli *cli)
 {
 	struct ask ask = {.request = VDC_GET_PEER, .peer = cli->argv[0]};
@@ -71,6 +88,7 @@ static enum cli_exit show_peer(const struct cli *cli)
 	print_config(peer);
 	print_loads(peer);
 	print_state(peer);
+	print_registration(peer);
 	json_decref(peer);
 	return CLI_OK;
 }
