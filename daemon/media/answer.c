@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "media/bypass.h"
+#include "media/hold.h"
 #include "media/offer_answer.h"
 
 /* What the answer means for one m-line: now is what is negotiated, w how it is written. */
@@ -53,6 +54,7 @@ static int read_answered(struct media_session *s, unsigned i, struct negotiated 
 	w->keep_mux = w->muxed = now->mux;
 	w->direction = negotiation_direction(said->send, said->recv);
 	w->set_direction = w->direction != m->direction;
+	hold_in_answer(s->peer[offerer], w);
 	now->telephone_event[LEG_A] = now->telephone_event[LEG_B] = PAYLOAD_NONE;
 	if (now->opaque) {
 		if (m->format_count)

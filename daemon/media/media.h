@@ -6,8 +6,9 @@
  * MSRP, DTLS-SRTP, whose handshake the data plane drops) is passed on with port 0, and so is one
  * with several ports or an address that is a name or multicast. ICE, BUNDLE and k= are taken out. A
  * hold by c=0.0.0.0 (RFC 2543) goes on as a=sendonly or a=inactive with our real address: media on
- * hold may still come from there, nothing is sent there, and no peer need know the old form. SDES
- * passes opaquely; there payload types are never mapped, as SRTP authenticates them.
+ * hold may still come from there, and nothing is sent there. What a peer is told of a hold is its
+ * setting (hold.h). SDES passes opaquely; there payload types are never mapped, as SRTP
+ * authenticates them.
  *
  * Audio formats that are not on the codec lists of both peers are taken out of offers and answers;
  * telephone-event and CN pass every list.

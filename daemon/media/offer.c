@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "media/bypass.h"
+#include "media/hold.h"
 #include "media/offer_answer.h"
 #include "media/stream.h"
 
@@ -92,6 +93,8 @@ static int relay_offer(struct media_session *s, struct negotiation *ex, char **o
 		media[i].direction = o->direction;
 		media[i].payload = o->payload;
 		media[i].payload_count = o->payload_count;
+		if (s->stream[i]->now.active)
+			hold_in_offer(s->peer[to], &media[i]);
 	}
 	ret = bandwidth_ask(s, ex);
 	if (!ret)

@@ -59,10 +59,15 @@ static const char *address_type(const struct addr *a)
 	return a->family == 6 ? "IP6" : "IP4";
 }
 
-static void add_connection(struct strbuf *out, const struct addr *a)
+static void add_connection(struct strbuf *out, const struct addr *a, bool no_address)
 {
 	char ip[ADDR_TEXT_MAX];
 
+	if (no_address) {
+		strbuf_addf(
+			out, "c=IN %s %s\r\n", address_type(a), a->family == 6 ? "::" : "0.0.0.0");
+		return;
+	}
 	strbuf_addf(out, "c=IN %s %s\r\n", address_type(a), addr_print_ip(a, ip));
 }
 
@@ -113,7 +118,7 @@ static void write_session(struct strbuf *out, const struct sdp *in, const struct
 				version, address_type(address), addr_print_ip(address, ip));
 		} else if (line->type == 'c') {
 			if (!connection)
-				add_connection(out, address);
+				add_connection(out, address, false);
 			connection = true;
 		} else if (!is_removed(line) && !sdp_line_is_attribute(line, "rtcp", NULL)) {
 			add_line(out, line);
@@ -194,7 +199,7 @@ static void write_media(struct strbuf *out, const struct sdp *in, const struct s
 	const struct addr *session_address, const struct rewrite_media *m)
 {
 	const struct addr *address = m->rejected ? session_address : &m->address;
-	bool connection = media->own_connection || !in->connection.present ||
+	bool connection = media->own_connection || !in->connection.present || m->no_address ||
 			  !addr_equal_ip(address, session_address);
 	bool rtcp = false;
 	enum sdp_direction ignored;
@@ -205,7 +210,7 @@ static void write_media(struct strbuf *out, const struct sdp *in, const struct s
 	for (; !m->rejected && i < media->end && in->line[i].type == 'i'; i++)
 		add_line(out, &in->line[i]);
 	if (connection)
-		add_connection(out, address);
+		add_connection(out, address, m->no_address && !m->rejected);
 	for (; !m->rejected && i < media->end; i++) {
 		const struct sdp_line *line = &in->line[i];
 

@@ -15,7 +15,8 @@ struct rewrite_media {
 	bool muxed;          /* agreed: a=rtcp names RTP's own port */
 	bool set_direction;
 	enum sdp_direction direction;
-	bool filter; /* formats are those listed here; else all stay as they came */
+	bool no_address; /* 0.0.0.0 for it: on hold, for those who know no other form */
+	bool filter;     /* formats are those listed here; else all stay as they came */
 	unsigned payload_count;
 	const struct payload *payload; /* that stay */
 	const uint8_t *written;        /* number that payload[i] is written with; NULL: its own */
