@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "call/internal.h"
+#include "call/delayed_offer.h"
+#include "call/early.h"
 
 /* The delayed offer's answer, from the asking leg's ACK, or none. */
 static int answer_in_ack(struct exchange *x, osip_message_t *ack, osip_message_t *out)
@@ -69,7 +70,8 @@ void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer
 	sip_server_acked(x->server);
 	sip_server_abandon(x->server);
 	x->server = NULL;
-	if (x->ack_waits && exchange_send_ack(x, ack)) {
+	if (x->ack_waits &&
+		(x->converted ? delayed_offer_answered(x, ack) : exchange_send_ack(x, ack))) {
 		call_end(call, LEG_NONE, "SIP;cause=488;text=\"No usable answer in ACK\"",
 			"no usable SDP answer in ACK");
 		return;
@@ -79,6 +81,8 @@ void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer
 		exchange_free(x);
 		call_release_if_done(call);
 	} else {
+		if (x->is_initial)
+			early_reconcile(call);
 		exchange_release_if_done(x);
 		held_back_go(call);
 	}

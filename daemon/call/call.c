@@ -174,9 +174,10 @@ static void request_received(
 		if (sip_response_make(txn, SIP_OK, NULL, NULL, &resp) == 0) {
 			osip_message_set_header(resp, "Allow", CALL_ALLOW);
 			osip_message_set_header(resp, "Accept", "application/sdp");
-			osip_message_set_header(resp, "Supported",
-				peer->session.timer == SESSION_TIMER_OFF ? "100rel"
-									 : "100rel, timer");
+			if (peer->session.reliable != RELIABLE_OFF)
+				option_add(resp, "Supported", "100rel");
+			if (peer->session.timer != SESSION_TIMER_OFF)
+				option_add(resp, "Supported", "timer");
 			sip_server_respond(txn, resp);
 		}
 	} else if (MSG_IS_BYE(req) || strcmp(req->sip_method, "PRACK") == 0 ||

@@ -97,9 +97,16 @@ static int carry_options(
 	return ret;
 }
 
-/* Those whose working ends with us, on each leg. */
+static bool is_100rel(const char *tag, size_t len)
+{
+	return len == 6 && strncasecmp(tag, "100rel", len) == 0;
+}
+
+/* Those whose working ends with us, on each leg, or may. */
 static bool speaks(const struct peer_config *peer, const char *tag, size_t len)
 {
+	if (is_100rel(tag, len))
+		return peer->session.reliable != RELIABLE_OFF;
 	return len == 5 && strncasecmp(tag, "timer", len) == 0 &&
 	       peer->session.timer != SESSION_TIMER_OFF;
 }
@@ -120,7 +127,8 @@ int carry_check_require(
 			continue;
 		text = h->hvalue;
 		while ((n = next_token(&text, &t)) > 0) {
-			if (!IS_LISTED(carried_options, t, n) && !speaks(peer, t, n))
+			if (!speaks(peer, t, n) &&
+				(is_100rel(t, n) || !IS_LISTED(carried_options, t, n)))
 				strbuf_addf(&b, "%s%.*s", b.len ? ", " : "", (int)n, t);
 		}
 	}
@@ -234,6 +242,34 @@ int option_add(osip_message_t *msg, const char *name, const char *tag)
 		return 0;
 	}
 	return osip_message_set_header(msg, name, tag) ? -ENOMEM : 0;
+}
+
+void option_remove(osip_message_t *msg, const char *name, const char *tag)
+{
+	for (int i = osip_list_size(&msg->headers) - 1; i >= 0; i--) {
+		osip_header_t *h = osip_list_get(&msg->headers, i);
+		char *out = h->hvalue;
+		const char *text = h->hvalue, *t;
+		size_t n;
+
+		if (!is_header(h, name, NULL))
+			continue;
+		while ((n = next_token(&text, &t)) > 0) {
+			if (strlen(tag) == n && strncasecmp(t, tag, n) == 0)
+				continue;
+			if (out != h->hvalue) {
+				*out++ = ',';
+				*out++ = ' ';
+			}
+			memmove(out, t, n);
+			out += n;
+		}
+		*out = '\0';
+		if (out == h->hvalue) {
+			osip_list_remove(&msg->headers, i);
+			osip_header_free(h);
+		}
+	}
 }
 
 static bool is_type(const osip_content_type_t *ct, const char *type, const char *subtype)

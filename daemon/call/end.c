@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "call/internal.h"
+#include "call/early.h"
 
 /* A BYE of ours is an exchange without an asking leg. Its answer changes nothing. */
 static void bye_gone(void *owner, struct sip_client *txn)
@@ -49,6 +49,7 @@ void dialog_bye(struct call *call, struct dialog *d, const char *reason)
 void call_finish(struct call *call, const struct ending *end)
 {
 	struct calls *calls = call->calls;
+	struct pair *pair;
 
 	if (!call->answered)
 		calls->counters.failed++;
@@ -57,6 +58,8 @@ void call_finish(struct call *call, const struct ending *end)
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	session_timers_stop(call);
 	held_back_drop(call);
+	DL_FOREACH (call->pairs, pair)
+		reliable_free(pair);
 	merge_key_del(call);
 	call_event(call, "end", "%s -> %s: %s", call->from, call->to, end->why);
 	history_end(call, end);
@@ -72,8 +75,9 @@ static bool end_exchange(struct exchange *x, int by)
 
 	own_request_forget(x);
 	if (x->accepted) {
-		if (x->ack_waits)
+		if (x->ack_waits && !x->converted)
 			exchange_send_ack(x, NULL);
+		x->ack_waits = false;
 		if (x->server && (int)x->from != by) {
 			x->bye_after_ack = wait = true;
 		} else if (x->server) {

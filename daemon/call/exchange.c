@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/token.h"
+#include "call/delayed_offer.h"
+#include "call/early.h"
 #include "call/internal.h"
 
 #define RETRY_AFTER_GLARE_S 10 /* RFC 3261 14.2: 0 to 10 seconds, by chance */
@@ -96,19 +98,14 @@ void exchange_keep_early_answer(struct pair *pair, const osip_message_t *resp)
 	pair->early_answer_len = strlen(copy);
 }
 
-/* The early answer is the last word on the pending offer. */
-static int conclude_answer(struct exchange *x, const struct pair *pair)
+/* The early answer is the last word on the pending offer. *text (malloc'd): for the asking leg. */
+static int conclude_answer(struct exchange *x, const struct pair *pair, char **text, size_t *len)
 {
-	char *text = NULL;
-	size_t len;
-	int ret;
 
 	if (!pair->early_answer)
 		return -EINVAL;
-	ret = media_answer(x->call->media, OTHER_LEG(x->from), pair->early_answer,
-		pair->early_answer_len, true, &text, &len);
-	free(text);
-	return ret;
+	return media_answer(x->call->media, OTHER_LEG(x->from), pair->early_answer,
+		pair->early_answer_len, true, text, len);
 }
 
 void exchange_note_hold(struct call *call)
@@ -124,43 +121,59 @@ void exchange_note_hold(struct call *call)
 
 /* ---- responses ---- */
 
-int exchange_respond(
-	struct exchange *x, osip_message_t *resp, int code, const char *local_tag, bool final)
+int exchange_make_response(struct exchange *x, osip_message_t *resp, int code,
+	const char *local_tag, unsigned flags, osip_message_t **out)
 {
 	const char *phrase = code == resp->status_code ? resp->reason_phrase : NULL;
 	const char *rseq = header_value(resp, "RSeq");
 	const struct crossing way = {.from = x->call->peer[OTHER_LEG(x->from)],
 		.to = x->call->peer[x->from],
 		.host = sip_listener_host(x->call->calls->sip, sip_server_listener(x->server))};
-	bool is_update = strcmp(sip_server_request(x->server)->sip_method, "UPDATE") == 0;
-	osip_message_t *out = NULL;
+	osip_message_t *req = sip_server_request(x->server), *msg = NULL;
+	bool is_update = strcmp(req->sip_method, "UPDATE") == 0;
 	int ret;
 
-	ret = sip_response_make(x->server, code, phrase, local_tag, &out);
+	ret = sip_response_make(x->server, code, phrase, local_tag, &msg);
 	if (ret)
 		return ret;
-	ret = carry_headers(&way, resp, out);
-	if (!ret && code < 300)
-		ret = exchange_carry_body(x, resp, OTHER_LEG(x->from), final, out);
+	ret = carry_headers(&way, resp, msg);
+	if (flags & RESPONSE_UNRELIABLE)
+		option_remove(msg, "Require", "100rel");
+	if (!ret && code < 300 && (flags & RESPONSE_NO_SDP))
+		ret = carry_bodies(resp, msg, NULL, 0);
+	else if (!ret && code < 300)
+		ret = exchange_carry_body(x, resp, OTHER_LEG(x->from), flags & RESPONSE_FINAL, msg);
 	/* RFC 3261 20 and RFC 3311 6: where a target is refreshed. */
 	if (!ret && code < 300 && (x->is_invite || is_update)) {
-		ret = sip_set_contact(out, x->call->calls->sip, sip_server_listener(x->server));
-		if (!ret && osip_message_set_header(out, "Allow", CALL_ALLOW))
+		ret = sip_set_contact(msg, x->call->calls->sip, sip_server_listener(x->server));
+		if (!ret && osip_message_set_header(msg, "Allow", CALL_ALLOW))
 			ret = -ENOMEM;
-		/* Reliable provisional responses are carried with their numbers, also when they
-		 * come again: the far end's retransmissions (RFC 3262 3) serve for both legs. */
-		if (!ret && final)
-			ret = session_timer_answer(
-				x->call, x->from, sip_server_request(x->server), out);
-		if (!ret && code < 200 && rseq && osip_message_set_header(out, "RSeq", rseq))
-			ret = -ENOMEM;
+		if (!ret && (flags & RESPONSE_FINAL))
+			ret = session_timer_answer(x->call, x->from, req, msg);
 	}
+	/* Reliable provisional responses that are carried keep their numbers, also when they come
+	 * again: the far end's retransmissions (RFC 3262 3) serve for both legs. */
+	if (!ret && x->is_invite && code < 200 && rseq && !(flags & RESPONSE_UNRELIABLE) &&
+		osip_message_set_header(msg, "RSeq", rseq))
+		ret = -ENOMEM;
 	if (ret) {
-		osip_message_free(out);
+		osip_message_free(msg);
 		return ret;
 	}
-	sip_server_respond(x->server, out);
+	*out = msg;
 	return 0;
+}
+
+int exchange_respond(
+	struct exchange *x, osip_message_t *resp, int code, const char *local_tag, bool final)
+{
+	osip_message_t *out = NULL;
+	int ret =
+		exchange_make_response(x, resp, code, local_tag, final ? RESPONSE_FINAL : 0, &out);
+
+	if (!ret)
+		sip_server_respond(x->server, out);
+	return ret;
 }
 
 void exchange_refuse(struct exchange *x, int code, const char *header, const char *value)
@@ -179,22 +192,59 @@ bool exchange_is_pending_invite(const struct exchange *x)
 	return x->is_invite && (x->server || x->ack_waits);
 }
 
-int exchange_accept(struct exchange *x, osip_message_t *resp)
+/* The answer that leg B gave early, to an asking leg that has not had it reliably. */
+static int put_late_answer(osip_message_t *out, const char *text, size_t len)
 {
-	const struct dialog *asking = &x->pair->leg[x->from];
+	if (osip_list_size(&out->bodies) > 0)
+		return 0;
+	return osip_message_set_body(out, text, len) ||
+			       osip_message_set_content_type(out, "application/sdp")
+		       ? -ENOMEM
+		       : 0;
+}
+
+static int make_2xx(struct exchange *x, osip_message_t *resp, osip_message_t **out)
+{
+	const char *tag = x->pair->leg[x->from].local_tag;
+	bool has_sdp = carry_find_sdp(resp) != NULL;
+	char *text = NULL;
+	size_t len = 0;
 	int ret = 0;
 
-	x->accepted = true;
-	x->ack_waits = x->sdp == SDP_DELAYED && carry_find_sdp(resp);
 	/* Where the 2xx itself has no SDP, the answer was in a reliable provisional response. */
-	if (x->sdp == SDP_OFFERED && !carry_find_sdp(resp))
-		ret = conclude_answer(x, x->pair);
+	if (x->sdp == SDP_OFFERED && !has_sdp)
+		ret = conclude_answer(x, x->pair, &text, &len);
 	if (!ret)
-		ret = exchange_respond(x, resp, resp->status_code, asking->local_tag, true);
+		ret = exchange_make_response(x, resp, resp->status_code, tag,
+			RESPONSE_FINAL | (x->converted ? RESPONSE_NO_SDP : 0), out);
+	if (!ret && text && !x->pair->answer_told)
+		ret = put_late_answer(*out, text, len);
+	if (!ret && x->converted)
+		ret = delayed_offer_turn(x, resp, *out);
+	if (ret) {
+		osip_message_free(*out);
+		*out = NULL;
+	}
+	free(text);
+	return ret;
+}
+
+int exchange_accept(struct exchange *x, osip_message_t *resp)
+{
+	osip_message_t *out = NULL;
+	int ret;
+
+	x->accepted = true;
+	x->ack_waits = x->sdp == SDP_DELAYED && !x->converted && carry_find_sdp(resp);
+	ret = make_2xx(x, resp, &out);
 	if (ret)
 		x->ack_waits = false;
+	else
+		sip_server_respond(x->server, out);
 	if (!x->ack_waits)
 		exchange_send_ack(x, NULL);
+	if (!ret && x->converted)
+		x->ack_waits = true; /* the answer, of which leg B needs no ACK any more */
 	if (!ret && x->call->state == CALL_ANSWERED)
 		exchange_note_hold(x->call);
 	return ret;
@@ -283,6 +333,7 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 		exchange_start_timer_c(x);
 		if (x->sdp == SDP_OFFERED)
 			exchange_keep_early_answer(x->pair, resp);
+		x->pair->answer_told |= header_value(resp, "RSeq") && carry_find_sdp(resp);
 		exchange_respond(x, resp, code, x->pair->leg[x->from].local_tag, false);
 		return;
 	}
@@ -448,6 +499,8 @@ struct pair *pair_of_message(
 		return NULL;
 	*leg = tag->leg;
 	pair = tag->leg == LEG_A ? tag->pair : pair_by_tags(tag->call, to_tag, from_tag);
+	if (pair && !pair->has_dialog_a)
+		early_fold(pair);
 	/* A branch of a fork that was too late is no dialog to carry anything in. */
 	if (!pair || !pair->has_dialog_a || (pair->call->answered && pair->call->answered != pair))
 		return NULL;
@@ -489,13 +542,18 @@ int exchange_glare(struct call *call, enum leg leg, bool is_invite, bool has_off
 static void conclude_early_answer(struct call *call, struct pair *pair)
 {
 	struct exchange *x;
+	char *text = NULL;
+	size_t len;
 
 	if (!pair->early_answer)
 		return;
 	DL_FOREACH (call->exchanges, x) {
 		if (x->is_invite && x->server && !x->accepted && x->sdp == SDP_OFFERED &&
-			(x->is_initial || x->pair == pair) && conclude_answer(x, pair) == 0)
+			(x->is_initial || x->pair == pair) &&
+			conclude_answer(x, pair, &text, &len) == 0)
 			x->sdp = SDP_DONE;
+		free(text);
+		text = NULL;
 	}
 }
 
@@ -526,7 +584,8 @@ static struct exchange *delayed_invite(struct call *call, enum leg leg)
 	struct exchange *x;
 
 	DL_FOREACH (call->exchanges, x) {
-		if (x->is_invite && x->from == leg && x->sdp == SDP_DELAYED && x->server)
+		if (x->is_invite && x->from == leg && x->sdp == SDP_DELAYED && x->server &&
+			!x->converted)
 			break;
 	}
 	return x;
@@ -580,6 +639,10 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 		refuse_glare(txn, leg == LEG_A ? SIP_INTERNAL_SERVER_ERROR : SIP_REQUEST_PENDING);
 		return;
 	}
+	if (!is_invite && sdp == SDP_OFFERED && !reliable_may_offer(pair)) {
+		refuse_glare(txn, SIP_REQUEST_PENDING);
+		return;
+	}
 	if (!is_invite && sdp == SDP_OFFERED)
 		conclude_early_answer(call, pair);
 	code = exchange_glare(call, leg, is_invite, sdp == SDP_OFFERED);
@@ -588,6 +651,8 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 			refuse_glare(txn, code);
 		return;
 	}
+	if (is_invite && delayed_offer_received(pair, leg, txn, req))
+		return;
 	x = exchange_new(call, leg);
 	if (!x) {
 		snprintf(seconds, sizeof(seconds), "%d", RETRY_AFTER_S);
@@ -602,6 +667,7 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 	if (is_invite) {
 		free(pair->early_answer);
 		pair->early_answer = NULL;
+		pair->answer_told = false;
 	}
 
 	ret = dialog_request(to, call->calls->sip, req->sip_method, &out);
@@ -700,6 +766,8 @@ void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message
 	}
 	if ((MSG_IS_INVITE(req) || strcmp(req->sip_method, "UPDATE") == 0) &&
 		session_timer_received(pair, leg, txn, req))
+		return;
+	if (strcmp(req->sip_method, "PRACK") == 0 && reliable_prack_received(pair, leg, txn, req))
 		return;
 	if (MSG_IS_OPTIONS(req)) {
 		sip_server_reply(txn, SIP_OK, NULL, "Allow", CALL_ALLOW);

@@ -42,6 +42,10 @@ struct tag {
 	UT_hash_handle hh;
 };
 
+struct reliable; /* reliable.c */
+/* What becomes of reliable provisional responses in an early dialog (RFC 3262). */
+enum reliable_way { RELIABLE_WAY_OPEN, RELIABLE_WAY_PASSED, RELIABLE_WAY_ENDED };
+
 struct pair {
 	struct call *call;
 	struct dialog leg[2];
@@ -51,6 +55,11 @@ struct pair {
 	struct tag tag_a;
 	char *early_answer; /* SDP answer of the pending INVITE's last 1xx with one; NULL = none */
 	size_t early_answer_len;
+	bool answer_told;  /* the asking leg has it in a reliable response */
+	bool answer_taken; /* leg B's reliable response with it has our PRACK */
+	enum reliable_way way;
+	uint32_t rseq;             /* of leg B's last response that has our PRACK */
+	struct reliable *reliable; /* towards leg A; NULL: none yet */
 	struct pair *prev, *next;
 };
 
@@ -64,6 +73,8 @@ struct exchange {
 	bool is_initial;
 	bool accepted;      /* a 2xx was passed on: waits for the ACK */
 	bool ack_waits;     /* delayed offer: our ACK goes when theirs has come, with the answer */
+	bool converted;     /* no offer came: leg B has one of ours (delayed_offer.c) */
+	char *turned;       /* of a converted one: leg B's answer, which leg A is offered */
 	bool bye_after_ack; /* RFC 3261 15: the callee's BYE waits for the ACK */
 	enum exchange_sdp sdp;
 	struct sip_server *server;             /* on leg from; NULL once done with */
@@ -149,7 +160,10 @@ struct call {
 	struct pair *answered; /* the pair that won */
 	struct session_timer session_timer[2];
 	struct held_back held_back;
-	struct tag tag_b; /* of the present attempt's INVITE */
+	uint32_t rseq;       /* last number of a reliable response of ours, to leg A */
+	bool no_100rel;      /* leg B has refused to be asked for it */
+	uint32_t told_early; /* media_told of the answer that binds leg A already; 0: none */
+	struct tag tag_b;    /* of the present attempt's INVITE */
 	bool tag_b_added;
 	int last_error;                  /* code of the last attempt that failed */
 	struct loop_timer attempt_timer; /* no provisional: next peer; then timer C */
@@ -205,6 +219,8 @@ struct pair *pair_new(struct call *call);
 void pair_free(struct pair *pair);
 /* Leg A's dialog ends; leg B's numbers stay, should a 2xx of it still come. */
 void pair_retire(struct pair *pair);
+/* What is under way in its dialogs ends; the first INVITE is in none. */
+void pair_end_requests(struct pair *pair);
 /* By the tags of leg B's dialog: two attempts may meet the same remote tag. */
 struct pair *pair_by_tags(struct call *call, const char *local_tag, const char *remote_tag);
 struct exchange *exchange_new(struct call *call, enum leg from);
@@ -246,6 +262,10 @@ struct rejection {
 	bool by_caller;     /* leg A itself gave it up */
 };
 void invite_reject(struct call *call, const struct rejection *why);
+/* Leg B's first 2xx. */
+void invite_answered(struct exchange *x, osip_message_t *resp);
+/* Of a pair whose 2xx has no taker: it gets its ACK, and a BYE once. */
+void invite_refuse_pair(struct exchange *x, struct pair *pair);
 
 /* The user part of a SIP URI, or the number of a tel URI; "" where there is none. -EINVAL when it
  * is too long or has control characters in it. */
@@ -272,8 +292,16 @@ void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message
 	const struct peer_config *peer);
 /* What both kinds of exchange share as owners of their server transaction. */
 extern const struct sip_server_handlers exchange_server_handlers;
-/* Passes a response of the other leg on, header fields and body; code as given. 0 or -errno, then
- * nothing was sent. */
+/* A response of the other leg as it is passed on, header fields and body; code as given. 0 or
+ * -errno. */
+enum response_flags {
+	RESPONSE_FINAL = 1,
+	RESPONSE_NO_SDP = 2,     /* its description is left out */
+	RESPONSE_UNRELIABLE = 4, /* its 100rel ends here */
+};
+int exchange_make_response(struct exchange *x, osip_message_t *resp, int code,
+	const char *local_tag, unsigned flags, osip_message_t **out);
+/* Makes it and sends it. 0 or -errno, then nothing was sent. */
 int exchange_respond(
 	struct exchange *x, osip_message_t *resp, int code, const char *local_tag, bool final);
 /* Answers x's request with a bare final response, and forgets the transaction. */
@@ -419,6 +447,8 @@ int carry_check_require(
 	const osip_message_t *msg, const struct peer_config *peer, char **unsupported);
 /* Adds an option tag to Supported or Require, unless it is there. 0 or -ENOMEM. */
 int option_add(osip_message_t *msg, const char *name, const char *tag);
+/* Takes an option tag out of Supported or Require, and the header field with its last. */
+void option_remove(osip_message_t *msg, const char *name, const char *tag);
 /* Whether Supported (k), Require or Allow names it. */
 bool option_has(const osip_message_t *msg, const char *name, const char *tag);
 /* Value of the first header field of that name, NULL if there is none. */

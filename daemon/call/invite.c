@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/token.h"
-#include "call/internal.h"
+#include "call/early.h"
 
 /* ---- not answered ---- */
 
@@ -74,17 +74,22 @@ static struct pair *pair_for_response(
 	pair = pair_by_tags(call, sip_tag(invite->from), sip_tag(resp->to));
 	if (pair) {
 		dialog_take_response(&pair->leg[LEG_B], resp);
+		if (!pair->has_dialog_a && x->server && !x->accepted)
+			early_fold(pair);
 		return pair;
 	}
-	pair = pair_new(call);
-	if (!pair)
+	pair = resp->status_code >= 200 || early_dialog_has_room(call) ? pair_new(call) : NULL;
+	if (!pair) {
+		if (resp->status_code < 200)
+			call->calls->counters.early_dialogs_refused++;
 		return NULL;
+	}
 	if (dialog_init_uac(
 		    &pair->leg[LEG_B], invite, resp, x->client_dest.listener, x->client_peer)) {
 		pair_free(pair);
 		return NULL;
 	}
-	if (!x->server || x->accepted)
+	if (!x->server || x->accepted || early_fold(pair))
 		return pair;
 	token_make(pair->tag_a.text, DIALOG_TAG_LEN);
 	if (dialog_init_uas(&pair->leg[LEG_A], x->server, pair->tag_a.text)) {
@@ -110,16 +115,9 @@ static void retire_other_pairs(struct call *call, const struct pair *keep)
 	struct pair *pair;
 
 	DL_FOREACH (call->pairs, pair) {
-		struct exchange *x, *next;
-
 		if (pair == keep || pair->retired)
 			continue;
-		DL_FOREACH_SAFE (call->exchanges, x, next) {
-			if (x->pair != pair || x->is_initial)
-				continue;
-			exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);
-			exchange_free(x);
-		}
+		pair_end_requests(pair);
 		pair_retire(pair);
 	}
 }
@@ -140,7 +138,6 @@ static void provisional(struct exchange *x, struct sip_client *txn, osip_message
 {
 	struct call *call = x->call;
 	struct pair *pair;
-	int ret;
 
 	/* RFC 3261 16.6 timer C, started anew by each. */
 	loop_timer_start(call->calls->loop, &call->attempt_timer,
@@ -149,15 +146,9 @@ static void provisional(struct exchange *x, struct sip_client *txn, osip_message
 		return;
 	history_ring(call);
 	pair = pair_for_response(x, txn, resp);
-	if (!pair)
+	if (!pair || !pair->has_dialog_a)
 		return;
-	if (x->sdp == SDP_OFFERED)
-		exchange_keep_early_answer(pair, resp);
-	ret = exchange_respond(x, resp, resp->status_code, pair->leg[LEG_A].local_tag, false);
-	if (ret)
-		log_limited(LOG_LEVEL_WARN, "call %llu: %d of %s left out: %s",
-			(unsigned long long)call->id, resp->status_code, x->client_peer->name,
-			strerror(-ret));
+	early_response(x, pair, resp);
 	if (call->state == CALL_SETUP) {
 		call->state = CALL_RINGING;
 		call_event(call, "ringing", "%s -> %s at %s: %d", call->from, call->to,
@@ -165,17 +156,14 @@ static void provisional(struct exchange *x, struct sip_client *txn, osip_message
 	}
 }
 
-/* A 2xx that has no taker: the caller has gone, or another branch of the fork was faster. */
-static void refuse_2xx(struct exchange *x, struct sip_client *txn, osip_message_t *resp)
+void invite_refuse_pair(struct exchange *x, struct pair *pair)
 {
 	struct call *call = x->call;
-	struct pair *pair = pair_for_2xx(x, txn, resp);
 	osip_message_t *ack = NULL;
 
-	if (!pair)
-		return;
 	if (dialog_ack(&pair->leg[LEG_B], call->calls->sip, x->client_cseq, &ack) == 0) {
-		sip_copy_credentials(txn, ack);
+		if (x->client)
+			sip_copy_credentials(x->client, ack);
 		sip_send_ack(call->calls->sip, &pair->leg[LEG_B].dest, ack, NULL, NULL);
 	}
 	if (!pair->refused)
@@ -183,13 +171,24 @@ static void refuse_2xx(struct exchange *x, struct sip_client *txn, osip_message_
 	pair->refused = true;
 }
 
-static void answered(struct exchange *x, struct sip_client *txn, osip_message_t *resp)
+/* A 2xx that has no taker: the caller has gone, or another branch of the fork was faster. */
+static void refuse_2xx(struct exchange *x, struct sip_client *txn, osip_message_t *resp)
+{
+	struct pair *pair = pair_for_2xx(x, txn, resp);
+
+	if (pair)
+		invite_refuse_pair(x, pair);
+}
+
+void invite_answered(struct exchange *x, osip_message_t *resp)
 {
 	struct call *call = x->call;
-	struct pair *pair = pair_for_2xx(x, txn, resp);
+	struct pair *pair = pair_for_2xx(x, x->client, resp);
 	struct rejection why = {.code = SIP_BAD_GATEWAY};
 	int ret;
 
+	if (pair && reliable_holds_2xx(pair, resp))
+		return;
 	loop_timer_stop(call->calls->loop, &call->attempt_timer);
 	if (!pair) {
 		invite_reject(call, &why);
@@ -212,6 +211,7 @@ static void answered(struct exchange *x, struct sip_client *txn, osip_message_t 
 	history_attempt_over(call, resp->status_code);
 	free(pair->early_answer);
 	pair->early_answer = NULL;
+	reliable_free(pair);
 	retire_other_pairs(call, pair);
 	merge_key_del(call);
 	call->state = CALL_ANSWERED;
@@ -313,7 +313,8 @@ static void refused(struct exchange *x, osip_message_t *resp)
 	struct call *call = x->call;
 	struct rejection why = {.resp = resp};
 
-	if (session_timer_too_small(call, LEG_B, resp) && ask_again(x) == 0)
+	if ((session_timer_too_small(call, LEG_B, resp) || reliable_refused(x, resp)) &&
+		ask_again(x) == 0)
 		return;
 	sip_client_abandon(x->client);
 	x->client = NULL;
@@ -353,7 +354,7 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 	else if (x->accepted)
 		return;
 	else if (code < 300)
-		answered(x, txn, resp);
+		invite_answered(x, resp);
 	else
 		refused(x, resp);
 }

@@ -8,7 +8,8 @@
 #include <strings.h>
 
 #include "base/token.h"
-#include "call/internal.h"
+#include "call/delayed_offer.h"
+#include "call/early.h"
 
 #define CALL_ID_LEN 24
 
@@ -159,10 +160,14 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 	if (!ret && osip_message_set_header(msg, "Allow", CALL_ALLOW))
 		ret = -ENOMEM;
 	if (!ret)
-		ret = session_timer_ask(call, LEG_B, msg);
+		ret = delayed_offer_convert(call->initial, peer, msg);
 	if (!ret)
 		ret = peer_add_service_route(peer_by_name(call->calls->peers, peer->name), msg);
 	if (!ret)
+		ret = reliable_ask(call, req, msg);
+	if (!ret)
+		ret = session_timer_ask(call, LEG_B, msg);
+	if (!ret && !call->initial->converted)
 		ret = exchange_carry_body(call->initial, req, LEG_A, true, msg);
 	if (ret)
 		goto fail;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call/internal.h"
+#include "call/early.h"
 
 struct pair *pair_new(struct call *call)
 {
@@ -33,11 +33,24 @@ void pair_retire(struct pair *pair)
 	pair->retired = true;
 	free(pair->early_answer);
 	pair->early_answer = NULL;
+	reliable_free(pair);
 	if (!pair->has_dialog_a)
 		return;
 	pair->has_dialog_a = false;
 	tag_del(pair->call->calls, &pair->tag_a);
 	dialog_clear(&pair->leg[LEG_A]);
+}
+
+void pair_end_requests(struct pair *pair)
+{
+	struct exchange *x, *next;
+
+	DL_FOREACH_SAFE (pair->call->exchanges, x, next) {
+		if (x->pair != pair || x->is_initial)
+			continue;
+		exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);
+		exchange_free(x);
+	}
 }
 
 void pair_free(struct pair *pair)
@@ -94,6 +107,7 @@ void exchange_free(struct exchange *x)
 	if (call->initial == x)
 		call->initial = NULL;
 	own_request_free(x);
+	free(x->turned);
 	free(x->ack);
 	free(x);
 }

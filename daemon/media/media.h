@@ -112,6 +112,15 @@ int media_answer_again(struct media_session *s, enum leg from, const char *sdp, 
  * it is relayed. */
 const char *media_bypass(const struct media_session *s);
 
+/* ---- an offer of our own, where the leg that should make one has not ---- */
+/* Audio for that leg, as if the other had offered it: PCMA, PCMU and telephone-event, or what the
+ * peers' codec lists allow of what is known here. The answer to it is given to media_offer, to be
+ * offered to the other leg, whose answer concludes both. Errors as media_offer. */
+int media_own_offer(struct media_session *s, enum leg to, char **out, size_t *out_len);
+/* Whether the answer allows less than what was offered, both as the leg that is to hear of it has
+ * them: a format is missing, or it is of one direction. */
+bool media_is_narrower(const char *answer, const char *offered);
+
 /* Call is answered: the watchdog starts. */
 void media_session_start(struct media_session *s);
 /* It is known that a leg sends no more: the watchdog stops. */

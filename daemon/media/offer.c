@@ -109,8 +109,8 @@ undo:
 	return ret;
 }
 
-int media_offer(struct media_session *s, enum leg from, const char *text, size_t len, char **out,
-	size_t *out_len)
+static int offer(struct media_session *s, enum leg from, bool by_us, const char *text, size_t len,
+	char **out, size_t *out_len)
 {
 	struct sdp *sdp = s->media->scratch;
 	struct negotiation *ex, *old;
@@ -121,19 +121,26 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 		return ret;
 	if (s->exchange && s->exchange->from != from) {
 		/* A new offer after an answer that was not said to be final: it was. */
-		if (!s->exchange->answered)
+		if (!s->exchange->answered && !s->exchange->by_us)
 			return -EBUSY;
-		negotiation_conclude(s);
+		if (s->exchange->by_us) {
+			/* The ports that the leg was told stay. */
+			negotiation_free(s->exchange);
+			s->exchange = NULL;
+		} else {
+			negotiation_conclude(s);
+		}
 	}
 	ex = calloc(1, sizeof(*ex));
 	if (!ex)
 		return -ENOMEM;
 	ex->from = from;
+	ex->by_us = by_us;
 	ex->count = sdp->media_count;
 	ex->text[from] = strndup(text, len);
 	if (!ex->text[from])
 		ret = -ENOMEM;
-	ex->bypass = bypass_applies(s);
+	ex->bypass = !by_us && bypass_applies(s);
 	if (!ret && ex->bypass)
 		ret = bypass_write(s, OTHER_LEG(from), text, len, out, out_len);
 	else if (!ret)
@@ -152,4 +159,16 @@ int media_offer(struct media_session *s, enum leg from, const char *text, size_t
 	ex->shown = true;
 	s->exchange = ex;
 	return 0;
+}
+
+int media_offer(struct media_session *s, enum leg from, const char *text, size_t len, char **out,
+	size_t *out_len)
+{
+	return offer(s, from, false, text, len, out, out_len);
+}
+
+int media_offer_by_us(struct media_session *s, enum leg from, const char *text, size_t len,
+	char **out, size_t *out_len)
+{
+	return offer(s, from, true, text, len, out, out_len);
 }

@@ -18,6 +18,9 @@ void negotiation_sync(struct media_session *s, int *ret);
  * and afterwards as it is. */
 int bandwidth_ask(struct media_session *s, const struct negotiation *ex);
 void bandwidth_tell(struct media_session *s);
+/* media_offer of a description that we made ourselves. */
+int media_offer_by_us(struct media_session *s, enum leg from, const char *sdp, size_t len,
+	char **out, size_t *out_len);
 
 enum sdp_direction negotiation_direction(bool send, bool recv);
 /* Whether the address of the m-line is one that media can be exchanged with, or a hold. */

@@ -71,6 +71,7 @@ struct offered {
 /* An offer and what came of it so far (RFC 3264). */
 struct negotiation {
 	enum leg from;
+	bool by_us;    /* nobody's offer but ours: its answer becomes an offer to leg `from` */
 	bool shown;    /* written for the other leg, as it is now */
 	bool answered; /* by an early answer at least */
 	bool bypass;   /* SDP crosses as it is */

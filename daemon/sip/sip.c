@@ -67,6 +67,11 @@ void reap_later(struct sip *sip)
 		loop_timer_start(sip->loop, &sip->reap_timer, 0);
 }
 
+unsigned sip_t1_ms(const struct sip *sip)
+{
+	return sip->t1_ms;
+}
+
 void sip_set_timers(struct sip *sip, unsigned t1_ms, unsigned t2_ms, unsigned t4_ms)
 {
 	sip->t1_ms = t1_ms;

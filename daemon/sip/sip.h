@@ -85,6 +85,8 @@ int sip_new(struct sip **out, struct loop *loop, const struct config *cfg,
 	const struct sip_handlers *handlers);
 /* Ends every transaction (gone is called for each) and closes every socket. */
 void sip_free(struct sip *sip);
+/* RFC 3261 T1. */
+unsigned sip_t1_ms(const struct sip *sip);
 /* Opens new listeners, closes removed ones (their live transactions fail), takes up peers. All or
  * nothing: -errno leaves the old in force. */
 int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors);

@@ -8,7 +8,7 @@ static char b_invite[TEXT_MAX];
 static void begin(struct world *w, struct ua *a, struct ua *b, const char *number, const char *sdp)
 {
 	world_open(w);
-	invite(w, a, number, sdp);
+	invite_with(w, a, number, "Supported: 100rel\r\n", sdp);
 	copy_text(b_invite, TEXT_MAX, expect(w, B, "INVITE "));
 	take(b, B, b_invite, "b1");
 }
@@ -181,7 +181,7 @@ static void prack_names_the_invite_of_its_own_leg(void **state)
 
 	(void)state;
 	world_open(&w);
-	invite(&w, &a, "100", SDP_A);
+	invite_with(&w, &a, "100", "Supported: 100rel\r\n", SDP_A);
 	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
 	answer_reliably(&w, B, b_invite, 183, "b1", 4711, SDP_B);
 	text = expect(&w, A, "SIP/2.0 183");

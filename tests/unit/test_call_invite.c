@@ -153,7 +153,7 @@ static void a_2xx_that_crosses_cancel_is_ended_also_after_prack(void **state)
 
 	(void)state;
 	world_open(&w);
-	invite(&w, &a, "100", SDP_A);
+	invite_with(&w, &a, "100", "Supported: 100rel\r\n", SDP_A);
 	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
 	answer_reliably(&w, B, b_invite, 180, "b1", 7, NULL);
 	learn(&a, expect(&w, A, "SIP/2.0 180"));

@@ -227,11 +227,52 @@ static void hear(struct world *w)
 
 /* ---- saying ---- */
 
+static const char *some_extra(void)
+{
+	static const char *const extra[] = {"", "", "", "Supported: 100rel, timer\r\n",
+		"Require: 100rel\r\n", "Supported: timer\r\nSession-Expires: 90\r\n",
+		"Supported: timer\r\nSession-Expires: 1800;refresher=uas\r\n",
+		"Session-Expires: 20\r\nMin-SE: 100\r\nAllow: UPDATE\r\n", "Require: timer\r\n",
+		"Session-Expires: now\r\n"};
+
+	return extra[dice(sizeof(extra) / sizeof(extra[0]))];
+}
+
+/* The peers are spoken with otherwise from here on. */
+static void change_settings(struct world *w)
+{
+	struct session_config *s = &w->cfg->peer[dice(PEERS)].session;
+
+	s->timer = dice(4);
+	s->refresher = dice(3);
+	s->min_s = 10 + dice(100);
+	s->interval_s = s->min_s + dice(1000);
+	s->reliable = dice(3);
+	s->delayed_offer = dice(3);
+	s->forking = dice(2);
+	s->early_dialogs_max = 1 + dice(CONFIG_EARLY_DIALOGS_MAX);
+	s->early_media = dice(2);
+	s->ringing = dice(3);
+	s->hold = dice(4);
+}
+
+/* Some session is older than it was. */
+static void let_sessions_age(struct world *w)
+{
+	struct call *call = call_next(w->calls, dice((unsigned)w->calls->next_id + 1));
+	struct session_timer *st = call ? &call->session_timer[dice(2)] : NULL;
+
+	if (!st || !st->active)
+		return;
+	st->since_ms -= (uint64_t)dice(st->interval_s) * 1000;
+	loop_timer_start(w->loop, &st->timer, 0);
+}
+
 static void say_invite(struct world *w)
 {
 	struct ua *d = new_dialog(A);
 
-	invite(w, d, dice(2) ? "100" : "200", some_sdp());
+	invite_with(w, d, dice(2) ? "100" : "200", some_extra(), some_sdp());
 	owe(d->request);
 }
 
@@ -251,6 +292,8 @@ static void say_request(struct world *w, enum who who)
 		return;
 	d = &m->dialog[dice(m->dialogs < DIALOGS ? m->dialogs : DIALOGS)];
 	branch = new_branch();
+	if (strcmp(method, "INVITE") == 0 || strcmp(method, "UPDATE") == 0)
+		extra = some_extra();
 	if (strcmp(method, "ACK") == 0) {
 		cseq = dice(3) ? 1 : 1 + dice(d->cseq + 1);
 		if (dice(4) == 0)
@@ -297,6 +340,8 @@ static void say_response(struct world *w, enum who who)
 		return;
 	if (dice(3) == 0)
 		snprintf(extra, sizeof(extra), "Require: 100rel\r\nRSeq: %u\r\n", 1 + dice(3));
+	else if (dice(3) == 0)
+		snprintf(extra, sizeof(extra), "%s", some_extra());
 	d = dialog_of(who, header(request, "Call-ID"));
 	if (!d && strncmp(request, "INVITE ", 7) == 0)
 		take(new_dialog(who), who, request, tag ? tag : "");
@@ -374,6 +419,13 @@ static void step(struct world *w)
 	case 20:
 		if (dice(10) == 0)
 			assert_int_equal(calls_reload(w->calls, w->cfg, stderr), 0);
+		break;
+	case 21:
+		if (dice(10) == 0)
+			change_settings(w);
+		break;
+	case 22:
+		let_sessions_age(w);
 		break;
 	default:
 		break;
