@@ -147,6 +147,7 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(BANDWIDTH_MAX, bandwidth_max_kbit, U64, none, "its limit; none: no limit")               \
 	X(CALLS, calls, COUNTERS, none, "since the start")                                         \
 	X(SIP, sip, COUNTERS, none, "since the start")                                             \
+	X(DNS, dns, COUNTERS, none, "host names of peers, since the start")                        \
 	X(DEVICES, devices, LIST, device, "one for each side")                                     \
 	X(SIDES, sides, LIST, side, "media ports of each side")                                    \
 	X(PACKETS, packets, LIST, packets, "what became of every packet")                          \
@@ -289,12 +290,23 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(DROPPED_SOURCE, dropped_source, U64, none, "packets refused: from somebody else")        \
 	X(LAST_SEEN, last_seen_ms, U64, none, "since the last packet")
 
+#define VDC_TARGET_FIELDS(X)                                                                       \
+	X(ADDRESS, address, ADDRESS, none, "with the port")                                        \
+	X(PRIORITY, priority, U32, none, "RFC 2782: the lowest first")                             \
+	X(WEIGHT, weight, U32, none, "RFC 2782: shares among one priority")
+
 #define VDC_PEER_FIELDS(X)                                                                         \
 	X(NAME, name, TEXT, none, "of the peer")                                                   \
 	X(KIND, kind, TEXT, none, "direct, trunk")                                                 \
 	X(SIDE, side, TEXT, none, "internal, external")                                            \
 	X(TRANSPORT, transport, TEXT, none, "udp, tcp")                                            \
-	X(ADDRESS, address, ADDRESS, none, "where requests go")                                    \
+	X(ADDRESS, address, ADDRESS, none, "where requests go; none: see host")                    \
+	X(HOST, host, TEXT, none, "the name that requests go to, with its port")                   \
+	X(NAME_STATE, name_state, TEXT, none, "of that name: pending, fresh, stale, failed")       \
+	X(NAME_ERROR, name_error, TEXT, none, "why its last lookup failed")                        \
+	X(NAME_TTL, name_ttl_ms, U64, none, "until its addresses expire")                          \
+	X(NAME_RETRY, name_retry_ms, U64, none, "until it is asked for again")                     \
+	X(TARGETS, targets, LIST, target, "the addresses that it stands for, best first")          \
 	X(LISTENER, listener, TEXT, none, "our listener")                                          \
 	X(SOURCES, sources, TEXTS, none, "its requests may come from")                             \
 	X(CODECS, codecs, TEXTS, none, "allowed; none: all")                                       \
@@ -385,6 +397,7 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 #define VDC_PATH_ENUM(name, key, type, of, text)       VDC_PATH_##name,
 #define VDC_FLOW_ENUM(name, key, type, of, text)       VDC_FLOW_##name,
 #define VDC_PEER_ENUM(name, key, type, of, text)       VDC_PEER_##name,
+#define VDC_TARGET_ENUM(name, key, type, of, text)     VDC_TARGET_##name,
 #define VDC_LISTENER_ENUM(name, key, type, of, text)   VDC_LISTENER_##name,
 #define VDC_ROUTE_ENUM(name, key, type, of, text)      VDC_ROUTE_##name,
 #define VDC_DECISION_ENUM(name, key, type, of, text)   VDC_DECISION_##name,
@@ -406,6 +419,7 @@ enum { VDC_STREAM_LEG_UNSPEC, VDC_STREAM_LEG_FIELDS(VDC_STREAM_LEG_ENUM) VDC_STR
 enum { VDC_PATH_UNSPEC, VDC_PATH_FIELDS(VDC_PATH_ENUM) VDC_PATH_FIELDS_END };
 enum { VDC_FLOW_UNSPEC, VDC_FLOW_FIELDS(VDC_FLOW_ENUM) VDC_FLOW_FIELDS_END };
 enum { VDC_PEER_UNSPEC, VDC_PEER_FIELDS(VDC_PEER_ENUM) VDC_PEER_FIELDS_END };
+enum { VDC_TARGET_UNSPEC, VDC_TARGET_FIELDS(VDC_TARGET_ENUM) VDC_TARGET_FIELDS_END };
 enum { VDC_LISTENER_UNSPEC, VDC_LISTENER_FIELDS(VDC_LISTENER_ENUM) VDC_LISTENER_FIELDS_END };
 enum { VDC_ROUTE_UNSPEC, VDC_ROUTE_FIELDS(VDC_ROUTE_ENUM) VDC_ROUTE_FIELDS_END };
 enum { VDC_DECISION_UNSPEC, VDC_DECISION_FIELDS(VDC_DECISION_ENUM) VDC_DECISION_FIELDS_END };

@@ -282,15 +282,16 @@ void calls_free(struct calls *calls)
 
 /* An open listener to stand in for one that a reload has closed: same side and transport, best the
  * same family. SIP_NO_LISTENER when there is none. */
-static unsigned substitute(const struct calls *calls, const struct peer_config *peer)
+static unsigned substitute(const struct calls *calls, const struct dialog *d)
 {
 	const struct config *cfg = calls->cfg;
+	const struct peer_config *peer = d->peer;
 
 	for (unsigned i = 0; i < cfg->listener_count; i++) {
 		const struct listener_config *lc = &cfg->listener[i];
 
 		if (lc->side == peer->side && lc->transport == peer->transport &&
-			lc->address.local.family == peer->address.family)
+			lc->address.local.family == d->dest.remote.family)
 			return sip_listener_slot(calls->sip, lc);
 	}
 	return SIP_NO_LISTENER;
@@ -309,8 +310,7 @@ static void move_dialogs(struct calls *calls)
 
 				if (!d->peer || sip_listener_is_open(calls->sip, d->listener))
 					continue;
-				d->listener = substitute(calls, d->peer);
-				d->dest.listener = d->listener;
+				dialog_move(d, substitute(calls, d));
 			}
 		}
 	}

@@ -484,6 +484,14 @@ const struct sip_server_handlers exchange_server_handlers = {
 
 /* ---- requests ---- */
 
+/* Whether what was admitted as said's may be of's: two names may stand for one address. */
+static bool is_from_peer(
+	struct calls *calls, const struct peer_config *said, const struct peer_config *of)
+{
+	return strcmp(said->name, of->name) == 0 ||
+	       (said->host && of->host && peers_share_source(calls->peers, of->name, said->name));
+}
+
 struct pair *pair_of_message(
 	struct calls *calls, osip_message_t *msg, const struct peer_config *peer, enum leg *leg)
 {
@@ -505,7 +513,7 @@ struct pair *pair_of_message(
 	if (!pair || !pair->has_dialog_a || (pair->call->answered && pair->call->answered != pair))
 		return NULL;
 	if (strcmp(pair->leg[*leg].remote_tag, from_tag) != 0 ||
-		strcmp(pair->leg[*leg].peer->name, peer->name) != 0)
+		!is_from_peer(calls, peer, pair->leg[*leg].peer))
 		return NULL;
 	if (osip_call_id_to_str(msg->call_id, &call_id))
 		return NULL;

@@ -84,8 +84,8 @@ static struct pair *pair_for_response(
 			call->calls->counters.early_dialogs_refused++;
 		return NULL;
 	}
-	if (dialog_init_uac(
-		    &pair->leg[LEG_B], invite, resp, x->client_dest.listener, x->client_peer)) {
+	if (dialog_init_uac(&pair->leg[LEG_B], call->calls->sip, invite, resp, &x->client_dest,
+		    x->client_peer)) {
 		pair_free(pair);
 		return NULL;
 	}
@@ -462,8 +462,10 @@ void attempt_timed_out(struct loop_timer *t)
 
 static int start_attempt(struct call *call, const struct peer_config *peer, osip_message_t *req)
 {
+	struct sip_dest target[PEER_TARGETS_MAX];
 	struct exchange *x = call->initial;
 	osip_message_t *invite = NULL;
+	struct peer *now;
 	int ret;
 
 	retire_other_pairs(call, NULL);
@@ -480,11 +482,10 @@ static int start_attempt(struct call *call, const struct peer_config *peer, osip
 	call_set_peer(call, LEG_B, peer);
 	x->client_cseq = 1;
 	x->client_peer = peer;
-	x->client_dest.remote = peer->address;
-	x->client_dest.listener =
-		sip_listener_slot(call->calls->sip, &call->cfg->listener[peer->listener]);
-	if (x->client_dest.listener == SIP_NO_LISTENER)
+	now = peer_by_name(call->calls->peers, peer->name);
+	if (!now || !peer_targets(now, target))
 		return -EHOSTUNREACH;
+	x->client_dest = target[0];
 	if (!call->media)
 		ret = media_session_new(
 			call->calls->media, call, call->peer[LEG_A], peer, &call->media);

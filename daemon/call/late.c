@@ -17,7 +17,7 @@ void late_2xx_received(void *ctx, struct sip_client *txn, osip_message_t *resp)
 	peer.source[0].net = from.remote;
 	peer.source[0].net.port = 0;
 	peer.source[0].prefix_len = from.remote.family == 4 ? 32 : 128;
-	if (dialog_init_uac(&d, invite, resp, from.listener, &peer))
+	if (dialog_init_uac(&d, calls->sip, invite, resp, &from, &peer))
 		return;
 	if (dialog_ack(&d, calls->sip, sip_cseq_number(invite), &msg) == 0) {
 		sip_copy_credentials(txn, msg);

@@ -117,7 +117,7 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 	osip_message_t **out)
 {
 	osip_message_t *msg = NULL;
-	char host[ADDR_TEXT_MAX], text[128], call_id[CALL_ID_LEN + 1];
+	char buf[ADDR_TEXT_MAX], text[128], call_id[CALL_ID_LEN + 1];
 	unsigned listener = call->initial->client_dest.listener;
 	const struct caller_config *caller = &call->route.candidate[call->attempt].route->caller;
 	const struct crossing way = {.from = call->peer[LEG_A],
@@ -126,15 +126,17 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 		.caller = caller,
 		.withhold = caller->suppress && !call->route.is_emergency};
 	osip_uri_param_t *user = NULL;
+	const char *host;
 	osip_uri_t *uri;
+	uint16_t port;
 	int ret = -ENOMEM;
 
 	if (osip_message_init(&msg))
 		return -ENOMEM;
 	osip_message_set_method(msg, osip_strdup("INVITE"));
 	osip_message_set_version(msg, osip_strdup("SIP/2.0"));
-	addr_print_ip(&peer->address, host);
-	uri = uri_make(call->sent.called, host, peer->address.port);
+	host = peer_uri_host(peer, buf, &port);
+	uri = uri_make(call->sent.called, host, port);
 	if (!uri)
 		goto fail;
 	osip_message_set_uri(msg, uri);

@@ -24,8 +24,12 @@ static void leg_info(const struct call *call, enum leg leg, struct call_leg_info
 	out->sip_call_id = out->local_tag = out->remote_tag = "";
 	out->local_uri = out->remote_uri = "";
 	out->listener = peer ? call->cfg->listener[peer->listener].name : "";
-	if (peer)
+	if (peer && !peer->host)
 		out->signalling = peer->address;
+	else if (call->initial && leg == LEG_B)
+		out->signalling = call->initial->client_dest.remote;
+	else if (call->initial && call->initial->server)
+		out->signalling = *sip_server_source(call->initial->server);
 	if (!pair || (leg == LEG_A && !pair->has_dialog_a))
 		return;
 	d = &pair->leg[leg];

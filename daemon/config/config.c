@@ -43,6 +43,7 @@ static void config_free(struct config *cfg)
 	for (unsigned i = 0; i < cfg->peer_count; i++) {
 		for (unsigned j = 0; j < cfg->peer[i].codec_count; j++)
 			free(cfg->peer[i].codec[j]);
+		free(cfg->peer[i].host);
 		numbers_clear(&cfg->peer[i].numbers);
 		auth_config_free(cfg->peer[i].auth);
 		free(cfg->peer[i].bypass);

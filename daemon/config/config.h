@@ -4,6 +4,7 @@
 #ifndef VIADUCT_CONFIG_CONFIG_H
 #define VIADUCT_CONFIG_CONFIG_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@
 #define CONFIG_LISTENERS_MAX      64
 #define CONFIG_PEERS_MAX          4096
 #define CONFIG_CODECS_MAX         32
+#define CONFIG_DNS_SERVERS_MAX    4
 #define CONFIG_SOURCES_MAX        32
 
 /* What a peer, or all of them together, may take at once; 0 = no limit. A call beyond it is refused
@@ -93,11 +95,16 @@ struct peer_config {
 	uint8_t side;
 	unsigned listener;        /* index; requests to it leave from here, its own arrive here */
 	enum transport transport; /* the listener's */
-	struct addr address;      /* where requests go */
+	struct addr address;      /* where requests go; family 0 where host says it */
+	char *host;               /* a name that is resolved (RFC 3263); NULL: address is written */
+	uint16_t host_port;       /* written after it; 0 = none, so that SRV records say it */
+	/* Of a host: the listener of the other family under the same name. */
+	unsigned listener_other; /* index, CONFIG_NO_LISTENER = none */
 	struct {
 		struct addr net;
 		unsigned prefix_len;
-	} source[CONFIG_SOURCES_MAX]; /* its requests may come from here; address/32 (/128) is first
+	} source[CONFIG_SOURCES_MAX]; /* its requests may come from here; address/32 (/128) is
+					 first, those of host are not among them
 				       */
 	unsigned source_count;
 	char *codec[CONFIG_CODECS_MAX]; /* allowed audio codecs by SDP name, in order; none = all */
@@ -119,6 +126,17 @@ struct peer_config {
 	unsigned usage_count;
 	struct codes_config codes; /* of its refusals, and in what we send to it */
 	struct identity_config identity;
+};
+
+#define CONFIG_NO_LISTENER UINT_MAX
+
+/* How host names are resolved. */
+struct dns_config {
+	struct addr server[CONFIG_DNS_SERVERS_MAX]; /* none: those of /etc/resolv.conf */
+	unsigned server_count;
+	unsigned timeout_s, tries;
+	unsigned ttl_min_s, ttl_max_s;
+	unsigned stale_s; /* addresses outlive their TTL so long, while nameservers do not answer */
 };
 
 struct config {
@@ -149,6 +167,7 @@ struct config {
 	unsigned ring_timeout_s;    /* INVITE without a final answer, RFC 3261 timer C */
 	unsigned attempt_timeout_s; /* without any provisional: the next peer of the route */
 	unsigned port_quarantine_s;
+	struct dns_config dns;
 	bool silent_strangers; /* no answer to unknown sources, instead of 403 */
 	enum log_level log_level;
 	char *user;            /* run as, "" = stay */
@@ -190,6 +209,11 @@ const struct peer_config *config_find_peer(
 	const struct config *cfg, const struct addr *source, unsigned listener);
 const struct peer_config *config_peer_by_name(const struct config *cfg, const char *name);
 unsigned config_peer_index(const struct config *cfg, const struct peer_config *peer);
+/* The host in the URI of requests to the peer (RFC 3261 8.1.1.1): its name, or its address (IPv6
+ * without brackets) printed into buf. *port: 0 where none is to be written. */
+const char *peer_uri_host(const struct peer_config *peer, char buf[ADDR_TEXT_MAX], uint16_t *port);
+/* The listener of the peer's for that family (4, 6), CONFIG_NO_LISTENER if there is none. */
+unsigned peer_listener_of(const struct config *cfg, const struct peer_config *peer, uint8_t family);
 const char *transport_name(enum transport t); /* "udp", "tcp" */
 const char *side_name(unsigned side);         /* "internal", "external" */
 /* The side's first address of that family (4 or 6), NULL if it has none. */

@@ -109,6 +109,8 @@ static int resolve_all(struct resolve *r)
 	if (!ret)
 		ret = resolve_routes(r);
 	if (!ret)
+		ret = resolve_dns(r);
+	if (!ret)
 		ret = resolve_settings(r);
 	return ret;
 }

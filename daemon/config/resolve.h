@@ -37,7 +37,8 @@ void resolve_peer_limits(struct resolve *r, struct peer_config *peer, const stru
 	const char *base);
 int resolve_groups(struct resolve *r);
 int resolve_times(struct resolve *r);
-int resolve_routes(struct resolve *r);   /* with the usages */
+int resolve_routes(struct resolve *r); /* with the usages */
+int resolve_dns(struct resolve *r);
 int resolve_settings(struct resolve *r); /* limits, timers and the rest */
 /* ordered: the routes' indexes in the order of their names. */
 int resolve_usages(struct resolve *r, const unsigned *ordered);
@@ -66,6 +67,8 @@ const char *resolve_name_list(
 	char buf[NAME_LIST_MAX], const void *first, size_t size, size_t count);
 /* strdup of text, of the key's default where text is NULL. NULL without memory. */
 char *resolve_text(const char *key, const char *text);
+/* What makes text no host name (RFC 1123 2.1, RFC 1035 2.3.4), in words; NULL where it is one. */
+const char *resolve_host_mistake(const char *text);
 /* An address that can be a host's: not 0.0.0.0, not multicast or broadcast, not IPv6 link-local,
  * not IPv4-mapped. */
 bool resolve_is_host(const struct addr *a);

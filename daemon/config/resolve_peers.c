@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,23 @@
 
 #define SIP_PORT  5060 /* RFC 3261 19.1.2: where none is written */
 #define CODEC_MAX 63   /* bytes of a codec's name */
+
+/* Of a host name the addresses are not known yet: both families of the listener serve. */
+static void resolve_listeners_of_host(
+	const struct resolve *r, struct peer_config *peer, unsigned origin)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < r->cfg->listener_count; i++) {
+		if (r->listener_origin[i] != origin)
+			continue;
+		if (found)
+			peer->listener_other = i;
+		else
+			peer->listener = i;
+		found = true;
+	}
+}
 
 /* The listener of that name whose family is the peer's. */
 static void resolve_listener(
@@ -33,6 +51,8 @@ static void resolve_listener(
 	}
 	peer->side = (uint8_t)f->listeners[origin].side;
 	peer->transport = f->listeners[origin].transport;
+	if (peer->host)
+		resolve_listeners_of_host(r, peer, origin);
 	if (!peer->address.family)
 		return;
 	for (i = 0; i < cfg->listener_count; i++) {
@@ -57,22 +77,65 @@ static void resolve_listener(
 	}
 }
 
-static void resolve_address(
+/* HOST[:PORT]. Not an address, be it a mistyped one. */
+static bool looks_like_host(const char *written)
+{
+	const char *colon = strchr(written, ':');
+
+	return (!colon || !strchr(colon + 1, ':')) && written[0] != '[' &&
+	       written[strspn(written, "0123456789.:/")];
+}
+
+static int resolve_host(
+	struct resolve *r, struct peer_config *peer, const char *written, const char *key)
+{
+	char quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
+	const char *colon = strchr(written, ':'), *what;
+	unsigned long port = 0;
+	char *end;
+
+	peer->host = colon ? strndup(written, (size_t)(colon - written)) : strdup(written);
+	if (!peer->host)
+		return -ENOMEM;
+	what = resolve_host_mistake(peer->host);
+	if (colon) {
+		port = strtoul(colon + 1, &end, 10);
+		if (!what && (!isdigit((unsigned char)colon[1]) || *end || !port || port > 65535))
+			what = "has no port after its ':'";
+	}
+	peer->host_port = (uint16_t)port;
+	if (what)
+		mistake_add(r->mistakes, key, "%s %s; expected %s", mistake_quote(quoted, written),
+			what, key_expected(want, key));
+	return 0;
+}
+
+static int resolve_address(
 	struct resolve *r, struct peer_config *peer, const char *written, const char *base)
 {
 	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
 
 	mistake_key(key, "%s.address", base);
+	peer->listener_other = CONFIG_NO_LISTENER;
 	if (addr_parse(&peer->address, written, SIP_PORT) == 0 && resolve_is_host(&peer->address)) {
 		peer->source[0].net =
 			source_index_mask(&peer->address, peer->address.family == 4 ? 32 : 128);
 		peer->source[0].prefix_len = peer->address.family == 4 ? 32 : 128;
 		peer->source_count = 1;
-		return;
+		return 0;
 	}
 	memset(&peer->address, 0, sizeof(peer->address));
+	if (looks_like_host(written))
+		return resolve_host(r, peer, written, key);
 	mistake_add(r->mistakes, key, "%s is not usable as an address; expected %s",
 		mistake_quote(quoted, written), key_expected(want, key));
+	return 0;
+}
+
+/* Whether the peer's listener has a socket of that family. */
+static bool is_served(const struct resolve *r, const struct peer_config *peer, uint8_t family)
+{
+	return peer_listener_of(r->cfg, peer, family) != CONFIG_NO_LISTENER;
 }
 
 static void resolve_source(
@@ -95,6 +158,10 @@ static void resolve_source(
 		mistake_add(r->mistakes, key,
 			"%s is IPv%u and the peer's address is not; expected IPv%u",
 			mistake_quote(quoted, written), net.family, peer->address.family);
+	} else if (peer->host && r->cfg->listener_count && !is_served(r, peer, net.family)) {
+		mistake_add(r->mistakes, key,
+			"%s is IPv%u and the peer's listener is not; expected IPv%u",
+			mistake_quote(quoted, written), net.family, net.family == 4 ? 6 : 4);
 	} else {
 		peer->source[peer->source_count].net = masked;
 		peer->source[peer->source_count++].prefix_len = len;
@@ -136,7 +203,12 @@ static int resolve_media(struct resolve *r, struct peer_config *peer, const stru
 	struct mistakes *m = r->mistakes;
 	char key[MISTAKE_KEY_MAX];
 
-	peer->media_family = file->family ? (uint8_t)*file->family : peer->address.family;
+	if (file->family)
+		peer->media_family = (uint8_t)*file->family;
+	else if (peer->host && r->cfg->listener_count)
+		peer->media_family = r->cfg->listener[peer->listener].address.local.family;
+	else
+		peer->media_family = peer->address.family;
 	peer->latch = file->latch && *file->latch;
 	mistake_key(key, "%s.media.latch_prefix.ipv4", base);
 	peer->latch_prefix_v4 = key_number(m, key, file->latch_prefix.ipv4);
@@ -190,7 +262,8 @@ static int resolve_peer(struct resolve *r, unsigned index)
 		mistake_add(r->mistakes, key,
 			"\"any\" stands for every peer in routes; expected another name");
 	peer->kind = file->kind;
-	resolve_address(r, peer, file->address, base);
+	if (resolve_address(r, peer, file->address, base))
+		return -ENOMEM;
 	resolve_listener(r, peer, file->listener, base);
 	for (unsigned i = 0; i < file->sources_count; i++)
 		resolve_source(
@@ -246,7 +319,7 @@ static void ambiguous(struct resolve *r, unsigned peer, unsigned source, unsigne
 	const struct peer_config *p = &r->cfg->peer[peer];
 	char key[MISTAKE_KEY_MAX], ip[ADDR_TEXT_MAX];
 
-	if (source == 0)
+	if (source == 0 && !p->host)
 		mistake_key(key, "peers[%u].address", peer);
 	else
 		mistake_key(key, "peers[%u].sources", peer);
@@ -270,8 +343,9 @@ static int index_sources(struct resolve *r)
 		const struct peer_config *p = &cfg->peer[i];
 
 		for (unsigned j = 0; j < p->source_count; j++) {
-			ret = source_index_add(cfg->sources, p->listener, &p->source[j].net,
-				p->source[j].prefix_len, i, &holder);
+			ret = source_index_add(cfg->sources,
+				peer_listener_of(cfg, p, p->source[j].net.family),
+				&p->source[j].net, p->source[j].prefix_len, i, &holder);
 			if (ret == -ENOMEM)
 				return ret;
 			if (ret == -EEXIST && holder != i)

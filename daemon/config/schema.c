@@ -373,6 +373,16 @@ static const cyaml_schema_field_t timers_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t dns_fields[] = {
+	LIST("servers", MAY, struct file_dns, servers, &text_entry, 0, CONFIG_DNS_SERVERS_MAX),
+	NUMBER("timeout", struct file_dns, timeout),
+	NUMBER("tries", struct file_dns, tries),
+	NUMBER("ttl_min", struct file_dns, ttl_min),
+	NUMBER("ttl_max", struct file_dns, ttl_max),
+	NUMBER("stale", struct file_dns, stale),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t control_fields[] = {
 	NUMBER("port", struct file_control, port),
 	TEXT("group", MAY, struct file_control, group),
@@ -399,6 +409,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING("limits", MAY, struct file_config, limits, limits_fields),
 	CYAML_FIELD_MAPPING("overload", MAY, struct file_config, overload, overload_fields),
 	CYAML_FIELD_MAPPING("timers", MAY, struct file_config, timers, timers_fields),
+	CYAML_FIELD_MAPPING("dns", MAY, struct file_config, dns, dns_fields),
 	CHOICE("strangers", struct file_config, strangers, strangers_strings),
 	CHOICE("log", struct file_config, log, log_strings),
 	TEXT("user", MAY, struct file_config, user),

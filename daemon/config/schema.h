@@ -205,6 +205,12 @@ struct file_control {
 	char *group;
 };
 
+struct file_dns {
+	char **servers;
+	unsigned servers_count;
+	uint32_t *timeout, *tries, *ttl_min, *ttl_max, *stale;
+};
+
 struct file_records {
 	char *file;
 };
@@ -230,6 +236,7 @@ struct file_config {
 	struct file_limits limits;
 	struct file_overload overload;
 	struct file_timers timers;
+	struct file_dns dns;
 	enum file_strangers *strangers;
 	enum log_level *log;
 	char *user;

@@ -65,6 +65,10 @@ void show_path(struct answer *a, int attr, const struct dataplane_path *path);
 /* What `viaduct peers` shows of the peer at that index. */
 void show_put_peer(struct request *r, const struct config *cfg, unsigned index);
 /* How it is now. */
+/* The attributes of a VDC_PEER that say what its host name stands for; none where it has none. */
+void show_put_peer_name(
+	struct request *r, const struct config *cfg, const struct peer_config *config);
+void show_put_names(struct request *r);
 void show_put_peer_state(struct request *r, const char *peer_name);
 const char *leg_name(enum leg leg); /* "a", "b" */
 

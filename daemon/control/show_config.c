@@ -79,6 +79,7 @@ void show_put_peer(struct request *r, const struct config *cfg, unsigned index)
 	answer_put_text(a, VDC_PEER_SIDE, side_name(peer->side));
 	answer_put_text(a, VDC_PEER_TRANSPORT, transport_name(peer->transport));
 	answer_put_addr(a, VDC_PEER_ADDRESS, &peer->address);
+	show_put_peer_name(r, cfg, peer);
 	if (peer->listener < cfg->listener_count)
 		answer_put_text(a, VDC_PEER_LISTENER, cfg->listener[peer->listener].name);
 	if (peer->source_count)

@@ -88,6 +88,7 @@ static void put_calls(struct request *r)
 #define PUT_SIP_COUNTER(name, text) answer_put_counter(a, ++n, #name, sip.name);
 	SIP_COUNTERS(PUT_SIP_COUNTER)
 	answer_nest_end(a, list);
+	show_put_names(r);
 }
 
 static void put_ports(struct request *r)

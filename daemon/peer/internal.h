@@ -6,10 +6,13 @@
 #include "base/table.h"
 #include "peer/peer.h"
 
+#include <utlist.h>
+
 /* What is true of a peer, each by itself; the first that holds makes its state. */
 enum peer_fact {
 	FACT_BLOCKED,
 	FACT_DRAINING,
+	FACT_UNRESOLVED,   /* its name stands for no address: down */
 	FACT_SILENT,       /* gives no sign any more: down */
 	FACT_PAUSED,       /* wants no calls for a while (503 with Retry-After): down */
 	FACT_UNREGISTERED, /* we are not registered with it, and have to be: down */
@@ -29,12 +32,23 @@ struct peer {
 		char why[PEER_WHY_MAX];
 	} fact[FACT_COUNT];
 	enum peer_state state;
+	bool is_untold;    /* nobody heard of it yet */
 	uint64_t since_ms; /* of the loop's clock */
 	char why[PEER_WHY_MAX];
 	uint64_t paused_until_ms;
 
 	/* ---- registration.c ---- */
 	struct registration *registration; /* NULL = none wanted */
+
+	/* ---- names.c ---- */
+	struct dns_watch *watch;      /* NULL: its address is written */
+	struct dns_watch *next_watch; /* of the configuration that is being taken up */
+	char *resolved;               /* the addresses, as they were logged */
+	bool has_own_address;         /* among those that the name stands for */
+
+	/* ---- sources.c ---- */
+	struct claim *claims;
+	unsigned leaving_count; /* of those */
 };
 
 struct peers {
@@ -46,6 +60,12 @@ struct peers {
 	struct peer *by_name;
 	struct registration *leaving; /* taken back, and not answered yet */
 	bool shutting_down;
+
+	struct dns *dns; /* NULL as long as no peer has a name */
+	struct source *sources;
+	struct claim *orphans;
+	unsigned orphan_count;
+	uint64_t sources_shared;
 };
 
 /* ---- registration.c ---- */
@@ -55,12 +75,39 @@ void registration_update(struct peer *peer, struct config *cfg);
 /* Forgets those that are being taken back, without another word. */
 void registrations_free(struct peers *peers);
 
+/* ---- names.c ---- */
+/* Has the names of cfg looked up, whose peers are all in the table; names_commit puts that in force
+ * when cfg is, names_cancel drops it. 0 or -errno, then names_cancel is due too. */
+int names_prepare(struct peers *peers, const struct config *cfg);
+void names_commit(struct peers *peers);
+void names_cancel(struct peers *peers);
+void names_stop(struct peer *peer);
+
+/* ---- sources.c ---- */
+/* Padding zeroed: it is hashed. */
+struct source_key {
+	uint32_t listener; /* as in struct sip_dest */
+	struct addr ip;    /* port 0 */
+};
+/* The peer's name stands for these from here on; what it stood for stays for its dialogs. */
+void sources_update(struct peer *peer, const struct source_key *key, unsigned count);
+/* The peer goes; its dialogs may go on. */
+void sources_orphan(struct peer *peer);
+/* Another configuration and other listeners are in force. */
+void sources_reload(struct peers *peers);
+/* When no peer is left. */
+void sources_free(struct peers *peers);
+unsigned sources_count(const struct peers *peers);
+sip_named_source_fn sources_find;
+
 /* ---- state.c ---- */
 void state_init(struct peer *peer);
 /* A fact holds from here on, or does not any more; the line says why. A change of state that
  * follows is told in the log and the events. */
 void fact_set(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* For what is so from the beginning. */
+void fact_set_untold(struct peer *peer, enum peer_fact fact, const char *why);
 void fact_clear(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

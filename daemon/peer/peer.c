@@ -14,19 +14,9 @@ struct peer *peer_by_name(struct peers *peers, const char *name)
 	return peer;
 }
 
-unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX])
-{
-	const struct listener_config *lc = &peer->peers->cfg->listener[peer->config->listener];
-	unsigned listener = sip_listener_slot(peer->peers->sip, lc);
-
-	if (listener == SIP_NO_LISTENER)
-		return 0;
-	out[0] = (struct sip_dest){.listener = listener, .remote = peer->config->address};
-	return 1;
-}
-
 static void peer_free(struct peer *peer)
 {
+	names_stop(peer);
 	free(peer->name);
 	free(peer);
 }
@@ -68,19 +58,25 @@ static void drop(struct peers *peers)
 int peers_reload(struct peers *peers, struct config *cfg)
 {
 	struct peer *peer;
+	int ret = 0;
 
-	for (unsigned i = 0; i < cfg->peer_count; i++) {
-		if (!peer_by_name(peers, cfg->peer[i].name) &&
-			!peer_new(peers, cfg->peer[i].name)) {
-			drop(peers);
-			return -ENOMEM;
-		}
+	for (unsigned i = 0; i < cfg->peer_count && !ret; i++) {
+		if (!peer_by_name(peers, cfg->peer[i].name) && !peer_new(peers, cfg->peer[i].name))
+			ret = -ENOMEM;
+	}
+	if (!ret)
+		ret = names_prepare(peers, cfg);
+	if (ret) {
+		names_cancel(peers);
+		drop(peers);
+		return ret;
 	}
 	for (peer = peers->by_name; peer; peer = peer->hh.next)
 		peer->config = config_peer_by_name(cfg, peer->name);
 	drop(peers);
 	config_unref(peers->cfg);
 	peers->cfg = config_ref(cfg);
+	names_commit(peers);
 	for (peer = peers->by_name; peer && !peers->shutting_down; peer = peer->hh.next)
 		registration_update(peer, cfg);
 	return 0;
@@ -99,11 +95,13 @@ int peers_new(struct peers **out, struct loop *loop, struct sip *sip, struct con
 	peers->event = event;
 	peers->event_ctx = event_ctx;
 	ret = peers_reload(peers, cfg);
-	if (ret)
-		free(peers);
-	else
-		*out = peers;
-	return ret;
+	if (ret) {
+		peers_free(peers);
+		return ret;
+	}
+	sip_set_named_sources(sip, sources_find, peers);
+	*out = peers;
+	return 0;
 }
 
 void peers_free(struct peers *peers)
@@ -116,6 +114,9 @@ void peers_free(struct peers *peers)
 		peer->config = NULL;
 	drop(peers);
 	registrations_free(peers);
+	sources_free(peers);
+	dns_free(peers->dns);
+	sip_set_named_sources(peers->sip, NULL, NULL);
 	config_unref(peers->cfg);
 	free(peers);
 }

@@ -10,10 +10,11 @@
 
 #include "base/loop.h"
 #include "config/config.h"
+#include "dns/dns.h"
 #include "sip/sip.h"
 
-#define PEER_TARGETS_MAX 16  /* places that one peer's name stands for */
-#define PEER_WHY_MAX     128 /* bytes, NUL included */
+#define PEER_TARGETS_MAX DNS_TARGETS_MAX /* places that one peer's name stands for */
+#define PEER_WHY_MAX     128             /* bytes, NUL included */
 
 struct peers; /* the room */
 struct peer;
@@ -81,6 +82,9 @@ struct peers_choice {
 void peers_order(struct peers *peers, const struct peers_place *place, unsigned count,
 	bool is_emergency, struct peers_choice *choice, peers_trace_fn *trace, void *trace_ctx);
 
+/* Whether both names stand for an address in common, from where requests count as one's. */
+bool peers_share_source(struct peers *peers, const char *a, const char *b);
+
 /* ---- registration with a provider: registration.c ---- */
 /* Adds the Route header fields that the provider's registrar asked for (Service-Route, RFC 3608
  * 5), to a request outside of any dialog. peer may be NULL. 0 or -ENOMEM. */
@@ -100,6 +104,14 @@ struct peer_registration {
 bool peer_get_registration(const struct peer *peer, struct peer_registration *out);
 
 /* ---- what the CLI shows ---- */
+/* What the peer's host name stands for; false where its address is written. */
+bool peer_get_name(const struct peer *peer, struct dns_info *out);
+struct peers_names {
+	struct dns_status dns;
+	uint64_t sources;        /* addresses that requests may come from because of names */
+	uint64_t sources_shared; /* times that one was another peer's too */
+};
+void peers_get_names(const struct peers *peers, struct peers_names *out);
 struct peer_status {
 	enum peer_state state;
 	uint64_t since_ms_ago; /* in that state */

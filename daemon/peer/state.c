@@ -18,6 +18,7 @@ const char *peer_state_name(enum peer_state state)
 static const enum peer_state state_of_fact[FACT_COUNT] = {
 	[FACT_BLOCKED] = PEER_BLOCKED,
 	[FACT_DRAINING] = PEER_DRAINING,
+	[FACT_UNRESOLVED] = PEER_DOWN,
 	[FACT_SILENT] = PEER_DOWN,
 	[FACT_PAUSED] = PEER_DOWN,
 	[FACT_UNREGISTERED] = PEER_DOWN,
@@ -32,7 +33,7 @@ void state_init(struct peer *peer)
 }
 
 /* The state that the facts make; up_why: what is said where none holds. */
-static void settle(struct peer *peer, const char *up_why)
+static void settle(struct peer *peer, const char *up_why, bool is_told)
 {
 	enum peer_state before = peer->state, now = PEER_UP;
 	const char *why = up_why;
@@ -48,12 +49,17 @@ static void settle(struct peer *peer, const char *up_why)
 	if (now == before && now == PEER_UP)
 		return;
 	snprintf(peer->why, sizeof(peer->why), "%s", why);
-	if (now == before)
+	if (!is_told)
+		peer->is_untold = true;
+	if (now == before && (!is_told || !peer->is_untold))
 		return;
 	peer->state = now;
 	peer->since_ms = loop_now_ms(peer->peers->loop);
+	if (!is_told)
+		return;
 	snprintf(text, sizeof(text), "%s: %s, was %s: %s", peer->name, peer_state_name(now),
-		peer_state_name(before), why);
+		peer->is_untold ? "not known yet" : peer_state_name(before), why);
+	peer->is_untold = false;
 	if (now == PEER_DOWN || now == PEER_FAILING)
 		log_warn("peer %s", text);
 	else
@@ -70,7 +76,14 @@ void fact_set(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
 	vsnprintf(peer->fact[fact].why, sizeof(peer->fact[fact].why), fmt, ap);
 	va_end(ap);
 	peer->fact[fact].holds = true;
-	settle(peer, "");
+	settle(peer, "", true);
+}
+
+void fact_set_untold(struct peer *peer, enum peer_fact fact, const char *why)
+{
+	snprintf(peer->fact[fact].why, sizeof(peer->fact[fact].why), "%s", why);
+	peer->fact[fact].holds = true;
+	settle(peer, "", false);
 }
 
 void fact_clear(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
@@ -84,7 +97,7 @@ void fact_clear(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
 	peer->fact[fact].holds = false;
-	settle(peer, why);
+	settle(peer, why, true);
 }
 
 enum peer_state peer_get_state(const struct peer *peer)

@@ -49,11 +49,57 @@ static void drop_unused(struct sip *sip)
 	}
 }
 
-const struct peer_config *admit(struct sip *sip, const struct addr *remote, unsigned slot)
+/* The slot of the listener at l's address with the other transport, SIP_NO_LISTENER if there is
+ * none. */
+static unsigned find_sibling(const struct sip *sip, const struct listener *l)
+{
+	for (unsigned i = 0; i < SLOTS_MAX; i++) {
+		const struct listener *other = sip->listener[i];
+
+		if (other && other->transport != l->transport &&
+			addr_equal(&other->asked.local, &l->asked.local))
+			return i;
+	}
+	return SIP_NO_LISTENER;
+}
+
+/* The peer of that name in force, else in what calls still hold. */
+static const struct peer_config *peer_named(struct sip *sip, const char *name)
+{
+	const struct peer_config *peer = config_peer_by_name(sip->cfg, name);
+
+	if (!peer)
+		drop_unused(sip);
+	for (unsigned i = 0; i < RETIRED_MAX && sip->retired[i] && !peer; i++)
+		peer = config_peer_by_name(sip->retired[i], name);
+	return peer;
+}
+
+static const struct peer_config *find_named(
+	struct sip *sip, const struct addr *remote, const struct listener *l, bool *leaving)
+{
+	const char *name;
+
+	if (!sip->named_source)
+		return NULL;
+	name = sip->named_source(sip->named_source_ctx, remote, l->slot, 0, leaving);
+	if (!name)
+		name = sip->named_source(
+			sip->named_source_ctx, remote, find_sibling(sip, l), 0, leaving);
+	return name ? peer_named(sip, name) : NULL;
+}
+
+const struct peer_config *admit(
+	struct sip *sip, const struct addr *remote, unsigned slot, bool *leaving)
 {
 	const struct listener *l = listener_at(sip, slot);
 	const struct peer_config *peer = l ? find_peer(sip->cfg, remote, l->index, l) : NULL;
+	bool is_leaving = false;
 
+	if (l && !peer)
+		peer = find_named(sip, remote, l, &is_leaving);
+	if (leaving)
+		*leaving = peer && is_leaving;
 	if (peer || !l || !sip->retired[0])
 		return peer;
 	drop_unused(sip);
@@ -61,6 +107,42 @@ const struct peer_config *admit(struct sip *sip, const struct addr *remote, unsi
 		peer = find_peer(
 			sip->retired[i], remote, find_listener(sip->retired[i], l, false), l);
 	return peer;
+}
+
+void sip_set_named_sources(struct sip *sip, sip_named_source_fn *fn, void *ctx)
+{
+	sip->named_source = fn;
+	sip->named_source_ctx = ctx;
+}
+
+static bool is_named(
+	const struct sip *sip, const char *peer, unsigned listener, const struct addr *ip)
+{
+	const char *name;
+	bool leaving;
+
+	for (unsigned i = 0; sip->named_source; i++) {
+		name = sip->named_source(sip->named_source_ctx, ip, listener, i, &leaving);
+		if (!name)
+			break;
+		if (strcmp(name, peer) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool sip_is_source_of(const struct sip *sip, const struct peer_config *peer, unsigned listener,
+	const struct addr *ip)
+{
+	const struct listener *l = listener_at(sip, listener);
+
+	for (unsigned i = 0; i < peer->source_count; i++) {
+		if (addr_in_prefix(ip, &peer->source[i].net, peer->source[i].prefix_len))
+			return true;
+	}
+	return peer->host && l &&
+	       (is_named(sip, peer->name, listener, ip) ||
+		       is_named(sip, peer->name, find_sibling(sip, l), ip));
 }
 
 void admission_retire(struct sip *sip, struct config *cfg)

@@ -36,7 +36,7 @@ struct auth_client {
 static const struct auth_config *credentials_for(
 	struct sip *sip, const struct flow *flow, const char **peer_name)
 {
-	const struct peer_config *peer = admit(sip, &flow->remote, flow->listener);
+	const struct peer_config *peer = admit(sip, &flow->remote, flow->listener, NULL);
 	const struct peer_config *now = peer ? config_peer_by_name(sip->cfg, peer->name) : NULL;
 
 	if (now)

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/strbuf.h"
+#include "sip/internal.h"
 
 #define MAX_FORWARDS_TEXT "70" /* RFC 3261 8.1.1.6 */
 
@@ -72,18 +73,10 @@ static char *contact_uri(osip_message_t *msg)
 	return copy;
 }
 
-static bool source_of_peer(const struct peer_config *peer, const struct addr *a)
-{
-	for (unsigned i = 0; i < peer->source_count; i++) {
-		if (addr_in_prefix(a, &peer->source[i].net, peer->source[i].prefix_len))
-			return true;
-	}
-	return false;
-}
-
 /* Where requests go: the first route, or the remote target, if that is an address which the peer
- * may speak from; the peer's own address otherwise. A Contact cannot send our requests to somebody
- * who is not configured. */
+ * may speak from; where the dialog began otherwise. A Contact cannot send our requests to somebody
+ * who is not configured. RFC 3261 12.2.1.1 would resolve a host name in it: what begins with a peer
+ * stays with that peer, at the address that it has. */
 static void compute_dest(struct dialog *d)
 {
 	char text[DIALOG_URI_MAX + 1];
@@ -92,9 +85,7 @@ static void compute_dest(struct dialog *d)
 	osip_uri_t *parsed = NULL;
 	struct addr a;
 
-	d->dest.listener = d->listener;
-	d->dest.remote = d->peer->address;
-	d->dest.over_tcp = false;
+	d->dest = d->began;
 	if (n > DIALOG_URI_MAX || osip_uri_init(&parsed))
 		return;
 	memcpy(text, uri, n);
@@ -106,8 +97,8 @@ static void compute_dest(struct dialog *d)
 
 		osip_uri_param_get_byname(&parsed->url_params, (char *)"transport", &transport);
 
-		if (port > 0 && port <= 65535 && a.family == d->peer->address.family &&
-			source_of_peer(d->peer, &a)) {
+		if (port > 0 && port <= 65535 && a.family == d->began.remote.family &&
+			sip_is_source_of(d->sip, d->peer, d->listener, &a)) {
 			a.port = (uint16_t)port;
 			d->dest.remote = a;
 			d->dest.over_tcp = transport && transport->gvalue &&
@@ -115,6 +106,20 @@ static void compute_dest(struct dialog *d)
 		}
 	}
 	osip_uri_free(parsed);
+}
+
+void dialog_move(struct dialog *d, unsigned listener)
+{
+	d->listener = d->began.listener = d->dest.listener = listener;
+}
+
+/* Where a dialog that the peer began begins: its address, or, of those that its name stands for,
+ * the one that it spoke from. */
+static void begin_uas(struct dialog *d, const struct sip_server *txn)
+{
+	d->sip = txn->sip;
+	d->began.listener = d->listener;
+	d->began.remote = d->peer->host ? *sip_server_source(txn) : d->peer->address;
 }
 
 /* The route set from Record-Route: in order for a UAS, reversed for a UAC. 0, -EINVAL, -ENOMEM. */
@@ -173,6 +178,7 @@ int dialog_init_uas(struct dialog *d, struct sip_server *txn, const char *local_
 	snprintf(d->local_tag, sizeof(d->local_tag), "%s", local_tag);
 	d->listener = sip_server_listener(txn);
 	d->peer = sip_server_peer(txn);
+	begin_uas(d, txn);
 	d->remote_tag = copy_tag(req->from);
 	d->local_uri = name_addr(req->to);
 	d->remote_uri = name_addr(req->from);
@@ -195,8 +201,8 @@ int dialog_init_uas(struct dialog *d, struct sip_server *txn, const char *local_
 	return 0;
 }
 
-int dialog_init_uac(struct dialog *d, osip_message_t *request, osip_message_t *response,
-	unsigned listener, const struct peer_config *peer)
+int dialog_init_uac(struct dialog *d, const struct sip *sip, osip_message_t *request,
+	osip_message_t *response, const struct sip_dest *dest, const struct peer_config *peer)
 {
 	char *call_id = NULL;
 	int ret = 0;
@@ -204,7 +210,9 @@ int dialog_init_uac(struct dialog *d, osip_message_t *request, osip_message_t *r
 	memset(d, 0, sizeof(*d));
 	snprintf(d->local_tag, sizeof(d->local_tag), "%s", sip_tag(request->from));
 	d->is_uac = true;
-	d->listener = listener;
+	d->sip = sip;
+	d->began = *dest;
+	d->listener = dest->listener;
 	d->peer = peer;
 	d->remote_tag = copy_tag(response->to);
 	d->local_uri = name_addr(request->from);

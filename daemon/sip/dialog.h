@@ -24,7 +24,9 @@ struct dialog {
 	uint32_t remote_cseq; /* of the peer's last request, 0 = none yet */
 	unsigned listener;    /* as in struct sip_dest */
 	const struct peer_config *peer;
-	struct sip_dest dest; /* where the next request goes */
+	const struct sip *sip;
+	struct sip_dest began; /* where it goes unless the peer's Contact may say otherwise */
+	struct sip_dest dest;  /* where the next request goes */
 };
 
 /* All return 0 or -errno: -EINVAL for a message that cannot make a dialog (no Contact, too long),
@@ -32,9 +34,11 @@ struct dialog {
 
 /* As the UAS of request (RFC 3261 12.1.1). local_tag is the tag that our responses carry. */
 int dialog_init_uas(struct dialog *d, struct sip_server *txn, const char *local_tag);
-/* As the UAC (12.1.2): from the request we sent and a 101-299 response to it. */
-int dialog_init_uac(struct dialog *d, osip_message_t *request, osip_message_t *response,
-	unsigned listener, const struct peer_config *peer);
+/* As the UAC (12.1.2): from the request that we sent to dest and a 101-299 response to it. */
+int dialog_init_uac(struct dialog *d, const struct sip *sip, osip_message_t *request,
+	osip_message_t *response, const struct sip_dest *dest, const struct peer_config *peer);
+/* Its requests leave from another listener from here on. */
+void dialog_move(struct dialog *d, unsigned listener);
 void dialog_clear(struct dialog *d);
 
 /* A response of a dialog that was early: takes its target, and its route set where it is a 2xx

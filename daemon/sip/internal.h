@@ -172,6 +172,8 @@ struct sip {
 	struct sip_handlers handlers;
 	unsigned t1_ms, t2_ms, t4_ms;
 	osip_t *osip;
+	sip_named_source_fn *named_source;
+	void *named_source_ctx;
 	struct config *retired[RETIRED_MAX]; /* older ones, newest first, while calls hold them */
 	struct listener *listener[SLOTS_MAX];
 	struct sip_status status;
@@ -209,8 +211,10 @@ void sip_set_timers(struct sip *sip, unsigned t1_ms, unsigned t2_ms, unsigned t4
 void reap_later(struct sip *sip);
 
 /* ---- admission.c ---- */
-/* The peer that speaks from remote to that listener; NULL = stranger. */
-const struct peer_config *admit(struct sip *sip, const struct addr *remote, unsigned slot);
+/* The peer that speaks from remote to that listener; NULL = stranger. *leaving (may be NULL):
+ * within its dialogs alone. */
+const struct peer_config *admit(
+	struct sip *sip, const struct addr *remote, unsigned slot, bool *leaving);
 /* A configuration gives way to the next: its peers stay admitted while calls of theirs live. Takes
  * the reference over. */
 void admission_retire(struct sip *sip, struct config *cfg);

@@ -3,6 +3,7 @@
 #include "sip/internal.h"
 
 #include "base/log.h"
+#include "sip/dialog.h"
 #include "sip/reply.h"
 
 #define STRANGER_WINDOW_MS 1000
@@ -11,6 +12,7 @@ struct incoming {
 	struct sip *sip;
 	const struct flow *flow;
 	const struct peer_config *peer;
+	bool is_leaving; /* the peer's name does not stand for this source any more */
 	const char *buf;
 	struct guard guard;
 	struct raw *raw;
@@ -231,6 +233,13 @@ static void receive_new(struct incoming *in, const char *key, unsigned key_len)
 	msg = parse(in);
 	if (!msg)
 		return;
+	if (in->is_leaving && !sip_tag(msg->to)[0]) {
+		sip->status.unknown_source++;
+		log_refused(in, "a source that its peer's name does not resolve to any more");
+		reply(in, 403, "Forbidden", NULL);
+		osip_message_free(msg);
+		return;
+	}
 	if (via_set_received(osip_list_get(&msg->vias, 0), &in->flow->remote)) {
 		osip_message_free(msg);
 		return;
@@ -329,7 +338,7 @@ void receive_message(
 	struct raw raw;
 	struct incoming in = {.sip = sip, .flow = flow, .buf = buf, .raw = &raw};
 
-	in.peer = admit(sip, &flow->remote, flow->listener);
+	in.peer = admit(sip, &flow->remote, flow->listener, &in.is_leaving);
 	if (!in.peer) {
 		refuse_stranger(&in, len, is_stream);
 		return;
@@ -357,7 +366,7 @@ void receive_unframed(
 	struct raw raw;
 	struct incoming in = {.sip = sip, .flow = flow, .buf = buf, .raw = &raw};
 
-	in.peer = admit(sip, &flow->remote, flow->listener);
+	in.peer = admit(sip, &flow->remote, flow->listener, NULL);
 	guard_raw(&in.guard, &raw, buf, len, true);
 	if (!in.peer)
 		return;

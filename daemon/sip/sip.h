@@ -91,6 +91,17 @@ unsigned sip_t1_ms(const struct sip *sip);
  * nothing: -errno leaves the old in force. */
 int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors);
 
+/* Sources that the configuration does not list, because they come from resolved names: the name of
+ * the peer that has source at that listener, the index-th of several; NULL = no (further) one. A
+ * source of the configuration goes before them. *leaving: its dialogs go on, new ones are refused.
+ */
+typedef const char *sip_named_source_fn(
+	void *ctx, const struct addr *source, unsigned listener, unsigned index, bool *leaving);
+void sip_set_named_sources(struct sip *sip, sip_named_source_fn *fn, void *ctx);
+/* Whether that peer may speak from ip at that listener, by the configuration or by name. */
+bool sip_is_source_of(const struct sip *sip, const struct peer_config *peer, unsigned listener,
+	const struct addr *ip);
+
 /* ---- server side ---- */
 void sip_server_set_owner(
 	struct sip_server *txn, void *owner, const struct sip_server_handlers *handlers);

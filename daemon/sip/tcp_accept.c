@@ -50,7 +50,8 @@ static bool may_connect(struct listener *l, const struct addr *remote)
 	struct source_count *s;
 	struct addr ip = *remote;
 
-	if (!admit(sip, remote, l->slot) || sip->connection_count >= sip->cfg->tcp_connections_max)
+	if (!admit(sip, remote, l->slot, NULL) ||
+		sip->connection_count >= sip->cfg->tcp_connections_max)
 		return false;
 	ip.port = 0;
 	HASH_FIND(hh, sip->sources, &ip, sizeof(ip), s);

@@ -371,9 +371,52 @@ static void reload_takes_everything_else(void **state)
 	assert_reload("calls: 1000", "calls: 10", NULL);
 }
 
+static void a_host_name_has_the_listeners_of_both_families(void **state)
+{
+	struct config *cfg = load_good(
+		"sides:\n"
+		"  internal: {device: a, addresses: ['fd10::1', 10.0.0.1]}\n"
+		"  external: {device: b, addresses: [192.0.2.1]}\n"
+		"listeners: [{name: l, side: internal, transport: udp},\n"
+		"  {name: x, side: external, transport: tcp}]\n"
+		"peers: [{name: p, kind: direct, listener: l, address: Pbx-1.example.com,\n"
+		"    sources: [10.1.0.0/24, 'fd11::/64']},\n"
+		"  {name: q, kind: trunk, listener: x, address: 'sip.example.net:5070'}]\n"
+		"dns: {servers: [192.0.2.53, '[fd10::53]:5353'], timeout: 1}\n");
+	const struct peer_config *p = config_peer_by_name(cfg, "p");
+	const struct peer_config *q = config_peer_by_name(cfg, "q");
+	struct addr source = address("10.1.0.9");
+	char buf[ADDR_TEXT_MAX];
+	uint16_t port;
+
+	(void)state;
+	assert_string_equal(p->host, "Pbx-1.example.com");
+	assert_int_equal(p->host_port, 0);
+	assert_int_equal(p->address.family, 0);
+	assert_int_equal(p->media_family, 6);
+	assert_int_equal(peer_listener_of(cfg, p, 6), 0);
+	assert_int_equal(peer_listener_of(cfg, p, 4), 1);
+	assert_int_equal(p->source_count, 2);
+	assert_ptr_equal(config_find_peer(cfg, &source, 1), p);
+	assert_null(config_find_peer(cfg, &source, 0));
+	source = address("fd11::1");
+	assert_ptr_equal(config_find_peer(cfg, &source, 0), p);
+	assert_string_equal(peer_uri_host(q, buf, &port), "sip.example.net");
+	assert_int_equal(port, 5070);
+	assert_int_equal(q->media_family, 4);
+	assert_int_equal(peer_listener_of(cfg, q, 6), CONFIG_NO_LISTENER);
+	assert_int_equal(cfg->dns.server_count, 2);
+	assert_address(&cfg->dns.server[0], "192.0.2.53:53");
+	assert_address(&cfg->dns.server[1], "[fd10::53]:5353");
+	assert_int_equal(cfg->dns.timeout_s, 1);
+	assert_int_equal(cfg->dns.tries, 3);
+	config_unref(cfg);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_host_name_has_the_listeners_of_both_families),
 		cmocka_unit_test(written_values_arrive),
 		cmocka_unit_test(what_is_not_written_has_its_default),
 		cmocka_unit_test(how_a_peer_is_spoken_with_is_read),

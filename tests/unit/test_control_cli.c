@@ -286,6 +286,35 @@ static void a_refused_reload_prints_the_mistakes_and_fails(void **state)
 	assert_true(says("v.yaml:9: routes: none"));
 }
 
+static void what_a_peers_host_name_stands_for_is_shown(void **state)
+{
+	const json_t *targets;
+	json_t *v;
+
+	(void)state;
+	fake.peer[1].host = (char *)"sip.example.net";
+	fake.peer[1].host_port = 5070;
+	memset(&fake.peer[1].address, 0, sizeof(fake.peer[1].address));
+	start_daemon_as(0);
+	assert_int_equal(run("peers"), 0);
+	assert_true(says("sip.example.net:5070"));
+	assert_int_equal(run("peer peer-1"), 0);
+	assert_true(says("name           stale: no answer; expires in -, asked for again in 4 s"));
+	assert_true(says("192.0.2.8:5070         2       9"));
+	v = run_json("peer peer-1 --json");
+	assert_null(json_object_get(v, "address"));
+	assert_string_equal(json_string_value(json_object_get(v, "name_state")), "stale");
+	targets = json_object_get(v, "targets");
+	assert_int_equal(json_array_size(targets), 2); /* the listener has no IPv6 */
+	assert_int_equal(
+		json_integer_value(json_object_get(json_array_get(targets, 1), "weight")), 9);
+	json_decref(v);
+	v = run_json("status --json");
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(v, "dns"), "lookups")), 3);
+	json_decref(v);
+}
+
 static void mistakes_in_usage_exit_2(void **state)
 {
 	(void)state;
@@ -441,9 +470,11 @@ static void every_json_key_is_in_the_man_page(void **state)
 			KEY) VDC_PACKETS_FIELDS(KEY) VDC_CALL_FIELDS(KEY) VDC_LEG_FIELDS(KEY)
 			VDC_FINDING_FIELDS(KEY) VDC_STREAM_FIELDS(KEY) VDC_STREAM_LEG_FIELDS(
 				KEY) VDC_PATH_FIELDS(KEY) VDC_FLOW_FIELDS(KEY) VDC_PEER_FIELDS(KEY)
-				VDC_LISTENER_FIELDS(KEY) VDC_ROUTE_FIELDS(KEY) VDC_DECISION_FIELDS(
-					KEY) VDC_CANDIDATE_FIELDS(KEY) VDC_EVENT_FIELDS(KEY)
-					CALL_COUNTERS(COUNTER_KEY) SIP_COUNTERS(COUNTER_KEY)};
+				VDC_TARGET_FIELDS(KEY) VDC_LISTENER_FIELDS(KEY) VDC_ROUTE_FIELDS(
+					KEY) VDC_DECISION_FIELDS(KEY) VDC_CANDIDATE_FIELDS(KEY)
+					VDC_EVENT_FIELDS(KEY) CALL_COUNTERS(COUNTER_KEY)
+						SIP_COUNTERS(COUNTER_KEY)
+							DNS_COUNTERS(COUNTER_KEY)};
 	static char page[256 * 1024];
 	FILE *f = fopen("tools/man/viaduct.8", "r");
 	bool all = true;
@@ -472,6 +503,7 @@ int main(void)
 		TEST(a_peer_is_drained_blocked_and_resumed),
 		TEST_WITHOUT_DAEMON(twenty_thousand_calls_come_as_one_json_list),
 		TEST_WITHOUT_DAEMON(a_refused_reload_prints_the_mistakes_and_fails),
+		TEST_WITHOUT_DAEMON(what_a_peers_host_name_stands_for_is_shown),
 		TEST(mistakes_in_usage_exit_2),
 		TEST(each_command_has_help),
 		TEST_WITHOUT_DAEMON(no_daemon_exits_3_and_says_so),

@@ -81,6 +81,7 @@ static void fake_reset(unsigned live)
 			.kind = i % 2 ? PEER_TRUNK : PEER_DIRECT,
 			.side = i % 2,
 			.listener = i % 2,
+			.listener_other = CONFIG_NO_LISTENER,
 			.address = fake_addr("192.0.2.10:5060")};
 	}
 	fake.listener[0] = (struct listener_config){.name = "inside", .side = SIDE_INTERNAL};
@@ -288,6 +289,33 @@ bool peer_get_registration(const struct peer *peer, struct peer_registration *ou
 		.aor = "sip:acc@provider.example"};
 	addr_parse(&out->public_address, "198.51.100.7:5060", 0);
 	return true;
+}
+
+bool peer_get_name(const struct peer *peer, struct dns_info *out)
+{
+	static const struct dns_target target[] = {
+		{.address = {.family = 4, .port = 5060, .ip = {192, 0, 2, 7}}, .priority = 1},
+		{.address = {.family = 6, .port = 5060, .ip = {0x20, 1}}, .priority = 2},
+		{.address = {.family = 4, .port = 5070, .ip = {192, 0, 2, 8}},
+			.priority = 2,
+			.weight = 9}};
+
+	if (peer != (const struct peer *)(const void *)&fake.peer[1])
+		return false;
+	*out = (struct dns_info){.state = DNS_STALE,
+		.error = "no answer",
+		.target = target,
+		.count = 3,
+		.retry_ms = 4000};
+	return true;
+}
+
+void peers_get_names(const struct peers *peers, struct peers_names *out)
+{
+	(void)peers;
+	memset(out, 0, sizeof(*out));
+	out->dns.lookups = 3;
+	out->sources_shared = 2;
 }
 
 int peer_command_parse(enum peer_command *out, const char *name)

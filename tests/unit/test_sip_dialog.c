@@ -30,6 +30,7 @@ static void open_world(struct world *w)
 static int uac(struct world *w, struct dialog *d, const char *code, const char *headers)
 {
 	char text[16384];
+	struct sip_dest dest = {.remote = w->peer.address};
 	osip_message_t *req, *resp;
 	int ret;
 
@@ -43,7 +44,7 @@ static int uac(struct world *w, struct dialog *d, const char *code, const char *
 		"Call-ID: a@b\r\nCSeq: 5 INVITE\r\n%s\r\n",
 		code, headers);
 	resp = parse(text);
-	ret = dialog_init_uac(d, req, resp, 0, &w->peer);
+	ret = dialog_init_uac(d, w->sip, req, resp, &dest, &w->peer);
 	osip_message_free(req);
 	osip_message_free(resp);
 	return ret;

@@ -592,9 +592,9 @@ static void test_a_dropped_peer_is_admitted_while_calls_hold_its_configuration(v
 	cfg.peer = nobody;
 	config_ref(&w.cfg); /* a call that began with it */
 	assert_int_equal(sip_reload(w.sip, &cfg, NULL), 0);
-	assert_ptr_equal(admit(w.sip, &w.cfg.peer[0].address, 0), &w.cfg.peer[0]);
+	assert_ptr_equal(admit(w.sip, &w.cfg.peer[0].address, 0, NULL), &w.cfg.peer[0]);
 	config_unref(&w.cfg);
-	assert_null(admit(w.sip, &w.cfg.peer[0].address, 0));
+	assert_null(admit(w.sip, &w.cfg.peer[0].address, 0, NULL));
 	assert_int_equal(w.cfg.refs, 0);
 	world_close(&w);
 }

@@ -21,12 +21,43 @@ static void print_config(const json_t *peer)
 
 	show_line("peer           %s, %s, %s side", show_text(peer, "name"),
 		show_text(peer, "kind"), show_text(peer, "side"));
-	show_line("address        %s over %s, listener %s", show_text(peer, "address"),
+	show_line("address        %s over %s, listener %s",
+		show_text(peer, json_object_get(peer, "host") ? "host" : "address"),
 		show_text(peer, "transport"), show_text(peer, "listener"));
 	show_line("sources        %s", sources);
 	show_line("codecs         %s", json_object_get(peer, "codecs") ? codecs : "all");
 	free(sources);
 	free(codecs);
+}
+
+/* What its host name stands for. */
+static void print_name(const json_t *peer)
+{
+	static const char *const heading[] = {"TARGET", ">PRIORITY", ">WEIGHT"};
+	char ttl[SHOW_SHORT_MAX], retry[SHOW_SHORT_MAX];
+	const json_t *targets = json_object_get(peer, "targets"), *one;
+	const char *error = show_text(peer, "name_error");
+	struct table t;
+	size_t i;
+
+	if (!json_object_get(peer, "host"))
+		return;
+	show_line("name           %s%s%s; expires in %s, asked for again in %s",
+		show_text(peer, "name_state"), json_object_get(peer, "name_error") ? ": " : "",
+		json_object_get(peer, "name_error") ? error : "",
+		show_duration(peer, "name_ttl_ms", ttl),
+		show_duration(peer, "name_retry_ms", retry));
+	if (!json_array_size(targets))
+		return;
+	table_init(&t, heading, sizeof(heading) / sizeof(heading[0]));
+	json_array_foreach(targets, i, one)
+	{
+		table_add(&t, "%s", show_text(one, "address"));
+		table_add(&t, "%" PRIu64, show_u64(one, "priority"));
+		table_add(&t, "%" PRIu64, show_u64(one, "weight"));
+	}
+	putchar('\n');
+	table_print(&t);
 }
 
 static void print_load(const json_t *peer, const char *label, const char *used, const char *limit,
@@ -88,6 +119,7 @@ static enum cli_exit show_peer(const struct cli *cli)
 	print_config(peer);
 	print_loads(peer);
 	print_state(peer);
+	print_name(peer);
 	print_registration(peer);
 	json_decref(peer);
 	return CLI_OK;

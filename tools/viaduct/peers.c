@@ -42,7 +42,8 @@ enum cli_exit cmd_peers(const struct cli *cli)
 		table_add(&t, "%s", show_text(one, "kind"));
 		table_add(&t, "%s", show_text(one, "side"));
 		table_add(&t, "%s", show_text(one, "transport"));
-		table_add(&t, "%s", show_text(one, "address"));
+		table_add(&t, "%s",
+			show_text(one, json_object_get(one, "host") ? "host" : "address"));
 		table_add(&t, "%s", show_text(one, "listener"));
 		add_load(&t, one, "calls", "calls_max");
 		add_load(&t, one, "calls_per_second", "calls_per_second_max");

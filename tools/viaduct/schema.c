@@ -31,6 +31,7 @@ struct schema {
 #define SCHEMA_stream_leg &stream_leg_schema
 #define SCHEMA_path       &path_schema
 #define SCHEMA_candidate  &candidate_schema
+#define SCHEMA_target     &target_schema
 
 #define DEFINE_SCHEMA(lower, UPPER, FIELD)                                                         \
 	static const struct field lower##_fields[] = {UPPER##_FIELDS(FIELD)};                      \
@@ -61,6 +62,8 @@ DEFINE_SCHEMA(stream_leg, VDC_STREAM_LEG, STREAM_LEG_FIELD)
 DEFINE_SCHEMA(stream, VDC_STREAM, STREAM_FIELD)
 #define FLOW_FIELD(name, key, type, of, text) FIELD(FLOW, name, key, type, of)
 DEFINE_SCHEMA(flow, VDC_FLOW, FLOW_FIELD)
+#define TARGET_FIELD(name, key, type, of, text) FIELD(TARGET, name, key, type, of)
+DEFINE_SCHEMA(target, VDC_TARGET, TARGET_FIELD)
 #define PEER_FIELD(name, key, type, of, text) FIELD(PEER, name, key, type, of)
 DEFINE_SCHEMA(peer, VDC_PEER, PEER_FIELD)
 #define LISTENER_FIELD(name, key, type, of, text) FIELD(LISTENER, name, key, type, of)

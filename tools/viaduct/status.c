@@ -178,6 +178,7 @@ enum cli_exit cmd_status(const struct cli *cli)
 	print_ports(status);
 	print_counters(status, "calls", "CALLS SINCE THE START");
 	print_counters(status, "sip", "SIP");
+	print_counters(status, "dns", "HOST NAMES");
 	print_packets(status);
 	json_decref(status);
 	return CLI_OK;
