@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Limits of peers, and what happens when Viaduct falls behind."""
+
+import os
+import signal
+import time
+
+import pytest
+
+import plan
+from conftest import Stage
+from daemon import Daemon
+from net import World
+from rtp import wait_until
+from scenario import Caller, basic_callee, basic_caller, sdp
+from sipp import finish
+from talk import Talk
+
+PBX, TRUNK = plan.PEERS["pbx"], plan.PEERS["trunk"]
+OFFER, ANSWER = sdp(PBX.address, 5000), sdp(TRUNK.address, 6000)
+LIMITS = {"trunk": {"calls": 2, "retry_after": 7},
+          "alaw": {"bandwidth": 100},
+          "second": {"calls_per_second": 1, "burst": 2, "code": 480}}
+EMERGENCY = "112"
+G711_KBIT = 93
+FLOOD = 50
+STALE_S = 0.7  # longer than T1, at which a call that waited is refused
+
+
+@pytest.fixture(scope="module")
+def limits_world():
+    world = World(tag="l")
+    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
+    yield world
+    world.remove()
+
+
+@pytest.fixture(scope="module")
+def limits_daemon(limits_world):
+    configuration = plan.configuration(f"e2e-own-{os.getpid()}")
+    for peer in configuration["peers"]:
+        if peer["name"] in LIMITS:
+            peer["limits"] = LIMITS[peer["name"]]
+    configuration["emergency"] = [EMERGENCY]
+    configuration["routes"].append({"name": "sos", "called": EMERGENCY, "to": ["trunk"]})
+    daemon = Daemon(limits_world.viaduct, configuration)
+    try:
+        yield daemon
+        daemon.stop()
+    finally:
+        daemon.discard()
+
+
+@pytest.fixture
+def stage(limits_world, limits_daemon):
+    stage = Stage(limits_world, limits_daemon)
+    yield stage
+    stage.strike()
+    limits_daemon.check_alive()
+    assert all(peer["calls"] == peer["bandwidth_kbit"] == 0 for peer in peers(stage).values())
+    assert all(side["bandwidth_kbit"] == 0 for side in stage.cli.status()["sides"])
+
+
+def peers(stage):
+    return {peer["name"]: peer for peer in stage.cli.json("peers")["peers"]}
+
+
+def test_full_trunk_is_left_out_and_503_is_heard_only_where_none_is_left(stage):
+    called = stage.callee(basic_callee(ANSWER).answer_bye(), calls=3)
+    calling = stage.caller(basic_caller(OFFER, hold=True).bye(), calls=1)
+    calling.expect(200, "INVITE")
+    other = stage.caller(basic_caller(OFFER, hold=True).bye(), port=5061)
+    other.expect(200, "INVITE")
+    # The next of the route takes it.
+    second = stage.callee(basic_callee(ANSWER).answer_bye(), "second")
+    finish(stage.caller(basic_caller(OFFER).bye(), number=plan.FAILOVER, port=5062), second)
+    refused = stage.caller(Caller().invite(OFFER).trying().refused(503), port=5063)
+    refused.wait()
+    assert refused.received(503)[0].header("retry-after") == "7"
+    # An emergency call goes there all the same.
+    urgent = stage.caller(basic_caller(OFFER).bye(), number=EMERGENCY, port=5064)
+    urgent.wait()
+    trunk = peers(stage)["trunk"]
+    assert (trunk["calls"], trunk["calls_max"], trunk["refused_calls"]) == (2, 2, 2)
+    assert stage.cli.status()["calls"]["limited_live"] == 2
+    assert stage.daemon.log().count("limit: peer trunk: live calls at the limit") == 1
+    for agent in (calling, other):
+        agent.go()
+    finish(calling, other, called)
+
+
+def test_bandwidth_of_a_peer_and_of_its_side(stage):
+    alaw = plan.PEERS["alaw"]
+    called = stage.callee(basic_callee(sdp(alaw.address, 6000, ("8 PCMA/8000",))).answer_bye(),
+                          "alaw")
+    calling = stage.caller(basic_caller(OFFER, hold=True).bye(), to="alaw")
+    calling.expect(200, "INVITE")
+    assert peers(stage)["alaw"]["bandwidth_kbit"] == G711_KBIT
+    assert [side["bandwidth_kbit"] for side in stage.cli.status()["sides"]] == [G711_KBIT] * 2
+    stage.caller(Caller().invite(OFFER).trying().refused(503), to="alaw", port=5061).wait()
+    assert peers(stage)["alaw"]["refused_bandwidth"] == 1
+    assert "93/100" in stage.cli.text("peers").stdout
+    calling.go()
+    finish(calling, called)
+    assert peers(stage)["alaw"]["bandwidth_kbit"] == 0
+
+
+def test_calls_a_second_beyond_the_burst_hear_the_peers_own_code(stage):
+    wait_until(lambda: peers(stage)["second"]["calls_per_second"] == 0, 3, "a quiet second")
+    time.sleep(1)  # the bucket fills: 1 a second, 2 at most
+    answered = stage.callee(basic_callee(sdp(plan.PEERS["second"].address, 6000)).answer_bye(),
+                            "second", calls=2)
+    good = stage.caller(basic_caller(OFFER).bye(), to="second", calls=2, rate=100)
+    finish(good, answered)
+    stage.caller(Caller().invite(OFFER).trying().refused(480), to="second", port=5061).wait()
+    assert peers(stage)["second"]["refused_rate"] == 1
+
+
+def test_a_daemon_that_fell_behind_refuses_new_calls_and_serves_those_that_stand(stage):
+    """It is stopped, so that messages wait for it, and goes on: whatever the machine's speed."""
+    before = stage.cli.status()["sip"]
+    talk = Talk(stage)
+    wires = [stage.wire() for _ in range(FLOOD)]
+    stage.daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        for wire in wires:
+            wire.send(wire.request("INVITE", user=TRUNK.number, body=OFFER,
+                                   headers=["Content-Type: application/sdp"]))
+        talk.calling.go()  # its BYE comes after them
+        time.sleep(STALE_S)
+    finally:
+        stage.daemon.process.send_signal(signal.SIGCONT)
+    for wire in wires:
+        answer = wire.receive()
+        assert (answer.code, answer.header("retry-after")) == (503, "5")
+    finish(talk.calling, talk.called)
+    sip = stage.cli.status()["sip"]
+    assert sip["shed"] - before["shed"] == FLOOD
+    assert sip["overloads"] - before["overloads"] == 1
+    assert stage.cli.status()["calls"]["attempts"] >= 1 and not stage.cli.live_calls()
+    wait_until(lambda: "overload: over after" in stage.daemon.log(), 3, "shedding to be over")
+    # Calls are taken again.
+    finish(stage.caller(basic_caller(OFFER).bye(), port=5061),
+           stage.callee(basic_callee(ANSWER).answer_bye()))
