@@ -184,9 +184,24 @@ static void tell_event(void *ctx, uint64_t call_id, const char *kind, const char
 		control_event(d->control, call_id, kind, text);
 }
 
+static bool show_records(void *ctx, uint64_t *written, uint64_t *lost, unsigned *queued)
+{
+	struct daemon *d = ctx;
+	struct record_status status;
+
+	if (!d->record)
+		return false;
+	record_get_status(d->record, &status);
+	*written = status.written;
+	*lost = status.lost;
+	*queued = status.queued;
+	return true;
+}
+
 static int run(struct daemon *d)
 {
-	struct control_handlers handlers = {.ctx = d, .reload = reload, .stop = stop};
+	struct control_handlers handlers = {
+		.ctx = d, .reload = reload, .stop = stop, .records = show_records};
 	int ret;
 
 	d->signals.fd = -1;

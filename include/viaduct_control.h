@@ -158,6 +158,9 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(EVENTS_LOST, events_lost, U64, none, "kernel events that found the ring buffer full")    \
 	X(MAP_BYTES, map_bytes, U64, none, "memory of the kernel maps")                            \
 	X(RESIDENT_BYTES, resident_bytes, U64, none, "resident memory of the daemon")              \
+	X(RECORDS_WRITTEN, records_written, U64, none, "call detail records, where they are kept") \
+	X(RECORDS_LOST, records_lost, U64, none, "of those lost: the disk was full or too slow")   \
+	X(RECORDS_QUEUED, records_queued, U32, none, "that wait to be written")                    \
 	X(SUBSCRIBERS, subscribers, U32, none, "clients that follow the events")                   \
 	X(SUBSCRIBERS_DROPPED, subscribers_dropped, U64, none, "of those dropped: too slow")       \
 	X(CONTROL_REFUSED, control_refused, U64, none, "control requests not permitted")
@@ -251,6 +254,16 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(JITTER, jitter_ms, MILLI, none, "RFC 3550 A.8")                                          \
 	X(MOS, mos, MILLI, none, "E-model, 1 to 4.5")                                              \
 	X(RTT, rtt_ms, MILLI, none, "round trip, from their RTCP")                                 \
+	X(JITTER_MEAN, jitter_mean_ms, MILLI, none, "over the call so far")                        \
+	X(JITTER_MAX, jitter_max_ms, MILLI, none, "the most of all samples, one in two seconds")   \
+	X(LOSS_MAX, loss_max_percent, MILLI, none, "the most of all samples")                      \
+	X(BURSTS, bursts, U32, none, "times of dense loss: samples with 1 in 16 lost or more")     \
+	X(BURST_DENSITY, burst_percent, MILLI, none, "lost in those")                              \
+	X(BURST_DURATION, burst_ms, MILLI, none, "mean length of one")                             \
+	X(GAP_DENSITY, gap_percent, MILLI, none, "lost between those")                             \
+	X(GAP_DURATION, gap_ms, MILLI, none, "mean length of such a time")                         \
+	X(DTMF, dtmf, U32, none, "telephone-events received")                                      \
+	X(POOR, poor, BOOL, none, "loss above 1 % in all, or 5 % in a sample")                     \
 	X(SSRC, ssrc, U32, none, "the present one")                                                \
 	X(SSRC_CHANGES, ssrc_changes, U32, none, "so far")                                         \
 	X(LAST_SEEN, last_seen_ms, U64, none, "since the last packet")                             \

@@ -102,17 +102,24 @@ struct call_attempt {
 	const char *peer;          /* name */
 	uint64_t start_ms, end_ms; /* wall clock, ms since 1970; end: its final response */
 	int code;                  /* of the final response; 408, 503 where none came */
+	int cause;                 /* Q.850, of its Reason; 0 = none */
+	struct addr address;       /* where the INVITE went; family 0 = it was not sent */
+	char *call_id;             /* of that INVITE; NULL = it was not sent */
+	char *from, *to;           /* numbers as sent; NULL as above */
 };
 struct call_record {
-	uint64_t id;                                   /* 0: refused before it was a call */
-	const char *from, *to;                         /* numbers */
-	const char *peer;                              /* name of the peer that asked */
-	const char *route;                             /* name of the route taken, "" */
+	uint64_t id;                         /* 0: refused before it was a call */
+	const char *from, *to;               /* numbers, as they came */
+	const char *routed_from, *routed_to; /* after the inbound rules; "" = not that far */
+	const char *peer;                    /* name of the peer that asked */
+	const char *route;                   /* name of the route taken, "" */
 	uint64_t setup_ms, ring_ms, answer_ms, end_ms; /* wall clock; 0 = it did not come to that */
-	int code;                    /* of the final response to leg A; 200 where answered */
-	const char *ended_by;        /* "a", "b" or "viaduct" */
-	const char *why;             /* in words */
-	const char *reason;          /* value of the Reason header field that ended it, or NULL */
+	int code;                /* of the final response to leg A; 200 where answered */
+	const char *ended_by;    /* "a", "b" or "viaduct" */
+	const char *why;         /* in words */
+	const char *reason;      /* value of the Reason header field that ended it, or NULL */
+	int cause_in, cause_out; /* Q.850, received and sent with its end; 0 = none */
+	bool emergency;
 	struct call_leg_info leg[2]; /* strings may be "" */
 	const struct call_attempt *attempt;
 	unsigned attempt_count;

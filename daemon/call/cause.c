@@ -72,6 +72,13 @@ static int cause_in(const char *text, const char *protocol)
 	return atoi(cause);
 }
 
+int cause_of_reason(const char *reason)
+{
+	int cause = cause_in(reason, "Q.850");
+
+	return cause > 0 && cause <= CAUSE_MAX ? cause : 0;
+}
+
 int cause_of_message(const osip_message_t *msg)
 {
 	for (int i = 0; msg && i < osip_list_size(&msg->headers); i++) {

@@ -52,9 +52,79 @@ void history_attempt_over(struct call *call, int code)
 		h->answer_ms = attempt->end_ms;
 }
 
+static struct call_attempt *last_attempt(const struct call *call)
+{
+	const struct history *h = &call->history;
+
+	return h->attempt_count ? &h->attempt[h->attempt_count - 1] : NULL;
+}
+
+void history_attempt_left_out(struct call *call, const struct peer_config *peer, int code)
+{
+	history_attempt(call, peer);
+	history_attempt_over(call, code);
+}
+
+/* Where memory is out, the record is without. */
+void history_attempt_sent(
+	struct call *call, const struct sip_dest *dest, const osip_message_t *invite)
+{
+	struct call_attempt *attempt = last_attempt(call);
+	char *call_id = NULL;
+
+	if (!attempt || attempt->end_ms || attempt->call_id ||
+		osip_call_id_to_str(invite->call_id, &call_id))
+		return;
+	attempt->address = dest->remote;
+	attempt->call_id = strdup(call_id);
+	attempt->from = strdup(call->sent.calling);
+	attempt->to = strdup(call->sent.called);
+	osip_free(call_id);
+}
+
+void history_attempt_cause(struct call *call, const osip_message_t *resp)
+{
+	struct call_attempt *attempt = last_attempt(call);
+
+	if (attempt && !attempt->end_ms)
+		attempt->cause = cause_of_message(resp);
+}
+
 static const char *who(int by)
 {
 	return by == LEG_A ? "a" : by == LEG_B ? "b" : "viaduct";
+}
+
+/* What an INVITE says of its sender, where there is no dialog of it. */
+struct caller {
+	char *call_id;
+};
+
+static void name_caller(struct caller *c, const osip_message_t *req, struct call_leg_info *leg)
+{
+	if (!req->call_id || osip_call_id_to_str(req->call_id, &c->call_id))
+		return;
+	leg->sip_call_id = c->call_id;
+	leg->remote_tag = sip_tag(req->from);
+}
+
+/* The cause that goes with the end to the leg that has not ended it: as the Reason has it, or as
+ * the peer wants it made of the code. */
+static int cause_sent(const struct call *call, const struct ending *end)
+{
+	const struct call_attempt *last = last_attempt(call);
+	bool refusal = !call->answered && end->by != LEG_A;
+	const struct peer_config *told = call->peer[refusal || end->by == LEG_B ? LEG_A : LEG_B];
+	int cause = cause_of_reason(end->reason);
+	char buf[REASON_MAX];
+
+	if (cause || !told)
+		return cause;
+	if (!refusal)
+		return cause_of_reason(reason_for(told, end->reason, buf));
+	if (!told->codes.write_cause)
+		return 0;
+	return cause_of_code(end->by == LEG_B && last ? last->code : end->code);
 }
 
 void history_end(struct call *call, const struct ending *end)
@@ -63,6 +133,7 @@ void history_end(struct call *call, const struct ending *end)
 	const struct history *h = &call->history;
 	struct media_stream_info stream[MEDIA_STREAMS_MAX];
 	struct call_record record = {.id = call->id, .from = call->from, .to = call->to};
+	struct caller caller = {0};
 	struct call_info info;
 	unsigned count;
 
@@ -70,6 +141,10 @@ void history_end(struct call *call, const struct ending *end)
 		return;
 	history_attempt_over(call, 0);
 	call_get_info(call, &info);
+	if (!*info.leg[LEG_A].sip_call_id && call->initial && call->initial->server)
+		name_caller(&caller, sip_server_request(call->initial->server), &info.leg[LEG_A]);
+	record.routed_from = call->routed.calling;
+	record.routed_to = call->routed.called;
 	record.peer = call->peer[LEG_A]->name;
 	record.route = info.route;
 	record.setup_ms = h->setup_ms;
@@ -80,6 +155,9 @@ void history_end(struct call *call, const struct ending *end)
 	record.ended_by = who(end->by);
 	record.why = end->why;
 	record.reason = end->reason;
+	record.cause_in = end->by == LEG_NONE ? 0 : cause_of_reason(end->reason);
+	record.cause_out = cause_sent(call, end);
+	record.emergency = call->emergency;
 	record.leg[LEG_A] = info.leg[LEG_A];
 	record.leg[LEG_B] = info.leg[LEG_B];
 	record.attempt = h->attempt;
@@ -91,6 +169,7 @@ void history_end(struct call *call, const struct ending *end)
 	}
 	record.stream = stream;
 	calls->record(calls->record_ctx, &record);
+	osip_free(caller.call_id);
 }
 
 void history_refused(
@@ -98,20 +177,30 @@ void history_refused(
 {
 	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1];
 	struct call_record record = {.from = from, .to = to, .peer = peer->name, .route = ""};
+	struct caller caller = {0};
 
 	if (!calls->record)
 		return;
 	number_of(req->from->url, from);
 	number_of(req->req_uri, to);
+	record.leg[LEG_A].peer = peer->name;
+	record.leg[LEG_A].signalling = peer->address;
+	name_caller(&caller, req, &record.leg[LEG_A]);
 	record.setup_ms = record.end_ms = wall_clock_ms();
 	record.code = code;
 	record.ended_by = who(LEG_NONE);
 	record.why = "refused before it was a call";
 	calls->record(calls->record_ctx, &record);
+	osip_free(caller.call_id);
 }
 
 void history_clear(struct call *call)
 {
+	for (unsigned i = 0; i < call->history.attempt_count; i++) {
+		free(call->history.attempt[i].call_id);
+		free(call->history.attempt[i].from);
+		free(call->history.attempt[i].to);
+	}
 	free(call->history.attempt);
 }
 

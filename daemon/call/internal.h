@@ -380,6 +380,8 @@ void late_2xx_received(void *ctx, struct sip_client *txn, osip_message_t *resp);
 /* 0 = no code of its own */
 int cause_of_code(int code);
 int code_of_cause(int cause);
+/* The Q.850 cause in a value of Reason (NULL: none), 0 = none. */
+int cause_of_reason(const char *reason);
 /* The Q.850 cause that the message's Reason names, 0 = none. */
 int cause_of_message(const osip_message_t *msg);
 /* Values of the message's Reason header fields, or NULL. */
@@ -418,6 +420,13 @@ void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_
 void history_begin(struct call *call);
 void history_ring(struct call *call);
 void history_attempt(struct call *call, const struct peer_config *peer);
+/* Its INVITE is about to go there. */
+void history_attempt_sent(
+	struct call *call, const struct sip_dest *dest, const osip_message_t *invite);
+/* The peer is left out: an attempt that was none, with the code that it stands for. */
+void history_attempt_left_out(struct call *call, const struct peer_config *peer, int code);
+/* The response that is about to end the last attempt. */
+void history_attempt_cause(struct call *call, const osip_message_t *resp);
 /* The last attempt has its final response; code 0: the caller gave it up. Once an attempt. */
 void history_attempt_over(struct call *call, int code);
 /* Hands the record out. Media must still be there. */

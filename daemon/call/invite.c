@@ -18,7 +18,7 @@ void invite_reject(struct call *call, const struct rejection *why)
 	struct sip_server *server = call->initial ? call->initial->server : NULL;
 	osip_message_t *out = NULL;
 	struct ending end = {.code = why->code, .by = LEG_NONE, .reason = why->reason};
-	char text[64], reason[REASON_MAX];
+	char text[64], reason[REASON_MAX], received[REASON_MAX];
 
 	if (call->state == CALL_ENDING)
 		return;
@@ -26,6 +26,8 @@ void invite_reject(struct call *call, const struct rejection *why)
 		end.by = LEG_A;
 	else if (why->resp)
 		end.by = LEG_B;
+	if (why->resp && !end.reason)
+		end.reason = reason_of(why->resp, received);
 	snprintf(text, sizeof(text), "not answered: %d", why->code);
 	end.why = why->by_caller ? "given up by the caller" : text;
 	call_finish(call, &end);
@@ -318,6 +320,7 @@ static void refused(struct exchange *x, osip_message_t *resp)
 		return;
 	sip_client_abandon(x->client);
 	x->client = NULL;
+	history_attempt_cause(call, resp);
 	history_attempt_over(call, resp->status_code);
 	call_event(call, "refused", "%s -> %s at %s: %d", call->from, call->to,
 		x->client_peer->name, resp->status_code);
@@ -497,6 +500,7 @@ static int start_attempt(struct call *call, const struct peer_config *peer, osip
 		ret = make_invite(call, peer, req, &invite);
 	if (ret)
 		return ret;
+	history_attempt_sent(call, &x->client_dest, invite);
 	ret = sip_client_send(
 		call->calls->sip, &x->client_dest, invite, x, &invite_handlers, &x->client);
 	if (ret) {
@@ -522,10 +526,12 @@ void try_next_peer(struct call *call)
 
 		if (!limits_admit_attempt(call, peer, &call->refusal)) {
 			call->last_error = call->refusal.code;
+			history_attempt_left_out(call, peer, call->last_error);
 			continue;
 		}
 		if (numbers_send(call, &call->route.candidate[call->attempt])) {
 			call->last_error = SIP_NOT_FOUND;
+			history_attempt_left_out(call, peer, call->last_error);
 			continue;
 		}
 		history_attempt(call, peer);

@@ -16,6 +16,8 @@ struct control_handlers {
 	 * gets the explanation (malloc'd, one mistake a line). */
 	int (*reload)(void *ctx, char **text);
 	void (*stop)(void *ctx);
+	/* Lines of the call detail records; false where none are kept. May be NULL. */
+	bool (*records)(void *ctx, uint64_t *written, uint64_t *lost, unsigned *queued);
 };
 
 int control_new(struct control **out, struct loop *loop, struct calls *calls,

@@ -94,6 +94,7 @@ static void put_received(struct answer *a, const struct media_leg_info *leg, boo
 	if (rtp->last_seen_ms_ago != UINT64_MAX)
 		answer_put_u64(a, VDC_STREAM_LEG_LAST_SEEN, rtp->last_seen_ms_ago);
 	answer_put_addr(a, VDC_STREAM_LEG_LATCHED, &rtp->latched);
+	answer_put_u32(a, VDC_STREAM_LEG_DTMF, leg->dtmf);
 	if (opaque || rtp->packets == 0)
 		return;
 	answer_put_u64(a, VDC_STREAM_LEG_EXPECTED, rtp->expected);
@@ -101,6 +102,17 @@ static void put_received(struct answer *a, const struct media_leg_info *leg, boo
 	answer_put_milli(a, VDC_STREAM_LEG_LOSS, leg->loss_percent);
 	answer_put_u64(a, VDC_STREAM_LEG_OUT_OF_ORDER, rtp->out_of_order);
 	answer_put_milli(a, VDC_STREAM_LEG_JITTER, leg->jitter_ms);
+	answer_put_milli(a, VDC_STREAM_LEG_JITTER_MEAN, leg->jitter_mean_ms);
+	answer_put_milli(a, VDC_STREAM_LEG_JITTER_MAX, leg->jitter_max_ms);
+	answer_put_milli(a, VDC_STREAM_LEG_LOSS_MAX, leg->loss_max_percent);
+	answer_put_u32(a, VDC_STREAM_LEG_BURSTS, leg->bursts);
+	if (leg->bursts) {
+		answer_put_milli(a, VDC_STREAM_LEG_BURST_DENSITY, leg->burst_percent);
+		answer_put_milli(a, VDC_STREAM_LEG_BURST_DURATION, leg->burst_ms);
+		answer_put_milli(a, VDC_STREAM_LEG_GAP_DENSITY, leg->gap_percent);
+		answer_put_milli(a, VDC_STREAM_LEG_GAP_DURATION, leg->gap_ms);
+	}
+	answer_put_bool(a, VDC_STREAM_LEG_POOR, leg->poor);
 	answer_put_u32(a, VDC_STREAM_LEG_SSRC, rtp->ssrc);
 	answer_put_u32(a, VDC_STREAM_LEG_SSRC_CHANGES, rtp->ssrc_changes);
 	if (leg->mos > 0)

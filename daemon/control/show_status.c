@@ -29,6 +29,19 @@ static uint64_t uptime_ms(const struct control *control)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000 - control->started_ms;
 }
 
+static void put_records(struct request *r)
+{
+	const struct control_handlers *h = &r->control->handlers;
+	uint64_t written, lost;
+	unsigned queued;
+
+	if (!h->records || !h->records(h->ctx, &written, &lost, &queued))
+		return;
+	answer_put_u64(r->answer, VDC_STATUS_RECORDS_WRITTEN, written);
+	answer_put_u64(r->answer, VDC_STATUS_RECORDS_LOST, lost);
+	answer_put_u32(r->answer, VDC_STATUS_RECORDS_QUEUED, queued);
+}
+
 static void put_daemon(struct request *r)
 {
 	const struct config *cfg = calls_config(r->control->calls);
@@ -45,6 +58,7 @@ static void put_daemon(struct request *r)
 	answer_put_text(a, VDC_STATUS_LOG_LEVEL, log_level_name(log_get_level()));
 	if (resident)
 		answer_put_u64(a, VDC_STATUS_RESIDENT_BYTES, resident);
+	put_records(r);
 	answer_put_u32(a, VDC_STATUS_SUBSCRIBERS, r->control->subscribers.count);
 	answer_put_u64(a, VDC_STATUS_SUBSCRIBERS_DROPPED, r->control->subscribers.dropped);
 	answer_put_u64(a, VDC_STATUS_CONTROL_REFUSED, r->control->refused);

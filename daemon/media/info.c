@@ -27,6 +27,27 @@ static void measure(struct media_leg_info *out, const struct negotiated *now)
 		out->mos = quality_mos(now->codec, out->loss_percent, out->jitter_ms, out->rtt_ms);
 }
 
+/* With what has come since the last sample, where that is enough for one. */
+static void sum_up(struct media_leg_info *out, const struct stream *st, enum leg leg, uint64_t now)
+{
+	struct samples s = st->samples[leg];
+
+	out->dtmf = st->dtmf[leg];
+	if (st->now.opaque || !out->rtp.packets)
+		return;
+	samples_take(&s, &out->rtp, st->now.clock_rate, now);
+	out->jitter_mean_ms = s.count ? samples_jitter_mean(&s) : out->jitter_ms;
+	out->jitter_max_ms = s.count ? s.jitter_max_ms : out->jitter_ms;
+	out->loss_max_percent = s.count ? s.loss_max_percent : out->loss_percent;
+	out->bursts = s.burst.runs;
+	out->burst_percent = sample_density(&s.burst);
+	out->burst_ms = sample_duration(&s.burst);
+	out->gap_percent = sample_density(&s.gap);
+	out->gap_ms = sample_duration(&s.gap);
+	out->poor = out->loss_percent > QUALITY_POOR_MEAN_PERCENT ||
+		    out->loss_max_percent > QUALITY_POOR_MAX_PERCENT;
+}
+
 static void fill_leg(struct media_leg_info *out, const struct media_session *s,
 	const struct stream *st, enum leg leg)
 {
@@ -58,6 +79,7 @@ static void fill_leg(struct media_leg_info *out, const struct media_session *s,
 	if (rtcp && !dataplane_flow_stats(dp, rtcp, &stats))
 		out->rtp.rtcp_packets += stats.rtcp_packets;
 	measure(out, &st->now);
+	sum_up(out, st, leg, s->media->now_ms(s->media));
 }
 
 int media_stream_info(const struct media_session *s, unsigned index, struct media_stream_info *out)

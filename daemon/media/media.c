@@ -232,6 +232,7 @@ static void on_dtmf(void *ctx, uint32_t cookie, uint8_t event, uint16_t duration
 		return;
 	if (event < sizeof(digits) - 1)
 		digit = digits[event];
+	o.st->dtmf[o.leg]++;
 	clock = o.st->now.clock_rate;
 	media_event(o.s, "dtmf", "leg %c stream %u digit %c %.0f ms", leg_letter(o.leg), o.stream,
 		digit, clock > 0 ? duration * (double)MS_A_SEC / clock : 0.0);

@@ -137,6 +137,13 @@ struct media_leg_info {
 	double mos;                        /* E-model of what we received from it, 0 = not known */
 	double rtt_ms;                     /* from its RTCP reports, < 0 = not known */
 	double loss_percent, jitter_ms;
+	/* By samples: see media/samples.h. The mean and the maximum are the present values where
+	 * there was no sample yet. */
+	double jitter_mean_ms, jitter_max_ms, loss_max_percent;
+	unsigned bursts;
+	double burst_percent, burst_ms, gap_percent, gap_ms; /* density and mean duration */
+	unsigned dtmf;                                       /* telephone-events */
+	bool poor; /* loss above QUALITY_POOR_MEAN_PERCENT or QUALITY_POOR_MAX_PERCENT */
 };
 struct media_stream_info {
 	unsigned index;

@@ -8,6 +8,7 @@
 #include "media/payload.h"
 #include "media/port_pool.h"
 #include "media/rtcp.h"
+#include "media/samples.h"
 #include "media/sdp.h"
 
 #define LEG_COUNT 2
@@ -53,6 +54,8 @@ struct stream {
 	dataplane_flow_id flow[LEG_COUNT][COMPONENT_COUNT]; /* of packets received from that leg */
 	struct addr latched[LEG_COUNT][COMPONENT_COUNT];
 	struct rtcp_leg rtcp[LEG_COUNT];
+	struct samples samples[LEG_COUNT]; /* of what was received from that leg */
+	unsigned dtmf[LEG_COUNT];          /* telephone-events */
 };
 
 /* One m-line of the pending offer. */

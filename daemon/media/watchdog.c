@@ -44,6 +44,22 @@ static uint64_t leg_silent_ms(const struct media_session *s, enum leg leg, bool 
 	return least;
 }
 
+static void take_samples(const struct media_session *s, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		struct stream *st = s->stream[i];
+		struct dataplane_stats stats;
+
+		for (unsigned leg = 0; st && st->now.active && !st->now.opaque && leg < LEG_COUNT;
+			leg++) {
+			dataplane_flow_id flow = st->flow[leg][COMPONENT_RTP];
+
+			if (flow && !dataplane_flow_stats(s->media->dataplane, flow, &stats))
+				samples_take(&st->samples[leg], &stats, st->now.clock_rate, now_ms);
+		}
+	}
+}
+
 /* The handler may free the session. */
 static void look_at(struct media_session *s, uint64_t now_ms)
 {
@@ -82,7 +98,9 @@ void watchdog_tick(struct media *m)
 		if (m->watchdog_next >= m->slot_count)
 			m->watchdog_next = 0;
 		s = m->slot[m->watchdog_next++].session;
-		if (s && s->started && !s->timed_out)
-			look_at(s, m->now_ms(m));
+		if (!s || !s->started || s->timed_out)
+			continue;
+		take_samples(s, m->now_ms(m));
+		look_at(s, m->now_ms(m));
 	}
 }

@@ -64,10 +64,16 @@ static json_t *number_or_null(double v, bool known)
 	return known ? json_real(v) : json_null();
 }
 
+static json_t *cause_or_null(int cause)
+{
+	return cause ? json_integer(cause) : json_null();
+}
+
 static json_t *leg(const struct call_leg_info *l)
 {
-	return json_pack("{s:o, s:o, s:o, s:o}", "peer", text_or_null(l->peer), "call_id",
-		text_or_null(l->sip_call_id), "listener", text_or_null(l->listener), "address",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "peer", text_or_null(l->peer), "call_id",
+		text_or_null(l->sip_call_id), "local_tag", text_or_null(l->local_tag), "remote_tag",
+		text_or_null(l->remote_tag), "listener", text_or_null(l->listener), "address",
 		address(&l->signalling));
 }
 
@@ -78,27 +84,50 @@ static json_t *attempts(const struct call_record *call)
 	for (unsigned i = 0; i < call->attempt_count; i++) {
 		const struct call_attempt *a = &call->attempt[i];
 
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:i}", "peer", text(a->peer),
-						    "start", wall_clock(a->start_ms), "end",
-						    wall_clock(a->end_ms), "code", a->code));
+		json_array_append_new(
+			list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o}", "peer",
+				      text(a->peer), "address", address(&a->address), "call_id",
+				      text_or_null(a->call_id), "from", text_or_null(a->from), "to",
+				      text_or_null(a->to), "start", wall_clock(a->start_ms), "end",
+				      wall_clock(a->end_ms), "code", a->code, "cause",
+				      cause_or_null(a->cause)));
 	}
 	return list;
+}
+
+/* Put one by one: json_pack's formats are hard to read at this length. */
+static void put(json_t *object, const char *key, json_t *value)
+{
+	json_object_set_new(object, key, value);
 }
 
 /* What was received from one leg of a stream. */
 static json_t *reception(const struct media_leg_info *m)
 {
-	bool any = m->rtp.packets > 0;
+	bool any = m->rtp.packets > 0, burst = m->bursts > 0;
+	json_t *o = json_object();
 
-	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "remote",
-		address(m->rtp.latched.family ? &m->rtp.latched : &m->remote), "local",
-		address(&m->local), "packets", (json_int_t)m->rtp.packets, "bytes",
-		(json_int_t)m->rtp.bytes, "lost", (json_int_t)(m->rtp.lost > 0 ? m->rtp.lost : 0),
-		"out_of_order", (json_int_t)m->rtp.out_of_order, "loss_percent",
-		number_or_null(m->loss_percent, any), "jitter_ms",
-		number_or_null(m->jitter_ms, any), "rtt_ms",
-		number_or_null(m->rtt_ms, m->rtt_ms >= 0), "mos",
-		number_or_null(m->mos, m->mos > 0));
+	put(o, "remote", address(m->rtp.latched.family ? &m->rtp.latched : &m->remote));
+	put(o, "local", address(&m->local));
+	put(o, "packets", json_integer((json_int_t)m->rtp.packets));
+	put(o, "bytes", json_integer((json_int_t)m->rtp.bytes));
+	put(o, "lost", json_integer((json_int_t)(m->rtp.lost > 0 ? m->rtp.lost : 0)));
+	put(o, "out_of_order", json_integer((json_int_t)m->rtp.out_of_order));
+	put(o, "loss_percent", number_or_null(m->loss_percent, any));
+	put(o, "loss_max_percent", number_or_null(m->loss_max_percent, any));
+	put(o, "jitter_ms", number_or_null(m->jitter_ms, any));
+	put(o, "jitter_mean_ms", number_or_null(m->jitter_mean_ms, any));
+	put(o, "jitter_max_ms", number_or_null(m->jitter_max_ms, any));
+	put(o, "bursts", json_integer(m->bursts));
+	put(o, "burst_percent", number_or_null(m->burst_percent, burst));
+	put(o, "burst_ms", number_or_null(m->burst_ms, burst));
+	put(o, "gap_percent", number_or_null(m->gap_percent, burst));
+	put(o, "gap_ms", number_or_null(m->gap_ms, burst));
+	put(o, "rtt_ms", number_or_null(m->rtt_ms, m->rtt_ms >= 0));
+	put(o, "mos", number_or_null(m->mos, m->mos > 0));
+	put(o, "dtmf", json_integer(m->dtmf));
+	put(o, "poor", json_boolean(m->poor));
+	return o;
 }
 
 static json_t *streams(const struct call_record *call)
@@ -117,6 +146,15 @@ static json_t *streams(const struct call_record *call)
 	return list;
 }
 
+static bool is_poor(const struct call_record *call)
+{
+	for (unsigned i = 0; i < call->stream_count; i++) {
+		if (call->stream[i].leg[LEG_A].poor || call->stream[i].leg[LEG_B].poor)
+			return true;
+	}
+	return false;
+}
+
 char *cdr_line(const struct call_record *call)
 {
 	uint64_t talk_ms = call->answer_ms ? call->end_ms - call->answer_ms : 0;
@@ -124,15 +162,19 @@ char *cdr_line(const struct call_record *call)
 	json_t *root;
 
 	root = json_pack(
-		"{s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:i, s:s, s:o, s:o, "
-		"s:o, s:o, s:o, s:o}",
+		"{s:i, s:I, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:i, s:s, "
+		"s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
 		"version", 1, "id", (json_int_t)call->id, "from", text(call->from), "to",
-		text(call->to), "peer", text(call->peer), "route", text_or_null(call->route),
-		"setup", wall_clock(call->setup_ms), "ring", wall_clock(call->ring_ms), "answer",
+		text(call->to), "routed_from", text_or_null(call->routed_from), "routed_to",
+		text_or_null(call->routed_to), "emergency", (int)call->emergency, "peer",
+		text(call->peer), "route", text_or_null(call->route), "setup",
+		wall_clock(call->setup_ms), "ring", wall_clock(call->ring_ms), "answer",
 		wall_clock(call->answer_ms), "end", wall_clock(call->end_ms), "talk_ms",
 		(json_int_t)talk_ms, "code", call->code, "ended_by", call->ended_by, "why",
-		text(call->why), "reason", text_or_null(call->reason), "a", leg(&call->leg[LEG_A]),
-		"b", leg(&call->leg[LEG_B]), "attempts", attempts(call), "streams", streams(call));
+		text(call->why), "reason", text_or_null(call->reason), "cause_in",
+		cause_or_null(call->cause_in), "cause_out", cause_or_null(call->cause_out), "a",
+		leg(&call->leg[LEG_A]), "b", leg(&call->leg[LEG_B]), "attempts", attempts(call),
+		"streams", streams(call), "poor", (int)is_poor(call));
 	if (!root)
 		return NULL;
 	json = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6));

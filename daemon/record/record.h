@@ -14,7 +14,7 @@ struct record;
  * signalling. The file may be moved away at any time (logrotate): the next line makes a new one.
  * 0 or -errno. */
 int record_open(struct record **out, const char *path);
-/* Writes what is still queued, and closes. NULL is fine. */
+/* Writes what is still queued, for some seconds at most, and closes. NULL is fine. */
 void record_close(struct record *record);
 /* Queues the record. Never blocks; when RECORD_QUEUE_MAX lines wait already it is lost, and
  * counted. Fits calls_record_fn. */

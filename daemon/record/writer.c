@@ -162,6 +162,16 @@ void writer_get_status(struct writer *w, struct writer_status *out)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* Whether the thread has ended by then. */
+static bool join(struct writer *w)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += WRITER_CLOSE_S;
+	return pthread_timedjoin_np(w->thread, NULL, &until) == 0;
+}
+
 void writer_close(struct writer *w)
 {
 	if (!w)
@@ -170,7 +180,13 @@ void writer_close(struct writer *w)
 	w->closing = true;
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
+	if (!join(w)) {
+		/* Its thread sits in a write that does not return, and keeps what it uses. */
+		pthread_mutex_lock(&w->lock);
+		log_error("records: %s does not take them: %u lost", w->path, w->count);
+		pthread_mutex_unlock(&w->lock);
+		return;
+	}
 	if (w->fd >= 0)
 		close(w->fd);
 	pthread_mutex_destroy(&w->lock);

@@ -17,7 +17,8 @@ int writer_open(struct writer **out, const char *path, unsigned queue_max);
 /* line: malloc'd, with its newline; taken over, also when lost. Never blocks on the disk. */
 void writer_put(struct writer *w, char *line);
 void writer_get_status(struct writer *w, struct writer_status *out);
-/* Writes what waits, closes, frees. */
+#define WRITER_CLOSE_S 10
+/* Writes what waits, for WRITER_CLOSE_S at most, then it is lost; closes, frees. */
 void writer_close(struct writer *w);
 
 #endif

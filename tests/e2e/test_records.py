@@ -10,9 +10,11 @@ import pytest
 import plan
 from daemon import ROOT
 from rtp import Stream, wait_until
-from scenario import Callee, Caller
+from scenario import Callee, Caller, sdp
 from talk import Talk
 from test_calls import basic_callee, basic_caller, offer_of, run_call
+
+TELEPHONE_EVENT = "101 telephone-event/8000"
 
 
 @pytest.fixture
@@ -58,6 +60,44 @@ def test_record_has_what_each_leg_sent(stage, new_records):
     assert (stream["a"]["packets"], stream["b"]["packets"]) == (20, 30)
     assert stream["a"]["lost"] == stream["b"]["lost"] == 0
     assert stream["a"]["mos"] > 4 and stream["codec"].startswith("PCMU")
+    assert stream["a"]["loss_max_percent"] == 0 and not stream["a"]["poor"] and not record["poor"]
+    assert stream["a"]["jitter_max_ms"] >= stream["a"]["jitter_mean_ms"] > 0
+    assert stream["a"]["bursts"] == 0 and stream["a"]["burst_ms"] is None
+
+
+def test_loss_is_told_as_poor_with_its_burst(stage, new_records):
+    talk = Talk(stage)
+    # A third of a second's packets is missing, in the middle.
+    stream = Stream()
+    talk.a.send_stream(stream, talk.to_a(), 25)
+    stream.sequence += 25
+    talk.a.send_stream(stream, talk.to_a(), 25)
+    wait_until(lambda: stage.cli.streams(talk.id)[0]["legs"][0]["packets"] == 50, 2, "50 packets")
+    leg = stage.cli.streams(talk.id)[0]["legs"][0]
+    assert leg["poor"] and leg["bursts"] == 1
+    assert ": poor" in stage.cli.text("call", str(talk.id)).stdout
+    talk.end()
+    record, = new_records(1)
+    received = record["streams"][0]["a"]
+    assert record["poor"] and received["poor"] and not record["streams"][0]["b"]["poor"]
+    assert received["lost"] == 25 and received["bursts"] == 1
+    # A sample may have been taken in between.
+    assert 33 < received["loss_max_percent"] < 51
+    assert received["burst_percent"] == pytest.approx(received["loss_max_percent"])
+
+
+def test_dtmf_is_counted_for_the_leg_that_sent_it(stage, new_records):
+    talk = Talk(stage, offer=sdp(plan.PEERS["pbx"].address, 5004, ("0 PCMU/8000", TELEPHONE_EVENT)),
+                answer=sdp(plan.PEERS["trunk"].address, 6004, ("0 PCMU/8000", TELEPHONE_EVENT)),
+                a=stage.endpoint("pbx", port=5004), b=stage.endpoint("trunk", port=6004))
+    stream = Stream()
+    for digit in (1, 2):
+        for packet in stream.telephone_event(digit, 101):
+            talk.a.send(packet, talk.to_a())
+    wait_until(lambda: stage.cli.streams(talk.id)[0]["legs"][0]["dtmf"] == 2, 2, "two digits")
+    talk.end()
+    record, = new_records(1)
+    assert [record["streams"][0][leg]["dtmf"] for leg in "ab"] == [2, 0]
 
 
 def test_callee_that_hangs_up_is_named(stage, new_records):
@@ -78,6 +118,32 @@ def test_refusals_are_recorded_too(stage, new_records):
     calling.wait()
     record, = new_records(1)
     assert (record["code"], record["ended_by"], record["attempts"]) == (404, "viaduct", [])
+    invite, = calling.sent("INVITE")
+    assert record["a"]["call_id"] == invite.header("call-id")
+    assert f";tag={record['a']['remote_tag']}" in invite.header("from")
+    assert record["routed_to"] == "999999" and record["emergency"] is False
+
+
+def test_what_is_refused_before_it_is_a_call_names_its_caller(stage, new_records):
+    wire = stage.wire()
+    wire.send(wire.request("INVITE", user="2001", headers=["Require: nonsense"]))
+    wire.receive()
+    record, = new_records(1)
+    assert (record["id"], record["code"], record["peer"]) == (0, 420, "pbx")
+    assert (record["a"]["call_id"], record["a"]["remote_tag"]) == (wire.call_id, "me")
+
+
+def test_causes_received_and_sent(stage, new_records):
+    reason = 'Q.850;cause=17;text="User busy"'
+    called = stage.callee(Callee().invited().respond(486, headers=[f"Reason: {reason}"]).acked())
+    calling = stage.caller(Caller().invite(offer_of("pbx")).trying().refused(486))
+    for agent in (calling, called):
+        agent.wait()
+    record, = new_records(1)
+    assert (record["code"], record["reason"], record["ended_by"]) == (486, reason, "b")
+    assert (record["cause_in"], record["cause_out"]) == (17, 17)
+    attempt, = record["attempts"]
+    assert (attempt["code"], attempt["cause"]) == (486, 17)
 
 
 def test_every_attempt_of_a_failover_is_in_the_record(stage, new_records):
@@ -89,3 +155,9 @@ def test_every_attempt_of_a_failover_is_in_the_record(stage, new_records):
     record, = new_records(1)
     assert [(a["peer"], a["code"]) for a in record["attempts"]] == [("trunk", 503), ("second", 200)]
     assert record["code"] == 200
+    assert [a["address"] for a in record["attempts"]] == \
+        [plan.PEERS[name].sip_address for name in ("trunk", "second")]
+    assert [a["call_id"] for a in record["attempts"]] == \
+        [agent.received("INVITE")[0].header("call-id") for agent in (gone, called)]
+    assert record["attempts"][1]["call_id"] == record["b"]["call_id"]
+    assert all(a["to"] == plan.FAILOVER for a in record["attempts"])

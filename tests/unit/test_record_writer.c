@@ -104,6 +104,26 @@ static void a_file_that_was_moved_away_is_begun_anew_and_no_line_is_lost(void **
 	assert_int_equal(count_lines(p->file), 7);
 }
 
+/* logrotate's copytruncate: the file is emptied under us, and goes on from its beginning. */
+static void a_file_that_was_emptied_goes_on_from_its_beginning(void **state)
+{
+	struct place *p = *state;
+	struct writer *w;
+	struct stat st;
+
+	assert_int_equal(writer_open(&w, p->file, LINES), 0);
+	for (unsigned i = 0; i < 10; i++)
+		writer_put(w, strdup("0123456789\n"));
+	wait_written(w, 10);
+	assert_int_equal(truncate(p->file, 0), 0);
+	for (unsigned i = 0; i < 5; i++)
+		writer_put(w, strdup("0123456789\n"));
+	writer_close(w);
+	assert_int_equal(stat(p->file, &st), 0);
+	assert_int_equal(st.st_size, 5 * 11); /* no hole before it */
+	assert_int_equal(count_lines(p->file), 5);
+}
+
 static void a_new_run_appends(void **state)
 {
 	struct place *p = *state;
@@ -177,6 +197,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_file_that_was_moved_away_is_begun_anew_and_no_line_is_lost, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_file_that_was_emptied_goes_on_from_its_beginning, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_new_run_appends, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_disk_is_counted_as_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -9,6 +9,8 @@ struct found {
 	json_t *call, *streams;
 };
 
+#define MS_A_SEC 1000
+
 static void keep(void *ctx, uint16_t type, json_t *object)
 {
 	struct found *found = ctx;
@@ -67,6 +69,17 @@ static void print_received(const json_t *leg)
 		  ", jitter %.2f ms",
 		json_integer_value(json_object_get(leg, "lost")), show_real(leg, "loss_percent"),
 		show_u64(leg, "out_of_order"), show_real(leg, "jitter_ms"));
+	show_line("    over time jitter mean %.2f ms, max %.2f ms; loss max %.2f %%%s",
+		show_real(leg, "jitter_mean_ms"), show_real(leg, "jitter_max_ms"),
+		show_real(leg, "loss_max_percent"), show_bool(leg, "poor") ? ": poor" : "");
+	if (show_u64(leg, "bursts"))
+		show_line("    bursts    %" PRIu64 ", %.2f %% lost in %.1f s each; between them "
+			  "%.2f %% in %.1f s",
+			show_u64(leg, "bursts"), show_real(leg, "burst_percent"),
+			show_real(leg, "burst_ms") / MS_A_SEC, show_real(leg, "gap_percent"),
+			show_real(leg, "gap_ms") / MS_A_SEC);
+	if (show_u64(leg, "dtmf"))
+		show_line("    DTMF      %" PRIu64 " received", show_u64(leg, "dtmf"));
 	if (json_object_get(leg, "mos"))
 		show_line("    MOS       %.2f", show_real(leg, "mos"));
 	if (json_object_get(leg, "rtt_ms"))

@@ -61,6 +61,11 @@ static void print_daemon(const json_t *s)
 	show_line("memory         %s resident, %s in kernel maps",
 		show_bytes(show_u64(s, "resident_bytes"), resident),
 		show_bytes(show_u64(s, "map_bytes"), maps));
+	if (json_object_get(s, "records_written"))
+		show_line("records        %" PRIu64 " written, %" PRIu64 " lost, %" PRIu64
+			  " waiting",
+			show_u64(s, "records_written"), show_u64(s, "records_lost"),
+			show_u64(s, "records_queued"));
 	show_line("control        %" PRIu64 " followers of events, %" PRIu64
 		  " dropped as too slow, %" PRIu64 " requests not permitted",
 		show_u64(s, "subscribers"), show_u64(s, "subscribers_dropped"),
