@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Peers by host name, with dnsmasq as the nameserver: where calls go, who is admitted, what moves
+and what stays while Viaduct runs."""
+
+import os
+import shutil
+import signal
+import tempfile
+
+import pytest
+
+import plan
+from daemon import Daemon
+from net import World
+from rtp import wait_until
+from scenario import Caller, basic_callee, basic_caller, sdp
+from sipp import Sipp, finish
+from wire import Wire
+
+NAMESERVER = "192.0.2.53"
+FIRST, SECOND, THIRD, OTHER = "192.0.2.31", "192.0.2.32", "192.0.2.33", "192.0.2.34"
+DEAD = "192.0.2.98"  # an address that no host has
+PBX = plan.PEERS["pbx"]
+TTL_S = 1
+BOUND_TIMEOUT_S = 5
+
+# Number called -> peer -> its address in the configuration.
+NAMED = {
+    "3001": ("itsp", "itsp.test"),            # NAPTR, SRV: the first target is dead
+    "3002": ("plain", "host.test:5060"),      # two A records
+    "3003": ("moving", "moving.test"),        # no SRV: A at 5060
+    "3004": ("nowhere", "nowhere.test"),
+    "3005": ("twin", "host6.test"),           # over TCP
+}
+RECORDS = [
+    "naptr-record=itsp.test,10,10,s,SIP+D2T,,_sip._tcp.wrong.test",
+    "naptr-record=itsp.test,20,10,s,SIP+D2U,,_sip._udp.pool.test",
+    "srv-host=_sip._udp.itsp.test,wrong.test,5060,1",
+    "srv-host=_sip._udp.pool.test,dead.test,5060,10",
+    "srv-host=_sip._udp.pool.test,first.test,5062,20",
+    "srv-host=_sip._tcp.host6.test,first.test,5064,1",
+    f"host-record=dead.test,{DEAD}",
+    f"host-record=first.test,{FIRST}",
+    f"host-record=host.test,{FIRST}",
+    f"host-record=host.test,{SECOND}",
+    "local=/test/",
+]
+
+
+class Nameserver:
+    """dnsmasq in the external namespace; what it says can be changed."""
+
+    def __init__(self, ns):
+        self.ns = ns
+        self.dir = tempfile.mkdtemp(prefix="viaduct-dns-")
+        self.hosts = os.path.join(self.dir, "hosts")
+        self.process = None
+        self.serve(f"{OTHER} moving.test")
+
+    def serve(self, hosts):
+        """Answers as RECORDS, and with these lines of /etc/hosts' kind."""
+        with open(self.hosts, "w", encoding="utf-8") as f:
+            f.write(hosts + "\n")
+        if self.process:
+            self.process.send_signal(signal.SIGHUP)
+            return
+        log = open(os.path.join(self.dir, "log"), "w", encoding="utf-8")
+        self.process = self.ns.popen(
+            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
+            "--user=root", "--pid-file=", f"--listen-address={NAMESERVER}", "--bind-interfaces",
+            f"--addn-hosts={self.hosts}", f"--local-ttl={TTL_S}", "--log-facility=-",
+            *(f"--{record}" for record in RECORDS), stdout=log, stderr=log)
+        wait_until(lambda: NAMESERVER in self.ns.run("ss", "-Hlnu", "sport", "=", ":53").stdout,
+                   BOUND_TIMEOUT_S, "dnsmasq to listen")
+
+    def freeze(self):
+        """It is there, and says nothing any more."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def configuration(**changes):
+    peers = [{"name": "pbx", "kind": "direct", "listener": "internal-udp4",
+              "address": PBX.sip_address}]
+    peers += [{"name": name, "kind": "trunk", "address": address,
+               "listener": "external-tcp4" if name == "twin" else "external-udp4"}
+              for name, address in NAMED.values()]
+    routes = [{"from": "pbx", "called": number, "to": [name]}
+              for number, (name, _) in NAMED.items()]
+    routes.append({"called": "1001", "to": ["pbx"]})
+    whole = plan.configuration(f"e2e-own-{os.getpid()}")
+    return {**whole, "peers": peers, "routes": routes,
+            "dns": {"servers": [NAMESERVER], "timeout": 1, "tries": 1, "ttl_min": 1}, **changes}
+
+
+@pytest.fixture(scope="module")
+def dns_world():
+    if not shutil.which("dnsmasq"):
+        pytest.skip("not installed: dnsmasq")
+    world = World(tag="n")
+    world.create([f"{PBX.address}/24"],
+                 [f"{a}/24" for a in (NAMESERVER, FIRST, SECOND, THIRD, OTHER)])
+    yield world
+    world.remove()
+
+
+@pytest.fixture(scope="module")
+def nameserver(dns_world):
+    server = Nameserver(dns_world.external)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def daemon(dns_world, nameserver):
+    daemon = Daemon(dns_world.viaduct, configuration())
+    try:
+        for name in ("itsp", "plain", "moving", "twin"):
+            resolved(daemon, name)
+        yield daemon
+        daemon.stop()
+    finally:
+        daemon.discard()
+
+
+def resolved(daemon, name, address=None, timeout=5):
+    """Until that peer's name stands for addresses; one of them address, where it is given."""
+    def ready():
+        targets = daemon.cli.peers()[name].get("targets", [])
+        return targets and (not address or any(address in t["address"] for t in targets))
+    wait_until(ready, timeout, lambda: f"{name} to resolve: {daemon.cli.peers()[name]}")
+
+
+def call(world, number, at, port=5060, transport="udp", caller_port=5060):
+    """A whole call from the PBX; what sipp saw that answered at that address."""
+    callee = Sipp(world.external, basic_callee(sdp(at, 6000)).answer_bye(), at, port=port,
+                  transport=transport)
+    caller = Sipp(world.internal, basic_caller(sdp(PBX.address, 5000)).bye(), PBX.address,
+                  (PBX.viaduct, plan.SIP_PORT), number, port=caller_port)
+    try:
+        finish(caller, callee)
+        return callee.expect("INVITE")
+    finally:
+        caller.close()
+        callee.close()
+
+
+def options_from(world, address):
+    wire = Wire(world.external, address, plan.VIADUCT["external", 4])
+    try:
+        return wire.ask("OPTIONS").code
+    finally:
+        wire.close()
+
+
+def test_srv_of_a_tcp_listener(dns_world, daemon):
+    invite = call(dns_world, "3005", FIRST, 5064, "tcp")
+    assert invite.first_line == "INVITE sip:3005@host6.test SIP/2.0"
+    assert "sip:3005@host6.test" in invite.header("to")
+    assert plan.VIADUCT["external", 4] in invite.header("from")
+
+
+def test_naptr_and_srv_say_where(daemon):
+    targets = daemon.cli.peers()["itsp"]["targets"]
+    assert [t["address"] for t in targets] == [f"{DEAD}:5060", f"{FIRST}:5062"]
+
+
+def test_every_resolved_address_is_admitted_and_no_other(dns_world, daemon):
+    assert options_from(dns_world, FIRST) == 200
+    assert options_from(dns_world, SECOND) == 200
+    assert options_from(dns_world, THIRD) == 403
+    callee = Sipp(dns_world.internal, basic_callee(sdp(PBX.address, 5000)).answer_bye(),
+                  PBX.address)
+    caller = Sipp(dns_world.external, basic_caller(sdp(SECOND, 6000)).bye(), SECOND,
+                  (plan.VIADUCT["external", 4], plan.SIP_PORT), "1001")
+    try:
+        finish(caller, callee)
+    finally:
+        caller.close()
+        callee.close()
+
+
+def test_a_name_that_does_not_resolve_is_a_peer_that_is_down(dns_world, daemon):
+    peer = daemon.cli.peers()["nowhere"]
+    assert peer["state"] == "down"
+    assert peer["why"] == "name does not resolve: NXDOMAIN"
+    assert peer["host"] == "nowhere.test"
+    assert "NXDOMAIN" in daemon.cli.text("peer", "nowhere").stdout
+    caller = Sipp(dns_world.internal, Caller().invite(sdp(PBX.address, 5000)).trying().refused(503),
+                  PBX.address, (PBX.viaduct, plan.SIP_PORT), "3004")
+    try:
+        caller.wait()
+    finally:
+        caller.close()
+
+
+def test_calls_follow_a_name_that_moves(dns_world, daemon, nameserver):
+    callee = Sipp(dns_world.external, basic_callee(sdp(OTHER, 6000)).hold().bye(), OTHER)
+    caller = Sipp(dns_world.internal, basic_caller(sdp(PBX.address, 5000)).answer_bye(),
+                  PBX.address, (PBX.viaduct, plan.SIP_PORT), "3003")
+    try:
+        callee.expect("ACK")
+        nameserver.serve(f"{THIRD} moving.test")
+        resolved(daemon, "moving", THIRD)
+        call(dns_world, "3003", THIRD, caller_port=5061)
+        # The old address has its call, and no new one.
+        assert options_from(dns_world, OTHER) == 403
+        callee.go()
+        finish(caller, callee)
+    finally:
+        caller.close()
+        callee.close()
+
+
+def test_a_silent_nameserver_delays_nothing_and_takes_nothing_away(dns_world, daemon, nameserver):
+    nameserver.freeze()
+    try:
+        wait_until(lambda: daemon.cli.peers()["plain"]["name_state"] == "stale", 8,
+                   lambda: f"stale: {daemon.cli.peers()['plain']}")
+        assert daemon.cli.peers()["plain"]["state"] == "up"
+        call(dns_world, "3005", FIRST, 5064, "tcp")
+        # A reload keeps what was resolved, and looks what is new up.
+        changed = configuration()
+        changed["peers"].append({"name": "late", "kind": "trunk", "listener": "external-udp4",
+                                 "address": "late.test"})
+        daemon.write(changed)
+        daemon.cli.text("reload")
+        peers = daemon.cli.peers()
+        assert peers["late"]["state"] == "down"
+        assert peers["plain"]["state"] == "up"
+        call(dns_world, "3005", FIRST, 5064, "tcp")
+        assert options_from(dns_world, SECOND) == 200
+    finally:
+        nameserver.thaw()
+    wait_until(lambda: daemon.cli.peers()["plain"]["name_state"] == "fresh", 8,
+               lambda: f"fresh: {daemon.cli.peers()['plain']}")
