@@ -57,11 +57,13 @@ static int check_invite(struct calls *calls, const osip_message_t *req,
 	return 0;
 }
 
-static bool is_emergency(const struct calls *calls, const osip_message_t *req)
+static bool is_emergency(
+	const struct calls *calls, const osip_message_t *req, const struct peer_config *peer)
 {
 	char number[CALL_NUMBER_MAX + 1];
 
-	return number_of(req->req_uri, number) == 0 && route_is_emergency(calls->cfg, number);
+	return number_of(req->req_uri, number) == 0 &&
+	       number_is_emergency(calls->cfg, peer, number);
 }
 
 static void refuse_invite(struct sip_server *txn, int code, const struct refusal *why)
@@ -142,7 +144,7 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 	const char *header = NULL;
 	struct refusal why_not = {0};
 	struct call *call;
-	bool emergency = is_emergency(calls, req);
+	bool emergency = is_emergency(calls, req, peer);
 	int code, ret;
 
 	calls->counters.attempts++;

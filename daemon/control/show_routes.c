@@ -130,16 +130,21 @@ struct test {
 	uint32_t code; /* SIP response where refused, 0 = found */
 };
 
+static void put_peers(struct answer *a, const struct route_result *result)
+{
+	struct nlattr *list = answer_nest(a, VDC_DECISION_TO);
+
+	for (unsigned i = 0; i < result->candidate_count; i++)
+		answer_put_text(a, (int)i + 1, result->candidate[i].peer->name);
+	answer_nest_end(a, list);
+}
+
 static void put_candidates(struct request *r, struct test *test)
 {
 	const struct route_result *result = &test->result;
 	struct answer *a = r->answer;
 	struct nlattr *list, *one;
 
-	list = answer_nest(a, VDC_DECISION_TO);
-	for (unsigned i = 0; i < result->candidate_count; i++)
-		answer_put_text(a, (int)i + 1, result->candidate[i].peer->name);
-	answer_nest_end(a, list);
 	list = answer_nest(a, VDC_DECISION_CANDIDATES);
 	for (unsigned i = 0; i < result->candidate_count; i++) {
 		const struct route_candidate *c = &result->candidate[i];
@@ -161,7 +166,8 @@ static void put_candidates(struct request *r, struct test *test)
 	answer_nest_end(a, list);
 }
 
-static void put_decision(struct request *r, struct test *test)
+/* What each candidate would get is left out where it does not fit into the answer. */
+static void put_decision(struct request *r, struct test *test, bool with_candidates)
 {
 	const struct route_result *result = &test->result;
 	struct answer *a = r->answer;
@@ -178,6 +184,8 @@ static void put_decision(struct request *r, struct test *test)
 	answer_put_text(a, VDC_DECISION_CALLED, test->routed.called);
 	answer_put_bool(a, VDC_DECISION_EMERGENCY, result->is_emergency);
 	if (result->candidate_count)
+		put_peers(a, result);
+	if (result->candidate_count && with_candidates)
 		put_candidates(r, test);
 	put_trace(a, &test->trace);
 }
@@ -260,10 +268,15 @@ int test_route(struct request *r)
 			r, test->received.calling, r->attr[VDC_REQUEST_CALLING], "calling");
 	if (!ret) {
 		run(r, test, peer, at);
-		answer_begin_object(r->answer, VDC_DECISION);
-		put_decision(r, test);
 		r->has_objects = true;
+		answer_begin_object(r->answer, VDC_DECISION);
+		put_decision(r, test, true);
 		ret = answer_end_object(r->answer);
+		if (ret) {
+			answer_begin_object(r->answer, VDC_DECISION);
+			put_decision(r, test, false);
+			ret = answer_end_object(r->answer);
+		}
 	}
 	free(test);
 	return ret;

@@ -35,4 +35,8 @@ int numbers_in(const struct peer_config *from, const struct numbers *received,
 int numbers_out(const struct route_candidate *candidate, bool is_emergency,
 	const struct numbers *routed, struct numbers *sent, route_trace_fn *trace, void *trace_ctx);
 
+/* Whether a called number is one of `emergency`, as `from` sent it or as its rules make it. */
+bool number_is_emergency(
+	const struct config *cfg, const struct peer_config *from, const char *called);
+
 #endif

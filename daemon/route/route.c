@@ -297,16 +297,3 @@ void route_find(const struct config *cfg, const struct route_query *query, struc
 	walk(&s);
 	conclude(&s);
 }
-
-bool route_is_emergency(const struct config *cfg, const char *called)
-{
-	size_t len = strnlen(called, ROUTE_NUMBER_MAX + 1);
-
-	if (len > ROUTE_NUMBER_MAX)
-		return false;
-	for (unsigned i = 0; i < cfg->emergency_count; i++) {
-		if (match_number(&cfg->emergency[i], called, len) > 0)
-			return true;
-	}
-	return false;
-}
