@@ -2,108 +2,131 @@
 #include "config/zone.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
-#define ZONEINFO      "/usr/share/zoneinfo"
-#define TZIF_MAGIC    "TZif" /* RFC 9636 3.1 */
-#define ZONE_NAME_MAX 64
-#define DAY_S         86400
-#define STEP_S        (7 * DAY_S) /* no zone changes its offset and back within a week */
-#define YEAR_S        (365 * (int64_t)DAY_S)
-#define PAST_YEARS    1
-#define FUTURE_YEARS  30
-#define CHANGES_MAX   256 /* two a year, and room */
+#include "config/zone_internal.h"
 
-struct zone {
-	int32_t first; /* offset before the first change */
-	unsigned count;
-	struct {
-		int64_t at;
-		int32_t offset; /* from then on */
-	} change[CHANGES_MAX];
-};
+#define ZONEINFO     "/usr/share/zoneinfo"
+#define OWN_ZONE     "/etc/localtime"
+#define NAME_MAX_LEN 64
+#define FILE_MAX_LEN (64 * 1024)
 
-/* The name must not lead out of the database. */
-static int check_name(const char *name)
+/* A name must not lead out of the database. */
+static bool is_name(const char *name)
 {
-	char path[sizeof(ZONEINFO) + ZONE_NAME_MAX + 2], magic[sizeof(TZIF_MAGIC) - 1];
-	size_t len = strlen(name), n;
-	FILE *f;
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_+-/";
+	size_t len = strlen(name);
 
-	if (len > ZONE_NAME_MAX || name[0] == '/' || strstr(name, "..") ||
-		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			     "0123456789_+-/") != len)
+	return len && len <= NAME_MAX_LEN && name[0] != '/' && strspn(name, allowed) == len;
+}
+
+/* *data is malloc'd. 0, -ENOENT, -ENOMEM. */
+static int read_file(const char *path, unsigned char **data, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	unsigned char *buf = NULL;
+	struct stat st;
+	ssize_t n = 0;
+	int ret = -ENOENT;
+
+	*len = 0;
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_LEN)
+		goto out;
+	buf = malloc((size_t)st.st_size + 1);
+	ret = buf ? 0 : -ENOMEM;
+	while (!ret && (n = read(fd, buf + *len, (size_t)st.st_size - *len)) > 0)
+		*len += (size_t)n;
+	if (n < 0)
+		ret = -ENOENT;
+out:
+	if (fd >= 0)
+		close(fd);
+	if (ret)
+		free(buf);
+	else
+		*data = buf;
+	return ret;
+}
+
+static int add_path(struct zone *zone, const char *path, int64_t after, int64_t until)
+{
+	unsigned char *data;
+	size_t len;
+	int ret = read_file(path, &data, &len);
+
+	if (ret)
+		return ret;
+	if (zone_add_file(zone, data, len, after, until))
+		ret = -ENOENT;
+	free(data);
+	return ret;
+}
+
+static int add_name(struct zone *zone, const char *name, int64_t after, int64_t until)
+{
+	char path[sizeof(ZONEINFO) + NAME_MAX_LEN + 2];
+
+	if (!is_name(name))
 		return -EINVAL;
 	snprintf(path, sizeof(path), "%s/%s", ZONEINFO, name);
-	f = fopen(path, "re");
-	if (!f)
-		return errno == ENOMEM ? -ENOMEM : -ENOENT;
-	n = fread(magic, 1, sizeof(magic), f);
-	fclose(f);
-	return n == sizeof(magic) && memcmp(magic, TZIF_MAGIC, n) == 0 ? 0 : -ENOENT;
+	return add_path(zone, path, after, until);
 }
 
-static int32_t offset_at(int64_t at)
+/* TZ, a name or a rule, else the host's file, else UTC. */
+static int add_own(struct zone *zone, int64_t after, int64_t until)
 {
-	time_t t = (time_t)at;
-	struct tm tm;
+	const char *own = getenv("TZ");
+	int ret;
 
-	return localtime_r(&t, &tm) ? (int32_t)tm.tm_gmtoff : 0;
-}
-
-/* Asks the C library, which knows the rules of the years to come, when the offset changes. */
-static void read_changes(struct zone *zone)
-{
-	int64_t now = (int64_t)time(NULL), at = now - PAST_YEARS * YEAR_S;
-	int32_t offset = offset_at(at);
-
-	zone->first = offset;
-	for (; at < now + FUTURE_YEARS * YEAR_S && zone->count < CHANGES_MAX; at += STEP_S) {
-		int64_t low = at, high = at + STEP_S;
-		int32_t next = offset_at(high);
-
-		if (next == offset)
-			continue;
-		while (high - low > 1) {
-			int64_t middle = low + (high - low) / 2;
-
-			if (offset_at(middle) == offset)
-				low = middle;
-			else
-				high = middle;
-		}
-		zone->change[zone->count].at = high;
-		zone->change[zone->count++].offset = next;
-		offset = next;
+	if (!own || !*own)
+		ret = own ? 0 : add_path(zone, OWN_ZONE, after, until);
+	else
+		ret = add_name(zone, own + (*own == ':'), after, until);
+	if (ret && ret != -ENOMEM) {
+		memset(zone, 0, sizeof(*zone));
+		if (own)
+			zone_add_rule(zone, own, after, until);
+		ret = 0;
 	}
+	return ret;
+}
+
+void zone_add(struct zone *zone, int64_t at, int32_t offset)
+{
+	unsigned n = zone->count;
+
+	/* What a later one overtakes at the same moment never was. */
+	if (n && zone->change[n - 1].at >= at)
+		n--;
+	if (n == ZONE_CHANGES_MAX)
+		return;
+	zone->count = n;
+	if (offset == (n ? zone->change[n - 1].offset : zone->first))
+		return;
+	zone->change[n].at = at;
+	zone->change[n].offset = offset;
+	zone->count++;
 }
 
 int zone_new(struct zone **out, const char *name)
 {
-	const char *own = getenv("TZ");
-	char *kept = own ? strdup(own) : NULL;
 	struct zone *zone = calloc(1, sizeof(*zone));
-	int ret = zone && (!own || kept) ? 0 : -ENOMEM;
+	int64_t now = (int64_t)time(NULL);
+	int64_t after = now - ZONE_PAST_YEARS * ZONE_YEAR_S;
+	int64_t until = now + ZONE_FUTURE_YEARS * ZONE_YEAR_S;
+	int ret;
 
-	if (!ret && name[0])
-		ret = check_name(name);
-	if (!ret && name[0] && setenv("TZ", name, 1))
-		ret = -ENOMEM;
-	if (!ret) {
-		tzset();
-		read_changes(zone);
-	}
-	if (!ret && name[0]) {
-		if (kept)
-			setenv("TZ", kept, 1);
-		else
-			unsetenv("TZ");
-		tzset();
-	}
-	free(kept);
+	if (!zone)
+		return -ENOMEM;
+	ret = name[0] ? add_name(zone, name, after, until) : add_own(zone, after, until);
 	if (ret)
 		free(zone);
 	else

@@ -69,23 +69,22 @@ void free(void *p)
 	__libc_free(p);
 }
 
-static void loading_survives_every_failing_allocation(void **state)
+static void survives_every_failing_allocation(const char *file)
 {
 	FILE *errors = fopen("/dev/null", "w");
 	struct config *cfg;
 	long failures = 0, before;
 	int ret;
 
-	(void)state;
 	setvbuf(errors, NULL, _IONBF, 0);
-	assert_int_equal(config_load(&cfg, "tests/unit/data/good.yaml", errors), 0);
+	assert_int_equal(config_load(&cfg, file, errors), 0);
 	config_unref(cfg);
 	for (long at = 0;; at++) {
 		before = live;
 		cfg = NULL;
 		step = 0;
 		fail_at = at;
-		ret = config_load(&cfg, "tests/unit/data/good.yaml", errors);
+		ret = config_load(&cfg, file, errors);
 		fail_at = -1;
 		if (ret)
 			assert_null(cfg);
@@ -99,6 +98,13 @@ static void loading_survives_every_failing_allocation(void **state)
 	}
 	assert_true(failures > 100);
 	fclose(errors);
+}
+
+static void loading_survives_every_failing_allocation(void **state)
+{
+	(void)state;
+	survives_every_failing_allocation("tests/unit/data/good.yaml");
+	survives_every_failing_allocation("tests/unit/data/routing.yaml");
 }
 #endif
 

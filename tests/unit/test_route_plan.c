@@ -285,23 +285,6 @@ static void dates_and_exceptions_are_days_of_the_zone(void **state)
 	assert_string_equal(at("2026-11-27 12:00:00"), "b");
 }
 
-static void a_zone_leaves_the_process_s_own_alone(void **state)
-{
-	struct tm before, after;
-	time_t t = utc("2026-07-01 12:00:00");
-
-	(void)state;
-	setenv("TZ", "Asia/Tokyo", 1);
-	tzset();
-	localtime_r(&t, &before);
-	load_time("hours: '08:00-18:00', zone: Europe/Berlin");
-	assert_string_equal(getenv("TZ"), "Asia/Tokyo");
-	localtime_r(&t, &after);
-	assert_int_equal(after.tm_gmtoff, before.tm_gmtoff);
-	unsetenv("TZ");
-	tzset();
-}
-
 /* ---- what it costs ---- */
 
 #ifdef __SANITIZE_ADDRESS__
@@ -397,7 +380,6 @@ int main(void)
 		TEST(hours_follow_daylight_saving_time),
 		TEST(hours_past_midnight_belong_to_the_day_they_begin_on),
 		TEST(dates_and_exceptions_are_days_of_the_zone),
-		TEST(a_zone_leaves_the_process_s_own_alone),
 		TEST(of_thousands_of_routes_a_call_runs_a_handful_of_patterns),
 		TEST(the_calling_number_finds_routes_too),
 		TEST(the_trace_of_thousands_of_routes_is_short),
