@@ -186,6 +186,8 @@ install: all
 	install -D -m 755 $(OUT)/viaductd $(DESTDIR)$(PREFIX)/sbin/viaductd
 	install -D -m 755 $(OUT)/viaduct $(DESTDIR)$(PREFIX)/bin/viaduct
 	install -D -m 644 tools/demo/viaduct.yaml $(DESTDIR)$(PREFIX)/share/doc/viaduct/viaduct.yaml
+	install -d $(DESTDIR)$(PREFIX)/share/doc/viaduct/examples
+	install -m 644 tools/examples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/viaduct/examples
 	install -D -m 644 tools/completion/viaduct.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/viaduct
 	install -D -m 644 include/viaduct_record.schema.json \

@@ -9,7 +9,7 @@ build="gcc clang make pkg-config bpftool libc6-dev linux-libc-dev libbpf-dev lib
 	uthash-dev libjemalloc-dev libssl-dev libc-ares-dev"
 run="iproute2 ethtool procps tzdata"
 demo="python3 sip-tester baresip-core nftables"
-test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-jsonschema sip-tester baresip-core kamailio
+test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml sip-tester baresip-core kamailio
 	kamailio-tls-modules kamailio-utils-modules dnsmasq-base openssl linphone-cli sipsak nftables
 	clang-format cppcheck tcpdump"
 kernel="qemu-system-x86 busybox-static cpio xdp-tools util-linux"

@@ -4,25 +4,21 @@ and what stays while Viaduct runs."""
 
 import os
 import shutil
-import signal
-import tempfile
 
 import pytest
 
 import plan
 from daemon import Daemon
+from nameserver import NAMESERVER, Nameserver
 from net import World
 from rtp import wait_until
 from scenario import Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
 from wire import Wire
 
-NAMESERVER = "192.0.2.53"
 FIRST, SECOND, THIRD, OTHER = "192.0.2.31", "192.0.2.32", "192.0.2.33", "192.0.2.34"
 DEAD = "192.0.2.98"  # an address that no host has
 PBX = plan.PEERS["pbx"]
-TTL_S = 1
-BOUND_TIMEOUT_S = 5
 
 # Number called -> peer -> its address in the configuration.
 NAMED = {
@@ -45,45 +41,6 @@ RECORDS = [
     f"host-record=host.test,{SECOND}",
     "local=/test/",
 ]
-
-
-class Nameserver:
-    """dnsmasq in the external namespace; what it says can be changed."""
-
-    def __init__(self, ns):
-        self.ns = ns
-        self.dir = tempfile.mkdtemp(prefix="viaduct-dns-")
-        self.hosts = os.path.join(self.dir, "hosts")
-        self.process = None
-        self.serve(f"{OTHER} moving.test")
-
-    def serve(self, hosts):
-        """Answers as RECORDS, and with these lines of /etc/hosts' kind."""
-        with open(self.hosts, "w", encoding="utf-8") as f:
-            f.write(hosts + "\n")
-        if self.process:
-            self.process.send_signal(signal.SIGHUP)
-            return
-        log = open(os.path.join(self.dir, "log"), "w", encoding="utf-8")
-        self.process = self.ns.popen(
-            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
-            "--user=root", "--pid-file=", f"--listen-address={NAMESERVER}", "--bind-interfaces",
-            f"--addn-hosts={self.hosts}", f"--local-ttl={TTL_S}", "--log-facility=-",
-            *(f"--{record}" for record in RECORDS), stdout=log, stderr=log)
-        wait_until(lambda: NAMESERVER in self.ns.run("ss", "-Hlnu", "sport", "=", ":53").stdout,
-                   BOUND_TIMEOUT_S, "dnsmasq to listen")
-
-    def freeze(self):
-        """It is there, and says nothing any more."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self):
-        self.process.send_signal(signal.SIGCONT)
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def configuration(**changes):
@@ -113,7 +70,7 @@ def dns_world():
 
 @pytest.fixture(scope="module")
 def nameserver(dns_world):
-    server = Nameserver(dns_world.external)
+    server = Nameserver(dns_world.external, RECORDS, f"{OTHER} moving.test")
     yield server
     server.close()
 
