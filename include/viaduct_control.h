@@ -344,7 +344,16 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(REFUSED_CALLS, refused_calls, U64, none, "calls refused at its limit of live calls")     \
 	X(REFUSED_RATE, refused_rate, U64, none, "at that of calls a second")                      \
 	X(REFUSED_BANDWIDTH, refused_bandwidth, U64, none, "at that of bandwidth")                 \
-	X(REFUSED_ENDING, refused_ending, U64, none, "at its share of calls that only end")
+	X(REFUSED_ENDING, refused_ending, U64, none, "at its share of calls that only end")        \
+	X(HEARD, heard_ms, U64, none, "since it answered last (one peer alone, as what follows)")  \
+	X(MISSES, misses, U32, none, "requests in a row without a sign")                           \
+	X(RECENT_CALLS, recent_calls, U32, none, "attempts remembered")                            \
+	X(RECENT_FAILED, recent_failed, U32, none, "of those, failed")                             \
+	X(OPTIONS_INTERVAL, options_interval_ms, U32, none, "from one OPTIONS to the next")        \
+	X(OPTIONS, options, U64, none, "sent")                                                     \
+	X(OPTIONS_ANSWERED, options_answered, U64, none, "of those, answered, and not with 503")   \
+	X(ATTEMPTS, attempts, U64, none, "calls tried with it")                                    \
+	X(ATTEMPTS_FAILED, attempts_failed, U64, none, "of those, failed: they went elsewhere")
 
 #define VDC_LISTENER_FIELDS(X)                                                                     \
 	X(NAME, name, TEXT, none, "of the listener")                                               \

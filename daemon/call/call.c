@@ -57,6 +57,7 @@ static void reap(struct loop_timer *t)
 		calls->dead = call->next_dead;
 		config_unref(call->cfg);
 		history_clear(call);
+		attempts_clear(call);
 		free(call);
 	}
 }
@@ -134,10 +135,9 @@ static void peer_event(void *ctx, const char *kind, const char *text)
 /* Outside a dialog, a blocked peer gets nothing from us (403: it need not try again), a draining
  * one no call: 503, also to its OPTIONS, has it take another way. */
 static bool refuse_by_state(struct calls *calls, struct sip_server *txn, osip_message_t *req,
-	const struct peer_config *config)
+	const struct peer_config *config, const struct peer *peer)
 {
-	const struct peer *peer = peer_by_name(calls->peers, config->name);
-	enum peer_state state = peer ? peer_get_state(peer) : PEER_UP;
+	enum peer_state state = peer_get_state(peer);
 	bool drained = state == PEER_DRAINING && (MSG_IS_INVITE(req) || MSG_IS_OPTIONS(req));
 	int code = drained ? SIP_SERVICE_UNAVAILABLE : SIP_FORBIDDEN;
 
@@ -156,14 +156,17 @@ static void request_received(
 	void *ctx, struct sip_server *txn, osip_message_t *req, const struct peer_config *peer)
 {
 	struct calls *calls = ctx;
+	struct peer *live = peer_by_name(calls->peers, peer->name);
 
+	if (live)
+		peer_asked(live);
 	if (sip_tag(req->to)[0])
 		request_in_dialog(calls, txn, req, peer);
 	else if (peer < calls->cfg->peer || peer >= calls->cfg->peer + calls->cfg->peer_count)
 		/* Dropped by a reload: admitted for the calls that it still has, not for new ones.
 		 */
 		sip_server_reply(txn, SIP_FORBIDDEN, NULL, NULL, NULL);
-	else if (refuse_by_state(calls, txn, req, peer))
+	else if (live && refuse_by_state(calls, txn, req, peer, live))
 		return;
 	else if (MSG_IS_INVITE(req))
 		invite_received(calls, txn, req, peer);

@@ -7,7 +7,17 @@
 #include "base/log.h"
 #include "call/early.h"
 
-/* A BYE of ours is an exchange without an asking leg. Its answer changes nothing. */
+/* A BYE of ours is an exchange without an asking leg. Its answer changes nothing but what is known
+ * of the peer. */
+static void bye_answered(void *owner, struct sip_client *txn, osip_message_t *resp)
+{
+	const struct exchange *x = owner;
+
+	(void)txn;
+	(void)resp;
+	attempt_heard(x->call, x->client_peer, false);
+}
+
 static void bye_gone(void *owner, struct sip_client *txn)
 {
 	struct exchange *x = owner;
@@ -17,7 +27,7 @@ static void bye_gone(void *owner, struct sip_client *txn)
 	exchange_release_if_done(x);
 }
 
-static const struct sip_client_handlers bye_handlers = {.gone = bye_gone};
+static const struct sip_client_handlers bye_handlers = {.response = bye_answered, .gone = bye_gone};
 
 void dialog_bye(struct call *call, struct dialog *d, const char *reason)
 {

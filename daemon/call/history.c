@@ -39,6 +39,17 @@ void history_attempt(struct call *call, const struct peer_config *peer)
 		(struct call_attempt){.peer = peer->name, .start_ms = wall_clock_ms()};
 }
 
+bool history_was_tried(const struct call *call, unsigned first, const struct addr *target)
+{
+	const struct history *h = &call->history;
+
+	for (unsigned i = first; i < h->attempt_count; i++) {
+		if (addr_equal(&h->attempt[i].address, target))
+			return true;
+	}
+	return false;
+}
+
 void history_attempt_over(struct call *call, int code)
 {
 	struct history *h = &call->history;

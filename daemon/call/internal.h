@@ -23,6 +23,7 @@
 
 #define CALL_PAIRS_MAX     20         /* forked early dialogs of one call */
 #define CALL_EXCHANGES_MAX 16         /* requests under way at once in one call */
+#define CALL_ATTEMPTS_MAX  32         /* INVITEs on leg B, one after the other */
 #define CALL_NUMBER_MAX    NUMBER_MAX /* bytes of a called or calling user part */
 /* Live calls and those whose last transactions run out (64*T1), together: so many times the limit
  * of live ones. The latter hold no ports and no flows; limits.c gives each peer its share. */
@@ -131,6 +132,22 @@ struct ending {
 	const char *why;    /* in words */
 };
 
+/* Where the first INVITE on leg B has come to (attempt.c). */
+struct attempts {
+	unsigned made;   /* INVITEs */
+	unsigned asked;  /* index of the candidate that got the last one, and 1; 0 = nobody yet */
+	unsigned places; /* of the present peer that were asked */
+	unsigned peer_first;       /* index in the history: those of the present peer begin there */
+	bool heard;                /* the present INVITE has brought a sign */
+	bool reported;             /* the present peer's state has heard how it ended */
+	enum peer_outcome outcome; /* of the last one to the present peer */
+	uint64_t sent_ms;          /* the last INVITE, of the loop's clock */
+	int best_code;             /* of the final responses so far, 0 = none */
+	osip_message_t *best_resp; /* NULL where it is our own */
+	const struct peer_config *best_peer;
+	unsigned retry_after_s; /* after so long a peer may take calls again, 0 = not known */
+};
+
 struct call {
 	struct calls *calls;
 	uint64_t id;
@@ -145,7 +162,8 @@ struct call {
 	const struct peer_config *peer[2];
 	struct route_result route;
 	bool last_resort; /* no candidate takes calls: they are tried all the same */
-	unsigned attempt; /* index in route.candidate */
+	struct attempts attempts;
+	unsigned attempt;                                        /* index in route.candidate */
 	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1]; /* numbers, as they came */
 	struct numbers routed;          /* after the inbound rules of the peer that calls */
 	struct numbers sent;            /* of the present attempt, after the outbound ones */
@@ -165,7 +183,6 @@ struct call {
 	uint32_t told_early; /* media_told of the answer that binds leg A already; 0: none */
 	struct tag tag_b;    /* of the present attempt's INVITE */
 	bool tag_b_added;
-	int last_error;                  /* code of the last attempt that failed */
 	struct loop_timer attempt_timer; /* no provisional: next peer; then timer C */
 	struct merge_key merge_key;
 	UT_hash_handle hh_merge;
@@ -240,8 +257,24 @@ void merge_key_del(struct call *call);
 /* ---- attempts on leg B (invite.c), their INVITE (make_invite.c), admission (admission.c) ---- */
 /* From call->attempt on, the first peer that takes the INVITE; leg A is refused when none does. */
 void try_next_peer(struct call *call);
-/* The present attempt gives no sign any more: the next peer. Fires call->attempt_timer. */
+/* Fires call->attempt_timer: the present attempt gives no sign, or has rung for too long. */
 void attempt_timed_out(struct loop_timer *t);
+/* An INVITE is out: it has attempt_timeout_s to bring a sign. */
+void attempt_sent(struct call *call);
+/* A peer has answered a request of the call's, in whatever way; is_present: the INVITE of the
+ * present attempt. */
+void attempt_heard(struct call *call, const struct peer_config *peer, bool is_present);
+/* The present attempt got its 2xx. */
+void attempt_answered(struct call *call);
+/* It got another final response. Whether that was dealt with: the next place or peer is asked, or
+ * the caller has heard that there is none. */
+bool attempt_refused(struct call *call, osip_message_t *resp);
+/* It got none: 408, or 503 where the peer cannot be reached. */
+void attempt_failed(struct call *call, int code);
+void attempts_clear(struct call *call);
+extern const struct sip_client_handlers invite_client_handlers;
+/* All dialogs of the call but one end for leg A, with what is under way in them. */
+void pairs_retire_others(struct call *call, const struct pair *keep);
 /* Leg B's INVITE, a dialog of its own, with leg A's end-to-end header fields and bodies. 0 or
  * -errno as media_offer. */
 int make_invite(struct call *call, const struct peer_config *peer, osip_message_t *req,
@@ -257,6 +290,7 @@ struct rejection {
 	int code;
 	const char *phrase; /* NULL: the standard one */
 	const osip_message_t *resp;
+	const struct peer_config *resp_peer; /* who sent it; NULL: leg B's present one */
 	const char *header, *value;
 	const char *reason; /* of the CANCEL */
 	bool by_caller;     /* leg A itself gave it up */
@@ -423,6 +457,8 @@ void history_attempt(struct call *call, const struct peer_config *peer);
 /* Its INVITE is about to go there. */
 void history_attempt_sent(
 	struct call *call, const struct sip_dest *dest, const osip_message_t *invite);
+/* Whether an attempt from that index on went to target. */
+bool history_was_tried(const struct call *call, unsigned first, const struct addr *target);
 /* The peer is left out: an attempt that was none, with the code that it stands for. */
 void history_attempt_left_out(struct call *call, const struct peer_config *peer, int code);
 /* The response that is about to end the last attempt. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The first INVITE on leg B: the peers of the route one after the other, forked early dialogs, the
- * answer, and the ways not to get one. */
+/* What the first INVITE on leg B comes to: forked early dialogs, the answer, and the ways not to
+ * get one. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,10 +35,13 @@ void invite_reject(struct call *call, const struct rejection *why)
 		call->initial->server = NULL;
 		if (sip_response_make(server, why->code, why->phrase, NULL, &out) == 0) {
 			if (why->resp)
-				carry_headers(&(struct crossing){.from = call->peer[LEG_B],
-						      .to = call->peer[LEG_A],
-						      .host = sip_listener_host(call->calls->sip,
-							      sip_server_listener(server))},
+				carry_headers(
+					&(struct crossing){.from = why->resp_peer
+									   ? why->resp_peer
+									   : call->peer[LEG_B],
+						.to = call->peer[LEG_A],
+						.host = sip_listener_host(call->calls->sip,
+							sip_server_listener(server))},
 					why->resp, out);
 			if (why->header)
 				osip_message_set_header(out, why->header, why->value);
@@ -112,7 +115,7 @@ static struct pair *pair_for_response(
 
 /* All dialogs of the call but one end for leg A, with what is under way in them. The first INVITE
  * is in none of them: it hears of every branch, also after the 2xx of one was of no use. */
-static void retire_other_pairs(struct call *call, const struct pair *keep)
+void pairs_retire_others(struct call *call, const struct pair *keep)
 {
 	struct pair *pair;
 
@@ -130,7 +133,7 @@ static struct pair *pair_for_2xx(struct exchange *x, struct sip_client *txn, osi
 	struct pair *pair = pair_for_response(x, txn, resp);
 
 	if (!pair) {
-		retire_other_pairs(x->call, x->call->answered);
+		pairs_retire_others(x->call, x->call->answered);
 		pair = pair_for_response(x, txn, resp);
 	}
 	return pair;
@@ -211,35 +214,17 @@ void invite_answered(struct exchange *x, osip_message_t *resp)
 	call->answered = pair;
 	call->calls->counters.answered++;
 	history_attempt_over(call, resp->status_code);
+	attempt_answered(call);
 	free(pair->early_answer);
 	pair->early_answer = NULL;
 	reliable_free(pair);
-	retire_other_pairs(call, pair);
+	pairs_retire_others(call, pair);
 	merge_key_del(call);
 	call->state = CALL_ANSWERED;
 	session_timer_accepted(call, LEG_B, resp);
 	call->answered_ms = loop_now_ms(call->calls->loop);
 	media_session_start(call->media);
 	call_event(call, "answer", "%s -> %s at %s", call->from, call->to, x->client_peer->name);
-}
-
-/* Whether a refusal says that the peer, not the called party, is the trouble. */
-static bool moves_on(int code)
-{
-	return code == SIP_REQUEST_TIME_OUT || code == SIP_SERVICE_UNAVAILABLE;
-}
-
-/* Takes the next peer of the route, if there is one. Once offer and answer are done with early on,
- * the caller's offer is used up. */
-static bool fail_over(struct call *call, int code)
-{
-	if (call->attempt + 1 >= call->route.candidate_count || call->initial->sdp == SDP_DONE)
-		return false;
-	call->attempt++;
-	call->last_error = code;
-	call->calls->counters.failovers++;
-	try_next_peer(call);
-	return true;
 }
 
 /* The present INVITE's early dialogs end with its final response (RFC 3261 12.3): the
@@ -266,8 +251,6 @@ static uint32_t drop_early_dialogs(struct call *call)
 	}
 	return cseq;
 }
-
-static const struct sip_client_handlers invite_handlers;
 
 /* The INVITE of the present attempt once more, in answer to its refusal: the same Call-ID and From,
  * the next CSeq (RFC 3261 8.1.3.5). 0 or -errno, then the refusal stands. */
@@ -299,14 +282,13 @@ static int ask_again(struct exchange *x)
 		return -ENOMEM;
 	}
 	ret = sip_client_send(
-		call->calls->sip, &x->client_dest, invite, x, &invite_handlers, &client);
+		call->calls->sip, &x->client_dest, invite, x, &invite_client_handlers, &client);
 	if (ret)
 		return ret;
 	sip_client_abandon(x->client);
 	x->client = client;
 	x->client_cseq++;
-	loop_timer_start(call->calls->loop, &call->attempt_timer,
-		(uint64_t)call->cfg->attempt_timeout_s * 1000);
+	attempt_sent(call);
 	return 0;
 }
 
@@ -324,7 +306,7 @@ static void refused(struct exchange *x, osip_message_t *resp)
 	history_attempt_over(call, resp->status_code);
 	call_event(call, "refused", "%s -> %s at %s: %d", call->from, call->to,
 		x->client_peer->name, resp->status_code);
-	if (moves_on(resp->status_code) && fail_over(call, resp->status_code))
+	if (attempt_refused(call, resp))
 		return;
 	why.code = translate_code(x->client_peer, resp->status_code, resp, &why.phrase);
 	if (why.code == resp->status_code && !why.phrase)
@@ -337,6 +319,7 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 	struct exchange *x = owner;
 	int code = resp->status_code;
 
+	attempt_heard(x->call, x->client_peer, x == x->call->initial && x->server);
 	if (x->accepted && code >= 200 && code < 300) {
 		if (strcmp(x->pair->leg[LEG_B].remote_tag, sip_tag(resp->to)) == 0) {
 			if (x->ack)
@@ -360,20 +343,6 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 		invite_answered(x, resp);
 	else
 		refused(x, resp);
-}
-
-static void attempt_failed(struct call *call, int code)
-{
-	struct rejection why = {.code = code};
-
-	history_attempt_over(call, code);
-	call_event(call, "refused", "%s -> %s at %s: %s", call->from, call->to,
-		call->peer[LEG_B]->name,
-		code == SIP_REQUEST_TIME_OUT ? "no answer" : "not reachable");
-	if (fail_over(call, code))
-		return;
-	why.code = translate_code(call->peer[LEG_B], code, NULL, &why.phrase);
-	invite_reject(call, &why);
 }
 
 static void invite_failed(void *owner, struct sip_client *txn, int error)
@@ -403,8 +372,8 @@ static uint32_t invite_challenged(void *owner, struct sip_client *txn)
 	cseq = drop_early_dialogs(call);
 	if (x->client_cseq < cseq)
 		x->client_cseq = cseq;
-	loop_timer_start(call->calls->loop, &call->attempt_timer,
-		(uint64_t)call->cfg->attempt_timeout_s * 1000);
+	attempt_heard(call, x->client_peer, true);
+	attempt_sent(call);
 	return ++x->client_cseq;
 }
 
@@ -425,139 +394,8 @@ static void client_gone(void *owner, struct sip_client *txn)
 }
 
 /* 100 is wanted: it is a sign that the peer is at work, and so stops the attempt's timer. */
-static const struct sip_client_handlers invite_handlers = {.want_100 = true,
+const struct sip_client_handlers invite_client_handlers = {.want_100 = true,
 	.challenged = invite_challenged,
 	.response = response_received,
 	.failed = invite_failed,
 	.gone = client_gone};
-
-/* The attempt is given up, but its INVITE is out: an exchange of its own hears how that ends. */
-static void orphan_attempt(struct call *call)
-{
-	struct exchange *x = call->initial, *orphan = calloc(1, sizeof(*orphan));
-
-	if (orphan) {
-		*orphan = *x;
-		orphan->server = NULL;
-		DL_APPEND(call->exchanges, orphan);
-		call->exchange_count++;
-		sip_client_set_owner(orphan->client, orphan);
-	} else {
-		sip_client_abandon(x->client);
-	}
-	sip_client_cancel(x->client, NULL);
-	x->client = NULL;
-}
-
-void attempt_timed_out(struct loop_timer *t)
-{
-	struct call *call = (struct call *)((char *)t - offsetof(struct call, attempt_timer));
-	struct exchange *x = call->initial;
-
-	if (!x || !x->server || x->accepted)
-		return;
-	if (x->client)
-		orphan_attempt(call);
-	attempt_failed(call, SIP_REQUEST_TIME_OUT);
-}
-
-/* ---- requests to leg B ---- */
-
-static int start_attempt(struct call *call, const struct peer_config *peer, osip_message_t *req)
-{
-	struct sip_dest target[PEER_TARGETS_MAX];
-	struct exchange *x = call->initial;
-	osip_message_t *invite = NULL;
-	struct peer *now;
-	int ret;
-
-	retire_other_pairs(call, NULL);
-	if (call->tag_b_added)
-		tag_del(call->calls, &call->tag_b);
-	call->tag_b_added = false;
-	token_make(call->tag_b.text, DIALOG_TAG_LEN);
-	call->tag_b.leg = LEG_B;
-	call->tag_b.call = call;
-	ret = tag_add(call->calls, &call->tag_b);
-	if (ret)
-		return ret;
-	call->tag_b_added = true;
-	call_set_peer(call, LEG_B, peer);
-	x->client_cseq = 1;
-	x->client_peer = peer;
-	now = peer_by_name(call->calls->peers, peer->name);
-	if (!now || !peer_targets(now, target))
-		return -EHOSTUNREACH;
-	x->client_dest = target[0];
-	if (!call->media)
-		ret = media_session_new(
-			call->calls->media, call, call->peer[LEG_A], peer, &call->media);
-	else
-		ret = media_session_set_peer(call->media, LEG_B, peer);
-	if (!ret && x->sdp == SDP_DELAYED)
-		ret = limits_bandwidth_unseen(call);
-	if (!ret)
-		ret = make_invite(call, peer, req, &invite);
-	if (ret)
-		return ret;
-	history_attempt_sent(call, &x->client_dest, invite);
-	ret = sip_client_send(
-		call->calls->sip, &x->client_dest, invite, x, &invite_handlers, &x->client);
-	if (ret) {
-		log_limited(LOG_LEVEL_WARN, "call %llu: INVITE to %s: %s",
-			(unsigned long long)call->id, peer->name, strerror(-ret));
-		return -EHOSTUNREACH;
-	}
-	loop_timer_start(call->calls->loop, &call->attempt_timer,
-		(uint64_t)call->cfg->attempt_timeout_s * 1000);
-	return 0;
-}
-
-void try_next_peer(struct call *call)
-{
-	osip_message_t *req = sip_server_request(call->initial->server);
-	struct rejection why = {0};
-	unsigned retry_after_s = 0;
-	char seconds[16];
-
-	for (; call->attempt < call->route.candidate_count; call->attempt++) {
-		const struct peer_config *peer = call->route.candidate[call->attempt].peer;
-		int ret;
-
-		if (!limits_admit_attempt(call, peer, &call->refusal)) {
-			call->last_error = call->refusal.code;
-			history_attempt_left_out(call, peer, call->last_error);
-			continue;
-		}
-		if (numbers_send(call, &call->route.candidate[call->attempt])) {
-			call->last_error = SIP_NOT_FOUND;
-			history_attempt_left_out(call, peer, call->last_error);
-			continue;
-		}
-		history_attempt(call, peer);
-		ret = start_attempt(call, peer, req);
-		if (ret == 0)
-			return;
-		if (ret == -ENOSPC)
-			call->calls->counters.refused_ports++;
-		if (ret == -EDQUOT)
-			call->last_error = call->refusal.code;
-		else
-			call->last_error = ret == -EHOSTUNREACH ? SIP_SERVICE_UNAVAILABLE
-								: media_error_code(ret);
-		history_attempt_over(call, call->last_error);
-		if (call->last_error == SIP_BAD_REQUEST)
-			break;
-	}
-	why.code = call->last_error;
-	if (why.code == call->refusal.code)
-		retry_after_s = call->refusal.retry_after_s;
-	else if (why.code == SIP_SERVICE_UNAVAILABLE)
-		retry_after_s = RETRY_AFTER_S;
-	if (retry_after_s) {
-		snprintf(seconds, sizeof(seconds), "%u", retry_after_s);
-		why.header = "Retry-After";
-		why.value = seconds;
-	}
-	invite_reject(call, &why);
-}

@@ -293,6 +293,7 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 	bool gone;
 
 	(void)txn;
+	attempt_heard(call, x->client_peer, false);
 	if (x->accepted) {
 		if (MSG_IS_STATUS_2XX(resp) && x->ack)
 			sip_send_again(call->calls->sip, &x->client_dest, x->ack, x->ack_len);

@@ -117,6 +117,14 @@ const struct peer_config *config_peer_by_name(const struct config *cfg, const ch
 	return NULL;
 }
 
+bool config_fails_over(const struct peer_config *peer, int code)
+{
+	unsigned bit = (unsigned)(code - FAILOVER_CODE_MIN);
+
+	return code >= FAILOVER_CODE_MIN && code <= FAILOVER_CODE_MAX &&
+	       peer->failover.code[bit / 8] & (1u << bit % 8);
+}
+
 unsigned config_peer_index(const struct config *cfg, const struct peer_config *peer)
 {
 	return (unsigned)(peer - cfg->peer);

@@ -85,6 +85,22 @@ struct identity_config {
 	bool user_to_user; /* is sent User-to-User */
 };
 
+/* OPTIONS to a peer (RFC 3261 11). */
+struct liveness_config {
+	unsigned interval_ms; /* from one to the next; 0 = none are sent */
+	unsigned misses;      /* requests in a row without a sign: down */
+	unsigned probe_ms;    /* from one to the next while down */
+	unsigned timeout_ms;  /* without an answer for so long it has missed one */
+};
+
+/* Responses to INVITE that say that the peer, not the called party, is the trouble. */
+#define FAILOVER_CODE_MIN 400
+#define FAILOVER_CODE_MAX 599
+struct failover_config {
+	uint8_t code[(FAILOVER_CODE_MAX - FAILOVER_CODE_MIN) / 8 + 1]; /* a bit each */
+	unsigned retry_after_max_s; /* a longer Retry-After counts as this; 0 = it is ignored */
+};
+
 /* A peer: IP-PBX, PSTN gateway (direct), or a provider's trunk. Identified by source address and
  * listener. */
 struct peer_config {
@@ -126,6 +142,8 @@ struct peer_config {
 	unsigned usage_count;
 	struct codes_config codes; /* of its refusals, and in what we send to it */
 	struct identity_config identity;
+	struct liveness_config liveness;
+	struct failover_config failover;
 };
 
 #define CONFIG_NO_LISTENER UINT_MAX
@@ -214,6 +232,8 @@ unsigned config_peer_index(const struct config *cfg, const struct peer_config *p
 const char *peer_uri_host(const struct peer_config *peer, char buf[ADDR_TEXT_MAX], uint16_t *port);
 /* The listener of the peer's for that family (4, 6), CONFIG_NO_LISTENER if there is none. */
 unsigned peer_listener_of(const struct config *cfg, const struct peer_config *peer, uint8_t family);
+/* Whether that response of the peer to an INVITE has the call go to another. */
+bool config_fails_over(const struct peer_config *peer, int code);
 const char *transport_name(enum transport t); /* "udp", "tcp" */
 const char *side_name(unsigned side);         /* "internal", "external" */
 /* The side's first address of that family (4 or 6), NULL if it has none. */

@@ -22,7 +22,11 @@ int resolve_sides(struct resolve *r);
 int resolve_rule_sets(struct resolve *r);
 int resolve_listeners(struct resolve *r);
 int resolve_peers(struct resolve *r);
-/* What resolve_peers asks of each peer; base: "peers[3]". */
+/* What resolve_peers asks of each peer, whose kind is known; base: "peers[3]". */
+void resolve_liveness(struct resolve *r, struct peer_config *peer, const struct file_liveness *file,
+	const char *base);
+void resolve_failover(struct resolve *r, struct peer_config *peer, const struct file_failover *file,
+	const char *base);
 void resolve_session(struct resolve *r, struct session_config *out, const struct file_session *file,
 	const char *base);
 /* Digest authentication of one peer; base: its key, peers[N]. */

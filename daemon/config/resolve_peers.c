@@ -272,6 +272,8 @@ static int resolve_peer(struct resolve *r, unsigned index)
 	if (ret)
 		return ret;
 	resolve_identity(peer, &file->identity);
+	resolve_liveness(r, peer, &file->liveness, base);
+	resolve_failover(r, peer, &file->failover, base);
 	resolve_peer_limits(r, peer, file, base);
 	resolve_session(r, &peer->session, &file->session, base);
 	ret = resolve_numbers(r, &peer->numbers, &file->numbers, base);

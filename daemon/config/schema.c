@@ -149,6 +149,22 @@ static const cyaml_schema_field_t latch_prefix_fields[] = {
 	CYAML_FIELD_END,
 };
 
+#define FAILOVER_ENTRIES_MAX 64
+
+static const cyaml_schema_field_t liveness_fields[] = {
+	NUMBER("interval", struct file_liveness, interval),
+	NUMBER("misses", struct file_liveness, misses),
+	NUMBER("probe", struct file_liveness, probe),
+	NUMBER("timeout", struct file_liveness, timeout),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t failover_fields[] = {
+	LIST("codes", MAY, struct file_failover, codes, &text_entry, 0, FAILOVER_ENTRIES_MAX),
+	NUMBER("retry_after", struct file_failover, retry_after),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t media_fields[] = {
 	CHOICE("family", struct file_media, family, family_strings),
 	CYAML_FIELD_BOOL_PTR("latch", MAY, struct file_media, latch),
@@ -252,6 +268,8 @@ static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("address", MUST, struct file_peer, address),
 	LIST("sources", MAY, struct file_peer, sources, &text_entry, 0, CONFIG_SOURCES_MAX - 1),
 	LIST("codecs", MAY, struct file_peer, codecs, &text_entry, 0, CONFIG_CODECS_MAX),
+	CYAML_FIELD_MAPPING("liveness", MAY, struct file_peer, liveness, liveness_fields),
+	CYAML_FIELD_MAPPING("failover", MAY, struct file_peer, failover, failover_fields),
 	CYAML_FIELD_MAPPING("media", MAY, struct file_peer, media, media_fields),
 	CYAML_FIELD_MAPPING("limits", MAY, struct file_peer, limits, peer_limits_fields),
 	NUMBER("calls_max", struct file_peer, calls_max),

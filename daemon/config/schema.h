@@ -52,6 +52,16 @@ struct file_latch_prefix {
 	uint32_t *ipv4, *ipv6;
 };
 
+struct file_liveness {
+	uint32_t *interval, *misses, *probe, *timeout;
+};
+
+struct file_failover {
+	char **codes;
+	unsigned codes_count;
+	uint32_t *retry_after;
+};
+
 struct file_media {
 	enum file_family *family;
 	bool *latch;
@@ -127,6 +137,8 @@ struct file_peer {
 	unsigned sources_count;
 	char **codecs;
 	unsigned codecs_count;
+	struct file_liveness liveness;
+	struct file_failover failover;
 	struct file_media media;
 	struct file_peer_limits limits;
 	uint32_t *calls_max;

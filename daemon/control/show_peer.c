@@ -51,17 +51,37 @@ void show_put_peer_state(struct request *r, const char *peer_name)
 	put_registration(a, peer);
 }
 
+static void put_health(struct answer *a, const struct peer *peer, const struct peer_config *config)
+{
+	struct peer_status status;
+
+	peer_get_status(peer, &status);
+	if (status.heard_ms_ago != UINT64_MAX)
+		answer_put_u64(a, VDC_PEER_HEARD, status.heard_ms_ago);
+	answer_put_u32(a, VDC_PEER_MISSES, status.misses);
+	answer_put_u32(a, VDC_PEER_RECENT_CALLS, status.recent_calls);
+	answer_put_u32(a, VDC_PEER_RECENT_FAILED, status.recent_failed);
+	answer_put_u32(a, VDC_PEER_OPTIONS_INTERVAL, config->liveness.interval_ms);
+	answer_put_u64(a, VDC_PEER_OPTIONS, status.count.options);
+	answer_put_u64(a, VDC_PEER_OPTIONS_ANSWERED, status.count.options_answered);
+	answer_put_u64(a, VDC_PEER_ATTEMPTS, status.count.attempts);
+	answer_put_u64(a, VDC_PEER_ATTEMPTS_FAILED, status.count.attempts_failed);
+}
+
 int show_peer(struct request *r)
 {
 	const struct config *cfg = calls_config(r->control->calls);
 	int ret = 0;
 	const struct peer_config *peer = request_peer(r, &ret);
+	struct peer *live = peer ? live_peer(r, peer->name) : NULL;
 
 	if (!peer)
 		return ret;
 	r->has_objects = true;
 	answer_begin_object(r->answer, VDC_PEER);
 	show_put_peer(r, cfg, config_peer_index(cfg, peer));
+	if (live)
+		put_health(r->answer, live, peer);
 	return answer_end_object(r->answer);
 }
 

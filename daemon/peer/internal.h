@@ -3,6 +3,8 @@
 #ifndef VIADUCT_PEER_INTERNAL_H
 #define VIADUCT_PEER_INTERNAL_H
 
+#include <utlist.h>
+
 #include "base/table.h"
 #include "peer/peer.h"
 
@@ -36,6 +38,31 @@ struct peer {
 	uint64_t since_ms; /* of the loop's clock */
 	char why[PEER_WHY_MAX];
 	uint64_t paused_until_ms;
+	struct loop_timer pause_timer;
+
+	/* ---- targets.c ---- */
+	struct {
+		struct addr remote; /* family 0: a free place */
+		uint64_t until_ms;
+	} shunned[PEER_TARGETS_MAX];
+
+	/* ---- health.c ---- */
+	uint64_t heard_ms; /* of the last answer, 0 = none yet */
+	unsigned misses;
+	uint16_t outcomes; /* of the last attempts, newest lowest: 1 = failed */
+	unsigned outcome_count;
+	struct loop_timer memory_timer;
+	struct peer_counters count;
+
+	/* ---- liveness.c ---- */
+	struct loop_timer options_timer; /* to the next OPTIONS, or to the end of waiting */
+	struct sip_client *options;      /* under way, NULL = none */
+	uint64_t options_ms;             /* when the present or last round of OPTIONS began */
+	struct addr options_tried[PEER_TARGETS_MAX];
+	unsigned options_tried_count;
+	bool has_turn;            /* one of OPTIONS_ROUNDS_MAX */
+	bool is_queued;           /* waits for one */
+	struct peer *prev, *next; /* in the queue */
 
 	/* ---- registration.c ---- */
 	struct registration *registration; /* NULL = none wanted */
@@ -60,6 +87,9 @@ struct peers {
 	struct peer *by_name;
 	struct registration *leaving; /* taken back, and not answered yet */
 	bool shutting_down;
+	unsigned rounds;    /* OPTIONS under way */
+	struct peer *queue; /* whose turn has come when there were too many */
+	uint64_t options_postponed;
 
 	struct dns *dns; /* NULL as long as no peer has a name */
 	struct source *sources;
@@ -110,5 +140,24 @@ void fact_set(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
 void fact_set_untold(struct peer *peer, enum peer_fact fact, const char *why);
 void fact_clear(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* ---- health.c ---- */
+#define HEALTH_WINDOW    10    /* attempts that are remembered */
+#define HEALTH_FAILING   5     /* failed ones of them: failing */
+#define HEALTH_WELL      2     /* so few of them: well again */
+#define HEALTH_MEMORY_MS 60000 /* without another failure they are forgotten */
+/* A request of ours, sent then, that got no sign. what: in words. */
+void health_missed(struct peer *peer, uint64_t sent_ms, const char *what);
+/* It is somewhere else now: nothing of what was known holds any more. */
+void health_forget(struct peer *peer);
+void health_stop(struct peer *peer);
+
+/* ---- liveness.c ---- */
+#define OPTIONS_ROUNDS_MAX 256 /* OPTIONS without an answer at once; more wait in a queue */
+/* To be called whenever its configuration may have changed. */
+void liveness_configure(struct peer *peer, const struct liveness_config *before);
+/* The next OPTIONS as soon as may be, where it is watched at all. */
+void liveness_hurry(struct peer *peer);
+void liveness_stop(struct peer *peer);
 
 #endif

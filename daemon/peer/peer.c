@@ -17,6 +17,9 @@ struct peer *peer_by_name(struct peers *peers, const char *name)
 static void peer_free(struct peer *peer)
 {
 	names_stop(peer);
+	liveness_stop(peer);
+	health_stop(peer);
+	loop_timer_stop(peer->peers->loop, &peer->pause_timer);
 	free(peer->name);
 	free(peer);
 }
@@ -55,8 +58,16 @@ static void drop(struct peers *peers)
 	}
 }
 
+static bool has_moved(const struct peer_config *before, const struct peer_config *now)
+{
+	const char *was = before->host ? before->host : "", *is = now->host ? now->host : "";
+
+	return !addr_equal(&before->address, &now->address) || strcmp(was, is) != 0;
+}
+
 int peers_reload(struct peers *peers, struct config *cfg)
 {
+	const struct peer_config *before;
 	struct peer *peer;
 	int ret = 0;
 
@@ -71,8 +82,15 @@ int peers_reload(struct peers *peers, struct config *cfg)
 		drop(peers);
 		return ret;
 	}
-	for (peer = peers->by_name; peer; peer = peer->hh.next)
+	for (peer = peers->by_name; peer; peer = peer->hh.next) {
+		before = peer->config;
 		peer->config = config_peer_by_name(cfg, peer->name);
+		if (!peer->config)
+			continue;
+		if (before && has_moved(before, peer->config))
+			health_forget(peer);
+		liveness_configure(peer, before ? &before->liveness : NULL);
+	}
 	drop(peers);
 	config_unref(peers->cfg);
 	peers->cfg = config_ref(cfg);

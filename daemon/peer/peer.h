@@ -61,6 +61,8 @@ unsigned peer_retry_after_s(const struct peer *peer);
  * nothing is known (the name does not resolve, its listener is closed). Strings in out live until
  * the loop's next round. */
 unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX]);
+/* The same with those last that failed lately. */
+unsigned peer_targets_by_health(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX]);
 
 /* Receives one line for each peer that is put elsewhere or left out, and why. */
 typedef void peers_trace_fn(void *ctx, const char *line);
@@ -103,6 +105,26 @@ struct peer_registration {
 /* False: the peer has nothing to register. */
 bool peer_get_registration(const struct peer *peer, struct peer_registration *out);
 
+/* ---- what calls tell of a peer ---- */
+/* It has answered a request of ours, in whatever way: a sign of life. */
+void peer_heard(struct peer *peer);
+/* It asks for something itself. Where it is down that is worth an OPTIONS now. */
+void peer_asked(struct peer *peer);
+enum peer_outcome {
+	PEER_OUTCOME_GOOD,   /* the peer did its part, whatever became of the call */
+	PEER_OUTCOME_FAILED, /* an answer for which calls go elsewhere */
+	PEER_OUTCOME_SILENT, /* no sign at all, or not reachable */
+};
+/* An INVITE to it has come to that. sent_ms: when it was sent, of the loop's clock. */
+void peer_attempt_over(struct peer *peer, enum peer_outcome outcome, uint64_t sent_ms);
+/* Its 503 may say for how long it wants no calls (Retry-After, RFC 3261 20.33): that counts, up to
+ * the configured bound. */
+void peer_pause(struct peer *peer, const osip_message_t *resp);
+/* One of its places gave no sign, or 503, while others may be well: it is tried last for a while.
+ */
+void peer_target_failed(struct peer *peer, const struct addr *remote);
+void peer_target_answered(struct peer *peer, const struct addr *remote);
+
 /* ---- what the CLI shows ---- */
 /* What the peer's host name stands for; false where its address is written. */
 bool peer_get_name(const struct peer *peer, struct dns_info *out);
@@ -112,11 +134,24 @@ struct peers_names {
 	uint64_t sources_shared; /* times that one was another peer's too */
 };
 void peers_get_names(const struct peers *peers, struct peers_names *out);
+
+struct peer_counters {
+	uint64_t options;          /* sent */
+	uint64_t options_answered; /* finally, and not with 503 */
+	uint64_t attempts;         /* INVITEs that came to something */
+	uint64_t attempts_failed;
+};
 struct peer_status {
 	enum peer_state state;
-	uint64_t since_ms_ago; /* in that state */
-	const char *why;       /* in words */
+	uint64_t since_ms_ago;                /* in that state */
+	const char *why;                      /* in words */
+	uint64_t heard_ms_ago;                /* since it answered last; UINT64_MAX = never */
+	unsigned misses;                      /* requests in a row without a sign */
+	unsigned recent_calls, recent_failed; /* the last attempts */
+	struct peer_counters count;
 };
 void peer_get_status(const struct peer *peer, struct peer_status *out);
+/* OPTIONS put off because too many were without an answer at once. */
+uint64_t peers_options_postponed(const struct peers *peers);
 
 #endif

@@ -2,7 +2,9 @@
 /* The state of a peer: made of facts, each of which comes and goes by itself. */
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -126,6 +128,36 @@ unsigned peer_retry_after_s(const struct peer *peer)
 	return (unsigned)((peer->paused_until_ms - now + 999) / 1000);
 }
 
+/* ---- pauses ---- */
+
+static void pause_over(struct loop_timer *t)
+{
+	struct peer *peer = (struct peer *)((char *)t - offsetof(struct peer, pause_timer));
+
+	fact_clear(peer, FACT_PAUSED, "the time that it asked for is over");
+}
+
+void peer_pause(struct peer *peer, const osip_message_t *resp)
+{
+	struct loop *loop = peer->peers->loop;
+	unsigned max = peer->config->failover.retry_after_max_s, seconds;
+	osip_header_t *header = NULL;
+	unsigned long asked;
+	uint64_t until;
+
+	osip_message_header_get_byname(resp, "retry-after", 0, &header);
+	asked = header && header->hvalue ? strtoul(header->hvalue, NULL, 10) : 0;
+	seconds = asked > max ? max : (unsigned)asked;
+	until = loop_now_ms(loop) + 1000 * (uint64_t)seconds;
+	if (!seconds || (peer->fact[FACT_PAUSED].holds && peer->paused_until_ms >= until))
+		return;
+	peer->pause_timer.fire = pause_over;
+	if (loop_timer_start(loop, &peer->pause_timer, 1000 * (uint64_t)seconds))
+		return;
+	peer->paused_until_ms = until;
+	fact_set(peer, FACT_PAUSED, "it wants no calls for %u s (503 with Retry-After)", seconds);
+}
+
 /* ---- commands ---- */
 
 int peer_command_parse(enum peer_command *out, const char *name)
@@ -159,9 +191,16 @@ void peer_set_command(struct peer *peer, enum peer_command command)
 
 void peer_get_status(const struct peer *peer, struct peer_status *out)
 {
+	uint64_t now = loop_now_ms(peer->peers->loop);
+
 	*out = (struct peer_status){
 		.state = peer->state,
-		.since_ms_ago = loop_now_ms(peer->peers->loop) - peer->since_ms,
+		.since_ms_ago = now - peer->since_ms,
 		.why = peer->why,
+		.heard_ms_ago = peer->heard_ms ? now - peer->heard_ms : UINT64_MAX,
+		.misses = peer->misses,
+		.recent_calls = peer->outcome_count,
+		.recent_failed = (unsigned)__builtin_popcount(peer->outcomes),
+		.count = peer->count,
 	};
 }

@@ -154,6 +154,9 @@ int sip_send_again(struct sip *sip, const struct sip_dest *dest, const char *tex
 /* Forgets the owner: no handler is called any more; the transaction finishes by itself. */
 void sip_client_abandon(struct sip_client *txn);
 void sip_server_abandon(struct sip_server *txn);
+/* Ends a transaction that is not an INVITE's: nothing is sent any more, and an answer that still
+ * comes is a stray. Of the handlers only gone is called. */
+void sip_client_stop(struct sip_client *txn);
 /* Hands the transaction to another owner, with the same handlers. */
 void sip_client_set_owner(struct sip_client *txn, void *owner);
 osip_message_t *sip_client_request(struct sip_client *txn);

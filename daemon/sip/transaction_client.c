@@ -587,6 +587,12 @@ void sip_client_abandon(struct sip_client *txn)
 	txn->handlers = NULL;
 }
 
+void sip_client_stop(struct sip_client *txn)
+{
+	if (!txn->is_invite)
+		client_end(txn, 0);
+}
+
 void sip_client_set_owner(struct sip_client *txn, void *owner)
 {
 	txn->owner = owner;

@@ -96,7 +96,9 @@ def configuration(instance, **changes):
                       "address": VIADUCT["internal", 4], "port": LONE_PORT})
     peers = [{"name": p.name, "kind": "direct" if p.side == "internal" else "trunk",
               "listener": p.listener,
-              "address": p.sip_address, **p.settings} for p in PEERS.values()]
+              "address": p.sip_address,
+              "liveness": {"interval": 0},  # sipp takes an OPTIONS for a call
+              **p.settings} for p in PEERS.values()]
     routes = [{"name": f"to-{p.name}", "called": p.number, "to": [p.name]} for p in PEERS.values()]
     routes += [
         {"name": "failover", "from": "pbx", "called": FAILOVER, "to": ["trunk", "second"]},

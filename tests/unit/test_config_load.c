@@ -83,6 +83,48 @@ static void written_values_arrive(void **state)
 	config_unref(cfg);
 }
 
+static void trunks_are_watched_and_codes_are_a_set(void **state)
+{
+	static const int defaults[] = {408, 500, 502, 503, 504};
+	struct config *cfg =
+		load_good("sides:\n"
+			  "  internal: {device: a, addresses: [10.0.0.1]}\n"
+			  "  external: {device: b, addresses: [192.0.2.1]}\n"
+			  "listeners: [{name: x, side: external, transport: udp}]\n"
+			  "peers: [{name: p, kind: direct, listener: x, address: 192.0.2.3},\n"
+			  "  {name: q, kind: trunk, listener: x, address: 192.0.2.4},\n"
+			  "  {name: r, kind: direct, listener: x, address: 192.0.2.5,\n"
+			  "   liveness: {interval: 7, misses: 2, probe: 9, timeout: 1},\n"
+			  "   failover: {codes: [404, 500-503, 599], retry_after: 0}}]\n");
+	const struct peer_config *direct = &cfg->peer[0], *trunk = &cfg->peer[1],
+				 *told = &cfg->peer[2];
+	unsigned count = 0;
+
+	(void)state;
+	assert_int_equal(direct->liveness.interval_ms, 0);
+	assert_int_equal(trunk->liveness.interval_ms, 30000);
+	assert_int_equal(trunk->liveness.misses, 5);
+	assert_int_equal(trunk->liveness.probe_ms, 60000);
+	assert_int_equal(trunk->liveness.timeout_ms, 5000);
+	assert_int_equal(told->liveness.interval_ms, 7000);
+	assert_int_equal(told->liveness.misses, 2);
+	assert_int_equal(told->liveness.probe_ms, 9000);
+	assert_int_equal(told->liveness.timeout_ms, 1000);
+	for (int code = 300; code < 700; code++)
+		count += config_fails_over(trunk, code);
+	assert_int_equal(count, 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(config_fails_over(trunk, defaults[i]));
+	count = 0;
+	for (int code = 300; code < 700; code++)
+		count += config_fails_over(told, code);
+	assert_int_equal(count, 6);
+	assert_true(config_fails_over(told, 404) && config_fails_over(told, 599));
+	assert_int_equal(trunk->failover.retry_after_max_s, 300);
+	assert_int_equal(told->failover.retry_after_max_s, 0);
+	config_unref(cfg);
+}
+
 static void identity_hangs_on_the_kind_where_it_is_not_written(void **state)
 {
 	struct config *cfg = load_good(
@@ -420,6 +462,7 @@ int main(void)
 		cmocka_unit_test(written_values_arrive),
 		cmocka_unit_test(what_is_not_written_has_its_default),
 		cmocka_unit_test(how_a_peer_is_spoken_with_is_read),
+		cmocka_unit_test(trunks_are_watched_and_codes_are_a_set),
 		cmocka_unit_test(identity_hangs_on_the_kind_where_it_is_not_written),
 		cmocka_unit_test(the_example_is_good),
 		cmocka_unit_test(a_listener_without_address_serves_both_families),

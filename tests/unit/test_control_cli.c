@@ -258,6 +258,7 @@ static void a_peer_is_drained_blocked_and_resumed(void **state)
 	assert_true(says("registration   registered, 1m30s left, as sip:acc@provider.example: "
 			 "registered for 120 s"));
 	assert_true(says("seen as        198.51.100.7:5060"));
+	assert_true(says("OPTIONS        none"));
 	assert_int_equal(run("peer nobody"), 1);
 	assert_true(says("no peer is named nobody"));
 	assert_int_equal(run("peer nobody drain"), 1);

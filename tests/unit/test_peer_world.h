@@ -69,6 +69,9 @@ static inline int bound_socket(uint32_t ip, uint16_t *port)
 	return fd;
 }
 
+/* Of every peer; below what a file may say. */
+static struct liveness_config world_liveness;
+
 /* Peers first to end - 1. */
 static inline struct config *world_config(struct world *w, unsigned first, unsigned end)
 {
@@ -93,6 +96,8 @@ static inline struct config *world_config(struct world *w, unsigned first, unsig
 			i, i / 250, i % 250 + 1, w->port);
 	fclose(f);
 	cfg = load_good(text);
+	for (unsigned i = 0; i < cfg->peer_count; i++)
+		cfg->peer[i].liveness = world_liveness;
 	free(text);
 	return cfg;
 }
@@ -150,6 +155,103 @@ static inline void run_ms(struct world *w, unsigned ms)
 	loop_once(w->loop, 0);
 	end = loop_now_ms(w->loop) + ms;
 	while (loop_now_ms(w->loop) < end)
+		loop_once(w->loop, 1);
+}
+
+/* A request that a peer hears within ms; false for none. */
+static inline bool hear(struct world *w, struct heard *h, unsigned ms)
+{
+	struct iovec iov = {h->text, sizeof(h->text) - 1};
+	char control[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	uint64_t end;
+
+	loop_once(w->loop, 0);
+	end = loop_now_ms(w->loop) + ms;
+	for (;;) {
+		struct msghdr msg = {.msg_name = &h->from,
+			.msg_namelen = sizeof(h->from),
+			.msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control,
+			.msg_controllen = sizeof(control)};
+		ssize_t n = recvmsg(w->fd, &msg, 0);
+		struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+		if (c) {
+			struct in_pktinfo info;
+			uint32_t ip;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			h->at = info.ipi_addr;
+			ip = ntohl(h->at.s_addr);
+			h->peer = (ip >> 8 & 255) * 250 + (ip & 255) - 1;
+			h->text[n] = '\0';
+			return true;
+		}
+		if (loop_now_ms(w->loop) >= end)
+			return false;
+		loop_once(w->loop, 1);
+	}
+}
+
+static inline void send_as_peer(struct world *w, const struct heard *h, const char *text)
+{
+	struct in_pktinfo info = {.ipi_spec_dst = h->at};
+	struct iovec iov = {(char *)text, strlen(text)};
+	char control[CMSG_SPACE(sizeof(info))] = {0};
+	struct msghdr msg = {.msg_name = (struct sockaddr_in *)&h->from,
+		.msg_namelen = sizeof(h->from),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = IPPROTO_IP;
+	c->cmsg_type = IP_PKTINFO;
+	c->cmsg_len = CMSG_LEN(sizeof(info));
+	memcpy(CMSG_DATA(c), &info, sizeof(info));
+	assert_int_equal(sendmsg(w->fd, &msg, 0), iov.iov_len);
+	loop_once(w->loop, 1);
+}
+
+static inline void copy_lines(char *out, size_t room, const char *text, const char *name)
+{
+	char start[32];
+	const char *line;
+
+	snprintf(start, sizeof(start), "\r\n%s:", name);
+	line = strstr(text, start);
+	assert_non_null(line);
+	snprintf(out, room, "%.*s\r\n", (int)strcspn(line + 2, "\r"), line + 2);
+}
+
+/* extra: whole header fields. */
+static inline void answer_with(struct world *w, const struct heard *h, int code, const char *extra)
+{
+	static const char *const copied[] = {"Via", "From", "To", "Call-ID", "CSeq"};
+	char text[TEXT_MAX];
+	size_t n;
+
+	n = (size_t)snprintf(text, sizeof(text), "SIP/2.0 %d Whatever\r\n", code);
+	for (unsigned i = 0; i < 5; i++) {
+		copy_lines(text + n, sizeof(text) - n, h->text, copied[i]);
+		n += strlen(text + n);
+	}
+	snprintf(text + n, sizeof(text) - n, "%sContent-Length: 0\r\n\r\n", extra);
+	send_as_peer(w, h, text);
+}
+
+static inline void answer(struct world *w, const struct heard *h, int code)
+{
+	answer_with(w, h, code, "");
+}
+
+static inline void wait_for_state(struct world *w, unsigned index, enum peer_state state)
+{
+	uint64_t end = loop_now_ms(w->loop) + PATIENCE_MS;
+
+	while (peer_at(w, index)->state != state && loop_now_ms(w->loop) < end)
 		loop_once(w->loop, 1);
 }
 

@@ -104,6 +104,26 @@ static void print_registration(const json_t *peer)
 		show_line("seen as        %s", show_text(peer, "public_address"));
 }
 
+static void print_health(const json_t *peer)
+{
+	char heard[SHOW_SHORT_MAX], interval[SHOW_SHORT_MAX];
+	bool was_heard = json_object_get(peer, "heard_ms") != NULL;
+
+	show_line("answered       %s%s; misses in a row: %" PRIu64,
+		was_heard ? show_duration(peer, "heard_ms", heard) : "never",
+		was_heard ? " ago" : "", show_u64(peer, "misses"));
+	if (show_u64(peer, "options_interval_ms"))
+		show_line("OPTIONS        every %s: %" PRIu64 " sent, %" PRIu64 " answered",
+			show_duration(peer, "options_interval_ms", interval),
+			show_u64(peer, "options"), show_u64(peer, "options_answered"));
+	else
+		show_line("OPTIONS        none");
+	show_line("attempts       %" PRIu64 ", %" PRIu64 " failed; of the last %" PRIu64
+		  ", %" PRIu64,
+		show_u64(peer, "attempts"), show_u64(peer, "attempts_failed"),
+		show_u64(peer, "recent_calls"), show_u64(peer, "recent_failed"));
+}
+
 static enum cli_exit show_peer(const struct cli *cli)
 {
 	struct ask ask = {.request = VDC_GET_PEER, .peer = cli->argv[0]};
@@ -121,6 +141,7 @@ static enum cli_exit show_peer(const struct cli *cli)
 	print_state(peer);
 	print_name(peer);
 	print_registration(peer);
+	print_health(peer);
 	json_decref(peer);
 	return CLI_OK;
 }

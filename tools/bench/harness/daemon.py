@@ -28,6 +28,7 @@ peers:
   - {{name: caller, kind: direct, listener: inside, address: "{GENERATOR}:{SIP_PORT}",
       media: {{timeout: 0, timeout_held: 0}}}}
   - {{name: callee, kind: trunk, listener: outside, address: "{SINK}:{SIP_PORT}",
+      liveness: {{interval: 0}},
       media: {{timeout: 0, timeout_held: 0}}}}
 routes:
   - {{from: caller, to: [callee]}}
