@@ -48,6 +48,31 @@ int exchange_send_ack(struct exchange *x, osip_message_t *ack)
 	return ret;
 }
 
+void exchange_acked(struct exchange *x, osip_message_t *ack)
+{
+	struct call *call = x->call;
+
+	sip_server_acked(x->server);
+	sip_server_abandon(x->server);
+	x->server = NULL;
+	if (x->ack_waits &&
+		(x->converted ? delayed_offer_answered(x, ack) : exchange_send_ack(x, ack))) {
+		call_end(call, LEG_NONE, "SIP;cause=488;text=\"No usable answer in ACK\"",
+			"no usable SDP answer in ACK");
+		return;
+	}
+	if (x->bye_after_ack) {
+		call_bye_leg(call, x->from, NULL);
+		exchange_free(x);
+		call_release_if_done(call);
+	} else {
+		if (x->is_initial)
+			early_reconcile(call);
+		exchange_release_if_done(x);
+		held_back_go(call);
+	}
+}
+
 void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer)
 {
 	struct calls *calls = ctx;
@@ -67,23 +92,5 @@ void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer
 	}
 	if (!x)
 		return;
-	sip_server_acked(x->server);
-	sip_server_abandon(x->server);
-	x->server = NULL;
-	if (x->ack_waits &&
-		(x->converted ? delayed_offer_answered(x, ack) : exchange_send_ack(x, ack))) {
-		call_end(call, LEG_NONE, "SIP;cause=488;text=\"No usable answer in ACK\"",
-			"no usable SDP answer in ACK");
-		return;
-	}
-	if (x->bye_after_ack) {
-		dialog_bye(call, &pair->leg[leg], NULL);
-		exchange_free(x);
-		call_release_if_done(call);
-	} else {
-		if (x->is_initial)
-			early_reconcile(call);
-		exchange_release_if_done(x);
-		held_back_go(call);
-	}
+	exchange_acked(x, ack);
 }

@@ -96,7 +96,7 @@ static int check_dialog(struct sip_server *txn)
 /* 0, or the code to refuse the call with; *retry_after_s is then 0 where it is not known. */
 static int find_route(struct call *call, unsigned *retry_after_s)
 {
-	const struct route_query query = {.from = call->peer[LEG_A],
+	const struct route_query query = {.from = call->asking ? call->asking : call->peer[LEG_A],
 		.calling = call->routed.calling,
 		.called = call->routed.called,
 		.dialled = call->to,
@@ -177,6 +177,7 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 	}
 	call->emergency = emergency;
 	call->attempt_timer.fire = attempt_timed_out;
+	transfer_call_made(call, txn);
 	history_begin(call);
 	call->initial = exchange_new(call, LEG_A);
 	if (!call->initial) {

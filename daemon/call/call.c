@@ -56,6 +56,8 @@ static void reap(struct loop_timer *t)
 
 		calls->dead = call->next_dead;
 		config_unref(call->cfg);
+		while (call->held_cfg_count)
+			config_unref(call->held_cfg[--call->held_cfg_count]);
 		history_clear(call);
 		attempts_clear(call);
 		free(call);
@@ -73,6 +75,7 @@ static void call_free(struct call *call)
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	session_timers_stop(call);
 	held_back_drop(call);
+	transfer_call_over(call);
 	DL_FOREACH_SAFE (call->exchanges, x, next_x) {
 		exchange_free(x);
 	}
@@ -175,7 +178,7 @@ static void request_received(
 
 		/* RFC 3261 11.2 */
 		if (sip_response_make(txn, SIP_OK, NULL, NULL, &resp) == 0) {
-			osip_message_set_header(resp, "Allow", CALL_ALLOW);
+			call_announce(resp, peer);
 			osip_message_set_header(resp, "Accept", "application/sdp");
 			if (peer->session.reliable != RELIABLE_OFF)
 				option_add(resp, "Supported", "100rel");
@@ -188,9 +191,9 @@ static void request_received(
 		sip_server_reply(txn, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL, NULL);
 	else if (MSG_IS_REGISTER(req) || MSG_IS_SUBSCRIBE(req) || MSG_IS_NOTIFY(req) ||
 		 MSG_IS_REFER(req) || MSG_IS_MESSAGE(req) || MSG_IS_PUBLISH(req))
-		sip_server_reply(txn, SIP_METHOD_NOT_ALLOWED, NULL, "Allow", CALL_ALLOW);
+		sip_server_reply(txn, SIP_METHOD_NOT_ALLOWED, NULL, "Allow", call_allow(peer));
 	else
-		sip_server_reply(txn, SIP_NOT_IMPLEMENTED, NULL, "Allow", CALL_ALLOW);
+		sip_server_reply(txn, SIP_NOT_IMPLEMENTED, NULL, "Allow", call_allow(peer));
 }
 
 static bool uri_is_emergency(void *ctx, const char *uri, size_t len)

@@ -89,7 +89,10 @@ const char *call_state_name(enum call_state state); /* "setup", "ringing", "answ
 	X(late_answers, "answers that came when their call was over, ended by BYE")                \
 	X(early_dialogs_refused, "early dialogs over the peer's limit")                            \
 	X(sessions_expired, "calls ended because a session was not refreshed")                     \
-	X(not_acked, "calls ended because the ACK never came")
+	X(not_acked, "calls ended because the ACK never came")                                     \
+	X(transfers, "transfers done: REFER, INVITE with Replaces")                                \
+	X(transfers_failed, "transfers tried that failed")                                         \
+	X(transfers_refused, "transfers refused: not allowed, or too many")
 #define CALL_COUNTER_FIELD(name, text) uint64_t name;
 struct calls_status {
 	unsigned live, live_max; /* without those that are ending */
@@ -107,6 +110,14 @@ struct call_attempt {
 	char *call_id;             /* of that INVITE; NULL = it was not sent */
 	char *from, *to;           /* numbers as sent; NULL as above */
 };
+struct call_transfer {
+	uint64_t at_ms;   /* wall clock: when it was decided */
+	const char *kind; /* "blind", "attended", "replaces", "passed" */
+	char by;          /* the leg that asked: 'a', 'b' */
+	char to[132];     /* number */
+	int code;         /* 200: it took place */
+	uint64_t call;    /* where the remaining leg is now; 0: here */
+};
 struct call_record {
 	uint64_t id;                         /* 0: refused before it was a call */
 	const char *from, *to;               /* numbers, as they came */
@@ -123,6 +134,9 @@ struct call_record {
 	struct call_leg_info leg[2]; /* strings may be "" */
 	const struct call_attempt *attempt;
 	unsigned attempt_count;
+	uint64_t came_of; /* id of the call that was transferred to this one; 0 = none */
+	const struct call_transfer *transfer;
+	unsigned transfer_count;
 	const struct media_stream_info *stream;
 	unsigned stream_count;
 };

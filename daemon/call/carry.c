@@ -28,7 +28,10 @@ static const char *const not_carried[] = {
 	"p-visited-network-id", "p-called-party-id", "p-associated-uri", "warning"};
 
 /* Option tags (RFC 3261 27.1) whose working we carry from leg to leg. */
-static const char *const carried_options[] = {"100rel", "precondition", "resource-priority"};
+static const char *const carried_options[] = {
+	"100rel", "precondition", "resource-priority", "norefersub"};
+/* Those that we follow ourselves. */
+static const char *const own_options[] = {"replaces"};
 
 static bool is_listed(const char *const *list, size_t count, const char *name, size_t len)
 {
@@ -127,7 +130,7 @@ int carry_check_require(
 			continue;
 		text = h->hvalue;
 		while ((n = next_token(&text, &t)) > 0) {
-			if (!speaks(peer, t, n) &&
+			if (!speaks(peer, t, n) && !IS_LISTED(own_options, t, n) &&
 				(is_100rel(t, n) || !IS_LISTED(carried_options, t, n)))
 				strbuf_addf(&b, "%s%.*s", b.len ? ", " : "", (int)n, t);
 		}

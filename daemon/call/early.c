@@ -102,7 +102,7 @@ bool early_fold(struct pair *pair)
 		return false;
 	pair_end_requests(holder);
 	tag_del(call->calls, &holder->tag_a);
-	holder->has_dialog_a = false;
+	holder->has_dialog_a = holder->tag_a_added = false;
 	pair->leg[LEG_A] = holder->leg[LEG_A];
 	memset(&holder->leg[LEG_A], 0, sizeof(holder->leg[LEG_A]));
 	memcpy(pair->tag_a.text, holder->tag_a.text, sizeof(pair->tag_a.text));
@@ -113,7 +113,7 @@ bool early_fold(struct pair *pair)
 		dialog_clear(&pair->leg[LEG_A]);
 		return false;
 	}
-	pair->has_dialog_a = true;
+	pair->has_dialog_a = pair->tag_a_added = true;
 	reliable_move(holder, pair);
 	return true;
 }

@@ -61,6 +61,7 @@ void call_finish(struct call *call, const struct ending *end)
 	struct calls *calls = call->calls;
 	struct pair *pair;
 
+	transfer_call_over(call);
 	if (!call->answered)
 		calls->counters.failed++;
 	call->state = CALL_ENDING;
@@ -88,7 +89,7 @@ static bool end_exchange(struct exchange *x, int by)
 		if (x->ack_waits && !x->converted)
 			exchange_send_ack(x, NULL);
 		x->ack_waits = false;
-		if (x->server && (int)x->from != by) {
+		if (x->server && (int)x->from != by && !x->call->leg_gone[x->from]) {
 			x->bye_after_ack = wait = true;
 		} else if (x->server) {
 			sip_server_acked(x->server);
@@ -135,7 +136,7 @@ void call_end(struct call *call, int by, const char *reason, const char *why)
 	}
 	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
 		if ((int)leg != by && !waits[leg])
-			dialog_bye(call, &call->answered->leg[leg], reason);
+			call_bye_leg(call, leg, reason);
 	}
 	call_release_if_done(call);
 }
@@ -152,7 +153,7 @@ void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_
 		return;
 	}
 	sip_server_reply(txn, SIP_OK, NULL, NULL, NULL);
-	if (call->state == CALL_ENDING)
+	if (call->state == CALL_ENDING || transfer_leg_left(call, leg))
 		return;
 	if (early) {
 		struct rejection why = {.code = SIP_REQUEST_TERMINATED,

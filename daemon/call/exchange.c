@@ -146,7 +146,7 @@ int exchange_make_response(struct exchange *x, osip_message_t *resp, int code,
 	/* RFC 3261 20 and RFC 3311 6: where a target is refreshed. */
 	if (!ret && code < 300 && (x->is_invite || is_update)) {
 		ret = sip_set_contact(msg, x->call->calls->sip, sip_server_listener(x->server));
-		if (!ret && osip_message_set_header(msg, "Allow", CALL_ALLOW))
+		if (!ret && call_announce(msg, way.to))
 			ret = -ENOMEM;
 		if (!ret && (flags & RESPONSE_FINAL))
 			ret = session_timer_answer(x->call, x->from, req, msg);
@@ -441,7 +441,7 @@ static void give_up_ack(struct exchange *x)
 	call->calls->counters.not_acked++;
 	if (call->state == CALL_ENDING) {
 		if (x->bye_after_ack)
-			dialog_bye(call, &x->pair->leg[x->from], NULL);
+			call_bye_leg(call, x->from, NULL);
 		exchange_free(x);
 		call_release_if_done(call);
 	} else {
@@ -493,35 +493,41 @@ static bool is_from_peer(
 	       (said->host && of->host && peers_share_source(calls->peers, of->name, said->name));
 }
 
-struct pair *pair_of_message(
-	struct calls *calls, osip_message_t *msg, const struct peer_config *peer, enum leg *leg)
+struct pair *pair_by_ids(struct calls *calls, const char *call_id, const char *local_tag,
+	const char *remote_tag, enum leg *leg)
 {
-	const char *to_tag = sip_tag(msg->to), *from_tag = sip_tag(msg->from);
-	struct pair *pair = NULL;
-	char *call_id = NULL;
+	struct pair *pair;
 	struct tag *tag;
 
-	if (strlen(to_tag) != DIALOG_TAG_LEN)
+	if (strlen(local_tag) != DIALOG_TAG_LEN)
 		return NULL;
-	HASH_FIND(hh, calls->tags, to_tag, DIALOG_TAG_LEN, tag);
+	HASH_FIND(hh, calls->tags, local_tag, DIALOG_TAG_LEN, tag);
 	if (!tag)
 		return NULL;
 	*leg = tag->leg;
-	pair = tag->leg == LEG_A ? tag->pair : pair_by_tags(tag->call, to_tag, from_tag);
+	pair = tag->leg == LEG_A ? tag->pair : pair_by_tags(tag->call, local_tag, remote_tag);
 	if (pair && !pair->has_dialog_a)
 		early_fold(pair);
 	/* A branch of a fork that was too late is no dialog to carry anything in. */
 	if (!pair || !pair->has_dialog_a || (pair->call->answered && pair->call->answered != pair))
 		return NULL;
-	if (strcmp(pair->leg[*leg].remote_tag, from_tag) != 0 ||
-		!is_from_peer(calls, peer, pair->leg[*leg].peer))
+	if (strcmp(pair->leg[*leg].remote_tag, remote_tag) != 0 ||
+		strcmp(pair->leg[*leg].call_id, call_id) != 0)
 		return NULL;
+	return pair;
+}
+
+struct pair *pair_of_message(
+	struct calls *calls, osip_message_t *msg, const struct peer_config *peer, enum leg *leg)
+{
+	struct pair *pair = NULL;
+	char *call_id = NULL;
+
 	if (osip_call_id_to_str(msg->call_id, &call_id))
 		return NULL;
-	if (strcmp(call_id, pair->leg[*leg].call_id) != 0)
-		pair = NULL;
+	pair = pair_by_ids(calls, call_id, sip_tag(msg->to), sip_tag(msg->from), leg);
 	osip_free(call_id);
-	return pair;
+	return pair && is_from_peer(calls, peer, pair->leg[*leg].peer) ? pair : NULL;
 }
 
 int exchange_glare(struct call *call, enum leg leg, bool is_invite, bool has_offer)
@@ -644,6 +650,11 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 	char seconds[16];
 	int ret, code;
 
+	if (call->leg_gone[OTHER_LEG(leg)]) {
+		refuse_glare(txn,
+			is_invite || is_update ? SIP_REQUEST_PENDING : SIP_INTERNAL_SERVER_ERROR);
+		return;
+	}
 	if (is_invite && call->state != CALL_ANSWERED) {
 		refuse_glare(txn, leg == LEG_A ? SIP_INTERNAL_SERVER_ERROR : SIP_REQUEST_PENDING);
 		return;
@@ -696,8 +707,8 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 	}
 	if (!ret)
 		ret = exchange_carry_body(x, req, leg, true, out);
-	if (!ret && (is_invite || is_update) && osip_message_set_header(out, "Allow", CALL_ALLOW))
-		ret = -ENOMEM;
+	if (!ret && (is_invite || is_update))
+		ret = call_announce(out, way.to);
 	if (!ret && (is_invite || is_update))
 		ret = session_timer_ask(call, OTHER_LEG(leg), out);
 	if (ret) {
@@ -779,16 +790,18 @@ void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message
 	if (strcmp(req->sip_method, "PRACK") == 0 && reliable_prack_received(pair, leg, txn, req))
 		return;
 	if (MSG_IS_OPTIONS(req)) {
-		sip_server_reply(txn, SIP_OK, NULL, "Allow", CALL_ALLOW);
+		sip_server_reply(txn, SIP_OK, NULL, "Allow", call_allow(peer));
+	} else if (MSG_IS_REFER(req)) {
+		refer_received(pair, leg, txn, req);
 	} else if (MSG_IS_INVITE(req) || MSG_IS_INFO(req) ||
 		   strcmp(req->sip_method, "PRACK") == 0 ||
 		   strcmp(req->sip_method, "UPDATE") == 0) {
 		exchange_carry(pair, leg, txn, req);
 	} else {
-		bool known = MSG_IS_REFER(req) || MSG_IS_NOTIFY(req) || MSG_IS_SUBSCRIBE(req) ||
-			     MSG_IS_MESSAGE(req) || MSG_IS_REGISTER(req) || MSG_IS_PUBLISH(req);
+		bool known = MSG_IS_NOTIFY(req) || MSG_IS_SUBSCRIBE(req) || MSG_IS_MESSAGE(req) ||
+			     MSG_IS_REGISTER(req) || MSG_IS_PUBLISH(req);
 
 		sip_server_reply(txn, known ? SIP_METHOD_NOT_ALLOWED : SIP_NOT_IMPLEMENTED, NULL,
-			"Allow", CALL_ALLOW);
+			"Allow", call_allow(peer));
 	}
 }

@@ -173,6 +173,9 @@ void history_end(struct call *call, const struct ending *end)
 	record.leg[LEG_B] = info.leg[LEG_B];
 	record.attempt = h->attempt;
 	record.attempt_count = h->attempt_count;
+	record.came_of = call->came_of;
+	record.transfer = h->transfer;
+	record.transfer_count = h->transfer_count;
 	count = call->media ? media_stream_count(call->media) : 0;
 	for (unsigned i = 0; i < count && record.stream_count < MEDIA_STREAMS_MAX; i++) {
 		if (media_stream_info(call->media, i, &stream[record.stream_count]) == 0)
@@ -205,6 +208,19 @@ void history_refused(
 	osip_free(caller.call_id);
 }
 
+void history_transfer(struct call *call, const struct call_transfer *transfer)
+{
+	struct history *h = &call->history;
+	struct call_transfer *list =
+		realloc(h->transfer, (h->transfer_count + 1) * sizeof(struct call_transfer));
+
+	if (!list)
+		return;
+	h->transfer = list;
+	list[h->transfer_count] = *transfer;
+	list[h->transfer_count++].at_ms = wall_clock_ms();
+}
+
 void history_clear(struct call *call)
 {
 	for (unsigned i = 0; i < call->history.attempt_count; i++) {
@@ -213,6 +229,7 @@ void history_clear(struct call *call)
 		free(call->history.attempt[i].to);
 	}
 	free(call->history.attempt);
+	free(call->history.transfer);
 }
 
 void calls_set_recorder(struct calls *calls, calls_record_fn *record, void *ctx)

@@ -25,6 +25,9 @@
 #define CALL_EXCHANGES_MAX 16         /* requests under way at once in one call */
 #define CALL_ATTEMPTS_MAX  32         /* INVITEs on leg B, one after the other */
 #define CALL_NUMBER_MAX    NUMBER_MAX /* bytes of a called or calling user part */
+#define CALL_TRANSFERS_MAX 10         /* that a call may come through */
+#define CALL_CONFIGS_MAX   16         /* older configurations that its legs came with */
+#define CALL_REFERS_MAX    32         /* that may be asked for in one call */
 /* Live calls and those whose last transactions run out (64*T1), together: so many times the limit
  * of live ones. The latter hold no ports and no flows; limits.c gives each peer its share. */
 #define CALLS_ENDING_FACTOR 8
@@ -51,8 +54,9 @@ struct pair {
 	struct call *call;
 	struct dialog leg[2];
 	bool has_dialog_a; /* leg[LEG_A] is initialised: leg[LEG_B] always is */
-	bool retired;      /* lost the race, or of an earlier attempt: kept for a late 2xx alone */
-	bool refused;      /* a 2xx of it was answered with BYE */
+	bool tag_a_added;
+	bool retired; /* lost the race, or of an earlier attempt: kept for a late 2xx alone */
+	bool refused; /* a 2xx of it was answered with BYE */
 	struct tag tag_a;
 	char *early_answer; /* SDP answer of the pending INVITE's last 1xx with one; NULL = none */
 	size_t early_answer_len;
@@ -100,6 +104,8 @@ struct history {
 	uint64_t setup_ms, ring_ms, answer_ms;
 	struct call_attempt *attempt;
 	unsigned attempt_count;
+	struct call_transfer *transfer;
+	unsigned transfer_count;
 };
 
 /* A leg's session timer (RFC 4028). */
@@ -159,6 +165,16 @@ struct call {
 	bool takes_any;         /* bandwidth: what it comes to is counted and never refused */
 	unsigned kbit[2];       /* of its media, as counted */
 	struct refusal refusal; /* by the last limit that was reached for it */
+	/* Nothing is said to that leg any more: its BYE came and the call goes on, it belongs to
+	 * another call now, or it has been ourselves all along. */
+	bool leg_gone[2];
+	struct transfer *transfer;  /* that one of the legs asked for, under way */
+	struct transfer *target_of; /* that leads to this call, under way */
+	unsigned refers, transfers; /* how many were asked for; through how many it has come */
+	uint64_t came_of;           /* call that was transferred to this one, 0 = none */
+	const struct peer_config *asking;          /* whose routes it takes; NULL: leg A's */
+	struct config *held_cfg[CALL_CONFIGS_MAX]; /* that legs came from elsewhere with */
+	unsigned held_cfg_count;
 	const struct peer_config *peer[2];
 	struct route_result route;
 	bool last_resort; /* no candidate takes calls: they are tried all the same */
@@ -319,6 +335,36 @@ int numbers_carry_calling(
  * -ENOMEM. */
 int number_replace(osip_uri_t *uri, const char *number);
 
+/* ---- replace_leg.c: legs come and go between calls ---- */
+/* The leg hears nothing more of this call: what is under way with it ends, its tag is forgotten. */
+void call_detach_leg(struct call *call, enum leg leg);
+/* Somebody else stands where that leg stood in an answered call; the old one is told by BYE, where
+ * it still listens. `with` moves in, also on failure; its peer is of cfg. 0, or -ENOMEM: the call
+ * has no such leg any more and must end. */
+int call_replace_leg(struct call *call, enum leg leg, struct dialog *with, struct config *cfg,
+	const char *reason);
+/* The same for the media: session, of the same two positions, takes the place of the call's own. */
+void call_replace_media(struct call *call, struct media_session *session);
+/* Keeps cfg as long as the call. 0 or -ENOSPC. */
+int call_hold_config(struct call *call, struct config *cfg);
+/* The configuration that peer is of: one of those the call holds. */
+struct config *call_config_of(const struct call *call, const struct peer_config *peer);
+/* BYE to that leg of an answered call, where it still listens. */
+void call_bye_leg(struct call *call, enum leg leg, const char *reason);
+
+/* ---- refer.c ---- */
+void refer_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
+
+/* ---- transfer.c: what the rest of the room tells transfers ---- */
+/* A call has been made of that INVITE: is it our own? */
+void transfer_call_made(struct call *call, const struct sip_server *txn);
+/* The call is over. */
+void transfer_call_over(struct call *call);
+/* The calling number, as it is routed, of a call that a transfer makes (call->asking). */
+void transfer_calling_number(struct call *call);
+/* A leg's BYE has come. Whether the call goes on without it. */
+bool transfer_leg_left(struct call *call, enum leg leg);
+
 /* ---- exchange.c: requests within a dialog ---- */
 /* Carries a request within the dialog of that leg to the other, or refuses it. */
 void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
@@ -393,6 +439,9 @@ bool session_timer_too_small(struct call *call, enum leg leg, const osip_message
 int session_timer_check(const struct peer_config *peer, const osip_message_t *req,
 	const char **header, char value[SESSION_TIMER_VALUE_MAX]);
 void session_timers_stop(struct call *call);
+void session_timer_stop(struct call *call, enum leg leg);
+/* The leg, just refreshed, goes on in another call. */
+void session_timer_move(struct call *from, enum leg from_leg, struct call *to, enum leg to_leg);
 /* Whether the request refreshes the leg's session and nothing else: then it is answered here, and
  * the other leg does not hear of it (session_refresh.c). */
 bool session_refresh_received(
@@ -431,9 +480,16 @@ int translate_code(
 	const struct peer_config *peer, int code, const osip_message_t *resp, const char **phrase);
 
 /* ---- ack.c ---- */
+/* The ACK for a 2xx that x passed on has come; NULL: where we ourselves are the asking leg. x may
+ * be gone after this. */
+void exchange_acked(struct exchange *x, osip_message_t *ack);
 void ack_received(void *ctx, osip_message_t *ack, const struct peer_config *peer);
 
 /* ---- dispatch of a request to its dialog ---- */
+/* The pair that has such a dialog with our tag local_tag, and which leg it is; NULL when there is
+ * none. */
+struct pair *pair_by_ids(struct calls *calls, const char *call_id, const char *local_tag,
+	const char *remote_tag, enum leg *leg);
 /* The pair that a request or ACK with our tag in To belongs to, and the leg that sent it; NULL when
  * there is none (481). */
 struct pair *pair_of_message(
@@ -470,6 +526,8 @@ void history_end(struct call *call, const struct ending *end);
 /* The record of an INVITE that never became a call. */
 void history_refused(
 	struct calls *calls, const osip_message_t *req, const struct peer_config *peer, int code);
+/* A transfer that was asked for has come to its end. */
+void history_transfer(struct call *call, const struct call_transfer *transfer);
 void history_clear(struct call *call);
 
 /* ---- carry.c: what crosses from leg to leg ---- */
@@ -504,6 +562,12 @@ const char *header_value(const osip_message_t *msg, const char *name);
 #define ANONYMOUS_HOST "anonymous.invalid"
 /* Identities, as the peers' trust and settings allow, and Privacy. 0 or -ENOMEM. */
 int identity_carry(const struct crossing *way, const osip_message_t *from, osip_message_t *to);
+
+/* ---- allow.c ---- */
+/* The methods that a peer may use towards us (RFC 3261 20.5). */
+const char *call_allow(const struct peer_config *peer);
+/* Allow and, what we support of our own accord, Supported. 0 or -ENOMEM. */
+int call_announce(osip_message_t *msg, const struct peer_config *peer);
 
 #define CALL_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"
 

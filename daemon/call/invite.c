@@ -109,7 +109,7 @@ static struct pair *pair_for_response(
 		pair_free(pair);
 		return NULL;
 	}
-	pair->has_dialog_a = true;
+	pair->has_dialog_a = pair->tag_a_added = true;
 	return pair;
 }
 

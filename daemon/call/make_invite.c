@@ -159,8 +159,8 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 		ret = set_max_forwards(req, msg, call->cfg->max_forwards);
 	if (!ret)
 		ret = carry_headers(&way, req, msg);
-	if (!ret && osip_message_set_header(msg, "Allow", CALL_ALLOW))
-		ret = -ENOMEM;
+	if (!ret)
+		ret = call_announce(msg, peer);
 	if (!ret)
 		ret = delayed_offer_convert(call->initial, peer, msg);
 	if (!ret)

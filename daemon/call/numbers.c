@@ -8,6 +8,7 @@
 
 int numbers_receive(struct call *call, const osip_message_t *req)
 {
+	const struct peer_config *from = call->asking ? call->asking : call->peer[LEG_A];
 	const osip_uri_t *url = req->from->url;
 	struct numbers received = {
 		.anonymous = url && url->host && strcasecmp(url->host, ANONYMOUS_HOST) == 0};
@@ -15,7 +16,9 @@ int numbers_receive(struct call *call, const osip_message_t *req)
 
 	strcpy(received.calling, call->from);
 	strcpy(received.called, call->to);
-	ret = numbers_in(call->peer[LEG_A], &received, &call->routed, NULL, NULL);
+	ret = numbers_in(from, &received, &call->routed, NULL, NULL);
+	if (!ret && call->asking)
+		transfer_calling_number(call);
 	if (ret)
 		call->calls->counters.refused_number++;
 	return ret;

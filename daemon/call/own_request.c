@@ -155,9 +155,8 @@ static int send_once(struct exchange *x)
 		if (osip_message_set_header(msg, own->header[i].name, own->header[i].value))
 			ret = -ENOMEM;
 	}
-	if (!ret && (x->is_invite || strcmp(own->method, "UPDATE") == 0) &&
-		osip_message_set_header(msg, "Allow", CALL_ALLOW))
-		ret = -ENOMEM;
+	if (!ret && (x->is_invite || strcmp(own->method, "UPDATE") == 0))
+		ret = call_announce(msg, d->peer);
 	if (!ret && is_refresh(x))
 		ret = session_timer_ask(x->call, own->to, msg);
 	if (!ret)
@@ -401,7 +400,7 @@ int own_request_send(const struct own_request *r, struct exchange **out)
 	struct exchange *x;
 	struct own *own;
 
-	if (call->state != CALL_ANSWERED)
+	if (call->state != CALL_ANSWERED || call->leg_gone[r->to])
 		return -EINVAL;
 	x = exchange_new(call, OTHER_LEG(r->to));
 	if (!x)

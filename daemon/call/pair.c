@@ -37,7 +37,9 @@ void pair_retire(struct pair *pair)
 	if (!pair->has_dialog_a)
 		return;
 	pair->has_dialog_a = false;
-	tag_del(pair->call->calls, &pair->tag_a);
+	if (pair->tag_a_added)
+		tag_del(pair->call->calls, &pair->tag_a);
+	pair->tag_a_added = false;
 	dialog_clear(&pair->leg[LEG_A]);
 }
 

@@ -175,6 +175,24 @@ void session_timers_stop(struct call *call)
 	stop(&call->session_timer[LEG_B]);
 }
 
+void session_timer_stop(struct call *call, enum leg leg)
+{
+	stop(timer_of(call, leg));
+}
+
+void session_timer_move(struct call *from, enum leg from_leg, struct call *to, enum leg to_leg)
+{
+	struct session_timer *old = timer_of(from, from_leg), *st = timer_of(to, to_leg);
+	bool active = old->active;
+
+	stop(old);
+	stop(st);
+	st->has_update = old->has_update;
+	st->min_s = old->min_s;
+	if (active)
+		start(st, old->interval_s, old->we_refresh);
+}
+
 /* ---- refreshes of ours ---- */
 
 static void refreshed(void *ctx, int code, osip_message_t *resp, const char *answer)

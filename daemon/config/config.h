@@ -40,6 +40,9 @@ struct limits_config {
 };
 
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP };
+/* What becomes of a REFER of that peer, and whose calls its INVITE with Replaces may take over. */
+enum refer_mode { REFER_LOCAL, REFER_PASS, REFER_REFUSE };
+enum replaces_mode { REPLACES_OWN, REPLACES_SIDE, REPLACES_REFUSE };
 enum peer_kind { PEER_DIRECT, PEER_TRUNK };
 
 /* An address of ours on one side; port is 0. advertised is what is written into SIP and SDP: the
@@ -141,6 +144,8 @@ struct peer_config {
 		*usage; /* indexes in order: its calls take their routes; none: those of no usage */
 	unsigned usage_count;
 	struct codes_config codes; /* of its refusals, and in what we send to it */
+	enum refer_mode refer;
+	enum replaces_mode replaces;
 	struct identity_config identity;
 	struct liveness_config liveness;
 	struct failover_config failover;
@@ -181,9 +186,10 @@ struct config {
 	unsigned audio_kbit, video_kbit;    /* of a stream whose SDP does not tell its bandwidth */
 	unsigned shed_from_ms, shed_all_ms; /* see sip/overload.h; shed_all_ms 0: never */
 	unsigned tcp_connections_max;
-	unsigned max_forwards;      /* written where a request has none */
-	unsigned ring_timeout_s;    /* INVITE without a final answer, RFC 3261 timer C */
-	unsigned attempt_timeout_s; /* without any provisional: the next peer of the route */
+	unsigned max_forwards;       /* written where a request has none */
+	unsigned ring_timeout_s;     /* INVITE without a final answer, RFC 3261 timer C */
+	unsigned attempt_timeout_s;  /* without any provisional: the next peer of the route */
+	unsigned transfer_timeout_s; /* REFER until the transfer has succeeded or failed */
 	unsigned port_quarantine_s;
 	struct dns_config dns;
 	bool silent_strangers; /* no answer to unknown sources, instead of 403 */

@@ -161,6 +161,7 @@ static const struct key keys[] = {
 	{"timers", "a mapping of timers", 0, 0, 0, NULL},
 	{"timers.ring", "seconds,", 1, 3600, 180, NULL},
 	{"timers.attempt", "seconds,", 1, 60, 10, NULL},
+	{"timers.transfer", "seconds,", 1, 600, 120, NULL},
 	{"timers.port_quarantine", "seconds,", 0, 3600, 5, NULL},
 	{"dns", "a mapping with servers, timeout, tries, ttl_min, ttl_max or stale", 0, 0, 0, NULL},
 	{"dns.servers", "a list of addresses of nameservers", 0, 0, 0, NULL},

@@ -73,6 +73,7 @@ static void resolve_scalars(struct resolve *r)
 	cfg->max_forwards = key_number(m, "limits.max_forwards", f->limits.max_forwards);
 	cfg->ring_timeout_s = key_number(m, "timers.ring", f->timers.ring);
 	cfg->attempt_timeout_s = key_number(m, "timers.attempt", f->timers.attempt);
+	cfg->transfer_timeout_s = key_number(m, "timers.transfer", f->timers.transfer);
 	cfg->port_quarantine_s = key_number(m, "timers.port_quarantine", f->timers.port_quarantine);
 	cfg->control_port = key_number(m, "control.port", f->control.port);
 	if (cfg->attempt_timeout_s > cfg->ring_timeout_s)

@@ -275,6 +275,8 @@ static int resolve_peer(struct resolve *r, unsigned index)
 	resolve_liveness(r, peer, &file->liveness, base);
 	resolve_failover(r, peer, &file->failover, base);
 	resolve_peer_limits(r, peer, file, base);
+	peer->refer = file->refer ? *file->refer : REFER_LOCAL;
+	peer->replaces = file->replaces ? *file->replaces : REPLACES_OWN;
 	resolve_session(r, &peer->session, &file->session, base);
 	ret = resolve_numbers(r, &peer->numbers, &file->numbers, base);
 	if (!ret)

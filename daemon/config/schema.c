@@ -32,6 +32,16 @@ static const cyaml_strval_t kind_strings[] = {
 	{"direct", PEER_DIRECT},
 	{"trunk", PEER_TRUNK},
 };
+static const cyaml_strval_t refer_strings[] = {
+	{"local", REFER_LOCAL},
+	{"pass", REFER_PASS},
+	{"refuse", REFER_REFUSE},
+};
+static const cyaml_strval_t replaces_strings[] = {
+	{"own", REPLACES_OWN},
+	{"side", REPLACES_SIDE},
+	{"refuse", REPLACES_REFUSE},
+};
 static const cyaml_strval_t family_strings[] = {
 	{"ipv4", FILE_FAMILY_IPV4},
 	{"ipv6", FILE_FAMILY_IPV6},
@@ -286,6 +296,8 @@ static const cyaml_schema_field_t peer_fields[] = {
 	LIST("usages", MAY, struct file_peer, usages, &text_entry, 0, CONFIG_PEER_USAGES_MAX),
 	LIST("codes", MAY, struct file_peer, codes_translated, &code_entry, 0, CONFIG_CODES_MAX),
 	CYAML_FIELD_MAPPING("q850", MAY, struct file_peer, q850, q850_fields),
+	CHOICE("refer", struct file_peer, refer, refer_strings),
+	CHOICE("replaces", struct file_peer, replaces, replaces_strings),
 	CYAML_FIELD_MAPPING("identity", MAY, struct file_peer, identity, identity_fields),
 	CYAML_FIELD_END,
 };
@@ -387,6 +399,7 @@ static const cyaml_schema_field_t overload_fields[] = {
 static const cyaml_schema_field_t timers_fields[] = {
 	NUMBER("ring", struct file_timers, ring),
 	NUMBER("attempt", struct file_timers, attempt),
+	NUMBER("transfer", struct file_timers, transfer),
 	NUMBER("port_quarantine", struct file_timers, port_quarantine),
 	CYAML_FIELD_END,
 };

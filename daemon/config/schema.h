@@ -149,6 +149,8 @@ struct file_peer {
 	struct file_code_rule *codes_translated;
 	unsigned codes_translated_count;
 	struct file_q850 q850;
+	enum refer_mode *refer;
+	enum replaces_mode *replaces;
 	struct file_identity identity;
 };
 
@@ -209,7 +211,7 @@ struct file_overload {
 };
 
 struct file_timers {
-	uint32_t *ring, *attempt, *port_quarantine;
+	uint32_t *ring, *attempt, *transfer, *port_quarantine;
 };
 
 struct file_control {

@@ -123,6 +123,9 @@ bool media_is_narrower(const char *answer, const char *offered);
 
 /* Call is answered: the watchdog starts. */
 void media_session_start(struct media_session *s);
+/* One that its owner has beside another: what it takes is not reported, until it is spare no more;
+ * false also reports anew. */
+void media_session_set_spare(struct media_session *s, bool spare);
 /* It is known that a leg sends no more: the watchdog stops. */
 void media_session_pause(struct media_session *s);
 

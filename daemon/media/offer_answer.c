@@ -120,7 +120,7 @@ static int report_bandwidth(struct media_session *s, const struct negotiation *e
 	const struct media_handlers *h = &s->media->handlers;
 	const unsigned kbit[LEG_COUNT] = {session_kbit(s, ex, LEG_A), session_kbit(s, ex, LEG_B)};
 
-	return h->bandwidth ? h->bandwidth(h->ctx, s->owner, kbit, may_refuse) : 0;
+	return h->bandwidth && !s->spare ? h->bandwidth(h->ctx, s->owner, kbit, may_refuse) : 0;
 }
 
 int bandwidth_ask(struct media_session *s, const struct negotiation *ex)

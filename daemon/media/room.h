@@ -92,6 +92,7 @@ struct media_session {
 	unsigned slot;
 	uint8_t generation;
 	bool started, timed_out;
+	bool spare;          /* not the owner's yet: what it takes is not reported */
 	bool bypassed;       /* by the last negotiation that succeeded */
 	uint64_t changed_ms; /* when the watchdog's expectations last changed */
 	const struct peer_config *peer[LEG_COUNT];

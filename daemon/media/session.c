@@ -126,6 +126,12 @@ void media_session_pause(struct media_session *s)
 		loop_timer_stop(s->media->loop, &s->media->watchdog);
 }
 
+void media_session_set_spare(struct media_session *s, bool spare)
+{
+	s->spare = spare;
+	bandwidth_tell(s);
+}
+
 const char *media_heard_sdp(const struct media_session *s, enum leg leg)
 {
 	return s->heard[leg];

@@ -130,6 +130,22 @@ static json_t *reception(const struct media_leg_info *m)
 	return o;
 }
 
+static json_t *transfers(const struct call_record *call)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < call->transfer_count; i++) {
+		const struct call_transfer *t = &call->transfer[i];
+		const char by[] = {t->by, '\0'};
+
+		json_array_append_new(list,
+			json_pack("{s:o, s:s, s:s, s:o, s:i, s:o}", "at", wall_clock(t->at_ms),
+				"kind", t->kind, "by", by, "to", text(t->to), "code", t->code,
+				"call", t->call ? json_integer((json_int_t)t->call) : json_null()));
+	}
+	return list;
+}
+
 static json_t *streams(const struct call_record *call)
 {
 	json_t *list = json_array();
@@ -177,6 +193,8 @@ char *cdr_line(const struct call_record *call)
 		"streams", streams(call), "poor", (int)is_poor(call));
 	if (!root)
 		return NULL;
+	put(root, "came_of", call->came_of ? json_integer((json_int_t)call->came_of) : json_null());
+	put(root, "transfers", transfers(call));
 	json = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	json_decref(root);
 	if (json && asprintf(&line, "%s\n", json) < 0)

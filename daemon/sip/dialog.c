@@ -247,6 +247,31 @@ int dialog_init_uac(struct dialog *d, const struct sip *sip, osip_message_t *req
 	return 0;
 }
 
+static bool copy_text(char **text)
+{
+	char *copy = *text ? strdup(*text) : NULL;
+	bool good = !*text || copy;
+
+	*text = copy;
+	return good;
+}
+
+int dialog_copy(struct dialog *to, const struct dialog *from)
+{
+	bool good;
+
+	*to = *from;
+	good = copy_text(&to->call_id);
+	good &= copy_text(&to->remote_tag);
+	good &= copy_text(&to->local_uri);
+	good &= copy_text(&to->remote_uri);
+	good &= copy_text(&to->remote_target);
+	good &= copy_text(&to->routes);
+	if (!good)
+		dialog_clear(to);
+	return good ? 0 : -ENOMEM;
+}
+
 void dialog_clear(struct dialog *d)
 {
 	free(d->call_id);

@@ -39,6 +39,8 @@ int dialog_init_uac(struct dialog *d, const struct sip *sip, osip_message_t *req
 	osip_message_t *response, const struct sip_dest *dest, const struct peer_config *peer);
 /* Its requests leave from another listener from here on. */
 void dialog_move(struct dialog *d, unsigned listener);
+/* to need not be initialised. 0 or -ENOMEM. */
+int dialog_copy(struct dialog *to, const struct dialog *from);
 void dialog_clear(struct dialog *d);
 
 /* A response of a dialog that was early: takes its target, and its route set where it is a 2xx

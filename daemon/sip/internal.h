@@ -128,6 +128,8 @@ struct sip_server {
 	struct loop_timer timer;     /* of the machine, or RFC 3261 13.3.1.4 */
 	struct loop_timer end_timer; /* RFC 6026 timer L */
 	unsigned interval_ms;
+	struct local
+		*local; /* of a request that we make to ourselves, else NULL: no machine, no flow */
 	bool is_invite, is_final, is_accepted, is_acked, is_ended;
 	int error;
 	char tag[TAG_MAX];
@@ -316,6 +318,11 @@ struct sip_server *server_find(struct sip *sip, const char *key, unsigned key_le
 void server_receive_again(struct sip_server *s);
 /* ACK that matches s; msg goes over. */
 void server_receive_ack(struct sip_server *s, osip_message_t *ack);
+/* local.c: what a request to ourselves does in place of the machine's */
+int local_respond(struct sip_server *s, osip_message_t *resp);
+void local_acked(struct sip_server *s);
+void local_abandoned(struct sip_server *s);
+void local_free(struct sip_server *s);
 /* The tag that its responses carry. */
 const char *server_tag(struct sip_server *s);
 /* text: what was answered already (100), or NULL; goes over, as does req. */

@@ -127,6 +127,23 @@ int sip_server_reply(struct sip_server *txn, int code, const char *reason, const
 /* The ACK for our 2xx has come. */
 void sip_server_acked(struct sip_server *txn);
 
+/* ---- requests that we make to ourselves ---- */
+struct sip_local_handlers {
+	/* From the loop, one after the other; resp lives for the length of the call. A 2xx waits
+	 * for sip_server_acked. The transaction is gone after a refusal. */
+	void (*response)(void *ctx, struct sip_server *txn, osip_message_t *resp);
+};
+/* A server transaction for req, as if that peer had sent it to that listener; to be given to the
+ * one who answers requests, and never seen on a wire. Takes ownership of req, also on failure. 0 or
+ * -ENOMEM. */
+int sip_local_new(struct sip_server **out, struct sip *sip, osip_message_t *req,
+	const struct peer_config *peer, unsigned listener, const struct sip_local_handlers *asker,
+	void *ctx);
+/* ctx of who asked, NULL where the request came by a wire, or who asked wants no more. */
+void *sip_local_asker(const struct sip_server *txn);
+/* Who asked wants no more; the one who answers hears of a CANCEL if it has not. */
+void sip_local_forget(struct sip_server *txn);
+
 /* ---- client side ---- */
 struct sip_dest {
 	unsigned listener; /* that it leaves from: its address, its Via */

@@ -30,6 +30,8 @@ static void free_machine(struct sip_server *s)
 
 static void server_free(struct sip_server *s)
 {
+	if (s->local)
+		local_free(s);
 	if (s->ot)
 		free_machine(s);
 	else
@@ -47,8 +49,10 @@ void server_end(struct sip_server *s, int error)
 	s->error = error;
 	loop_timer_stop(s->sip->loop, &s->timer);
 	loop_timer_stop(s->sip->loop, &s->end_timer);
-	HASH_DELETE(hh, s->sip->servers, s);
-	s->sip->server_count--;
+	if (!s->local) {
+		HASH_DELETE(hh, s->sip->servers, s);
+		s->sip->server_count--;
+	}
 	s->next_ended = s->sip->ended_servers;
 	s->sip->ended_servers = s;
 	reap_later(s->sip);
@@ -257,6 +261,8 @@ void sip_server_abandon(struct sip_server *txn)
 {
 	txn->owner = NULL;
 	txn->handlers = NULL;
+	if (txn->local)
+		local_abandoned(txn);
 }
 
 osip_message_t *sip_server_request(struct sip_server *txn)
@@ -304,10 +310,12 @@ int sip_server_respond(struct sip_server *s, osip_message_t *resp)
 {
 	int code = resp->status_code, ret;
 
-	if (s->is_ended || s->is_final || !s->ot || code < 100 || code > 699) {
+	if (s->is_ended || s->is_final || (!s->ot && !s->local) || code < 100 || code > 699) {
 		osip_message_free(resp);
 		return -EINVAL;
 	}
+	if (s->local)
+		return local_respond(s, resp);
 	s->is_final = code >= 200;
 	s->error = 0;
 	s->text_of = NULL;
@@ -339,5 +347,9 @@ void sip_server_acked(struct sip_server *s)
 
 	if (!s->is_accepted || s->is_ended)
 		return;
+	if (s->local) {
+		local_acked(s);
+		return;
+	}
 	server_leave(s, false, s->end_timer.due_ms > now ? s->end_timer.due_ms - now : 0);
 }

@@ -53,7 +53,7 @@ static void we_acknowledge_for_a_caller_that_cannot(void **state)
 	world_open(&w);
 	session_of(&w, B)->reliable = RELIABLE_END;
 	begin_with(&w, &a, &b, "", SDP_A);
-	has(b_invite, "Supported: 100rel");
+	has(header(b_invite, "Supported"), "100rel");
 	answer_reliably(&w, B, b_invite, 183, "b1", 7, SDP_B);
 	text = expect(&w, A, "SIP/2.0 183");
 	has(text, "m=audio");
@@ -231,7 +231,7 @@ static void both_ended_both_reliable(void **state)
 	world_open(&w);
 	session_of(&w, A)->reliable = RELIABLE_END;
 	begin_with(&w, &a, &b, CAN, SDP_A);
-	has(b_invite, "Supported: 100rel");
+	has(header(b_invite, "Supported"), "100rel");
 	answer_reliably(&w, B, b_invite, 183, "b1", 4711, SDP_B);
 	text = expect(&w, B, "PRACK ");
 	has(text, "RAck: 4711 1 INVITE");

@@ -2,7 +2,7 @@
 /* A random walk: three peers that say whatever comes to their minds, right or wrong, in any order.
  * Whatever they did, every request of theirs is answered, and nothing is left in the end.
  * VIADUCT_SEED repeats a walk, VIADUCT_ROUNDS (steps) makes it longer. */
-#include "test_call_world.h"
+#include "test_call_transfer.h"
 
 #include "base/token.h"
 
@@ -279,13 +279,16 @@ static void say_invite(struct world *w)
 static void say_request(struct world *w, enum who who)
 {
 	static const char *const methods[] = {"BYE", "INVITE", "INVITE", "UPDATE", "UPDATE", "INFO",
-		"PRACK", "PRACK", "PRACK", "OPTIONS", "NOTIFY", "FOO", "ACK", "ACK", "ACK", "ACK",
-		"ACK", "CANCEL"};
+		"PRACK", "PRACK", "PRACK", "REFER", "REFER", "REFER", "OPTIONS", "NOTIFY", "FOO",
+		"ACK", "ACK", "ACK", "ACK", "ACK", "CANCEL"};
+	static const char *const numbers[] = {"<sip:300@127.0.0.1>", "<sip:500@127.0.0.2>",
+		"<sip:700@127.0.0.2>", "<sip:100@127.0.0.1>", "<sip:999@127.0.0.1>", "<tel:200>",
+		"http://a"};
 	struct mind *m = &mind[who];
 	const char *method = methods[dice(sizeof(methods) / sizeof(methods[0]))];
 	const char *branch, *extra = "";
 	unsigned cseq = 0;
-	char text[128];
+	char text[1400];
 	struct ua *d;
 
 	if (!m->dialogs)
@@ -304,6 +307,16 @@ static void say_request(struct world *w, enum who who)
 	} else if (strcmp(method, "PRACK") == 0) {
 		snprintf(text, sizeof(text), "RAck: %u %u INVITE\r\n", 1 + dice(3),
 			1 + dice(2) * dice(3));
+		extra = text;
+	} else if (strcmp(method, "REFER") == 0) {
+		const struct ua *other =
+			&m->dialog[dice(m->dialogs < DIALOGS ? m->dialogs : DIALOGS)];
+
+		snprintf(text, sizeof(text), "Refer-To: %s\r\n%s",
+			dice(2) && strstr(other->remote, ";tag=") && strchr(other->call_id, '@')
+				? refer_to_dialog(other, "300")
+				: numbers[dice(sizeof(numbers) / sizeof(numbers[0]))],
+			dice(4) ? "" : "Refer-Sub: false\r\n");
 		extra = text;
 	} else if (strcmp(method, "INVITE") == 0) {
 		copy_text(d->invite_branch, sizeof(d->invite_branch), branch);
@@ -457,10 +470,12 @@ static void whatever_peers_say_every_request_is_answered_and_nothing_is_left(voi
 	}
 	run_ms(&w, 5);
 	hear(&w);
-	print_message("%llu calls, %llu answered, %llu failovers, %u dialogs of callees\n",
+	print_message("%llu calls, %llu answered, %llu failovers, %llu transfers, %u dialogs of "
+		      "callees\n",
 		(unsigned long long)w.calls->counters.attempts,
 		(unsigned long long)w.calls->counters.answered,
-		(unsigned long long)w.calls->counters.failovers, answered_count);
+		(unsigned long long)w.calls->counters.failovers,
+		(unsigned long long)w.calls->counters.transfers, answered_count);
 	assert_int_equal(open_count, 0);
 	for (unsigned i = 0; i < answered_count; i++) {
 		assert_true(answered[i].acked);

@@ -115,6 +115,10 @@ static inline struct config *world_config(struct world *w, const char *extra)
 		"\"127.0.0.5:%u\"%s}\n"
 		"routes:\n"
 		"  - {name: two, from: a, called: \"2.*\", to: [b, c]}\n"
+		"  - {name: three, from: a, called: \"3.*\", to: [c]}\n"
+		"  - {name: in, from: b, called: \"5.*\", to: [a]}\n"
+		"  - {name: across, called: \"6.*\", to: [c]}\n"
+		"  - {name: transit, from: b, called: \"7.*\", to: [c], trunk_to_trunk: true}\n"
 		"  - {name: one, from: a, to: [b]}\n"
 		"log: error\n%s",
 		world_side_keys[0], world_side_keys[1], w->listener_port[0], w->listener_port[1],

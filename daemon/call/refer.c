@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* REFER within an answered call (RFC 3515): refused, carried out here, or passed to the other leg,
+ * as the peer's `refer` says. */
+#include <errno.h>
+#include <string.h>
+
+#include "call/transfer.h"
+
+bool replaces_is_allowed(const struct peer_config *peer, const struct call *call, enum leg leg)
+{
+	const struct peer_config *owner = call->peer[leg];
+
+	switch (peer->replaces) {
+	case REPLACES_OWN:
+		return strcmp(peer->name, owner->name) == 0;
+	case REPLACES_SIDE:
+		return peer->side == owner->side;
+	default:
+		return false;
+	}
+}
+
+static void refuse(struct call *call, struct sip_server *txn, int code)
+{
+	call->calls->counters.transfers_refused++;
+	sip_server_reply(txn, code, NULL, "Allow", call_allow(sip_server_peer(txn)));
+}
+
+void refer_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req)
+{
+	struct call *call = pair->call;
+	const struct peer_config *peer = call->peer[leg];
+	struct refer_to to;
+	int ret;
+
+	if (peer->refer == REFER_REFUSE) {
+		refuse(call, txn, SIP_METHOD_NOT_ALLOWED);
+		return;
+	}
+	if (call->state != CALL_ANSWERED || call->refers >= CALL_REFERS_MAX) {
+		refuse(call, txn, SIP_FORBIDDEN);
+		return;
+	}
+	if (call->transfer || call->target_of || call->leg_gone[OTHER_LEG(leg)]) {
+		sip_server_reply(txn, SIP_REQUEST_PENDING, NULL, NULL, NULL);
+		return;
+	}
+	ret = refer_to_parse(&to, req);
+	if (ret) {
+		refuse(call, txn,
+			ret == -EINVAL   ? SIP_BAD_REQUEST
+			: ret == -ENOMEM ? SIP_INTERNAL_SERVER_ERROR
+					 : SIP_DECLINE);
+		return;
+	}
+	transfer_begin(pair, leg, txn, &to);
+}
