@@ -15,6 +15,7 @@
 #include "base/loop.h"
 #include "call/call.h"
 #include "config/config.h"
+#include "config/tls_context.h"
 #include "control/control.h"
 #include "privilege.h"
 #include "record/record.h"
@@ -198,6 +199,14 @@ static bool show_records(void *ctx, uint64_t *written, uint64_t *lost, unsigned 
 	return true;
 }
 
+static void forbid_core_files(void)
+{
+	const struct rlimit none = {0, 0};
+
+	prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+}
+
 static int run(struct daemon *d)
 {
 	struct control_handlers handlers = {
@@ -206,6 +215,7 @@ static int run(struct daemon *d)
 
 	d->signals.fd = -1;
 	ret = privilege_drop(d->cfg);
+	forbid_core_files(); /* the kernel forgets it where the user changes */
 	if (!ret)
 		ret = loop_new(&d->loop);
 	if (ret)
@@ -243,9 +253,15 @@ cleanup:
 static int check(const char *file)
 {
 	struct config *cfg = NULL;
+	char text[TLS_PROBLEM_MAX];
 
 	if (config_load(&cfg, file, stderr))
 		return EXIT_CONFIG;
+	for (unsigned i = 0; i < cfg->tls_count; i++) {
+		if (tls_profile_warning(&cfg->tls[i], text))
+			fprintf(stderr, "%s:%u: tls[%u].certificate: %s\n", file,
+				cfg->line.tls_certificate[i], i, text);
+	}
 	printf("%s: good: %u listeners, %u peers, %u routes\n", file, cfg->listener_count,
 		cfg->peer_count, cfg->route_count);
 	config_unref(cfg);
@@ -263,6 +279,9 @@ int main(int argc, char **argv)
 	bool level_given = false;
 	int opt, ret;
 
+	/* What passes through here is other people's calls, and private keys: no core files of it.
+	 */
+	forbid_core_files();
 	while ((opt = getopt_long(argc, argv, "c:l:Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
@@ -296,8 +315,6 @@ int main(int argc, char **argv)
 	if (config_load(&d.cfg, d.file, stderr))
 		return EXIT_CONFIG;
 	log_set_level(level_given ? level : d.cfg->log_level);
-	/* What passes through here is other people's calls: no core files of it. */
-	prctl(PR_SET_DUMPABLE, 0);
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		log_debug("descriptor limit stays as it is: %s", strerror(errno));
 	ret = run(&d);

@@ -70,6 +70,22 @@ static int become(const struct config *cfg)
 	return ret;
 }
 
+/* They were read by who we were; the next reload reads them as who we are. */
+static void warn_of_unreadable_files(const struct config *cfg)
+{
+	for (unsigned i = 0; i < cfg->tls_count; i++) {
+		const struct tls_profile *tls = &cfg->tls[i];
+		const char *const path[] = {tls->certificate, tls->key, tls->ca};
+
+		for (unsigned j = 0; j < sizeof(path) / sizeof(path[0]); j++) {
+			if (path[j] && access(path[j], R_OK))
+				log_warn(
+					"tls: user %s cannot read %s (%s): reloads will be refused",
+					cfg->user, path[j], strerror(errno));
+		}
+	}
+}
+
 int privilege_drop(const struct config *cfg)
 {
 	cap_value_t wanted[CAPS_MAX], had[CAPS_MAX];
@@ -106,6 +122,8 @@ int privilege_drop(const struct config *cfg)
 		log_error("capabilities cannot be dropped: %s", strerror(-ret));
 	}
 	cap_free(caps);
+	if (!ret && cfg->user[0])
+		warn_of_unreadable_files(cfg);
 	return ret;
 }
 

@@ -312,7 +312,7 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(NAME, name, TEXT, none, "of the peer")                                                   \
 	X(KIND, kind, TEXT, none, "direct, trunk")                                                 \
 	X(SIDE, side, TEXT, none, "internal, external")                                            \
-	X(TRANSPORT, transport, TEXT, none, "udp, tcp")                                            \
+	X(TRANSPORT, transport, TEXT, none, "udp, tcp, tls")                                       \
 	X(ADDRESS, address, ADDRESS, none, "where requests go; none: see host")                    \
 	X(HOST, host, TEXT, none, "the name that requests go to, with its port")                   \
 	X(NAME_STATE, name_state, TEXT, none, "of that name: pending, fresh, stale, failed")       \
@@ -358,7 +358,7 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 #define VDC_LISTENER_FIELDS(X)                                                                     \
 	X(NAME, name, TEXT, none, "of the listener")                                               \
 	X(SIDE, side, TEXT, none, "internal, external")                                            \
-	X(TRANSPORT, transport, TEXT, none, "udp, tcp")                                            \
+	X(TRANSPORT, transport, TEXT, none, "udp, tcp, tls")                                       \
 	X(ADDRESS, address, ADDRESS, none, "listens on")                                           \
 	X(ADVERTISED, advertised, ADDRESS, none, "what SIP says instead, where that differs")
 

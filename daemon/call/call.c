@@ -232,7 +232,8 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 		.late_2xx = late_2xx_received,
 		.is_emergency = uri_is_emergency,
 		.overload = overload_told,
-		.ack = ack_received};
+		.ack = ack_received,
+		.event = peer_event};
 	int ret;
 
 	if (!calls)

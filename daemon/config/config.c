@@ -8,6 +8,7 @@
 #include "config/route_index.h"
 #include "config/source_index.h"
 #include "config/zone.h"
+#include "config/tls_context.h"
 
 static void config_free(struct config *cfg)
 {
@@ -41,6 +42,8 @@ static void config_free(struct config *cfg)
 	for (unsigned i = 0; i < cfg->emergency_count; i++)
 		pattern_clear(&cfg->emergency[i]);
 	for (unsigned i = 0; i < cfg->peer_count; i++) {
+		for (unsigned j = 0; j < cfg->peer[i].certificate_name_count; j++)
+			free(cfg->peer[i].certificate_name[j]);
 		for (unsigned j = 0; j < cfg->peer[i].codec_count; j++)
 			free(cfg->peer[i].codec[j]);
 		free(cfg->peer[i].host);
@@ -52,8 +55,20 @@ static void config_free(struct config *cfg)
 		register_config_free(cfg->peer[i].registration);
 		free(cfg->peer[i].name);
 	}
-	for (unsigned i = 0; i < cfg->listener_count; i++)
+	for (unsigned i = 0; i < cfg->listener_count; i++) {
+		free(cfg->listener[i].fqdn);
 		free(cfg->listener[i].name);
+	}
+	for (unsigned i = 0; i < cfg->tls_count; i++) {
+		struct tls_profile *tls = &cfg->tls[i];
+
+		tls_context_free(tls->context);
+		free(tls->fqdn);
+		free(tls->ca);
+		free(tls->key);
+		free(tls->certificate);
+		free(tls->name);
+	}
 	for (unsigned i = 0; i < SIDE_COUNT; i++)
 		free(cfg->side[i].device);
 	number_rules_free(cfg);
@@ -67,6 +82,7 @@ static void config_free(struct config *cfg)
 	free(cfg->route);
 	free(cfg->peer);
 	free(cfg->listener);
+	free(cfg->tls);
 	free(cfg->control_group);
 	free(cfg->records_file);
 	free(cfg->instance);
@@ -96,6 +112,32 @@ const struct peer_config *config_find_peer(
 	if (source_index_find(cfg->sources, listener, source, &peer))
 		return NULL;
 	return &cfg->peer[peer];
+}
+
+struct wanted {
+	const struct config *cfg;
+	config_accepts_fn *accepts;
+	void *ctx;
+	const struct peer_config *found;
+};
+
+static bool take_if_accepted(void *ctx, unsigned peer)
+{
+	struct wanted *w = ctx;
+
+	if (!w->accepts(w->ctx, &w->cfg->peer[peer]))
+		return false;
+	w->found = &w->cfg->peer[peer];
+	return true;
+}
+
+const struct peer_config *config_find_peer_that(const struct config *cfg, const struct addr *source,
+	unsigned listener, config_accepts_fn *accepts, void *ctx)
+{
+	struct wanted w = {.cfg = cfg, .accepts = accepts, .ctx = ctx};
+
+	source_index_each(cfg->sources, listener, source, take_if_accepted, &w);
+	return w.found;
 }
 
 const struct peer_config *config_peer_by_name(const struct config *cfg, const char *name)

@@ -21,12 +21,14 @@
 #define SIDE_EXTERNAL 1
 #define SIDE_COUNT    2
 
-#define CONFIG_SIDE_ADDRESSES_MAX 8
-#define CONFIG_LISTENERS_MAX      64
-#define CONFIG_PEERS_MAX          4096
-#define CONFIG_CODECS_MAX         32
-#define CONFIG_DNS_SERVERS_MAX    4
-#define CONFIG_SOURCES_MAX        32
+#define CONFIG_SIDE_ADDRESSES_MAX    8
+#define CONFIG_LISTENERS_MAX         64
+#define CONFIG_PEERS_MAX             4096
+#define CONFIG_CODECS_MAX            32
+#define CONFIG_DNS_SERVERS_MAX       4
+#define CONFIG_SOURCES_MAX           32
+#define CONFIG_TLS_MAX               64 /* profiles */
+#define CONFIG_CERTIFICATE_NAMES_MAX 16
 
 /* What a peer, or all of them together, may take at once; 0 = no limit. A call beyond it is refused
  * with code. */
@@ -39,10 +41,10 @@ struct limits_config {
 	unsigned retry_after_s; /* 0 = no Retry-After */
 };
 
-enum transport { TRANSPORT_UDP, TRANSPORT_TCP };
 /* What becomes of a REFER of that peer, and whose calls its INVITE with Replaces may take over. */
 enum refer_mode { REFER_LOCAL, REFER_PASS, REFER_REFUSE };
 enum replaces_mode { REPLACES_OWN, REPLACES_SIDE, REPLACES_REFUSE };
+enum transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS };
 enum peer_kind { PEER_DIRECT, PEER_TRUNK };
 
 /* An address of ours on one side; port is 0. advertised is what is written into SIP and SDP: the
@@ -63,12 +65,30 @@ struct side_config {
 	unsigned bandwidth;                      /* kbit/s of media over it, 0 = no limit */
 };
 
+enum tls_verify {
+	TLS_VERIFY_MUTUAL, /* a certificate of whoever connects to us, and of whom we connect to */
+	TLS_VERIFY_SERVER, /* the latter alone */
+};
+
+/* What we show of ourselves over TLS, and whom we believe. */
+struct tls_profile {
+	char *name;
+	char *certificate, *key; /* paths */
+	char *ca;                /* path; NULL = the system's authorities */
+	char *fqdn;              /* what SIP calls us; NULL = our address */
+	unsigned min_version;    /* as OpenSSL counts: TLS1_2_VERSION, TLS1_3_VERSION */
+	enum tls_verify verify;
+	struct ssl_ctx_st *context; /* made from the files when the configuration was read */
+};
+
 struct listener_config {
 	char *name; /* one written without an address serves both families: the second is "name/6"
 		     */
 	uint8_t side;
 	enum transport transport;
-	struct side_address address; /* local.port is the port, advertised.port too */
+	struct side_address address;   /* local.port is the port, advertised.port too */
+	char *fqdn;                    /* what SIP says instead of the address; NULL = nothing */
+	const struct tls_profile *tls; /* of the configuration; NULL unless transport is TLS */
 };
 
 /* P-Asserted-Identity in what a peer is sent. */
@@ -119,6 +139,9 @@ struct peer_config {
 	uint16_t host_port;       /* written after it; 0 = none, so that SRV records say it */
 	/* Of a host: the listener of the other family under the same name. */
 	unsigned listener_other; /* index, CONFIG_NO_LISTENER = none */
+	/* Over TLS: its certificate must be for one of them (certificate_is_for). */
+	char *certificate_name[CONFIG_CERTIFICATE_NAMES_MAX];
+	unsigned certificate_name_count;
 	struct {
 		struct addr net;
 		unsigned prefix_len;
@@ -166,6 +189,8 @@ struct config {
 	unsigned refs;
 	char *file; /* path it was read from */
 	struct side_config side[SIDE_COUNT];
+	struct tls_profile *tls;
+	unsigned tls_count;
 	struct listener_config *listener;
 	unsigned listener_count;
 	struct peer_config *peer;
@@ -190,6 +215,11 @@ struct config {
 	unsigned ring_timeout_s;     /* INVITE without a final answer, RFC 3261 timer C */
 	unsigned attempt_timeout_s;  /* without any provisional: the next peer of the route */
 	unsigned transfer_timeout_s; /* REFER until the transfer has succeeded or failed */
+	unsigned tls_handshakes_max; /* under way at once */
+	unsigned tls_handshake_s;    /* for a handshake to be done */
+	unsigned keepalive_s;        /* idle connections that we opened are pinged; 0 = never */
+	unsigned pong_s;             /* for the answer */
+	unsigned reconnect_s;        /* the longest pause between attempts to connect */
 	unsigned port_quarantine_s;
 	struct dns_config dns;
 	bool silent_strangers; /* no answer to unknown sources, instead of 403 */
@@ -213,6 +243,7 @@ struct config {
 	struct config_lines {
 		unsigned device[SIDE_COUNT], vlan[SIDE_COUNT];
 		unsigned user, bpf_dir, instance, control_port;
+		unsigned tls_certificate[CONFIG_TLS_MAX];
 	} line; /* where they are written, or would be: for config_check_reload */
 };
 
@@ -231,6 +262,11 @@ int config_check_reload(const struct config *old, const struct config *cfg, FILE
  * Constant time in the number of calls, and near so in the number of peers. */
 const struct peer_config *config_find_peer(
 	const struct config *cfg, const struct addr *source, unsigned listener);
+/* The same where certificates tell peers of one source apart: the first that accepts says true to,
+ * longest prefixes first, then in the order of the file. */
+typedef bool config_accepts_fn(void *ctx, const struct peer_config *peer);
+const struct peer_config *config_find_peer_that(const struct config *cfg, const struct addr *source,
+	unsigned listener, config_accepts_fn *accepts, void *ctx);
 const struct peer_config *config_peer_by_name(const struct config *cfg, const char *name);
 unsigned config_peer_index(const struct config *cfg, const struct peer_config *peer);
 /* The host in the URI of requests to the peer (RFC 3261 8.1.1.1): its name, or its address (IPv6
@@ -240,7 +276,7 @@ const char *peer_uri_host(const struct peer_config *peer, char buf[ADDR_TEXT_MAX
 unsigned peer_listener_of(const struct config *cfg, const struct peer_config *peer, uint8_t family);
 /* Whether that response of the peer to an INVITE has the call go to another. */
 bool config_fails_over(const struct peer_config *peer, int code);
-const char *transport_name(enum transport t); /* "udp", "tcp" */
+const char *transport_name(enum transport t); /* "udp", "tcp", "tls" */
 const char *side_name(unsigned side);         /* "internal", "external" */
 /* The side's first address of that family (4 or 6), NULL if it has none. */
 const struct side_address *side_address_of(const struct side_config *side, uint8_t family);

@@ -99,6 +99,8 @@ static int resolve_all(struct resolve *r)
 	if (!ret)
 		ret = resolve_rule_sets(r);
 	if (!ret)
+		ret = resolve_tls(r);
+	if (!ret)
 		ret = resolve_listeners(r);
 	if (!ret)
 		ret = resolve_peers(r);

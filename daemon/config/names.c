@@ -3,7 +3,10 @@
 
 const char *transport_name(enum transport t)
 {
-	return t == TRANSPORT_TCP ? "tcp" : "udp";
+	static const char *const names[] = {
+		[TRANSPORT_UDP] = "udp", [TRANSPORT_TCP] = "tcp", [TRANSPORT_TLS] = "tls"};
+
+	return names[t];
 }
 
 const char *side_name(unsigned side)

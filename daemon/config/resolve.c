@@ -61,6 +61,13 @@ bool resolve_is_host(const struct addr *a)
 	       !IN6_IS_ADDR_V4MAPPED(&in6);
 }
 
+bool resolve_is_host_name(const char *text)
+{
+	struct addr a;
+
+	return addr_parse_ip(&a, text, strlen(text)) && !resolve_host_mistake(text);
+}
+
 static void resolve_scalars(struct resolve *r)
 {
 	const struct file_config *f = r->file;
@@ -70,6 +77,11 @@ static void resolve_scalars(struct resolve *r)
 	resolve_limits(r);
 	cfg->tcp_connections_max =
 		key_number(m, "limits.tcp_connections", f->limits.tcp_connections);
+	cfg->tls_handshakes_max = key_number(m, "limits.tls_handshakes", f->limits.tls_handshakes);
+	cfg->tls_handshake_s = key_number(m, "timers.tls_handshake", f->timers.tls_handshake);
+	cfg->keepalive_s = key_number(m, "timers.keepalive", f->timers.keepalive);
+	cfg->pong_s = key_number(m, "timers.pong", f->timers.pong);
+	cfg->reconnect_s = key_number(m, "timers.reconnect", f->timers.reconnect);
 	cfg->max_forwards = key_number(m, "limits.max_forwards", f->limits.max_forwards);
 	cfg->ring_timeout_s = key_number(m, "timers.ring", f->timers.ring);
 	cfg->attempt_timeout_s = key_number(m, "timers.attempt", f->timers.attempt);

@@ -20,6 +20,7 @@ struct resolve {
 
 int resolve_sides(struct resolve *r);
 int resolve_rule_sets(struct resolve *r);
+int resolve_tls(struct resolve *r);
 int resolve_listeners(struct resolve *r);
 int resolve_peers(struct resolve *r);
 /* What resolve_peers asks of each peer, whose kind is known; base: "peers[3]". */
@@ -73,6 +74,8 @@ const char *resolve_name_list(
 char *resolve_text(const char *key, const char *text);
 /* What makes text no host name (RFC 1123 2.1, RFC 1035 2.3.4), in words; NULL where it is one. */
 const char *resolve_host_mistake(const char *text);
+/* Whether text is a host name (RFC 1123 2.1) and no address. */
+bool resolve_is_host_name(const char *text);
 /* An address that can be a host's: not 0.0.0.0, not multicast or broadcast, not IPv6 link-local,
  * not IPv4-mapped. */
 bool resolve_is_host(const struct addr *a);

@@ -5,6 +5,8 @@
 
 #include "config/resolve.h"
 
+#define SIPS_PORT 5061 /* RFC 3261 19.1.2: over TLS, where none is written */
+
 static int add_listener(struct resolve *r, unsigned origin, const char *name,
 	const struct side_address *address, unsigned port)
 {
@@ -16,6 +18,10 @@ static int add_listener(struct resolve *r, unsigned origin, const char *name,
 		return -ENOMEM;
 	l->side = (uint8_t)file->side;
 	l->transport = file->transport;
+	if (file->fqdn)
+		l->fqdn = strdup(file->fqdn);
+	if (file->fqdn && !l->fqdn)
+		return -ENOMEM;
 	l->address = *address;
 	l->address.local.port = l->address.advertised.port = (uint16_t)port;
 	r->listener_origin[r->cfg->listener_count++] = origin;
@@ -73,12 +79,12 @@ static void check_listener(struct resolve *r, const struct listener_config *l, c
 	char text[ADDR_TEXT_MAX];
 
 	for (const struct listener_config *o = r->cfg->listener; o < l; o++) {
-		if (o->transport == l->transport &&
+		if ((o->transport == TRANSPORT_UDP) == (l->transport == TRANSPORT_UDP) &&
 			addr_equal(&o->address.local, &l->address.local))
 			mistake_add(r->mistakes, key,
 				"%s %s is taken by listener %s; expected another port or address",
-				transport_name(l->transport), addr_print(&l->address.local, text),
-				o->name);
+				l->transport == TRANSPORT_UDP ? "udp" : "tcp",
+				addr_print(&l->address.local, text), o->name);
 	}
 }
 
@@ -93,6 +99,60 @@ static void check_media_ports(
 		mistake_add(r->mistakes, key,
 			"%u lies in the %s side's media ports; expected one outside %u-%u", port,
 			side_name(file->side), side->media_port_min, side->media_port_max);
+}
+
+/* The profile of a TLS listener, and its name for us. */
+static int resolve_profile(struct resolve *r, unsigned origin, struct listener_config *l)
+{
+	const struct file_listener *file = &r->file->listeners[origin];
+	const struct config *cfg = r->cfg;
+	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], list[NAME_LIST_MAX];
+
+	mistake_key(key, "listeners[%u].tls", origin);
+	if (file->transport != TRANSPORT_TLS) {
+		if (file->tls)
+			mistake_add(r->mistakes, key,
+				"is of no use over %s; expected transport tls, or no such key",
+				transport_name(file->transport));
+		return 0;
+	}
+	resolve_name_list(list, cfg->tls, sizeof(*cfg->tls), cfg->tls_count);
+	for (unsigned i = 0; file->tls && i < cfg->tls_count; i++) {
+		if (strcmp(cfg->tls[i].name, file->tls) == 0)
+			l->tls = &cfg->tls[i];
+	}
+	if (!file->tls)
+		mistake_add(r->mistakes, key, "is missing; expected the name of a TLS profile%s%s",
+			list[0] ? ", one of " : "", list);
+	else if (!l->tls)
+		mistake_add(r->mistakes, key, "no TLS profile is named %s; expected %s%s",
+			mistake_quote(quoted, file->tls),
+			list[0] ? "one of " : "a list tls with such an entry", list);
+	if (!l->tls || !l->tls->fqdn || l->fqdn)
+		return 0;
+	l->fqdn = strdup(l->tls->fqdn);
+	return l->fqdn ? 0 : -ENOMEM;
+}
+
+/* Of the same listener in the other family. */
+static int copy_profile(struct listener_config *l, const struct listener_config *first)
+{
+	l->tls = first->tls;
+	if (!first->fqdn || l->fqdn)
+		return 0;
+	l->fqdn = strdup(first->fqdn);
+	return l->fqdn ? 0 : -ENOMEM;
+}
+
+static void check_fqdn(struct resolve *r, unsigned origin)
+{
+	const char *fqdn = r->file->listeners[origin].fqdn;
+	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
+
+	mistake_key(key, "listeners[%u].fqdn", origin);
+	if (fqdn && !resolve_is_host_name(fqdn))
+		mistake_add(r->mistakes, key, "%s is no host name; expected %s",
+			mistake_quote(quoted, fqdn), key_expected(want, key));
 }
 
 int resolve_listeners(struct resolve *r)
@@ -121,6 +181,8 @@ int resolve_listeners(struct resolve *r)
 		}
 		mistake_key(key, "listeners[%u].port", i);
 		port = key_number(r->mistakes, key, file->port);
+		if (!file->port && file->transport == TRANSPORT_TLS)
+			port = SIPS_PORT;
 		check_media_ports(r, file, port, key);
 		if (file->address)
 			ret = add_one_address(
@@ -130,6 +192,11 @@ int resolve_listeners(struct resolve *r)
 		mistake_key(key, "listeners[%u].port", i);
 		for (unsigned j = first; j < cfg->listener_count; j++)
 			check_listener(r, &cfg->listener[j], key);
+		if (!ret && first < cfg->listener_count)
+			ret = resolve_profile(r, i, &cfg->listener[first]);
+		if (!ret && first + 1 < cfg->listener_count)
+			ret = copy_profile(&cfg->listener[first + 1], &cfg->listener[first]);
+		check_fqdn(r, i);
 	}
 	if (!ret && cfg->listener_count > CONFIG_LISTENERS_MAX)
 		mistake_add(r->mistakes, "listeners",

@@ -9,6 +9,7 @@
 #include "config/source_index.h"
 
 #define SIP_PORT  5060 /* RFC 3261 19.1.2: where none is written */
+#define SIPS_PORT 5061 /* the same over TLS */
 #define CODEC_MAX 63   /* bytes of a codec's name */
 
 /* Of a host name the addresses are not known yet: both families of the listener serve. */
@@ -110,14 +111,28 @@ static int resolve_host(
 	return 0;
 }
 
-static int resolve_address(
-	struct resolve *r, struct peer_config *peer, const char *written, const char *base)
+/* The port of an address without one, by the listener's transport. */
+static uint16_t default_port(const struct resolve *r, const char *listener)
 {
+	for (unsigned i = 0; i < r->file->listeners_count; i++) {
+		const struct file_listener *l = &r->file->listeners[i];
+
+		if (l->transport == TRANSPORT_TLS && strcmp(l->name, listener) == 0)
+			return SIPS_PORT;
+	}
+	return SIP_PORT;
+}
+
+static int resolve_address(
+	struct resolve *r, struct peer_config *peer, const struct file_peer *file, const char *base)
+{
+	const char *written = file->address;
 	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
 
 	mistake_key(key, "%s.address", base);
 	peer->listener_other = CONFIG_NO_LISTENER;
-	if (addr_parse(&peer->address, written, SIP_PORT) == 0 && resolve_is_host(&peer->address)) {
+	if (addr_parse(&peer->address, written, default_port(r, file->listener)) == 0 &&
+		resolve_is_host(&peer->address)) {
 		peer->source[0].net =
 			source_index_mask(&peer->address, peer->address.family == 4 ? 32 : 128);
 		peer->source[0].prefix_len = peer->address.family == 4 ? 32 : 128;
@@ -245,6 +260,47 @@ static void resolve_identity(struct peer_config *peer, const struct file_identit
 	peer->identity.user_to_user = !file->user_to_user || *file->user_to_user;
 }
 
+static int add_certificate_name(struct peer_config *peer, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (copy)
+		peer->certificate_name[peer->certificate_name_count++] = copy;
+	return copy ? 0 : -ENOMEM;
+}
+
+/* The names that its certificate may have; the host of its address where none are written. */
+static int resolve_certificate_names(
+	struct resolve *r, struct peer_config *peer, const struct file_peer *file, const char *base)
+{
+	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
+	char ip[ADDR_TEXT_MAX];
+	struct addr a;
+	int ret = 0;
+
+	if (peer->transport != TRANSPORT_TLS) {
+		if (file->certificate_names_count)
+			mistake_add(r->mistakes, mistake_key(key, "%s.certificate_names", base),
+				"is of no use over %s; expected a TLS listener, or no such key",
+				transport_name(peer->transport));
+		return 0;
+	}
+	for (unsigned i = 0; i < file->certificate_names_count && !ret; i++) {
+		const char *name = file->certificate_names[i];
+
+		mistake_key(key, "%s.certificate_names[%u]", base, i);
+		if (!resolve_is_host_name(name) && addr_parse_ip(&a, name, strlen(name)))
+			mistake_add(r->mistakes, key, "%s is no name; expected %s",
+				mistake_quote(quoted, name), key_expected(want, key));
+		ret = add_certificate_name(peer, name);
+	}
+	if (!file->certificate_names_count && peer->host)
+		ret = add_certificate_name(peer, peer->host);
+	else if (!file->certificate_names_count && peer->address.family)
+		ret = add_certificate_name(peer, addr_print_ip(&peer->address, ip));
+	return ret;
+}
+
 static int resolve_peer(struct resolve *r, unsigned index)
 {
 	const struct file_peer *file = &r->file->peers[index];
@@ -262,7 +318,7 @@ static int resolve_peer(struct resolve *r, unsigned index)
 		mistake_add(r->mistakes, key,
 			"\"any\" stands for every peer in routes; expected another name");
 	peer->kind = file->kind;
-	if (resolve_address(r, peer, file->address, base))
+	if (resolve_address(r, peer, file, base))
 		return -ENOMEM;
 	resolve_listener(r, peer, file->listener, base);
 	for (unsigned i = 0; i < file->sources_count; i++)
@@ -283,6 +339,8 @@ static int resolve_peer(struct resolve *r, unsigned index)
 		ret = resolve_codes_of(r, &peer->codes, file, base);
 	if (!ret)
 		ret = resolve_auth(r, peer, file, base);
+	if (!ret)
+		ret = resolve_certificate_names(r, peer, file, base);
 	return ret ? ret : resolve_codecs(r, peer, file, base);
 }
 
@@ -334,10 +392,43 @@ static void ambiguous(struct resolve *r, unsigned peer, unsigned source, unsigne
 		r->cfg->listener[p->listener].name, r->cfg->peer[holder].name);
 }
 
+/* Peers of one source on a TLS listener are told apart by their certificates. */
+static bool names_differ(const struct peer_config *a, const struct peer_config *b)
+{
+	for (unsigned i = 0; i < a->certificate_name_count; i++) {
+		for (unsigned j = 0; j < b->certificate_name_count; j++) {
+			if (strcasecmp(a->certificate_name[i], b->certificate_name[j]) == 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+struct newcomer {
+	struct resolve *r;
+	unsigned peer, source;
+	bool is_there; /* it has the prefix already, or somebody who cannot be told from it */
+};
+
+static bool meet_holder(void *ctx, unsigned holder)
+{
+	struct newcomer *n = ctx;
+	const struct config *cfg = n->r->cfg;
+	const struct tls_profile *tls = cfg->listener[cfg->peer[n->peer].listener].tls;
+
+	if (holder == n->peer) {
+		n->is_there = true;
+	} else if (!tls || tls->verify != TLS_VERIFY_MUTUAL ||
+		   !names_differ(&cfg->peer[n->peer], &cfg->peer[holder])) {
+		n->is_there = true;
+		ambiguous(n->r, n->peer, n->source, holder);
+	}
+	return n->is_there;
+}
+
 static int index_sources(struct resolve *r)
 {
 	struct config *cfg = r->cfg;
-	unsigned holder = 0;
 	int ret;
 
 	ret = source_index_new(&cfg->sources);
@@ -347,13 +438,16 @@ static int index_sources(struct resolve *r)
 		const struct peer_config *p = &cfg->peer[i];
 
 		for (unsigned j = 0; j < p->source_count; j++) {
-			ret = source_index_add(cfg->sources,
-				peer_listener_of(cfg, p, p->source[j].net.family),
-				&p->source[j].net, p->source[j].prefix_len, i, &holder);
-			if (ret == -ENOMEM)
+			unsigned listener = peer_listener_of(cfg, p, p->source[j].net.family);
+			struct newcomer n = {.r = r, .peer = i, .source = j};
+
+			source_index_holders(cfg->sources, listener, &p->source[j].net,
+				p->source[j].prefix_len, meet_holder, &n);
+			if (!n.is_there)
+				ret = source_index_add(cfg->sources, listener, &p->source[j].net,
+					p->source[j].prefix_len, i);
+			if (ret)
 				return ret;
-			if (ret == -EEXIST && holder != i)
-				ambiguous(r, i, j, holder);
 		}
 	}
 	return 0;

@@ -27,6 +27,15 @@ static const cyaml_strval_t side_strings[] = {
 static const cyaml_strval_t transport_strings[] = {
 	{"udp", TRANSPORT_UDP},
 	{"tcp", TRANSPORT_TCP},
+	{"tls", TRANSPORT_TLS},
+};
+static const cyaml_strval_t tls_version_strings[] = {
+	{"1.2", FILE_TLS_1_2},
+	{"1.3", FILE_TLS_1_3},
+};
+static const cyaml_strval_t tls_verify_strings[] = {
+	{"mutual", TLS_VERIFY_MUTUAL},
+	{"server", TLS_VERIFY_SERVER},
 };
 static const cyaml_strval_t kind_strings[] = {
 	{"direct", PEER_DIRECT},
@@ -122,12 +131,28 @@ static const cyaml_schema_field_t sides_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t tls_fields[] = {
+	TEXT("name", MUST, struct file_tls, name),
+	TEXT("certificate", MUST, struct file_tls, certificate),
+	TEXT("key", MUST, struct file_tls, key),
+	TEXT("ca", MAY, struct file_tls, ca),
+	TEXT("fqdn", MAY, struct file_tls, fqdn),
+	CHOICE("min_version", struct file_tls, min_version, tls_version_strings),
+	CHOICE("verify", struct file_tls, verify, tls_verify_strings),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t tls_entry = {
+	CYAML_VALUE_MAPPING(MUST, struct file_tls, tls_fields),
+};
+
 static const cyaml_schema_field_t listener_fields[] = {
 	TEXT("name", MUST, struct file_listener, name),
 	MUST_CHOOSE("side", struct file_listener, side, side_strings),
 	MUST_CHOOSE("transport", struct file_listener, transport, transport_strings),
 	NUMBER("port", struct file_listener, port),
 	TEXT("address", MAY, struct file_listener, address),
+	TEXT("tls", MAY, struct file_listener, tls),
+	TEXT("fqdn", MAY, struct file_listener, fqdn),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t listener_entry = {
@@ -277,6 +302,8 @@ static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("listener", MUST, struct file_peer, listener),
 	TEXT("address", MUST, struct file_peer, address),
 	LIST("sources", MAY, struct file_peer, sources, &text_entry, 0, CONFIG_SOURCES_MAX - 1),
+	LIST("certificate_names", MAY, struct file_peer, certificate_names, &text_entry, 1,
+		CONFIG_CERTIFICATE_NAMES_MAX),
 	LIST("codecs", MAY, struct file_peer, codecs, &text_entry, 0, CONFIG_CODECS_MAX),
 	CYAML_FIELD_MAPPING("liveness", MAY, struct file_peer, liveness, liveness_fields),
 	CYAML_FIELD_MAPPING("failover", MAY, struct file_peer, failover, failover_fields),
@@ -386,6 +413,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 	NUMBER("code", struct file_limits, code),
 	NUMBER("retry_after", struct file_limits, retry_after),
 	NUMBER("tcp_connections", struct file_limits, tcp_connections),
+	NUMBER("tls_handshakes", struct file_limits, tls_handshakes),
 	NUMBER("max_forwards", struct file_limits, max_forwards),
 	CYAML_FIELD_END,
 };
@@ -401,6 +429,10 @@ static const cyaml_schema_field_t timers_fields[] = {
 	NUMBER("attempt", struct file_timers, attempt),
 	NUMBER("transfer", struct file_timers, transfer),
 	NUMBER("port_quarantine", struct file_timers, port_quarantine),
+	NUMBER("tls_handshake", struct file_timers, tls_handshake),
+	NUMBER("keepalive", struct file_timers, keepalive),
+	NUMBER("pong", struct file_timers, pong),
+	NUMBER("reconnect", struct file_timers, reconnect),
 	CYAML_FIELD_END,
 };
 
@@ -427,6 +459,7 @@ static const cyaml_schema_field_t records_fields[] = {
 
 static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING("sides", MUST, struct file_config, sides, sides_fields),
+	LIST("tls", MAY, struct file_config, tls, &tls_entry, 0, CONFIG_TLS_MAX),
 	LIST("listeners", MUST, struct file_config, listeners, &listener_entry, 1,
 		CONFIG_LISTENERS_MAX),
 	LIST("peers", MUST, struct file_config, peers, &peer_entry, 1, CONFIG_PEERS_MAX),

@@ -25,12 +25,22 @@ struct file_side {
 	uint32_t *bandwidth;
 };
 
+enum file_tls_version { FILE_TLS_1_2, FILE_TLS_1_3 };
+
+struct file_tls {
+	char *name;
+	char *certificate, *key, *ca, *fqdn;
+	enum file_tls_version *min_version;
+	enum tls_verify *verify;
+};
+
 struct file_listener {
 	char *name;
 	uint32_t side; /* SIDE_INTERNAL, SIDE_EXTERNAL */
 	enum transport transport;
 	uint32_t *port;
 	char *address;
+	char *tls, *fqdn;
 };
 
 enum file_family { FILE_FAMILY_IPV4 = 4, FILE_FAMILY_IPV6 = 6 };
@@ -135,6 +145,8 @@ struct file_peer {
 	char *address;
 	char **sources;
 	unsigned sources_count;
+	char **certificate_names;
+	unsigned certificate_names_count;
 	char **codecs;
 	unsigned codecs_count;
 	struct file_liveness liveness;
@@ -203,7 +215,7 @@ struct file_sides {
 struct file_limits {
 	uint32_t *calls, *calls_per_second, *burst, *bandwidth, *code, *retry_after;
 	uint32_t *audio_bandwidth, *video_bandwidth;
-	uint32_t *tcp_connections, *max_forwards;
+	uint32_t *tcp_connections, *tls_handshakes, *max_forwards;
 };
 
 struct file_overload {
@@ -212,6 +224,7 @@ struct file_overload {
 
 struct file_timers {
 	uint32_t *ring, *attempt, *transfer, *port_quarantine;
+	uint32_t *tls_handshake, *keepalive, *pong, *reconnect;
 };
 
 struct file_control {
@@ -231,6 +244,8 @@ struct file_records {
 
 struct file_config {
 	struct file_sides sides;
+	struct file_tls *tls;
+	unsigned tls_count;
 	struct file_listener *listeners;
 	unsigned listeners_count;
 	struct file_peer *peers;

@@ -20,6 +20,7 @@ struct source_key {
 struct source {
 	struct source_key key;
 	unsigned peer;
+	struct source *next; /* of the same prefix */
 	UT_hash_handle hh;
 };
 
@@ -88,21 +89,23 @@ void source_index_free(struct source_index *index)
 	s = index->table;
 	HASH_CLEAR(hh, index->table);
 	for (; s; s = next) {
+		struct source *more, *after;
+
 		next = s->hh.next;
+		for (more = s->next; more; more = after) {
+			after = more->next;
+			free(more);
+		}
 		free(s);
 	}
 	free(index);
 }
 
 int source_index_add(struct source_index *index, unsigned listener, const struct addr *net,
-	unsigned prefix_len, unsigned peer, unsigned *holder)
+	unsigned prefix_len, unsigned peer)
 {
-	struct source *s = find(index, listener, net, prefix_len);
+	struct source *first = find(index, listener, net, prefix_len), *s;
 
-	if (s) {
-		*holder = s->peer;
-		return -EEXIST;
-	}
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
@@ -111,6 +114,12 @@ int source_index_add(struct source_index *index, unsigned listener, const struct
 	s->key.net = *net;
 	s->key.net.pad = 0;
 	s->peer = peer;
+	if (first) {
+		while (first->next)
+			first = first->next;
+		first->next = s;
+		return 0;
+	}
 	table_add_failed = false;
 	HASH_ADD(hh, index->table, key, sizeof(s->key), s);
 	if (table_add_failed) {
@@ -124,20 +133,49 @@ int source_index_add(struct source_index *index, unsigned listener, const struct
 	return 0;
 }
 
-int source_index_find(const struct source_index *index, unsigned listener,
-	const struct addr *source, unsigned *peer)
+static bool offer(const struct source *s, source_index_fn *take, void *ctx)
+{
+	for (; s; s = s->next) {
+		if (take(ctx, s->peer))
+			return true;
+	}
+	return false;
+}
+
+void source_index_holders(const struct source_index *index, unsigned listener,
+	const struct addr *net, unsigned prefix_len, source_index_fn *take, void *ctx)
+{
+	offer(find(index, listener, net, prefix_len), take, ctx);
+}
+
+void source_index_each(const struct source_index *index, unsigned listener,
+	const struct addr *source, source_index_fn *take, void *ctx)
 {
 	const uint8_t *lengths = source->family == 4 ? index->v4 : index->v6;
 	unsigned count = source->family == 4 ? index->v4_count : index->v6_count;
 
 	for (unsigned i = 0; i < count; i++) {
 		struct addr net = source_index_mask(source, lengths[i]);
-		const struct source *s = find(index, listener, &net, lengths[i]);
 
-		if (s) {
-			*peer = s->peer;
-			return 0;
-		}
+		if (offer(find(index, listener, &net, lengths[i]), take, ctx))
+			return;
 	}
-	return -ENOENT;
+}
+
+static bool take_first(void *ctx, unsigned peer)
+{
+	*(int64_t *)ctx = peer;
+	return true;
+}
+
+int source_index_find(const struct source_index *index, unsigned listener,
+	const struct addr *source, unsigned *peer)
+{
+	int64_t first = -1;
+
+	source_index_each(index, listener, source, take_first, &first);
+	if (first < 0)
+		return -ENOENT;
+	*peer = (unsigned)first;
+	return 0;
 }

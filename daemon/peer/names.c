@@ -210,7 +210,9 @@ static unsigned written_target(struct peer *peer, struct sip_dest *out)
 
 	if (listener == SIP_NO_LISTENER)
 		return 0;
-	*out = (struct sip_dest){.listener = listener, .remote = peer->config->address};
+	*out = (struct sip_dest){.listener = listener,
+		.remote = peer->config->address,
+		.peer = sip_intern(peer->peers->sip, peer->name)};
 	return 1;
 }
 
@@ -230,7 +232,9 @@ unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX])
 		if (listener == SIP_NO_LISTENER ||
 			(peer->has_own_address && is_ours(cfg, &drawn[i])))
 			continue;
-		out[n++] = (struct sip_dest){.listener = listener, .remote = drawn[i]};
+		out[n++] = (struct sip_dest){.listener = listener,
+			.remote = drawn[i],
+			.peer = sip_intern(peer->peers->sip, peer->name)};
 	}
 	return n;
 }

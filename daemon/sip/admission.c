@@ -3,6 +3,12 @@
  * those whose calls are still up. */
 #include "sip/internal.h"
 
+/* UDP for TCP, and back. */
+static bool are_siblings(enum transport a, enum transport b)
+{
+	return a != b && a != TRANSPORT_TLS && b != TRANSPORT_TLS;
+}
+
 /* The number of l, or of its sibling, in cfg's listeners; cfg->listener_count when it has none. */
 static unsigned find_listener(const struct config *cfg, const struct listener *l, bool sibling)
 {
@@ -12,7 +18,8 @@ static unsigned find_listener(const struct config *cfg, const struct listener *l
 		const struct listener_config *lc = &cfg->listener[i];
 
 		if (addr_equal(&lc->address.local, &l->asked.local) &&
-			(lc->transport == l->transport) != sibling)
+			(sibling ? are_siblings(lc->transport, l->transport)
+				 : lc->transport == l->transport))
 			break;
 	}
 	return i;
@@ -56,7 +63,7 @@ static unsigned find_sibling(const struct sip *sip, const struct listener *l)
 	for (unsigned i = 0; i < SLOTS_MAX; i++) {
 		const struct listener *other = sip->listener[i];
 
-		if (other && other->transport != l->transport &&
+		if (other && are_siblings(other->transport, l->transport) &&
 			addr_equal(&other->asked.local, &l->asked.local))
 			return i;
 	}
@@ -107,6 +114,116 @@ const struct peer_config *admit(
 		peer = find_peer(
 			sip->retired[i], remote, find_listener(sip->retired[i], l, false), l);
 	return peer;
+}
+
+/* ---- over TLS ---- */
+
+static bool is_for_one_of(void *certificate, const struct peer_config *peer)
+{
+	for (unsigned i = 0; i < peer->certificate_name_count; i++) {
+		if (certificate_is_for(certificate, peer->certificate_name[i]))
+			return true;
+	}
+	return false;
+}
+
+bool admit_is_for(struct x509_st *certificate, const struct peer_config *peer)
+{
+	return is_for_one_of(certificate, peer);
+}
+
+const struct peer_config *admit_name(struct sip *sip, const char *name)
+{
+	return peer_named(sip, name);
+}
+
+/* Of the peers whose names stand for remote. */
+static const struct peer_config *find_named_certificate(struct sip *sip, const struct addr *remote,
+	const struct listener *l, struct x509_st *certificate, bool *leaving)
+{
+	const struct peer_config *peer;
+	const char *name;
+
+	for (unsigned i = 0; sip->named_source; i++) {
+		name = sip->named_source(sip->named_source_ctx, remote, l->slot, i, leaving);
+		if (!name)
+			break;
+		peer = peer_named(sip, name);
+		if (peer && is_for_one_of(certificate, peer))
+			return peer;
+	}
+	*leaving = false;
+	return NULL;
+}
+
+const struct peer_config *admit_certificate(struct sip *sip, const struct addr *remote,
+	unsigned slot, struct x509_st *certificate, bool *leaving)
+{
+	const struct listener *l = listener_at(sip, slot);
+	const struct peer_config *peer;
+
+	*leaving = false;
+	if (!l)
+		return NULL;
+	peer = config_find_peer_that(sip->cfg, remote, l->index, is_for_one_of, certificate);
+	if (!peer)
+		peer = find_named_certificate(sip, remote, l, certificate, leaving);
+	if (peer || !sip->retired[0])
+		return peer;
+	drop_unused(sip);
+	for (unsigned i = 0; i < RETIRED_MAX && sip->retired[i] && !peer; i++) {
+		unsigned index = find_listener(sip->retired[i], l, false);
+
+		if (index < sip->retired[i]->listener_count)
+			peer = config_find_peer_that(
+				sip->retired[i], remote, index, is_for_one_of, certificate);
+	}
+	return peer;
+}
+
+static const struct peer_config *find_owner(struct connection *c, bool *leaving)
+{
+	const struct listener *l = listener_at(c->sip, c->listener);
+	struct x509_st *certificate = tls_certificate(c);
+	const struct peer_config *peer;
+
+	*leaving = false;
+	if (!l)
+		return NULL;
+	if (!c->is_ours && certificate && l->asks_certificate)
+		return admit_certificate(c->sip, &c->remote, c->listener, certificate, leaving);
+	if (!c->is_ours)
+		return l->asks_certificate ? NULL : admit(c->sip, &c->remote, c->listener, leaving);
+	peer = peer_named(c->sip, c->peer);
+	return peer && certificate && is_for_one_of(certificate, peer) ? peer : NULL;
+}
+
+const struct peer_config *admit_connection(struct connection *c, bool *leaving)
+{
+	bool is_leaving = false;
+
+	/* What a retired configuration admits may be freed with it, and what a name stands for may
+	 * change: looked for each time. */
+	if (!c->admitted || c->admitted_by != c->sip->generation) {
+		c->admitted = find_owner(c, &is_leaving);
+		c->admitted_by = 0;
+		if (c->admitted && (c->is_ours || !c->admitted->host) &&
+			config_peer_by_name(c->sip->cfg, c->admitted->name) == c->admitted)
+			c->admitted_by = c->sip->generation;
+	}
+	if (leaving)
+		*leaving = is_leaving;
+	return c->admitted;
+}
+
+const struct peer_config *admit_flow(struct sip *sip, const struct flow *flow, bool *leaving)
+{
+	struct connection *c;
+
+	if (flow->transport != TRANSPORT_TLS)
+		return admit(sip, &flow->remote, flow->listener, leaving);
+	HASH_FIND(hh_id, sip->connections_by_id, &flow->connection, sizeof(flow->connection), c);
+	return c ? admit_connection(c, leaving) : NULL;
 }
 
 void sip_set_named_sources(struct sip *sip, sip_named_source_fn *fn, void *ctx)

@@ -86,13 +86,16 @@ static void compute_dest(struct dialog *d)
 	struct addr a;
 
 	d->dest = d->began;
+	d->dest.peer = d->peer->name;
 	if (n > DIALOG_URI_MAX || osip_uri_init(&parsed))
 		return;
 	memcpy(text, uri, n);
 	text[n] = '\0';
 	if (osip_uri_parse(parsed, text) == 0 && parsed->host &&
 		addr_parse_ip(&a, parsed->host, strlen(parsed->host)) == 0) {
-		unsigned long port = parsed->port ? strtoul(parsed->port, NULL, 10) : 5060;
+		unsigned long port = parsed->port ? strtoul(parsed->port, NULL, 10)
+				     : d->peer->transport == TRANSPORT_TLS ? 5061
+									   : 5060;
 		osip_uri_param_t *transport = NULL;
 
 		osip_uri_param_get_byname(&parsed->url_params, (char *)"transport", &transport);

@@ -22,6 +22,9 @@
 #define TCP_ACCEPTS_A_ROUND        64
 #define TCP_IDLE_MS                (15 * 60 * 1000)
 #define TCP_CONNECT_MS             2000
+#define BACKOFF_FIRST_MS           500  /* after the second failure to connect, then doubled */
+#define TARGETS_MAX                4096 /* places whose failures and TLS sessions are remembered */
+#define TLS_SOURCE_SHARE           4    /* one source has at most that part of the handshakes */
 #define TCP_PARTIAL_MS             (64 * SIP_T1_MS) /* for the rest of a message to come */
 #define TCP_REFUSED_MS             (5 * 60 * 1000)  /* a peer's refusal is remembered */
 #define TCP_REFUSED_MAX            4096             /* peers whose refusal is remembered */
@@ -45,7 +48,8 @@ struct flow {
 	unsigned listener;        /* its slot */
 	enum transport transport; /* of this flow: a UDP listener has TCP flows too, 18.1.1 */
 	struct addr remote;
-	uint64_t connection; /* TCP: its id, 0 = any to remote */
+	uint64_t connection; /* TCP, TLS: its id, 0 = any to remote */
+	const char *peer;    /* TLS: the peer's name, of sip_intern; NULL otherwise */
 };
 
 struct listener {
@@ -56,31 +60,51 @@ struct listener {
 	enum transport transport;
 	struct side_address asked; /* as configured; local below has the port that was bound */
 	struct addr local;
-	char *host;      /* advertised, IPv6 without brackets, as libosip2 wants it */
+	struct ssl_ctx_st *tls; /* NULL unless transport is TLS */
+	bool asks_certificate;  /* of whoever connects */
+	char *host;      /* advertised, IPv6 without brackets, as libosip2 wants it; or our FQDN */
 	char *host_text; /* the same as a SIP host */
 	uint16_t port;
 	char *contact;
 	struct overload_window window;
 };
 
-/* Addresses under which connections are found and counted. No padding, so that memcmp holds. */
+/* Places under which connections are found. A TLS connection that the peer opened is found by the
+ * peer and its IP address: port 0 (RFC 5923). No padding, so that memcmp holds. */
 struct remote_key {
 	uint32_t listener;
 	struct addr remote;
+	const char *peer; /* as in struct flow */
 };
 
 struct source_count {
 	struct addr ip; /* port 0 */
 	unsigned connections;
+	unsigned handshakes; /* of those, TLS handshakes under way */
 	UT_hash_handle hh;
 };
+
+struct tls;
 
 struct connection {
 	struct loop_fd lf;
 	struct sip *sip;
 	uint64_t id;
-	struct remote_key key;
+	unsigned listener;
+	struct addr remote;
+	struct remote_key key; /* where keyed */
 	bool keyed, connecting, closed, partial;
+	bool is_ours;        /* we opened it */
+	bool is_proven;      /* something came over it */
+	bool is_pinged;      /* RFC 5626 4.4.1: a pong is awaited */
+	bool has_ponged;     /* one has come before */
+	bool is_handshaking; /* TLS, after connecting */
+	bool is_watching_write;
+	struct tls *tls;  /* NULL: plain TCP */
+	const char *peer; /* TLS: whose it is, as in struct flow; NULL until that is known */
+	const struct peer_config *admitted; /* that peer, by the configuration of that generation */
+	uint64_t admitted_by;
+	uint64_t message_ms; /* when the last message passed */
 	struct source_count *source;
 	struct framing framing;
 	char *in;
@@ -89,8 +113,19 @@ struct connection {
 	size_t out_len, out_room;
 	struct loop_timer timer;
 	struct sip_client *waiting; /* client transactions that sent over it */
+	bool is_pending;            /* among those with output to flush or input to read */
+	struct connection *pending_prev, *pending_next;
 	struct connection *next_dead;
 	UT_hash_handle hh_id, hh_key;
+};
+
+/* A place that we connect to. */
+struct target {
+	struct remote_key key;
+	unsigned failures;              /* to connect, in a row */
+	uint64_t until_ms;              /* no attempt before */
+	struct ssl_session_st *session; /* to resume; NULL = none */
+	UT_hash_handle hh;
 };
 
 struct tcp_refusal {
@@ -171,6 +206,7 @@ struct sip_client {
 struct sip {
 	struct loop *loop;
 	struct config *cfg;
+	uint64_t generation; /* of cfg, from 1 */
 	struct sip_handlers handlers;
 	unsigned t1_ms, t2_ms, t4_ms;
 	osip_t *osip;
@@ -193,6 +229,13 @@ struct sip {
 	struct connection *connections_by_id, *connections_by_key;
 	struct source_count *sources;
 	struct tcp_refusal *refusals;
+	struct target *targets;
+	struct peer_name *peer_names;
+	unsigned handshake_count; /* of those who connect to us */
+	struct log_limit tls_limit;
+	struct connection *pending;
+	struct loop_timer pending_timer;
+	struct loop_timer expiry_timer; /* a look at our certificates, daily */
 	uint64_t last_connection_id;
 	int spare_fd; /* given up to turn callers away when descriptors run out */
 	unsigned connection_count;
@@ -217,6 +260,16 @@ void reap_later(struct sip *sip);
  * within its dialogs alone. */
 const struct peer_config *admit(
 	struct sip *sip, const struct addr *remote, unsigned slot, bool *leaving);
+/* The same of peers for one of whose names the certificate is. */
+const struct peer_config *admit_certificate(struct sip *sip, const struct addr *remote,
+	unsigned slot, struct x509_st *certificate, bool *leaving);
+bool admit_is_for(struct x509_st *certificate, const struct peer_config *peer);
+/* The peer of that name, also one that a reload has dropped while calls of it live. */
+const struct peer_config *admit_name(struct sip *sip, const char *name);
+/* The peer whose connection this is now; NULL = nobody's any more. leaving may be NULL. */
+const struct peer_config *admit_connection(struct connection *c, bool *leaving);
+/* The peer that a message of that flow comes from: over TLS its certificate says so as well. */
+const struct peer_config *admit_flow(struct sip *sip, const struct flow *flow, bool *leaving);
 /* A configuration gives way to the next: its peers stay admitted while calls of theirs live. Takes
  * the reference over. */
 void admission_retire(struct sip *sip, struct config *cfg);
@@ -228,6 +281,8 @@ int listener_open(struct listener **out, struct sip *sip, unsigned slot, unsigne
 /* The listener of a flow, NULL when it is gone. */
 struct listener *listener_at(const struct sip *sip, unsigned slot);
 bool listener_is(const struct listener *l, const struct listener_config *cfg);
+/* Takes up what may change while it is open: its names and its TLS profile. 0 or -ENOMEM. */
+int listener_update(struct listener *l, const struct listener_config *cfg);
 /* Closes the socket and frees. Its connections are the caller's. */
 void listener_close(struct listener *listener);
 int listener_socket(const struct addr *local, int type);
@@ -237,6 +292,8 @@ int listener_socket(const struct addr *local, int type);
 int transport_send(struct sip *sip, struct flow *flow, const char *text, size_t len);
 /* The transport of requests to dest, whose listener is open. */
 enum transport dest_transport(const struct sip *sip, const struct sip_dest *dest);
+/* The flow of a request to dest, whose listener is open. 0, -ENOMEM, -EDESTADDRREQ. */
+int dest_flow(struct sip *sip, const struct sip_dest *dest, struct flow *flow);
 /* Where the response to a request goes. */
 void transport_response_flow(struct flow *out, const struct flow *in, const struct via_text *via);
 
@@ -254,7 +311,7 @@ void tcp_source_release(struct sip *sip, struct source_count *s);
 /* ---- transport_tcp.c ---- */
 /* Takes fd over, also on failure. */
 int tcp_connection_new(struct connection **out, struct sip *sip, int fd, unsigned listener,
-	const struct addr *remote, bool connecting);
+	const struct addr *remote, bool connecting, const char *peer);
 /* The connection of flow, else one to flow->remote, else a new one. flow->connection becomes its
  * id. */
 int tcp_connection(struct sip *sip, struct flow *flow, struct connection **out);
@@ -263,7 +320,61 @@ int tcp_write(struct connection *c, const char *text, size_t len);
 void tcp_close(struct connection *c, int error);
 void tcp_close_listener(struct sip *sip, unsigned listener);
 void tcp_reap(struct sip *sip);
-struct connection *tcp_find(struct sip *sip, unsigned listener, const struct addr *remote);
+struct connection *tcp_find(struct sip *sip, const struct remote_key *key);
+void tcp_key(struct connection *c, const struct remote_key *key);
+/* Has the loop flush its output and read its input, once what is running has returned to it. */
+void tcp_serve_later(struct connection *c);
+/* The TLS handshake is done, and the peer is known. */
+void tcp_established(struct connection *c);
+
+/* ---- keepalive.c ---- */
+/* Starts the timer of a connection on which nothing is under way. */
+void keepalive_idle(struct connection *c);
+/* That timer has run out. */
+void keepalive_timeout(struct connection *c);
+/* Something came. is_pong: a CRLF alone. */
+void keepalive_heard(struct connection *c, bool is_pong);
+
+/* ---- target.c ---- */
+/* -EHOSTDOWN while attempts to connect there failed too lately, else 0. */
+int target_check(struct sip *sip, const struct remote_key *key);
+void target_failed(struct sip *sip, const struct remote_key *key);
+void target_reached(struct sip *sip, const struct remote_key *key);
+/* Takes the reference over. */
+void target_keep_session(
+	struct sip *sip, const struct remote_key *key, struct ssl_session_st *session);
+/* Gives the reference away; NULL where there is none. */
+struct ssl_session_st *target_take_session(struct sip *sip, const struct remote_key *key);
+void target_forget_sessions(struct sip *sip);
+void target_free_all(struct sip *sip);
+
+/* ---- peer_name.c ---- */
+void peer_name_free_all(struct sip *sip);
+
+/* ---- tls.c: RFC 3261 26.3.1, RFC 5922, RFC 8446 ---- */
+/* Makes the TLS side of a connection whose TCP side stands. 0, -ENOMEM, -EHOSTUNREACH (its peer is
+ * not known). */
+int tls_start(struct connection *c);
+/* Goes on with the handshake, as far as it goes; may close c. */
+void tls_handshake(struct connection *c);
+void tls_handshake_timeout(struct connection *c);
+/* As recv and send, but for errors: -errno. */
+ssize_t tls_recv(struct connection *c, char *buf, size_t len);
+ssize_t tls_send(struct connection *c, const char *buf, size_t len);
+bool tls_has_input(const struct connection *c);
+bool tls_wants_write(const struct connection *c);
+/* The peer's certificate, NULL where it has shown none. Borrowed. */
+struct x509_st *tls_certificate(const struct connection *c);
+/* Tells the peer that nothing more comes, where that can be done at once, and frees. */
+void tls_stop(struct connection *c);
+
+/* ---- tls_report.c ---- */
+/* One line in the log and one event, both rate-limited, and a counter: why there is no TLS
+ * connection. names: those of the certificate, where one was shown. */
+void tls_report(struct connection *c, long verify_error, unsigned long error, const char *names);
+void tls_report_timeout(struct connection *c);
+/* Warns of certificates of ours that run out, now and once a day. */
+void tls_watch_expiry(struct sip *sip);
 
 /* ---- tcp_refusal.c ---- */
 bool tcp_is_refused_by(struct sip *sip, const struct addr *remote);

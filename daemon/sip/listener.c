@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -73,18 +74,55 @@ static uint16_t bound_port(int fd)
 	return a.port;
 }
 
-static int set_names(struct listener *l, const struct addr *advertised)
+static void free_names(struct listener *l)
 {
-	char host[ADDR_TEXT_MAX], ip[ADDR_TEXT_MAX], contact[ADDR_TEXT_MAX + 32];
+	free(l->contact);
+	free(l->host_text);
+	free(l->host);
+}
 
-	addr_print_host(advertised, host);
-	addr_print_ip(advertised, ip);
-	snprintf(contact, sizeof(contact), "%s:%u%s", host, l->port,
-		l->transport == TRANSPORT_TCP ? ";transport=tcp" : "");
-	l->host = strdup(ip);
-	l->host_text = strdup(host);
-	l->contact = strdup(contact);
-	return l->host && l->host_text && l->contact ? 0 : -ENOMEM;
+static int set_names(struct listener *l, const struct listener_config *cfg)
+{
+	static const char *const params[] = {[TRANSPORT_UDP] = "",
+		[TRANSPORT_TCP] = ";transport=tcp",
+		[TRANSPORT_TLS] = ";transport=tls"};
+	struct addr advertised = cfg->address.advertised;
+	char host[ADDR_TEXT_MAX], ip[ADDR_TEXT_MAX], *contact = NULL;
+	struct listener names = {0};
+
+	if (advertised.family == 0)
+		advertised = l->local;
+	addr_print_host(&advertised, host);
+	addr_print_ip(&advertised, ip);
+	if (asprintf(&contact, "%s:%u%s", cfg->fqdn ? cfg->fqdn : host, l->port,
+		    params[l->transport]) < 0)
+		contact = NULL;
+	names.host = strdup(cfg->fqdn ? cfg->fqdn : ip);
+	names.host_text = strdup(cfg->fqdn ? cfg->fqdn : host);
+	names.contact = contact;
+	if (!names.host || !names.host_text || !names.contact) {
+		free_names(&names);
+		return -ENOMEM;
+	}
+	free_names(l);
+	l->host = names.host;
+	l->host_text = names.host_text;
+	l->contact = names.contact;
+	return 0;
+}
+
+int listener_update(struct listener *l, const struct listener_config *cfg)
+{
+	int ret = set_names(l, cfg);
+
+	if (ret || !cfg->tls)
+		return ret;
+	/* What stands keeps the context that it was made with. */
+	SSL_CTX_up_ref(cfg->tls->context);
+	SSL_CTX_free(l->tls);
+	l->tls = cfg->tls->context;
+	l->asks_certificate = cfg->tls->verify == TLS_VERIFY_MUTUAL;
+	return 0;
 }
 
 int listener_open(struct listener **out, struct sip *sip, unsigned slot, unsigned index,
@@ -92,7 +130,7 @@ int listener_open(struct listener **out, struct sip *sip, unsigned slot, unsigne
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	struct addr advertised = cfg->address.advertised;
-	bool is_tcp = cfg->transport == TRANSPORT_TCP;
+	bool is_tcp = cfg->transport != TRANSPORT_UDP;
 	int ret;
 
 	if (!l)
@@ -112,7 +150,7 @@ int listener_open(struct listener **out, struct sip *sip, unsigned slot, unsigne
 		goto fail;
 	l->local.port = bound_port(l->lf.fd);
 	l->port = advertised.port ? advertised.port : l->local.port;
-	ret = set_names(l, &advertised);
+	ret = listener_update(l, cfg);
 	if (ret)
 		goto fail;
 	l->lf.ready = is_tcp ? tcp_accept_ready : udp_ready;
@@ -128,9 +166,8 @@ int listener_open(struct listener **out, struct sip *sip, unsigned slot, unsigne
 fail:
 	if (l->lf.fd >= 0)
 		close(l->lf.fd);
-	free(l->contact);
-	free(l->host_text);
-	free(l->host);
+	SSL_CTX_free(l->tls);
+	free_names(l);
 	free(l);
 	return ret;
 }
@@ -139,9 +176,8 @@ void listener_close(struct listener *l)
 {
 	loop_fd_remove(l->sip->loop, &l->lf);
 	close(l->lf.fd);
-	free(l->contact);
-	free(l->host_text);
-	free(l->host);
+	SSL_CTX_free(l->tls);
+	free_names(l);
 	free(l);
 }
 

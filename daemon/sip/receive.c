@@ -338,7 +338,7 @@ void receive_message(
 	struct raw raw;
 	struct incoming in = {.sip = sip, .flow = flow, .buf = buf, .raw = &raw};
 
-	in.peer = admit(sip, &flow->remote, flow->listener, &in.is_leaving);
+	in.peer = admit_flow(sip, flow, &in.is_leaving);
 	if (!in.peer) {
 		refuse_stranger(&in, len, is_stream);
 		return;
@@ -366,7 +366,7 @@ void receive_unframed(
 	struct raw raw;
 	struct incoming in = {.sip = sip, .flow = flow, .buf = buf, .raw = &raw};
 
-	in.peer = admit(sip, &flow->remote, flow->listener, NULL);
+	in.peer = admit_flow(sip, flow, NULL);
 	guard_raw(&in.guard, &raw, buf, len, true);
 	if (!in.peer)
 		return;

@@ -37,10 +37,12 @@ int request_fill_in(struct sip *sip, osip_message_t *req)
 int request_put_via(
 	const struct listener *l, osip_message_t *req, enum transport transport, const char *branch)
 {
+	static const char *const names[] = {
+		[TRANSPORT_UDP] = "UDP", [TRANSPORT_TCP] = "TCP", [TRANSPORT_TLS] = "TLS"};
 	osip_via_t *via;
 	int ret;
 
-	ret = via_make(&via, transport == TRANSPORT_TCP ? "TCP" : "UDP", l->host, l->port, branch);
+	ret = via_make(&via, names[transport], l->host, l->port, branch);
 	if (ret)
 		return ret;
 	if (osip_list_add(&req->vias, via, 0) < 0) {
@@ -60,7 +62,8 @@ void request_make_branch(char branch[BRANCH_MAX])
  * back to UDP. */
 static void choose_ack_transport(struct sip *sip, struct flow *flow, size_t len)
 {
-	const struct connection *c = tcp_find(sip, flow->listener, &flow->remote);
+	const struct remote_key key = {.listener = flow->listener, .remote = flow->remote};
+	const struct connection *c = tcp_find(sip, &key);
 
 	if (flow->transport == TRANSPORT_UDP && len > UDP_REQUEST_MAX && c && !c->connecting)
 		flow->transport = TRANSPORT_TCP;
@@ -70,7 +73,7 @@ int sip_send_ack(
 	struct sip *sip, const struct sip_dest *dest, osip_message_t *ack, char **text, size_t *len)
 {
 	char branch[BRANCH_MAX];
-	struct flow flow = {.listener = dest->listener, .remote = dest->remote};
+	struct flow flow;
 	char *out = NULL;
 	size_t out_len = 0;
 	int ret = -ENETDOWN;
@@ -79,9 +82,10 @@ int sip_send_ack(
 		*text = NULL;
 	if (!listener_at(sip, dest->listener))
 		goto out;
-	flow.transport = dest_transport(sip, dest);
 	request_make_branch(branch);
-	ret = request_fill_in(sip, ack);
+	ret = dest_flow(sip, dest, &flow);
+	if (!ret)
+		ret = request_fill_in(sip, ack);
 	if (!ret)
 		ret = request_put_via(sip->listener[dest->listener], ack, flow.transport, branch);
 	if (!ret)
@@ -106,12 +110,15 @@ out:
 
 int sip_send_again(struct sip *sip, const struct sip_dest *dest, const char *text, size_t len)
 {
-	struct flow flow = {.listener = dest->listener, .remote = dest->remote};
 	const char *via = memmem(text, len, "\r\nVia: SIP/2.0/TCP ", 19);
+	struct flow flow;
+	int ret;
 
 	if (!listener_at(sip, dest->listener))
 		return -ENETDOWN;
-	flow.transport = dest_transport(sip, dest);
+	ret = dest_flow(sip, dest, &flow);
+	if (ret)
+		return ret;
 	if (via)
 		flow.transport = TRANSPORT_TCP;
 	sip->status.retransmissions_out++;

@@ -101,7 +101,7 @@ static int open_one(struct sip *sip, const struct config *cfg, unsigned index, F
 	if (ret) {
 		addr_print(&lc->address.local, text);
 		log_error("sip: listener %s on %s %s: %s", lc->name, text,
-			lc->transport == TRANSPORT_TCP ? "tcp" : "udp", strerror(-ret));
+			transport_name(lc->transport), strerror(-ret));
 		if (errors)
 			fprintf(errors, "listener %s: cannot listen on %s: %s\n", lc->name, text,
 				strerror(-ret));
@@ -120,6 +120,7 @@ int sip_new(struct sip **out, struct loop *loop, const struct config *cfg,
 	sip->loop = loop;
 	sip->handlers = *handlers;
 	sip->cfg = config_ref((struct config *)cfg);
+	sip->generation = 1;
 	sip->reap_timer.fire = reap_fire;
 	sip->streams.least_ns = UINT64_MAX;
 	overload_init(&sip->overload, loop);
@@ -137,6 +138,7 @@ int sip_new(struct sip **out, struct loop *loop, const struct config *cfg,
 		sip_free(sip);
 		return ret;
 	}
+	tls_watch_expiry(sip);
 	*out = sip;
 	return 0;
 }
@@ -159,12 +161,16 @@ void sip_free(struct sip *sip)
 	remnant_free_all(sip);
 	auth_client_forget(sip);
 	tcp_forget_refusals(sip);
+	target_free_all(sip);
+	peer_name_free_all(sip);
 	for (unsigned i = 0; i < SLOTS_MAX; i++) {
 		if (sip->listener[i])
 			listener_close(sip->listener[i]);
 	}
 	loop_timer_stop(sip->loop, &sip->reap_timer);
 	overload_free(&sip->overload);
+	loop_timer_stop(sip->loop, &sip->pending_timer);
+	loop_timer_stop(sip->loop, &sip->expiry_timer);
 	if (sip->spare_fd >= 0)
 		close(sip->spare_fd);
 	udp_batch_free(sip->batch);
@@ -243,6 +249,9 @@ int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors)
 			listener_close(l);
 		} else {
 			l->index = index[slot];
+			if (listener_update(l, &cfg->listener[l->index]))
+				log_warn("sip: out of memory: listener %s keeps its old names",
+					cfg->listener[l->index].name);
 		}
 	}
 	if (ret)
@@ -251,6 +260,9 @@ int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors)
 	auth_client_forget(sip);
 	sip->cfg = config_ref((struct config *)cfg);
 	overload_configure(&sip->overload, cfg);
+	sip->generation++;
+	target_forget_sessions(sip);
+	tls_watch_expiry(sip);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <osip2/osip.h>
 
 #include "base/addr.h"
+#include "base/certificate.h"
 #include "base/loop.h"
 #include "config/config.h"
 
@@ -64,6 +65,8 @@ struct sip_handlers {
 	void (*overload)(void *ctx, const char *text);
 	/* ACK that belongs to no transaction: acknowledges a 2xx. */
 	void (*ack)(void *ctx, osip_message_t *ack, const struct peer_config *peer);
+	/* What an operator should know; kind: "tls"; text: one line. May be NULL. */
+	void (*event)(void *ctx, const char *kind, const char *text);
 };
 
 /* What the owner of a server transaction hears, once sip_server_set_owner was called. */
@@ -148,8 +151,11 @@ void sip_local_forget(struct sip_server *txn);
 struct sip_dest {
 	unsigned listener; /* that it leaves from: its address, its Via */
 	struct addr remote;
-	bool over_tcp; /* from a UDP listener too: the remote target asks for it */
+	bool over_tcp;    /* from a UDP listener too: the remote target asks for it */
+	const char *peer; /* whose names its certificate must have: needed from a TLS listener */
 };
+/* The same text, as long as sip lives: for names of peers in a struct sip_dest. NULL: no memory. */
+const char *sip_intern(struct sip *sip, const char *peer);
 /* Sends req in a new client transaction and takes ownership of it, also on failure. The caller has
  * filled everything but Via (added here, with the branch) and, where missing, Max-Forwards and
  * Content-Length. UDP requests larger than RFC 3261 18.1.1 allows go over TCP, and come back to UDP
@@ -192,6 +198,17 @@ const char *sip_listener_contact(const struct sip *sip, unsigned listener);
 /* The host alone, for From, Warning and the like. */
 const char *sip_listener_host(const struct sip *sip, unsigned listener);
 
+/* What is known of a peer's TLS connections. */
+struct sip_tls_info {
+	unsigned connections; /* open now */
+	/* Of one of them. */
+	bool opened_by_us, resumed;
+	char version[16], cipher[64];
+	bool has_certificate;
+	struct certificate_info certificate; /* the peer's */
+};
+void sip_get_tls(const struct sip *sip, const char *peer, struct sip_tls_info *out);
+
 /* Counters by name, for status: everything that was refused or dropped, and why. */
 #define SIP_COUNTERS(X)                                                                            \
 	X(requests_in, "requests received")                                                        \
@@ -207,6 +224,22 @@ const char *sip_listener_host(const struct sip *sip, unsigned listener);
 	X(stray_responses, "responses that match nothing")                                         \
 	X(timeouts, "client transactions without an answer")                                       \
 	X(transport_errors, "sends that failed")                                                   \
+	X(pings, "CRLF pings sent over idle connections (RFC 5626)")                               \
+	X(pongs_missed, "connections closed: pings were answered before, and are not now")         \
+	X(backoff_refused, "requests not sent: connecting to their peer failed lately")            \
+	X(tls_accepted, "TLS handshakes done, opened by a peer")                                   \
+	X(tls_connected, "TLS handshakes done, opened by us")                                      \
+	X(tls_resumed, "of both, sessions resumed")                                                \
+	X(tls_reused, "requests sent over a TLS connection that the peer opened")                  \
+	X(tls_no_certificate, "TLS refused: no certificate shown")                                 \
+	X(tls_expired, "TLS refused: certificate expired, or not valid yet")                       \
+	X(tls_untrusted, "TLS refused: certificate of an authority not trusted")                   \
+	X(tls_wrong_name, "TLS refused: certificate for another name")                             \
+	X(tls_refused_us, "TLS handshakes that the peer refused with an alert")                    \
+	X(tls_failed, "TLS handshakes that failed otherwise: no TLS, no common version")           \
+	X(tls_timeouts, "TLS handshakes not done in time")                                         \
+	X(tls_handshakes_refused, "connections refused: TLS handshakes at their limit")            \
+	X(tls_handshakes, "TLS handshakes under way now, opened by peers")                         \
 	X(tcp_connections, "connections open now")                                                 \
 	X(tcp_refused, "connections refused: limit or stranger")                                   \
 	X(tcp_dropped, "connections dropped: slow, idle or unframed")                              \

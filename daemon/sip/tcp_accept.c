@@ -43,6 +43,19 @@ void tcp_source_release(struct sip *sip, struct source_count *s)
 	free(s);
 }
 
+/* Handshakes cost more than anything else that a caller can ask for; one source leaves room for
+ * the others. */
+static bool may_handshake(struct sip *sip, const struct source_count *s)
+{
+	unsigned max = sip->cfg->tls_handshakes_max,
+		 share = (max + TLS_SOURCE_SHARE - 1) / TLS_SOURCE_SHARE;
+
+	if (sip->handshake_count < max && (!s || s->handshakes < share))
+		return true;
+	sip->status.tls_handshakes_refused++;
+	return false;
+}
+
 /* RFC 3261 18.2: whoever is not a peer gets no connection; a peer gets its share. */
 static bool may_connect(struct listener *l, const struct addr *remote)
 {
@@ -55,7 +68,9 @@ static bool may_connect(struct listener *l, const struct addr *remote)
 		return false;
 	ip.port = 0;
 	HASH_FIND(hh, sip->sources, &ip, sizeof(ip), s);
-	return !s || s->connections < TCP_CONNECTIONS_PER_SOURCE;
+	if (s && s->connections >= TCP_CONNECTIONS_PER_SOURCE)
+		return false;
+	return l->transport != TRANSPORT_TLS || may_handshake(sip, s);
 }
 
 /* Without a descriptor to spare, whoever waits to be accepted would wake the loop for ever. */
@@ -107,7 +122,7 @@ void tcp_accept_ready(struct loop_fd *lf, uint32_t events)
 		}
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-		if (tcp_connection_new(&c, l->sip, fd, l->slot, &remote, false))
+		if (tcp_connection_new(&c, l->sip, fd, l->slot, &remote, false, NULL))
 			l->sip->status.tcp_refused++;
 	}
 }

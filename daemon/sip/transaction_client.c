@@ -345,8 +345,8 @@ int sip_client_send(struct sip *sip, const struct sip_dest *dest, osip_message_t
 	const struct sip_client_handlers *handlers, struct sip_client **txn)
 {
 	char branch[BRANCH_MAX];
-	struct flow flow = {.listener = dest->listener, .remote = dest->remote};
 	struct sip_client *c = NULL;
+	struct flow flow;
 	int ret = -ENETDOWN;
 
 	if (!listener_at(sip, dest->listener))
@@ -354,9 +354,10 @@ int sip_client_send(struct sip *sip, const struct sip_dest *dest, osip_message_t
 	ret = -EAGAIN;
 	if (sip->status.transactions >= TRANSACTIONS_MAX)
 		goto fail;
-	flow.transport = dest_transport(sip, dest);
 	request_make_branch(branch);
-	ret = request_fill_in(sip, req);
+	ret = dest_flow(sip, dest, &flow);
+	if (!ret)
+		ret = request_fill_in(sip, req);
 	if (!ret)
 		ret = request_put_via(sip->listener[dest->listener], req, flow.transport, branch);
 	if (!ret)

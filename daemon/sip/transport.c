@@ -24,10 +24,27 @@ void transport_response_flow(struct flow *out, const struct flow *in, const stru
 	if (in->transport == TRANSPORT_UDP)
 		via_response_destination(via, &in->remote, &out->remote);
 	else
-		out->remote.port = via->port ? via->port : SIP_PORT;
+		out->remote.port = via->port                        ? via->port
+				   : in->transport == TRANSPORT_TLS ? SIPS_PORT
+								    : SIP_PORT;
 }
 
 enum transport dest_transport(const struct sip *sip, const struct sip_dest *dest)
 {
-	return dest->over_tcp ? TRANSPORT_TCP : sip->listener[dest->listener]->transport;
+	enum transport transport = sip->listener[dest->listener]->transport;
+
+	return dest->over_tcp && transport == TRANSPORT_UDP ? TRANSPORT_TCP : transport;
+}
+
+int dest_flow(struct sip *sip, const struct sip_dest *dest, struct flow *flow)
+{
+	*flow = (struct flow){.listener = dest->listener,
+		.transport = dest_transport(sip, dest),
+		.remote = dest->remote};
+	if (flow->transport != TRANSPORT_TLS)
+		return 0;
+	if (!dest->peer)
+		return -EDESTADDRREQ;
+	flow->peer = sip_intern(sip, dest->peer);
+	return flow->peer ? 0 : -ENOMEM;
 }

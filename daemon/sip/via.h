@@ -14,6 +14,7 @@
 #include "sip/text.h"
 
 #define SIP_PORT          5060
+#define SIPS_PORT         5061      /* over TLS */
 #define VIA_BRANCH_COOKIE "z9hG4bK" /* RFC 3261 8.1.1.7 */
 
 struct via_text {

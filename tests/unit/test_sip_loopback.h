@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,7 +31,7 @@
 struct world {
 	struct loop *loop;
 	struct config cfg;
-	struct listener_config listener[2];
+	struct listener_config listener[3];
 	struct peer_config peer;
 	struct sip *sip;
 	bool strangers_only;
@@ -42,6 +43,9 @@ struct world {
 	unsigned responses, failed, client_gone;
 	int last_code, last_error;
 	char last_to_tag[64];
+	const struct peer_config *last_peer;
+	char last_event[512];
+	unsigned events;
 	/* done inside the request handler */
 	int reply_code;
 	bool own_requests;
@@ -58,10 +62,24 @@ const struct peer_config *config_find_peer(
 	return &cfg->peer[0];
 }
 
+const struct peer_config *config_find_peer_that(const struct config *cfg, const struct addr *source,
+	unsigned listener, config_accepts_fn *accepts, void *ctx)
+{
+	(void)listener;
+	for (unsigned i = 0; i < cfg->peer_count && !world_of_config->strangers_only; i++) {
+		if (addr_equal_ip(source, &cfg->peer[i].address) && accepts(ctx, &cfg->peer[i]))
+			return &cfg->peer[i];
+	}
+	return NULL;
+}
+
 const struct peer_config *config_peer_by_name(const struct config *cfg, const char *name)
 {
-	(void)name;
-	return &cfg->peer[0];
+	for (unsigned i = 0; i < cfg->peer_count; i++) {
+		if (strcmp(cfg->peer[i].name, name) == 0)
+			return &cfg->peer[i];
+	}
+	return NULL;
 }
 
 struct config *config_ref(struct config *cfg)
@@ -117,7 +135,9 @@ static inline void on_request(
 	struct world *w = ctx;
 
 	assert_ptr_equal(sip_server_request(txn), req);
-	assert_ptr_equal(peer, &w->peer);
+	if (w->cfg.peer == &w->peer)
+		assert_ptr_equal(peer, &w->peer);
+	w->last_peer = peer;
 	w->request[w->requests % REQUESTS_KEPT] = txn;
 	w->requests++;
 	sip_server_set_owner(txn, w, &server_handlers);
@@ -130,6 +150,15 @@ static inline void on_ack(void *ctx, osip_message_t *ack, const struct peer_conf
 	(void)peer;
 	assert_string_equal(ack->sip_method, "ACK");
 	((struct world *)ctx)->acks++;
+}
+
+static inline void on_event(void *ctx, const char *kind, const char *text)
+{
+	struct world *w = ctx;
+
+	assert_string_equal(kind, "tls");
+	w->events++;
+	snprintf(w->last_event, sizeof(w->last_event), "%s", text);
 }
 
 static inline void on_response(void *owner, struct sip_client *txn, osip_message_t *resp)
@@ -185,8 +214,8 @@ static inline struct addr localhost(uint16_t port)
 	return a;
 }
 
-/* Listener 0 is UDP, 1 is TCP; ports are the kernel's choice. */
-static inline void world_open(struct world *w)
+/* Listener 0 is UDP, 1 is TCP, 2 is TLS where there is a profile; ports are the kernel's choice. */
+static inline void world_open_tls(struct world *w, const struct tls_profile *tls)
 {
 	static const struct sip_handlers no_handlers;
 	struct sip_handlers handlers = no_handlers;
@@ -199,16 +228,29 @@ static inline void world_open(struct world *w)
 	w->listener[1] = w->listener[0];
 	w->listener[1].name = (char *)"tcp";
 	w->listener[1].transport = TRANSPORT_TCP;
+	w->listener[2] = w->listener[0];
+	w->listener[2].name = (char *)"tls";
+	w->listener[2].transport = TRANSPORT_TLS;
+	w->listener[2].tls = tls;
+	w->listener[2].fqdn = tls ? tls->fqdn : NULL;
+	w->peer.name = (char *)"peer";
+	if (tls)
+		w->peer.transport = TRANSPORT_TLS;
 	w->peer.address = localhost(0);
 	w->cfg.listener = w->listener;
-	w->cfg.listener_count = 2;
+	w->cfg.listener_count = tls ? 3 : 2;
 	w->cfg.peer = &w->peer;
 	w->cfg.peer_count = 1;
 	w->cfg.tcp_connections_max = 100;
 	w->cfg.max_forwards = 70;
+	w->cfg.tls_handshakes_max = 100;
+	w->cfg.tls_handshake_s = 1;
+	w->cfg.reconnect_s = 1;
+	w->cfg.pong_s = 1;
 	handlers.ctx = w;
 	handlers.request = on_request;
 	handlers.ack = on_ack;
+	handlers.event = on_event;
 	assert_int_equal(loop_new(&w->loop), 0);
 	assert_int_equal(sip_new(&w->sip, w->loop, &w->cfg, &handlers), 0);
 	sip_set_timers(w->sip, T1_MS, T2_MS, T4_MS);
@@ -216,6 +258,11 @@ static inline void world_open(struct world *w)
 	w->peer_fd = listener_socket(&any, SOCK_DGRAM);
 	assert_true(w->peer_fd >= 0);
 	w->peer_addr = socket_addr(w->peer_fd);
+}
+
+static inline void world_open(struct world *w)
+{
+	world_open_tls(w, NULL);
 }
 
 static inline void world_close(struct world *w)
