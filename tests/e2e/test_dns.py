@@ -46,7 +46,7 @@ RECORDS = [
 def configuration(**changes):
     peers = [{"name": "pbx", "kind": "direct", "listener": "internal-udp4",
               "address": PBX.sip_address}]
-    peers += [{"name": name, "kind": "trunk", "address": address,
+    peers += [{"name": name, "kind": "trunk", "address": address, "liveness": {"interval": 0},
                "listener": "external-tcp4" if name == "twin" else "external-udp4"}
               for name, address in NAMED.values()]
     routes = [{"from": "pbx", "called": number, "to": [name]}
@@ -127,6 +127,19 @@ def test_srv_of_a_tcp_listener(dns_world, daemon):
 def test_naptr_and_srv_say_where(daemon):
     targets = daemon.cli.peers()["itsp"]["targets"]
     assert [t["address"] for t in targets] == [f"{DEAD}:5060", f"{FIRST}:5062"]
+
+
+def test_a_target_that_is_dead_costs_the_first_call_a_moment_and_the_next_none(dns_world, daemon):
+    """RFC 3263 4.3: the next target of the same peer; who was silent is then asked last."""
+    def attempts():
+        record = daemon.records()[-1]
+        return record["to"] == "3001" and [(a["peer"], a["address"]) for a in record["attempts"]]
+    call(dns_world, "3001", FIRST, 5062)
+    wait_until(lambda: attempts() == [("itsp", f"{DEAD}:5060"), ("itsp", f"{FIRST}:5062")], 3,
+               lambda: f"two attempts: {daemon.records()[-1]}")
+    call(dns_world, "3001", FIRST, 5062)
+    wait_until(lambda: attempts() == [("itsp", f"{FIRST}:5062")], 3,
+               lambda: f"one attempt: {daemon.records()[-1]}")
 
 
 def test_every_resolved_address_is_admitted_and_no_other(dns_world, daemon):
