@@ -207,7 +207,7 @@ class Callee(Agent):
 
 def confirm(caller, callee):
     """The callee's ACK is Viaduct's own: the caller's may still be on its way, and until then a
-    re-INVITE of the callee is met with 491. An INFO that the caller sends next comes after it."""
+    re-INVITE of the callee is held back. An INFO that the caller sends next comes after it."""
     caller.request("INFO").recv(200)
     callee.recv("INFO").reply(200)
 

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Memory fails while one message of a call is handled, at one allocation after the other: the call
+ * goes on or ends, nothing is left of it, and nothing leaks. */
+#include "test_call_world.h"
+
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED
+#endif
+
+#ifdef SANITIZED
+static void every_failing_allocation_is_survived(void **state)
+{
+	(void)state;
+	skip(); /* the sanitizer owns malloc */
+}
+#else
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void __libc_free(void *p);
+
+static long fail_at = -1, taken;
+static long live;
+
+extern char __executable_start, etext;
+
+/* Of our own allocations: libosip2 does not survive that its own fail. */
+static int fails_for(const void *caller)
+{
+	const char *at = caller;
+
+	return at >= &__executable_start && at < &etext && fail_at >= 0 && taken++ == fail_at;
+}
+
+void *malloc(size_t size)
+{
+	void *p = fails_for(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+
+	live += p != NULL;
+	return p;
+}
+
+void *calloc(size_t n, size_t size)
+{
+	void *p = fails_for(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
+
+	live += p != NULL;
+	return p;
+}
+
+void *realloc(void *old, size_t size)
+{
+	void *p = fails_for(__builtin_return_address(0)) ? NULL : __libc_realloc(old, size);
+
+	live += p != NULL && old == NULL;
+	return p;
+}
+
+void free(void *p)
+{
+	live -= p != NULL;
+	__libc_free(p);
+}
+
+#define RUNS_MAX 60 /* of one scene */
+
+static char b_invite[TEXT_MAX], seen[TEXT_MAX];
+
+static struct session_config *session_of(struct world *w, enum who who)
+{
+	return &w->cfg->peer[who].session;
+}
+
+static void ring(struct world *w, struct ua *a, const char *extra, const char *sdp)
+{
+	invite_with(w, a, "100", extra, sdp);
+	copy_text(b_invite, TEXT_MAX, expect(w, B, "INVITE "));
+}
+
+static void answered(struct world *w, struct ua *a, const char *extra, const char *ack_sdp)
+{
+	answer_more(w, B, b_invite, 200, "b1", extra, SDP_B);
+	expect(w, B, "ACK ");
+	learn(a, expect(w, A, "SIP/2.0 200"));
+	ack(w, a, 1, ack_sdp);
+}
+
+/* Each brings a call to the brink; what comes next is handled without memory. */
+static void reliable_taken(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		session_of(w, B)->reliable = RELIABLE_END;
+		ring(w, a, "", SDP_A);
+	} else {
+		answer_reliably(w, B, b_invite, 183, "b1", 5, SDP_B);
+	}
+}
+
+static void reliable_made(struct world *w, struct ua *a, bool brink)
+{
+	if (brink)
+		ring(w, a, "Require: 100rel\r\n", SDP_A);
+	else
+		answer(w, B, b_invite, 183, "b1", SDP_B);
+}
+
+static void reliable_acknowledged(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		ring(w, a, "Require: 100rel\r\n", SDP_A);
+		answer(w, B, b_invite, 183, "b1", SDP_B);
+		copy_text(seen, TEXT_MAX, expect(w, A, "SIP/2.0 183"));
+		learn(a, seen);
+		answer(w, B, b_invite, 180, "b1", NULL);
+		answer(w, B, b_invite, 200, "b1", SDP_B);
+	} else {
+		prack(w, a, (unsigned)strtoul(header(seen, "RSeq"), NULL, 10), NULL);
+	}
+}
+
+static void branch_folded(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		session_of(w, A)->forking = FORKING_FOLD;
+		ring(w, a, "", SDP_A);
+		answer(w, B, b_invite, 183, "b1", SDP_B);
+		expect(w, A, "SIP/2.0 183");
+	} else {
+		answer(w, B, b_invite, 183, "b2", SDP_B);
+	}
+}
+
+static void offer_made(struct world *w, struct ua *a, bool brink)
+{
+	session_of(w, B)->delayed_offer = DELAYED_OFFER_CONVERT;
+	if (!brink)
+		invite(w, a, "100", NULL);
+}
+
+static void offer_turned(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		session_of(w, B)->delayed_offer = DELAYED_OFFER_CONVERT;
+		ring(w, a, "", NULL);
+	} else {
+		answer(w, B, b_invite, 200, "b1", SDP_B);
+	}
+}
+
+static void offer_answered(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		offer_turned(w, a, true);
+		answer(w, B, b_invite, 200, "b1", SDP_B);
+		expect(w, B, "ACK ");
+		learn(a, expect(w, A, "SIP/2.0 200"));
+	} else {
+		ack(w, a, 1, SDP_HOLD);
+	}
+}
+
+static void session_granted(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		session_of(w, B)->timer = SESSION_TIMER_REQUEST;
+		ring(w, a, "Supported: timer\r\nSession-Expires: 90\r\n", SDP_A);
+	} else {
+		answer_more(w, B, b_invite, 200, "b1", "Session-Expires: 1800;refresher=uac\r\n",
+			SDP_B);
+	}
+}
+
+static void session_refreshed(struct world *w, struct ua *a, bool brink)
+{
+	struct session_timer *st;
+
+	if (brink) {
+		ring(w, a, "", SDP_A);
+		answered(w, a, "Session-Expires: 90;refresher=uac\r\n", NULL);
+	} else {
+		st = &the_call(w)->session_timer[LEG_B];
+		st->since_ms -= 46000;
+		loop_timer_start(w->loop, &st->timer, 0);
+		run_ms(w, 1);
+	}
+}
+
+static void refresh_answered(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		session_refreshed(w, a, true);
+		session_refreshed(w, a, false);
+		copy_text(seen, TEXT_MAX, expect(w, B, "INVITE "));
+	} else {
+		answer_more(w, B, seen, 200, NULL, "Session-Expires: 90;refresher=uac\r\n", SDP_B);
+	}
+}
+
+static void refresh_received(struct world *w, struct ua *a, bool brink)
+{
+	static const char timer[] = "Supported: timer\r\nSession-Expires: 90\r\n";
+
+	if (brink) {
+		ring(w, a, timer, SDP_A);
+		answered(w, a, "", NULL);
+	} else {
+		say_with(w, a, "INVITE", 0, new_branch(), timer, SDP_A);
+	}
+}
+
+static void overtaken(struct world *w, struct ua *a, bool brink)
+{
+	static struct ua b;
+
+	if (brink) {
+		ring(w, a, "", SDP_A);
+		take(&b, B, b_invite, "b1");
+		answer(w, B, b_invite, 200, "b1", SDP_B);
+		expect(w, B, "ACK ");
+		learn(a, expect(w, A, "SIP/2.0 200"));
+	} else {
+		say(w, &b, "INVITE", SDP_B);
+		ack(w, a, 1, NULL);
+	}
+}
+
+static void answered_late(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		ring(w, a, "", SDP_A);
+		answered(w, a, "", NULL);
+		bye_from(w, a, B);
+		run_ms(w, 1);
+	} else {
+		answer(w, B, b_invite, 200, "b2", SDP_B);
+	}
+}
+
+/* Runs the scene with the allocation number `fail` failing. Returns how many there were. */
+static long run(void (*scene)(struct world *, struct ua *, bool), long fail)
+{
+	struct world w;
+	struct ua a;
+	long count;
+
+	world_open(&w);
+	scene(&w, &a, true);
+	fail_at = fail;
+	taken = 0;
+	scene(&w, &a, false);
+	for (unsigned i = 0; i < 3; i++)
+		loop_once(w.loop, 0);
+	count = taken;
+	fail_at = -1;
+	/* It goes on to be as whole as a call is. */
+	run_ms(&w, 2);
+	calls_shutdown(w.calls);
+	run_ms(&w, 2);
+	assert_int_equal(w.calls->live, 0);
+	world_free(&w);
+	return count;
+}
+
+static void every_failing_allocation_is_survived(void **state)
+{
+	static void (*const scenes[])(struct world *, struct ua *, bool) = {reliable_taken,
+		reliable_made, reliable_acknowledged, branch_folded, offer_made, offer_turned,
+		offer_answered, session_granted, session_refreshed, refresh_answered,
+		refresh_received, overtaken, answered_late};
+
+	(void)state;
+	/* What libc keeps from the first line of a log on. */
+	for (long fail = 0; fail < 20; fail++)
+		run(scenes[0], fail);
+	for (unsigned i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+		long before, count = run(scenes[i], 1000000), stride = count / RUNS_MAX + 1;
+
+		before = live;
+		run(scenes[i], 1000000);
+		assert_int_equal(live, before);
+		for (long fail = i % (unsigned)stride; fail < count; fail += stride) {
+			run(scenes[i], fail);
+			if (live != before)
+				fail_msg("scene %u: allocation %ld of %ld fails: %ld are left", i,
+					fail, count, live - before);
+		}
+	}
+}
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_failing_allocation_is_survived),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
