@@ -320,7 +320,7 @@ static const cyaml_schema_field_t peer_fields[] = {
 	CHOICE("early_media", struct file_peer, session.early_media, early_media_strings),
 	CHOICE("ringing", struct file_peer, session.ringing, ringing_strings),
 	CHOICE("hold", struct file_peer, session.hold, hold_strings),
-	LIST("usages", MAY, struct file_peer, usages, &text_entry, 0, CONFIG_PEER_USAGES_MAX),
+	LIST("usages", MAY, struct file_peer, usages, &text_entry, 1, CONFIG_PEER_USAGES_MAX),
 	LIST("codes", MAY, struct file_peer, codes_translated, &code_entry, 0, CONFIG_CODES_MAX),
 	CYAML_FIELD_MAPPING("q850", MAY, struct file_peer, q850, q850_fields),
 	CHOICE("refer", struct file_peer, refer, refer_strings),

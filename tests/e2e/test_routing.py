@@ -62,6 +62,8 @@ def configuration():
         {"name": "replaced", "called": r"\+44.*", "to": ["trunk"],
          "caller": {"number": "+4980012", "name": "Example"}},
         {"name": "hidden", "called": r"\+33.*", "to": ["second"], "caller": {"suppress": True}},
+        {"name": "hidden-trusted", "called": r"\+34.*", "to": ["trunk"],
+         "caller": {"suppress": True}},
         {"name": "transit", "from": "trunk", "called": "3001", "to": ["second"],
          "trunk_to_trunk": True},
         {"name": "fraud", "called": "3.*", "to": ["second"]},
@@ -141,23 +143,38 @@ def test_rule_that_gives_no_number_refuses_the_call(stage):
     assert stage.cli.status()["calls"]["refused_number"] == before + 1
 
 
-def test_caller_is_replaced_by_the_route(stage):
-    invite, _ = refused_invite(stage, "00441", caller=number("1001"))
-    assert invite.header("from").startswith('"Example" <sip:080012@')
-
-
-def test_caller_is_suppressed_by_the_route(stage):
+def invite_of(stage, called, peer):
+    """The INVITE that reaches the peer when Alice calls, who asserts her number."""
     caller = number("1001")
     caller.invite(sdp(PBX.address, 5000),
                   headers=["P-Asserted-Identity: \"Alice\" <sip:1001@pbx.example>"])
-    caller.trying().refused(486)
-    callee = stage.callee(Callee().invited().respond(486).acked(), "second")
-    finish(stage.caller(caller, number="00331"), callee)
-    invite = callee.expect("INVITE")
+    callee = stage.callee(Callee().invited().respond(486).acked(), peer)
+    finish(stage.caller(caller.trying().refused(486), number=called), callee)
+    return callee.expect("INVITE")
+
+
+def test_caller_is_replaced_by_the_route(stage):
+    """The rules for numbers to the trunk apply to the number of the route, too."""
+    invite = invite_of(stage, "00441", "trunk")
+    assert invite.header("from").startswith('"Example" <sip:080012@')
+    assert user_of(invite.header("p-asserted-identity")) == "080012"
+    assert "Alice" not in invite.text and "1001" not in invite.text
+
+
+def test_caller_is_suppressed_by_the_route(stage):
+    invite = invite_of(stage, "00331", "second")
     assert "<sip:anonymous@anonymous.invalid>" in invite.header("from")
     assert invite.header("privacy") == "id"
     assert invite.header("p-asserted-identity") is None
-    assert "Alice" not in invite.text and "1001" not in invite.text
+    assert "Alice" not in invite.text and "555001" not in invite.text
+
+
+def test_trusted_peer_learns_who_is_suppressed_and_that_it_must_not_tell(stage):
+    """RFC 3325 7"""
+    invite = invite_of(stage, "00341", "trunk")
+    assert "<sip:anonymous@anonymous.invalid>" in invite.header("from")
+    assert invite.header("privacy") == "id"
+    assert user_of(invite.header("p-asserted-identity")) == "030555001"
 
 
 def test_group_shares_calls_by_weight(stage):

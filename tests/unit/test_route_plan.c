@@ -136,6 +136,27 @@ static void weight_0_comes_last_and_among_its_like_by_chance(void **state)
 	assert_in_range(b_before_c, 1000 - 90, 1000 + 90);
 }
 
+static void beyond_24_peers_none_is_tried(void **state)
+{
+	struct strbuf text = {0};
+
+	(void)state;
+	strbuf_addf(&text, SIDES PBX(""));
+	for (unsigned i = 0; i < ROUTE_CANDIDATES_MAX + 6; i++)
+		strbuf_addf(&text,
+			"  - {name: p%u, kind: trunk, listener: ex, address: 192.0.2.%u}\n", i,
+			i + 2);
+	strbuf_addf(&text, "groups:\n  - name: g\n    members:\n");
+	for (unsigned i = 0; i < ROUTE_CANDIDATES_MAX + 6; i++)
+		strbuf_addf(&text, "    - {peer: p%u, priority: %u}\n", i, i);
+	strbuf_addf(&text, "routes: [{to: [g]}]\n");
+	load(text.s);
+	decide("1");
+	assert_int_equal(result.candidate_count, ROUTE_CANDIDATES_MAX);
+	assert_string_equal(result.candidate[ROUTE_CANDIDATES_MAX - 1].peer->name, "p23");
+	strbuf_free(&text);
+}
+
 /* ---- usages ---- */
 
 #define USAGES                                                                                     \
@@ -329,6 +350,49 @@ static void of_thousands_of_routes_a_call_runs_a_handful_of_patterns(void **stat
 	assert_int_equal(match_count, 1);
 }
 
+/* What the index leaves out is only what does not match. */
+static void the_index_changes_no_decision(void **state)
+{
+	static const char *const heads[] = {"", "\\+", "\\+?", "0", "00?", "(?:0|1)", "[12]", ".*"};
+	static const char *const tails[] = {
+		".*", "\\d+", "\\d{2}", "1", "[3-5]?", "(2|3).*", "", "2{2,}"};
+	unsigned long random = 7, routes = 200;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	fputs(SIDES PBX("") TRUNKS "routes:\n", f);
+	for (unsigned i = 0; i < routes; i++) {
+		random = random * 6364136223846793005ul + 1442695040888963407ul;
+		fprintf(f, "  - {called: '%s%lu%s'%s, to: [a]}\n", heads[(random >> 40) % 8],
+			(random >> 44) % 40, tails[(random >> 52) % 8],
+			(random >> 57) % 4 ? "" : ", from: pbx");
+	}
+	fclose(f);
+	load(text);
+	free(text);
+	for (unsigned i = 0; i < 4000; i++) {
+		char number[16];
+		unsigned first = 0;
+
+		random = random * 6364136223846793005ul + 1442695040888963407ul;
+		snprintf(number, sizeof(number), "%s%lu",
+			i % 3   ? ""
+			: i % 2 ? "+"
+				: "0",
+			(random >> 40) % (i % 5 ? 500 : 500000));
+		while (first < routes &&
+			match_number(&cfg->route[first].called, number, strlen(number)) <= 0)
+			first++;
+		decide(number);
+		if (first == routes)
+			assert_int_equal(result.verdict, ROUTE_NONE);
+		else
+			assert_int_equal(result.route_index, first);
+	}
+}
+
 static void the_calling_number_finds_routes_too(void **state)
 {
 	struct route_query query = {.called = "1", .calling = "4930777"};
@@ -372,6 +436,7 @@ int main(void)
 		TEST(a_group_is_ordered_by_priority_then_cost_then_weight),
 		TEST(chance_follows_the_weights),
 		TEST(weight_0_comes_last_and_among_its_like_by_chance),
+		TEST(beyond_24_peers_none_is_tried),
 		TEST(usages_are_tried_in_the_order_of_the_peer),
 		TEST(routes_of_usages_are_not_for_peers_without),
 		TEST(a_usage_respects_from_and_the_trunk_rule),
@@ -381,6 +446,7 @@ int main(void)
 		TEST(hours_past_midnight_belong_to_the_day_they_begin_on),
 		TEST(dates_and_exceptions_are_days_of_the_zone),
 		TEST(of_thousands_of_routes_a_call_runs_a_handful_of_patterns),
+		TEST(the_index_changes_no_decision),
 		TEST(the_calling_number_finds_routes_too),
 		TEST(the_trace_of_thousands_of_routes_is_short),
 	};

@@ -12,7 +12,7 @@ _viaduct()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local commands='status calls call flows peers peer listeners routes hangup events reload log stop version'
-	local options='--json --port --daemon-user --timeout --version --help'
+	local options='--json --port --daemon-user --timeout --at --version --help'
 	local -a words=() _viaduct_options=()
 	local i
 
@@ -22,7 +22,7 @@ _viaduct()
 			_viaduct_options+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}")
 			((i++))
 			;;
-		-t | --timeout) ((i++)) ;;
+		-t | --timeout | --at) ((i++)) ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
 		esac
@@ -30,7 +30,7 @@ _viaduct()
 
 	COMPREPLY=()
 	case $prev in
-	-p | --port | -t | --timeout) return ;;
+	-p | --port | -t | --timeout | --at) return ;;
 	-u | --daemon-user)
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
 		return
