@@ -92,7 +92,7 @@ static inline void files_init(struct files *f)
 
 static inline FILE *file_open(struct files *f, const char *name, mode_t mode, const char **path)
 {
-	char *p = NULL;
+	char text[sizeof(f->path[0])], *p = NULL;
 	int fd;
 
 	for (unsigned i = 0; i < f->count && !p; i++) {
@@ -101,7 +101,8 @@ static inline FILE *file_open(struct files *f, const char *name, mode_t mode, co
 	}
 	if (!p)
 		p = f->path[f->count++];
-	snprintf(p, sizeof(f->path[0]), "%s/%s", f->dir, name);
+	snprintf(text, sizeof(text), "%s/%s", f->dir, name);
+	memcpy(p, text, sizeof(text));
 	unlink(p);
 	fd = open(p, O_WRONLY | O_CREAT | O_EXCL, mode);
 	assert(fd >= 0 && fchmod(fd, mode) == 0);
