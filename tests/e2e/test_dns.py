@@ -172,15 +172,16 @@ def test_a_name_that_does_not_resolve_is_a_peer_that_is_down(dns_world, daemon):
 
 
 def test_calls_follow_a_name_that_moves(dns_world, daemon, nameserver):
-    callee = Sipp(dns_world.external, basic_callee(sdp(OTHER, 6000)).hold().bye(), OTHER)
-    caller = Sipp(dns_world.internal, basic_caller(sdp(PBX.address, 5000)).answer_bye(),
-                  PBX.address, (PBX.viaduct, plan.SIP_PORT), "3003")
+    callee = basic_callee(sdp(OTHER, 6000)).hold().request("INFO").recv(200).answer_bye()
+    callee = Sipp(dns_world.external, callee, OTHER)
+    caller = basic_caller(sdp(PBX.address, 5000)).recv("INFO").reply(200).bye()
+    caller = Sipp(dns_world.internal, caller, PBX.address, (PBX.viaduct, plan.SIP_PORT), "3003")
     try:
         callee.expect("ACK")
         nameserver.serve(f"{THIRD} moving.test")
         resolved(daemon, "moving", THIRD)
         call(dns_world, "3003", THIRD, caller_port=5061)
-        # The old address has its call, and no new one.
+        # The old address has its call, in which it speaks and is spoken to, and no new one.
         assert options_from(dns_world, OTHER) == 403
         callee.go()
         finish(caller, callee)

@@ -255,6 +255,47 @@ static void requests_go_to_addresses_of_the_peer_alone(void **state)
 	world_close(&w);
 }
 
+/* The name "itsp" stands for 192.0.2.7 and 192.0.2.8. */
+static const char *itsp_sources(
+	void *ctx, const struct addr *source, unsigned listener, unsigned index, bool *leaving)
+{
+	(void)ctx;
+	*leaving = false;
+	return listener == 0 && index == 0 && source->ip[0] == 192 &&
+			       (source->ip[3] == 7 || source->ip[3] == 8)
+		       ? "itsp"
+		       : NULL;
+}
+
+static void a_peer_with_a_host_name_stays_where_its_dialog_began(void **state)
+{
+	static const struct {
+		const char *contact, *dest;
+	} cases[] = {
+		{"sip:2@sbc.itsp.test:5099", "192.0.2.7:5070"}, /* not looked up */
+		{"sip:2@192.0.2.8:5088", "192.0.2.8:5088"},
+		{"sip:2@192.0.2.9:5088", "192.0.2.7:5070"}, /* the name does not stand for it */
+	};
+	struct world w;
+	struct dialog d;
+	char text[128];
+
+	(void)state;
+	open_world(&w);
+	assert_int_equal(addr_parse(&w.peer.address, "192.0.2.7:5070", 0), 0);
+	w.peer.name = (char *)"itsp";
+	w.peer.host = (char *)"itsp.test";
+	w.peer.source_count = 0;
+	sip_set_named_sources(w.sip, itsp_sources, NULL);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "Contact: <%s>\r\n", cases[i].contact);
+		assert_int_equal(uac(&w, &d, "200", text), 0);
+		expect_dest(&d, cases[i].dest);
+		dialog_clear(&d);
+	}
+	world_close(&w);
+}
+
 static void an_ipv6_target_is_reached(void **state)
 {
 	struct world w;
@@ -459,6 +500,7 @@ int main(void)
 		cmocka_unit_test(a_route_set_without_end_makes_no_dialog),
 		cmocka_unit_test(a_2xx_sets_the_routes_of_an_early_dialog_anew),
 		cmocka_unit_test(requests_go_to_addresses_of_the_peer_alone),
+		cmocka_unit_test(a_peer_with_a_host_name_stays_where_its_dialog_began),
 		cmocka_unit_test(an_ipv6_target_is_reached),
 		cmocka_unit_test(a_target_that_asks_for_tcp_gets_it),
 		cmocka_unit_test(header_fields_in_a_contact_stay_out_of_requests),
