@@ -485,12 +485,12 @@ const struct sip_server_handlers exchange_server_handlers = {
 
 /* ---- requests ---- */
 
-/* Whether what was admitted as said's may be of's: two names may stand for one address. */
+/* Whether what was admitted as said's may be of's, whose name stands for that source too. */
 static bool is_from_peer(
 	struct calls *calls, const struct peer_config *said, const struct peer_config *of)
 {
 	return strcmp(said->name, of->name) == 0 ||
-	       (said->host && of->host && peers_share_source(calls->peers, of->name, said->name));
+	       (of->host && peers_share_source(calls->peers, of->name, said));
 }
 
 struct pair *pair_by_ids(struct calls *calls, const char *call_id, const char *local_tag,

@@ -84,8 +84,9 @@ struct peers_choice {
 void peers_order(struct peers *peers, const struct peers_place *place, unsigned count,
 	bool is_emergency, struct peers_choice *choice, peers_trace_fn *trace, void *trace_ctx);
 
-/* Whether both names stand for an address in common, from where requests count as one's. */
-bool peers_share_source(struct peers *peers, const char *a, const char *b);
+/* Whether the peer's host name stands for a source of the other's too, so that its requests may
+ * count as the other's. */
+bool peers_share_source(struct peers *peers, const char *named, const struct peer_config *other);
 
 /* ---- registration with a provider: registration.c ---- */
 /* Adds the Route header fields that the provider's registrar asked for (Service-Route, RFC 3608

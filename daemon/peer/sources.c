@@ -289,17 +289,28 @@ const char *sources_find(
 	return c->name;
 }
 
-bool peers_share_source(struct peers *peers, const char *a, const char *b)
+static bool is_written(const struct peer_config *config, const struct addr *ip)
 {
-	const struct peer *peer = peer_by_name(peers, a);
-	const struct claim *c, *other;
+	for (unsigned i = 0; i < config->source_count; i++) {
+		if (addr_in_prefix(ip, &config->source[i].net, config->source[i].prefix_len))
+			return true;
+	}
+	return false;
+}
+
+bool peers_share_source(struct peers *peers, const char *named, const struct peer_config *other)
+{
+	const struct peer *peer = peer_by_name(peers, named);
+	const struct claim *c, *also;
 
 	if (!peer)
 		return false;
 	DL_FOREACH2(peer->claims, c, next_own)
 	{
-		DL_FOREACH (c->source->claims, other) {
-			if (strcmp(other->name, b) == 0)
+		if (is_written(other, &c->source->key.ip))
+			return true;
+		DL_FOREACH (c->source->claims, also) {
+			if (strcmp(also->name, other->name) == 0)
 				return true;
 		}
 	}

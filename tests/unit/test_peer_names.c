@@ -158,6 +158,11 @@ static const char *speaker(struct world *w, const char *ip, const char *listener
 	return text;
 }
 
+static bool shares(struct world *w, const char *named, const char *other)
+{
+	return peers_share_source(w->peers, named, config_peer_by_name(w->cfg, other));
+}
+
 static const char *why(struct world *w, const char *name)
 {
 	struct peer_status status;
@@ -283,6 +288,7 @@ static void a_written_source_goes_before_a_resolved_one(void **state)
 		  "  - {name: old, kind: trunk, listener: out, address: 127.0.0.4}\n");
 	wait_for(&w, state_of(&w, "itsp") == PEER_UP);
 	assert_string_equal(speaker(&w, "127.0.0.4", "out"), "old");
+	assert_true(shares(&w, "itsp", "old"));
 	assert_int_equal(w.peers->sources_shared, 1);
 	reload(&w, "  - {name: itsp, kind: trunk, listener: out, address: 'itsp.test:5060'}\n");
 	assert_string_equal(speaker(&w, "127.0.0.4", "out"), "itsp");
@@ -303,9 +309,9 @@ static void of_two_names_for_one_address_the_first_in_the_file_counts(void **sta
 	wait_for(&w, state_of(&w, "one") == PEER_UP && state_of(&w, "two") == PEER_UP);
 	assert_string_equal(speaker(&w, "127.0.0.4", "out"), "one");
 	assert_int_equal(w.peers->sources_shared, 1);
-	assert_true(peers_share_source(w.peers, "two", "one"));
-	assert_true(peers_share_source(w.peers, "one", "two"));
-	assert_false(peers_share_source(w.peers, "else", "one"));
+	assert_true(shares(&w, "two", "one"));
+	assert_true(shares(&w, "one", "two"));
+	assert_false(shares(&w, "else", "one"));
 	/* The first moves away: the second has it, the first its dialogs' rest. */
 	w.server.rows = 0;
 	add_a(&w.server, "a.test", 1, "127.0.0.5");
