@@ -31,6 +31,28 @@ struct register_config {
 	bool required;                 /* without a registration the peer is down */
 };
 
+/* Methods that may be challenged; ACK and CANCEL cannot be (RFC 3261 22.1). */
+/* clang-format off */
+#define CHALLENGE_METHODS(X) \
+	X(INVITE) X(BYE) X(UPDATE) X(PRACK) X(INFO) X(OPTIONS) \
+	X(REFER) X(NOTIFY) X(SUBSCRIBE) X(MESSAGE) X(PUBLISH)
+/* clang-format on */
+#define CHALLENGE_METHOD_ENUM(name) CHALLENGE_##name,
+enum challenge_method { CHALLENGE_METHODS(CHALLENGE_METHOD_ENUM) CHALLENGE_METHOD_COUNT };
+
+struct users;
+
+/* What the peer's requests are challenged with. */
+struct challenge_config {
+	char *realm;
+	struct users *users;
+	unsigned methods;    /* bit of each enum challenge_method */
+	unsigned algorithms; /* bit of each enum digest_algorithm */
+	unsigned nonce_lifetime_s;
+};
+
+bool challenge_covers(const struct challenge_config *challenge, const char *method);
+void challenge_config_free(struct challenge_config *challenge);
 void register_config_free(struct register_config *reg);
 void auth_config_free(struct auth_config *auth);
 

@@ -53,6 +53,7 @@ static void config_free(struct config *cfg)
 		free(cfg->peer[i].usage);
 		codes_clear(&cfg->peer[i].codes);
 		register_config_free(cfg->peer[i].registration);
+		challenge_config_free(cfg->peer[i].challenge);
 		free(cfg->peer[i].name);
 	}
 	for (unsigned i = 0; i < cfg->listener_count; i++) {

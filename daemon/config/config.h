@@ -130,6 +130,7 @@ struct peer_config {
 	char *name;
 	enum peer_kind kind;
 	struct register_config *registration; /* NULL = we do not register with it */
+	struct challenge_config *challenge;   /* NULL = its requests are not challenged */
 	struct auth_config *auth;             /* NULL = its challenges are not answered */
 	uint8_t side;
 	unsigned listener;        /* index; requests to it leave from here, its own arrive here */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who we are for a peer's challenges. What a mistake says of a password is where it should have
- * been. */
+/* Who we are for a peer, and who it has to be for us. What a mistake says of a password is where it
+ * should have been. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,16 +9,8 @@
 
 #include "config/read_secret.h"
 #include "config/resolve.h"
-
-void auth_config_free(struct auth_config *auth)
-{
-	if (!auth)
-		return;
-	free(auth->user);
-	free(auth->realm);
-	secret_free(auth->password);
-	free(auth);
-}
+#include "config/users.h"
+#include "digest/digest.h"
 
 /* A text that goes into a quoted string: no control characters, 1 to max bytes. */
 static void check_text(struct resolve *r, const char *key, const char *text, size_t max)
@@ -69,14 +61,77 @@ static int resolve_client(
 	return resolve_password(r, &auth->password, file->password_file, file->password_env, base);
 }
 
-void register_config_free(struct register_config *reg)
+/* 0, also after a mistake, or -ENOMEM. */
+static int read_users(struct resolve *r, struct users **out, const char *path, const char *key)
 {
-	if (!reg)
-		return;
-	free(reg->aor);
-	free(reg->registrar);
-	free(reg->contact);
-	free(reg);
+	char quoted[MISTAKE_QUOTE_MAX];
+	struct secret *text = NULL;
+	unsigned line = 0;
+	int ret = read_secret_file(r->mistakes, &text, key, path);
+
+	if (!text)
+		return ret;
+	ret = users_parse(out, text, &line);
+	if (ret == -ENOMEM)
+		return ret;
+	if (ret == -EEXIST)
+		mistake_add(r->mistakes, key,
+			"line %u of %s has a user for the second time; expected each once", line,
+			mistake_quote(quoted, path));
+	else if (ret)
+		mistake_add(r->mistakes, key,
+			"line %u of %s cannot be used; expected USER:PASSWORD, for at most %d "
+			"users",
+			line, mistake_quote(quoted, path), USERS_MAX);
+	return 0;
+}
+
+static int resolve_users(struct resolve *r, struct challenge_config *challenge,
+	const struct file_challenge *file, const char *base)
+{
+	struct secret *password = NULL;
+	char key[MISTAKE_KEY_MAX];
+	int ret;
+
+	if (!file->users_file == !file->user ||
+		(file->users_file && (file->password_file || file->password_env))) {
+		mistake_add(r->mistakes, base,
+			"%s; expected users_file, or user with password_file or password_env",
+			file->users_file ? "two ways to name its users" : "no users");
+		return 0;
+	}
+	if (file->users_file)
+		return read_users(r, &challenge->users, file->users_file,
+			mistake_key(key, "%s.users_file", base));
+	check_text(r, mistake_key(key, "%s.user", base), file->user, AUTH_USER_MAX);
+	ret = resolve_password(r, &password, file->password_file, file->password_env, base);
+	return password ? users_single(&challenge->users, file->user, password) : ret;
+}
+
+static int resolve_challenge(struct resolve *r, struct peer_config *peer,
+	const struct file_challenge *file, const char *base)
+{
+	struct challenge_config *challenge = calloc(1, sizeof(*challenge));
+	char key[MISTAKE_KEY_MAX];
+
+	peer->challenge = challenge;
+	if (!challenge)
+		return -ENOMEM;
+	challenge->realm = strdup(file->realm);
+	if (!challenge->realm)
+		return -ENOMEM;
+	check_text(r, mistake_key(key, "%s.realm", base), challenge->realm, AUTH_REALM_MAX);
+	for (unsigned i = 0; i < file->methods_count; i++)
+		challenge->methods |= 1u << file->methods[i];
+	for (unsigned i = 0; i < file->algorithms_count; i++)
+		challenge->algorithms |= 1u << file->algorithms[i];
+	if (!file->methods_count)
+		challenge->methods = 1u << CHALLENGE_INVITE;
+	if (!file->algorithms_count)
+		challenge->algorithms = 1u << DIGEST_SHA_256 | 1u << DIGEST_MD5;
+	mistake_key(key, "%s.nonce_lifetime", base);
+	challenge->nonce_lifetime_s = key_number(r->mistakes, key, file->nonce_lifetime);
+	return resolve_users(r, challenge, file, base);
 }
 
 /* What may stand unescaped in the user part of a SIP URI, and in its host and port (RFC 3261 25.1).
@@ -170,5 +225,8 @@ int resolve_auth(
 	if (!ret && file->registration)
 		ret = resolve_register(
 			r, peer, file->registration, mistake_key(key, "%s.register", base));
+	if (!ret && file->challenge)
+		ret = resolve_challenge(
+			r, peer, file->challenge, mistake_key(key, "%s.challenge", base));
 	return ret;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/schema.h"
 
+#include "digest/digest.h"
+
 #define MUST CYAML_FLAG_DEFAULT
 #define MAY  CYAML_FLAG_OPTIONAL
 #define TEXT(key, need, type, member)                                                              \
@@ -170,6 +172,36 @@ static const cyaml_schema_field_t register_fields[] = {
 	CYAML_FIELD_END,
 };
 
+#define METHOD_STRING(name) {#name, CHALLENGE_##name},
+static const cyaml_strval_t method_strings[] = {CHALLENGE_METHODS(METHOD_STRING)};
+static const cyaml_schema_value_t method_entry = {
+	CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, enum challenge_method, method_strings,
+		CYAML_ARRAY_LEN(method_strings)),
+};
+static const cyaml_strval_t algorithm_strings[] = {
+	{"MD5", DIGEST_MD5},
+	{"SHA-256", DIGEST_SHA_256},
+	{"SHA-512-256", DIGEST_SHA_512_256},
+};
+static const cyaml_schema_value_t algorithm_entry = {
+	CYAML_VALUE_ENUM(
+		CYAML_FLAG_STRICT, unsigned, algorithm_strings, CYAML_ARRAY_LEN(algorithm_strings)),
+};
+
+static const cyaml_schema_field_t challenge_fields[] = {
+	TEXT("realm", MUST, struct file_challenge, realm),
+	TEXT("users_file", MAY, struct file_challenge, users_file),
+	TEXT("user", MAY, struct file_challenge, user),
+	TEXT("password_file", MAY, struct file_challenge, password_file),
+	TEXT("password_env", MAY, struct file_challenge, password_env),
+	LIST("methods", MAY, struct file_challenge, methods, &method_entry, 1,
+		CHALLENGE_METHOD_COUNT),
+	LIST("algorithms", MAY, struct file_challenge, algorithms, &algorithm_entry, 1,
+		CYAML_ARRAY_LEN(algorithm_strings)),
+	NUMBER("nonce_lifetime", struct file_challenge, nonce_lifetime),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t auth_fields[] = {
 	TEXT("user", MUST, struct file_auth, user),
 	TEXT("realm", MAY, struct file_auth, realm),
@@ -299,6 +331,7 @@ static const cyaml_schema_field_t peer_fields[] = {
 	MUST_CHOOSE("kind", struct file_peer, kind, kind_strings),
 	CYAML_FIELD_MAPPING_PTR("auth", MAY, struct file_peer, auth, auth_fields),
 	CYAML_FIELD_MAPPING_PTR("register", MAY, struct file_peer, registration, register_fields),
+	CYAML_FIELD_MAPPING_PTR("challenge", MAY, struct file_peer, challenge, challenge_fields),
 	TEXT("listener", MUST, struct file_peer, listener),
 	TEXT("address", MUST, struct file_peer, address),
 	LIST("sources", MAY, struct file_peer, sources, &text_entry, 0, CONFIG_SOURCES_MAX - 1),

@@ -51,6 +51,17 @@ struct file_register {
 	bool *required;
 };
 
+struct file_challenge {
+	char *realm;
+	char *users_file;
+	char *user, *password_file, *password_env;
+	enum challenge_method *methods;
+	unsigned methods_count;
+	unsigned *algorithms;
+	unsigned algorithms_count;
+	uint32_t *nonce_lifetime;
+};
+
 struct file_auth {
 	char *user;
 	char *realm;
@@ -141,6 +152,7 @@ struct file_peer {
 	enum peer_kind kind;
 	struct file_auth *auth;
 	struct file_register *registration;
+	struct file_challenge *challenge;
 	char *listener;
 	char *address;
 	char **sources;

@@ -20,6 +20,7 @@
 #define TOO_BRIEF_MAX       3  /* 423 (Interval Too Brief) in a row */
 #define START_SPREAD_MS     20 /* the first REGISTERs of many peers do not leave at once */
 #define START_SPREAD_MAX_MS 10000
+#define ADDRESS_POLL_MS     500
 #define BACKOFF_DOUBLINGS   16
 #define RETRY_AFTER_MAX_S   3600 /* of a Retry-After that is obeyed */
 
@@ -145,6 +146,16 @@ static void registered(struct registration *reg, osip_message_t *resp, unsigned 
 
 static int send_register(struct registration *reg, unsigned expires_s);
 
+/* Its name does not resolve, or not yet: that is asked for elsewhere. */
+static void wait_for_address(struct registration *reg)
+{
+	reg->target = 0;
+	snprintf(reg->why, sizeof(reg->why), "its address is not known");
+	if (reg->config->registration->required && !reg->until_ms)
+		fact_set(reg->peer, FACT_UNREGISTERED, "not registered: %s", reg->why);
+	loop_timer_start(reg->peers->loop, &reg->timer, ADDRESS_POLL_MS);
+}
+
 static void try_now(struct registration *reg)
 {
 	struct sip_dest dest[PEER_TARGETS_MAX];
@@ -157,7 +168,10 @@ static void try_now(struct registration *reg)
 		if (ret == 0)
 			return;
 	}
-	failed(reg, 0, "%s", count ? strerror(-ret) : "its address is not known");
+	if (count)
+		failed(reg, 0, "%s", strerror(-ret));
+	else
+		wait_for_address(reg);
 }
 
 static void next_place(struct registration *reg, const char *why)

@@ -226,6 +226,17 @@ const struct peer_config *admit_flow(struct sip *sip, const struct flow *flow, b
 	return c ? admit_connection(c, leaving) : NULL;
 }
 
+const struct peer_config *peer_in_force(const struct sip *sip, const struct peer_config *peer)
+{
+	const struct config *cfg = sip->cfg;
+	const struct peer_config *now;
+
+	if (peer >= cfg->peer && peer < cfg->peer + cfg->peer_count)
+		return peer;
+	now = config_peer_by_name(cfg, peer->name);
+	return now ? now : peer;
+}
+
 void sip_set_named_sources(struct sip *sip, sip_named_source_fn *fn, void *ctx)
 {
 	sip->named_source = fn;

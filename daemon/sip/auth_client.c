@@ -36,11 +36,12 @@ struct auth_client {
 static const struct auth_config *credentials_for(
 	struct sip *sip, const struct flow *flow, const char **peer_name)
 {
-	const struct peer_config *peer = admit(sip, &flow->remote, flow->listener, NULL);
-	const struct peer_config *now = peer ? config_peer_by_name(sip->cfg, peer->name) : NULL;
+	const struct peer_config *peer = flow->peer
+						 ? admit_name(sip, flow->peer)
+						 : admit(sip, &flow->remote, flow->listener, NULL);
 
-	if (now)
-		peer = now;
+	if (peer)
+		peer = peer_in_force(sip, peer);
 	*peer_name = peer ? peer->name : NULL;
 	return peer ? peer->auth : NULL;
 }

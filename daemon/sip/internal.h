@@ -220,6 +220,8 @@ struct sip {
 	struct sip_client *clients;
 	struct remnant *remnants;
 	struct auth_client *auth_clients; /* by name of peer */
+	struct auth_failures *auth_failures;
+	struct nonces *nonces; /* NULL until the first challenge */
 	unsigned server_count, client_count, remnant_count;
 	struct sip_server *ended_servers; /* to be told gone and freed, from the loop */
 	struct sip_client *ended_clients;
@@ -270,6 +272,9 @@ const struct peer_config *admit_name(struct sip *sip, const char *name);
 const struct peer_config *admit_connection(struct connection *c, bool *leaving);
 /* The peer that a message of that flow comes from: over TLS its certificate says so as well. */
 const struct peer_config *admit_flow(struct sip *sip, const struct flow *flow, bool *leaving);
+/* What the configuration in force says of that peer, which may be of an older one; itself where it
+ * is in none any more. */
+const struct peer_config *peer_in_force(const struct sip *sip, const struct peer_config *peer);
 /* A configuration gives way to the next: its peers stay admitted while calls of theirs live. Takes
  * the reference over. */
 void admission_retire(struct sip *sip, struct config *cfg);
@@ -457,6 +462,12 @@ void request_rewrite_transport(char *text, size_t len, const char *from, const c
 
 /* ---- cancel.c ---- */
 int cancel_make(const osip_message_t *invite, const char *reason, osip_message_t **out);
+
+/* ---- auth_server.c ---- */
+/* Whether a request that is new may be handed up: nobody asks it for credentials, or they are
+ * right. Otherwise it is answered. raw: the request before it was parsed. */
+bool auth_server_admits(struct sip_server *s, const struct raw *raw);
+void auth_server_free(struct sip *sip);
 
 /* ---- transaction_client.c ---- */
 struct sip_client *client_find(struct sip *sip, const char *key, unsigned key_len);

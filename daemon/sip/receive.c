@@ -253,6 +253,8 @@ static void receive_new(struct incoming *in, const char *key, unsigned key_len)
 		log_limited(LOG_LEVEL_WARN, "sip: out of memory for a transaction");
 		return;
 	}
+	if (!auth_server_admits(s, in->raw))
+		return;
 	if (sip->handlers.request)
 		sip->handlers.request(sip->handlers.ctx, s, s->request, in->peer);
 	else

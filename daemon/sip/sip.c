@@ -160,6 +160,7 @@ void sip_free(struct sip *sip)
 	reap(sip);
 	remnant_free_all(sip);
 	auth_client_forget(sip);
+	auth_server_free(sip);
 	tcp_forget_refusals(sip);
 	target_free_all(sip);
 	peer_name_free_all(sip);

@@ -65,7 +65,7 @@ struct sip_handlers {
 	void (*overload)(void *ctx, const char *text);
 	/* ACK that belongs to no transaction: acknowledges a 2xx. */
 	void (*ack)(void *ctx, osip_message_t *ack, const struct peer_config *peer);
-	/* What an operator should know; kind: "tls"; text: one line. May be NULL. */
+	/* What an operator should know; kind: "tls", "auth"; text: one line. May be NULL. */
 	void (*event)(void *ctx, const char *kind, const char *text);
 };
 
@@ -222,6 +222,9 @@ void sip_get_tls(const struct sip *sip, const char *peer, struct sip_tls_info *o
 	X(malformed, "messages refused by the guards or the parser")                               \
 	X(too_long, "messages over the limit")                                                     \
 	X(stray_responses, "responses that match nothing")                                         \
+	X(challenges_out, "requests answered with 401: their credentials are missing or too old")  \
+	X(auth_failures, "requests with wrong credentials")                                        \
+	X(auth_refused, "requests refused after too many of those")                                \
 	X(timeouts, "client transactions without an answer")                                       \
 	X(transport_errors, "sends that failed")                                                   \
 	X(pings, "CRLF pings sent over idle connections (RFC 5626)")                               \

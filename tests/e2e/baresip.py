@@ -38,7 +38,8 @@ def write_tone(path, frequency, seconds, rate=8000):
 
 
 class Baresip:
-    def __init__(self, ns: Namespace, address, user, tone_hz, answer=False, seconds=30):
+    def __init__(self, ns: Namespace, address, user, tone_hz, answer=False, seconds=30,
+                 account=""):
         self.ns, self.address = ns, address
         self.dir = tempfile.mkdtemp(prefix="baresip-")
         tone = os.path.join(self.dir, "tone.wav")
@@ -50,7 +51,7 @@ class Baresip:
                     "rtp_ports 31000-31100\njitter_buffer_delay 1-5\ncall_max_calls 4\n")
         answering = "auto" if answer else "manual"
         host = f"[{address}]" if ":" in address else address
-        self._write("accounts", f"<sip:{user}@{host}>;regint=0;answermode={answering}\n")
+        self._write("accounts", f"<sip:{user}@{host}>;regint=0;answermode={answering}{account}\n")
         self._write("contacts", "")
         self.log_path = os.path.join(self.dir, "log")
         with open(self.log_path, "w", encoding="utf-8") as log:

@@ -543,6 +543,86 @@ static void a_reload_takes_up_another_password(void **state)
 	world_free(&w);
 }
 
+static unsigned count_of(const char *text, const char *part)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, part))) {
+		text += strlen(part);
+		n++;
+	}
+	return n;
+}
+
+/* More realms than are kept, in one response and one after the other. */
+static void realms_beyond_count_are_left_out(void **state)
+{
+	char many[2048] = "", realm[16];
+	struct world w;
+	struct ua a;
+
+	(void)state;
+	auth_open(&w, PASSWORD);
+	for (unsigned i = 0; i < 3 * AUTH_SPACES_MAX; i++) {
+		snprintf(realm, sizeof(realm), "r%u", i);
+		strcat(many, challenge_text("Proxy-Authenticate", realm, QOP));
+	}
+	invite(&w, &a, "100", SDP_A);
+	answer_with(&w, B, expect(&w, B, "INVITE "), 407, "c", many, NULL);
+	expect(&w, B, "ACK ");
+	for (unsigned i = 1; i < AUTH_TRIES_MAX; i++) {
+		copy_text(invite_2, TEXT_MAX, expect(&w, B, "INVITE "));
+		assert_int_equal(count_of(invite_2, "\r\nProxy-Authorization: "), AUTH_SPACES_MAX);
+		snprintf(realm, sizeof(realm), "x%u", i);
+		answer_with(&w, B, invite_2, 407, "c",
+			challenge_text("Proxy-Authenticate", realm, QOP), NULL);
+		expect(&w, B, "ACK ");
+	}
+	copy_text(invite_3, TEXT_MAX, expect(&w, B, "INVITE "));
+	assert_int_equal(count_of(invite_3, "\r\nProxy-Authorization: "), AUTH_SPACES_MAX);
+	has(invite_3, "realm=\"x1\"");
+	has_not(invite_3, "realm=\"r0\"");
+	answer_with(
+		&w, B, invite_3, 407, "c", challenge_text("Proxy-Authenticate", "last", QOP), NULL);
+	expect(&w, B, "ACK ");
+	expect_refusal(&w, &a, "SIP/2.0 403");
+	expect_nothing(&w, B);
+	world_close(&w);
+}
+
+/* Over TCP, which B does not take, and so over UDP after all (RFC 3261 18.1.1). */
+static void one_that_credentials_make_too_long_arrives(void **state)
+{
+	char extra[1200], filler[1000];
+	struct world w;
+	struct ua a;
+	int len;
+
+	(void)state;
+	auth_open(&w, PASSWORD);
+	memset(filler, 'x', sizeof(filler));
+	invite(&w, &a, "100", SDP_A);
+	copy_text(invite_1, TEXT_MAX, expect(&w, B, "INVITE "));
+	len = UDP_REQUEST_MAX - 20 - (int)strlen(invite_1) - (int)strlen("X-Filler: \r\n");
+	answer(&w, B, invite_1, 486, "b1", NULL);
+	expect(&w, B, "ACK ");
+	expect_refusal(&w, &a, "SIP/2.0 486");
+	assert_true(len > 0 && len < (int)sizeof(filler));
+	snprintf(extra, sizeof(extra), "X-Filler: %.*s\r\n", len, filler);
+	invite_with(&w, &a, "100", extra, SDP_A);
+	copy_text(invite_1, TEXT_MAX, expect(&w, B, "INVITE "));
+	assert_true(strlen(invite_1) <= UDP_REQUEST_MAX);
+	www(&w, invite_1, QOP);
+	copy_text(invite_2, TEXT_MAX, expect(&w, B, "INVITE "));
+	assert_true(strlen(invite_2) > UDP_REQUEST_MAX);
+	has(header(invite_2, "Via"), "SIP/2.0/UDP ");
+	is_again(invite_2, invite_1, 2, "INVITE");
+	answer(&w, B, invite_2, 486, "b1", NULL);
+	expect(&w, B, "ACK ");
+	expect_refusal(&w, &a, "SIP/2.0 486");
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -565,6 +645,8 @@ int main(void)
 		cmocka_unit_test(after_the_challenge_the_route_still_fails_over),
 		cmocka_unit_test(an_unanswered_second_invite_times_out),
 		cmocka_unit_test(a_reload_takes_up_another_password),
+		cmocka_unit_test(realms_beyond_count_are_left_out),
+		cmocka_unit_test(one_that_credentials_make_too_long_arrives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,6 +267,29 @@ static void its_service_route_is_the_route_of_calls(void **state)
 	close_registered(&w);
 }
 
+static void service_routes_beyond_count_are_left_out(void **state)
+{
+	char many[1024] = "Service-Route: <sip:p0;lr>";
+	struct world w;
+	struct ua a;
+	const char *text;
+
+	(void)state;
+	register_open(&w, KEYS);
+	for (unsigned i = 1; i < 20; i++)
+		snprintf(many + strlen(many), sizeof(many) - strlen(many), ", <sip:p%u;lr>", i);
+	strcat(many, "\r\n");
+	grant(&w, expect(&w, B, "REGISTER "), 60, many);
+	invite(&w, &a, "100", SDP_A);
+	text = expect(&w, B, "INVITE ");
+	has(text, "Route: <sip:p7;lr>");
+	has_not(text, "p8;lr");
+	answer(&w, B, text, 486, "b1", NULL);
+	expect(&w, B, "ACK ");
+	expect_refusal(&w, &a, "SIP/2.0 486");
+	close_registered(&w);
+}
+
 static void without_it_calls_take_the_next_peer(void **state)
 {
 	struct world w;
@@ -389,6 +412,7 @@ int main(void)
 		cmocka_unit_test(a_200_without_our_contact_is_none),
 		cmocka_unit_test(our_address_is_what_the_registrar_saw),
 		cmocka_unit_test(its_service_route_is_the_route_of_calls),
+		cmocka_unit_test(service_routes_beyond_count_are_left_out),
 		cmocka_unit_test(without_it_calls_take_the_next_peer),
 		cmocka_unit_test(where_it_is_not_required_calls_go_out_without),
 		cmocka_unit_test(a_reload_that_changes_nothing_leaves_it_alone),

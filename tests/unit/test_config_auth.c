@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/strbuf.h"
+#include "config/users.h"
 #include "config_text.h"
 
 #define GOOD     "tests/unit/data/good.yaml"
@@ -133,6 +134,55 @@ static void a_file_without_a_password_is_a_mistake(void **state)
 	}
 }
 
+static char *load_users(struct config **cfg, const char *text)
+{
+	char keys[256];
+
+	write_file(text, 0600);
+	snprintf(keys, sizeof(keys), "challenge: {realm: r, users_file: %s}", path);
+	return load_with(cfg, keys);
+}
+
+static void users_are_read_from_their_file(void **state)
+{
+	const struct challenge_config *challenge;
+	const struct user *user;
+	struct config *cfg;
+
+	(void)state;
+	assert_null(load_users(&cfg, "# who may call\nzoe:z\r\n\nadam:a:b c\nbob:" PASSWORD));
+	challenge = config_peer_by_name(cfg, "itsp")->challenge;
+	assert_int_equal(challenge->users->count, 3);
+	user = users_find(challenge->users, "adam");
+	assert_string_equal(user->password, "a:b c");
+	assert_int_equal(user->password_len, 5);
+	assert_string_equal(users_find(challenge->users, "zoe")->password, "z");
+	assert_string_equal(users_find(challenge->users, "bob")->password, PASSWORD);
+	assert_null(users_find(challenge->users, "ada"));
+	assert_null(users_find(challenge->users, ""));
+	assert_true(challenge_covers(challenge, "INVITE"));
+	assert_false(challenge_covers(challenge, "BYE"));
+	assert_false(challenge_covers(challenge, "ACK"));
+	assert_int_equal(challenge->nonce_lifetime_s, 300);
+	config_unref(cfg);
+}
+
+static void a_line_that_is_no_user_is_a_mistake(void **state)
+{
+	struct config *cfg;
+
+	(void)state;
+	expect_mistake(load_users(&cfg, "a:b\n\n" PASSWORD "\n"),
+		"27: peers[1].challenge.users_file: line 3 of \"%s\" cannot be used; expected "
+		"USER:PASSWORD, for at most 10000 users\n");
+	expect_mistake(load_users(&cfg, "a:\n"),
+		"27: peers[1].challenge.users_file: line 1 of \"%s\" cannot be used; expected "
+		"USER:PASSWORD, for at most 10000 users\n");
+	expect_mistake(load_users(&cfg, "b:x\na:" PASSWORD "\n#\nc:y\na:z\n"),
+		"27: peers[1].challenge.users_file: line 5 of \"%s\" has a user for the second "
+		"time; expected each once\n");
+}
+
 static void make_file(void)
 {
 	int fd = mkstemp(path);
@@ -161,6 +211,8 @@ int main(void)
 		cmocka_unit_test(a_password_may_be_in_the_environment),
 		cmocka_unit_test(a_file_that_everybody_can_read_is_a_mistake),
 		cmocka_unit_test(a_file_without_a_password_is_a_mistake),
+		cmocka_unit_test(users_are_read_from_their_file),
+		cmocka_unit_test(a_line_that_is_no_user_is_a_mistake),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Passwords: registration with a provider (kamailio), calls through it, requests that we challenge.
+
+A daemon of their own. It starts with a wrong password; the first test sets it right."""
+
+import os
+import re
+import shutil
+import time
+
+import pytest
+
+import baresip
+import plan
+from baresip import Baresip
+from conftest import Stage
+from daemon import Daemon
+from events import Events
+from net import World
+from rtp import wait_until
+from scenario import Callee, Caller, basic_callee, basic_caller, sdp
+from sipp import Sipp, finish
+
+PROVIDER, PBX, PHONE, SOFTPHONE, MODERN = (
+    plan.PEERS[name] for name in ("proxy", "pbx", "phone", "hq-a", "hq-b"))
+SUBSCRIBER = plan.FORK_TARGETS[0]  # behind the provider
+ACCOUNT, DOMAIN = "viaduct", "provider.test"
+PASSWORD, PHONE_PASSWORD, WRONG = "pAss-for-trunk", "pAss-for-phones", "pAss-not-right"
+REALM = "phones"
+GRANTED_S = 12  # kamailio's least, more than what is asked for
+
+KAMAILIO_CONFIG = """
+debug=1
+log_stderror=yes
+fork=yes
+children=1
+disable_tcp=yes
+auto_aliases=no
+alias="%(domain)s"
+listen=udp:%(address)s:5060
+mpath="%(modules)s/"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "xlog.so"
+loadmodule "siputils.so"
+loadmodule "textops.so"
+loadmodule "auth.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+modparam("usrloc", "db_mode", 0)
+modparam("registrar", "min_expires", %(granted)d)
+modparam("auth", "algorithm", "SHA-256")
+modparam("auth", "nonce_count", 1)
+modparam("auth", "qop", "auth")
+request_route {
+	if (is_method("REGISTER")) {
+		if (!pv_www_authenticate("%(domain)s", "%(password)s", "0")) {
+			www_challenge("%(domain)s", "1");
+			exit;
+		}
+		xlog("L_ERR", "REGISTER of $au from $si: expires $hdr(Expires)\\n");
+		append_to_reply("Service-Route: <sip:%(address)s;lr>\\r\\n");
+		save("location");
+		exit;
+	}
+	if (is_method("CANCEL|ACK")) { if (loose_route() || t_check_trans()) { t_relay(); } exit; }
+	if ($si == "192.0.2.1" && is_method("INVITE|BYE")) {
+		if (!pv_proxy_authenticate("%(domain)s", "%(password)s", "0")) {
+			proxy_challenge("%(domain)s", "1");
+			exit;
+		}
+		consume_credentials();
+		append_hf("X-Authenticated: $au\\r\\n");
+	}
+	loose_route();
+	if (!has_totag()) {
+		record_route();
+		if ($si == "192.0.2.1") { $du = "sip:%(subscriber)s:5060"; }
+		else if (!lookup("location")) { sl_send_reply("404", "Nobody"); exit; }
+	}
+	t_relay();
+}
+"""
+
+
+def secret_file(directory, name, text):
+    path = os.path.join(directory, name)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("secrets")
+    return {"trunk": secret_file(directory, "trunk", WRONG + "\n"),
+            "users": secret_file(directory, "users", f"# phones\n{ACCOUNT}:{PHONE_PASSWORD}\n"
+                                 f"{MODERN.number}:{PHONE_PASSWORD}\n")}
+
+
+def configuration(secrets):
+    built = plan.configuration(f"e2e-own-{os.getpid()}")
+    peers = {peer["name"]: peer for peer in built["peers"]}
+    peers[PROVIDER.name].update(
+        auth={"user": ACCOUNT, "password_file": secrets["trunk"]},
+        register={"aor": f"sip:{ACCOUNT}@{DOMAIN}", "expires": 10, "retry": 1, "retry_max": 1})
+    # sipp and baresip 1.0 know MD5 alone, and look at the first challenge alone.
+    challenge = {"realm": REALM, "users_file": secrets["users"], "algorithms": ["MD5"]}
+    peers[PHONE.name]["challenge"] = {**challenge, "methods": ["INVITE", "BYE"]}
+    peers[SOFTPHONE.name]["challenge"] = challenge
+    peers[MODERN.name]["challenge"] = {**challenge, "algorithms": ["SHA-256", "MD5"]}
+    built["routes"].append({"name": "account", "from": PROVIDER.name, "called": ACCOUNT,
+                            "to": [PBX.name]})
+    return built
+
+
+@pytest.fixture(scope="module")
+def auth_world():
+    world = World(tag="a")
+    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
+    yield world
+    world.remove()
+
+
+@pytest.fixture(scope="module")
+def provider(auth_world, tmp_path_factory):
+    """Kamailio's log, as a function."""
+    program = shutil.which("kamailio") or "/usr/sbin/kamailio"
+    if not shutil.which(program):
+        pytest.skip("kamailio is not installed")
+    directory = tmp_path_factory.mktemp("kamailio")
+    modules = auth_world.external.run("sh", "-c", "ls -d /usr/lib/*/kamailio/modules").stdout
+    (directory / "cfg").write_text(KAMAILIO_CONFIG % {
+        "domain": DOMAIN, "address": PROVIDER.address, "modules": modules.split()[0],
+        "password": PASSWORD, "subscriber": SUBSCRIBER, "granted": GRANTED_S})
+    log = directory / "log"
+    with open(log, "w", encoding="utf-8") as out:
+        process = auth_world.external.popen(
+            program, "-f", str(directory / "cfg"), "-DD", "-E", "-m", "16", "-M", "4",
+            "-Y", str(directory), "-P", str(directory / "pid"), stdout=out, stderr=out)
+    try:
+        def listening():
+            assert process.poll() is None, log.read_text()
+            return f"{PROVIDER.address}:5060" in auth_world.external.run("ss", "-Hlnu").stdout
+        wait_until(listening, 10, "kamailio to listen")
+        time.sleep(0.2)
+        yield log.read_text
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def auth_daemon(auth_world, secrets):
+    daemon = Daemon(auth_world.viaduct, configuration(secrets))
+    try:
+        yield daemon
+        daemon.stop()
+    finally:
+        daemon.discard()
+
+
+@pytest.fixture
+def stage(auth_world, provider, auth_daemon):
+    stage = Stage(auth_world, auth_daemon)
+    try:
+        yield stage
+        stage.quiet()
+    finally:
+        stage.strike()
+        auth_daemon.check_alive()
+
+
+def peer(stage):
+    return stage.cli.peers()[PROVIDER.name]
+
+
+def registered(stage):
+    wait_until(lambda: peer(stage)["registration"] == "registered", 5, lambda: str(peer(stage)))
+
+
+def test_wrong_password_is_told_and_the_right_one_is_taken_up_by_a_reload(stage, secrets, provider):
+    wait_until(lambda: peer(stage)["registration"] == "failed", 3, lambda: str(peer(stage)))
+    failed = peer(stage)
+    assert failed["registration_why"] == "401, our credentials are refused"
+    assert failed["state"] == "down" and "registration_left_ms" not in failed
+    with Events(stage) as events:
+        secret_file(os.path.dirname(secrets["trunk"]), "trunk", PASSWORD + "\n")
+        stage.cli.text("reload")
+        registered(stage)
+        events.wait(lambda e: e["kind"] == "register" and f"registered for {GRANTED_S} s" in e["text"])
+    status = peer(stage)
+    assert 10_000 < status["registration_left_ms"] <= GRANTED_S * 1000
+    assert status["state"] == "up"
+    shown = stage.cli.text("peer", PROVIDER.name).stdout
+    assert re.search(rf"registration +registered, .* left, as sip:{ACCOUNT}@{DOMAIN}", shown)
+    assert f"REGISTER of {ACCOUNT} from 192.0.2.1" in provider()
+
+
+def test_call_out_is_challenged_by_the_provider_alone(stage):
+    registered(stage)
+    called = stage.keep(Sipp(stage.world.external, basic_callee(sdp(SUBSCRIBER, 6000)).answer_bye(),
+                             SUBSCRIBER))
+    calling = stage.caller(basic_caller(sdp(PBX.address, 5000)).bye(), to=PROVIDER.name)
+    finish(calling, called)
+    for method in ("INVITE", "BYE"):
+        [request] = called.received(method)
+        assert request.header("x-authenticated") == ACCOUNT, request.text
+        assert not request.header("proxy-authorization")
+    assert len(called.received("ACK")[0].all("via")) == 2, "the ACK came past the proxy"
+    assert not [m for m in calling.received() if m.code in (401, 407) or "uthenticat" in m.text]
+
+
+def test_call_in_comes_to_the_registered_contact(stage):
+    registered(stage)
+    called = stage.callee(basic_callee(sdp(PBX.address, 6000)).bye(), PBX.name)
+    caller = Caller()
+    caller.target = f"sip:{ACCOUNT}@[remote_ip]:[remote_port]"
+    caller.invite(sdp(SUBSCRIBER, 5000)).trying().recv(180, optional=True).answered().ack()
+    calling = stage.keep(Sipp(stage.world.external, caller.answer_bye(), SUBSCRIBER,
+                              (PROVIDER.address, 5060), ACCOUNT))
+    finish(calling, called)
+
+
+def challenged_caller(password, user=ACCOUNT):
+    """INVITE and BYE, each with the credentials that their 401 asked for."""
+    answer = f"[authentication username={user} password={password}]"
+    caller = Caller().invite(sdp(PHONE.address, 5000)).trying()
+    caller.recv(401, auth="true").ack_failure(caller.target)
+    caller.cseq += 1
+    return caller.invite(sdp(PHONE.address, 5000), headers=[answer]).trying(), answer
+
+
+def test_phone_is_challenged_and_calls_with_the_right_password(stage):
+    called = stage.callee(basic_callee(sdp(plan.PEERS["second"].address, 6000)).answer_bye(),
+                          "second")
+    caller, answer = challenged_caller(PHONE_PASSWORD)
+    caller.recv(180, optional=True).answered().ack().request("BYE").recv(401, auth="true")
+    caller.request("BYE", headers=[answer]).recv(200)
+    calling = stage.caller(caller, PHONE.name, to="second")
+    finish(calling, called)
+    [challenge] = calling.received(401, "INVITE")[0].all("www-authenticate")
+    assert f'realm="{REALM}"' in challenge and "MD5" in challenge and "stale" not in challenge
+    assert "uthori" not in called.received("INVITE")[0].text
+
+
+@pytest.mark.parametrize("user,password", [(ACCOUNT, WRONG), ("nobody", PHONE_PASSWORD)])
+def test_phone_with_wrong_credentials_reaches_nobody(stage, user, password):
+    before = stage.cli.status()["sip"]["auth_failures"]
+    caller, _ = challenged_caller(password, user)
+    calling = stage.caller(caller.recv(401).ack_failure(caller.target), PHONE.name, to="second")
+    finish(calling)
+    assert stage.cli.status()["sip"]["auth_failures"] == before + 1
+    assert not stage.cli.live_calls()
+
+
+def test_baresip_calls_with_its_password(stage):
+    if not baresip.available():
+        pytest.skip("baresip is not installed")
+    second = plan.PEERS["second"]
+    called = stage.callee(basic_callee(sdp(second.address, 6000)).answer_bye(), "second")
+    phone = stage.keep(Baresip(stage.world.internal, SOFTPHONE.address, SOFTPHONE.number, 400,
+                               account=f";auth_user={ACCOUNT};auth_pass={PHONE_PASSWORD}"))
+    phone.dial(f"sip:{second.number}@{SOFTPHONE.viaduct}")
+    wait_until(lambda: [c["state"] for c in stage.cli.live_calls()] == ["answered"], 5,
+               lambda: phone.log())
+    phone.hangup()
+    finish(called)
+
+
+LINPHONE_CONFIG = f"""
+[sip]
+sip_port=5060
+sip_tcp_port=-1
+sip_tls_port=-1
+bind_address={MODERN.address}
+guess_hostname=0
+contact="{MODERN.number}" <sip:{MODERN.number}@{MODERN.address}>
+[auth_info_0]
+username={MODERN.number}
+passwd={PHONE_PASSWORD}
+realm={REALM}
+algorithm=SHA-256
+available_algorithms=SHA-256
+[net]
+firewall_policy=none
+"""
+
+
+def test_linphone_calls_with_sha_256(stage, tmp_path):
+    if not shutil.which("linphonec"):
+        pytest.skip("linphonec is not installed")
+    (tmp_path / "rc").write_text(LINPHONE_CONFIG)
+    os.makedirs(tmp_path / ".local/share/linphone")
+    second = plan.PEERS["second"]
+    called = stage.callee(basic_callee(sdp(second.address, 6000)).pause(300).bye(), "second")
+    # It wants a way out of the network before it listens.
+    stage.world.internal.run("ip", "route", "replace", "default", "via", MODERN.viaduct)
+    with open(tmp_path / "log", "w", encoding="utf-8") as log:
+        phone = stage.world.internal.popen(
+            "linphonec", "-c", str(tmp_path / "rc"), stdin=-1, stdout=log, stderr=log, text=True,
+            env={**os.environ, "HOME": str(tmp_path)})
+    try:
+        wait_until(lambda: f"{MODERN.address}:5060" in stage.world.internal.run("ss", "-Hlnu").stdout,
+                   10, "linphone to listen")
+        phone.stdin.write(f"soundcard use files\ncall sip:{second.number}@{MODERN.viaduct}\n")
+        phone.stdin.flush()
+        called.wait(10)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{(tmp_path / 'log').read_text()[-3000:]}") from None
+    finally:
+        phone.terminate()
+        phone.wait(5)
+
+
+def test_passwords_are_shown_nowhere(stage, secrets):
+    """After all of the above, at log level debug."""
+    daemon = stage.daemon
+    told = [daemon.log(), daemon.process.args and str(daemon.process.args)]
+    with open(daemon.records_path, encoding="utf-8") as f:
+        told.append(f.read())
+    assert "INVITE" in told[0] or "call" in told[0], "the log is that of debug"
+    for argv in (("status",), ("peers",), ("peer", PROVIDER.name), ("peer", PHONE.name),
+                 ("calls",), ("routes",), ("listeners",)):
+        for form in ((), ("--json",)):
+            told.append(stage.cli.text(*form, *argv).stdout)
+    checked = stage.world.viaduct.run(Daemon.program, "--check", daemon.file)
+    told += [checked.stdout, checked.stderr]
+    secret_file(os.path.dirname(secrets["users"]), "users", f"{ACCOUNT}{PHONE_PASSWORD}\n")
+    refused = stage.cli.text("reload", check=False)
+    assert refused.returncode and "USER:PASSWORD" in refused.stderr
+    told += [refused.stdout, refused.stderr, daemon.log()]
+    for password in (PASSWORD, PHONE_PASSWORD, WRONG):
+        assert not [text for text in told if password in text]
+
+
+def test_registration_is_refreshed_and_taken_back_at_the_end(auth_world, auth_daemon, provider):
+    pattern = re.compile(rf"REGISTER of {ACCOUNT} from 192.0.2.1: expires (\d+)")
+    before = len(pattern.findall(provider()))
+    wait_until(lambda: len(pattern.findall(provider())) > before, GRANTED_S, "a refresh")
+    assert auth_daemon.cli.peers()[PROVIDER.name]["registration"] == "registered"
+    auth_daemon.stop()
+    assert pattern.findall(provider())[-1] == "0"
