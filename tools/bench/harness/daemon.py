@@ -81,15 +81,16 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def running(wires, calls_max):
+def running(wires, calls_max, configuration=None):
+    """configuration: a text with {instance} in it, instead of CONFIG."""
     program = BUILD / "viaductd"
     if not program.exists():
         raise Failed("build/viaductd is not built")
     instance = f"bench-{os.getpid()}"
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config, \
             tempfile.TemporaryFile("w+") as log:
-        config.write(CONFIG.format(ports=MEDIA_PORTS, calls=calls_max, instance=instance,
-                                   **globals()))
+        config.write((configuration or CONFIG).format(ports=MEDIA_PORTS, calls=calls_max,
+                                                      instance=instance, **globals()))
         config.flush()
         process = spawn(wires.dut, program, config.name, stdout=log, stderr=log)
         try:

@@ -77,6 +77,9 @@ ROWS = (
     ("same, at half the rate sustained, p99", "sip.invite_to_invite_at_half_sustained.p99_us",
      microseconds, None, None),
     ("CPU a message, many calls to few", "sip.cpu_many_to_few", ratio, AT_MOST, 1.2),
+    ("calls a second, one trunk over UDP", "trunks.one_udp.calls_per_second", whole, None, None),
+    ("same, many trunks over UDP", "trunks.udp_to_one_udp", ratio, AT_LEAST, 0.9),
+    ("same, many trunks over TLS", "trunks.tls_to_one_udp", ratio, AT_LEAST, 0.7),
     ("memory a call", "memory.bytes_per_call", kibibytes, AT_MOST, 24 * 1024),
 )
 

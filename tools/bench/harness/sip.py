@@ -38,11 +38,11 @@ def ends(wires):
         yield mediation, callee
 
 
-def run_calls(wires, mediation, callee, rate, seconds):
+def run_calls(wires, mediation, callee, rate, seconds, numbers=None):
     """Short calls at that rate for so long. The counts, and what share of a CPU each took."""
     takes = seconds + HOLD_MS / 1000
     start = time.monotonic()
-    with sipp.caller(wires, rate, int(rate * seconds), HOLD_MS) as caller:
+    with sipp.caller(wires, rate, int(rate * seconds), HOLD_MS, numbers=numbers) as caller:
         before = mediation.cpu_seconds(), sipp.cpu_seconds(callee)
         ended = caller.wait(takes + WAIT_SECONDS)
         elapsed = time.monotonic() - start
@@ -60,8 +60,9 @@ def run_calls(wires, mediation, callee, rate, seconds):
     return counts
 
 
-def measure_rate(wires, settings, say):
-    """The highest rate sustained: doubled until it is not, then halved in."""
+def measure_rate(wires, settings, say, ends_of=None, numbers=None):
+    """The highest rate sustained: doubled until it is not, then halved in. ends_of() is what calls
+    are made through, ends() by default."""
     def sustained(rate, seconds):
         for _ in range(TRIES):
             counts = sustained_once(rate, seconds)
@@ -70,8 +71,8 @@ def measure_rate(wires, settings, say):
         return None
 
     def sustained_once(rate, seconds):
-        with ends(wires) as (mediation, callee):
-            counts = run_calls(wires, mediation, callee, rate, seconds)
+        with ends_of() if ends_of else ends(wires) as (mediation, callee):
+            counts = run_calls(wires, mediation, callee, rate, seconds, numbers)
         say(f"  {rate:>6} calls/s for {seconds} s: {counts['good']} good, {counts['failed']} "
             f"failed, {counts['retransmissions']} retransmissions, viaductd on "
             f"{100 * counts['viaductd_cpu']:.0f} % of a CPU"

@@ -96,12 +96,23 @@ def callee(wires):
             yield process
 
 
+def numbered_scenario(directory, numbers):
+    """caller.xml for those called numbers, taken by turns: what sipp's command takes for it."""
+    text = (SCENARIOS / "caller.xml").read_text().replace("bench[call_number]", "[field0]")
+    Path(directory, "caller.xml").write_text(text)
+    Path(directory, "numbers.csv").write_text("\n".join(["SEQUENTIAL", *numbers]) + "\n")
+    return Path(directory, "caller.xml"), ["-inf", "numbers.csv"]
+
+
 @contextlib.contextmanager
-def caller(wires, rate, calls, hold_ms, port=SIP_PORT):
-    """Makes so many calls, rate a second, each held so long."""
+def caller(wires, rate, calls, hold_ms, port=SIP_PORT, numbers=None):
+    """Makes so many calls, rate a second, each held so long; numbers: whom it calls."""
     with tempfile.TemporaryDirectory() as directory:
-        words = command("caller.xml", GENERATOR, port, f"{INTERNAL}:{SIP_PORT}", "-r", rate,
+        scenario, more = "caller.xml", []
+        if numbers:
+            scenario, more = numbered_scenario(directory, numbers)
+        words = command(scenario, GENERATOR, port, f"{INTERNAL}:{SIP_PORT}", "-r", rate,
                         "-m", calls, "-l", LIVE_CALLS_MAX, "-d", hold_ms, "-trace_stat",
-                        "-stf", STATISTICS, "-fd", 1, "-trace_err", "-error_file", ERRORS)
+                        "-stf", STATISTICS, "-fd", 1, "-trace_err", "-error_file", ERRORS, *more)
         with process_in(wires.gen, words, directory) as process:
             yield Caller(process, directory)
