@@ -214,7 +214,10 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(LOCAL_TAG, local_tag, TEXT, none, "our tag")                                             \
 	X(REMOTE_TAG, remote_tag, TEXT, none, "their tag")                                         \
 	X(LOCAL_URI, local_uri, TEXT, none, "we, on this leg")                                     \
-	X(REMOTE_URI, remote_uri, TEXT, none, "they, on this leg")
+	X(REMOTE_URI, remote_uri, TEXT, none, "they, on this leg")                                 \
+	X(SESSION, session_s, U32, none, "session timer: its interval in seconds")                 \
+	X(REFRESHER, refresher, TEXT, none, "who refreshes the session: viaduct, peer")            \
+	X(SESSION_LEFT, session_left_ms, U64, none, "until the call ends without a refresh")
 
 /* code: a word for programs, see daemon/control/diagnosis.h. */
 #define VDC_FINDING_FIELDS(X)                                                                      \

@@ -33,6 +33,8 @@ int exchange_send_ack(struct exchange *x, osip_message_t *ack)
 	int ret;
 
 	x->ack_waits = false;
+	if (answer_due && x->converted)
+		return 0; /* the other leg has had its ACK, or was asked nothing */
 	ret = dialog_ack(d, x->call->calls->sip, x->client_cseq, &out);
 	if (ret)
 		return ret;

@@ -56,6 +56,9 @@ struct call_leg_info {
 	const char *local_uri, *remote_uri;
 	struct addr signalling; /* theirs */
 	const char *listener;   /* name */
+	unsigned session_s;     /* interval of its session timer (RFC 4028), 0 = none */
+	bool we_refresh;
+	uint64_t session_left_ms; /* until the call ends, if nobody refreshes it */
 };
 struct call_info {
 	uint64_t id;

@@ -86,9 +86,8 @@ static bool end_exchange(struct exchange *x, int by)
 
 	own_request_forget(x);
 	if (x->accepted) {
-		if (x->ack_waits && !x->converted)
+		if (x->ack_waits)
 			exchange_send_ack(x, NULL);
-		x->ack_waits = false;
 		if (x->server && (int)x->from != by && !x->call->leg_gone[x->from]) {
 			x->bye_after_ack = wait = true;
 		} else if (x->server) {

@@ -439,6 +439,9 @@ bool session_timer_too_small(struct call *call, enum leg leg, const osip_message
 int session_timer_check(const struct peer_config *peer, const osip_message_t *req,
 	const char **header, char value[SESSION_TIMER_VALUE_MAX]);
 void session_timers_stop(struct call *call);
+/* The interval in seconds, 0 where the leg has no session timer; by whom, and how long it lasts. */
+unsigned session_timer_left(
+	const struct call *call, enum leg leg, bool *we_refresh, uint64_t *left_ms);
 void session_timer_stop(struct call *call, enum leg leg);
 /* The leg, just refreshed, goes on in another call. */
 void session_timer_move(struct call *from, enum leg from_leg, struct call *to, enum leg to_leg);

@@ -388,3 +388,17 @@ int session_timer_answer(
 		start(st, interval, we_refresh);
 	return ret;
 }
+
+unsigned session_timer_left(
+	const struct call *call, enum leg leg, bool *we_refresh, uint64_t *left_ms)
+{
+	const struct session_timer *st = &call->session_timer[leg];
+	uint64_t now = loop_now_ms(call->calls->loop), end;
+
+	if (!st->active)
+		return 0;
+	end = end_ms(st);
+	*we_refresh = st->we_refresh;
+	*left_ms = end > now ? end - now : 0;
+	return st->interval_s;
+}

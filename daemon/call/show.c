@@ -39,6 +39,7 @@ static void leg_info(const struct call *call, enum leg leg, struct call_leg_info
 	out->local_uri = d->local_uri;
 	out->remote_uri = d->remote_uri;
 	out->signalling = d->dest.remote;
+	out->session_s = session_timer_left(call, leg, &out->we_refresh, &out->session_left_ms);
 }
 
 void call_get_info(const struct call *call, struct call_info *out)

@@ -60,6 +60,11 @@ static void put_leg(struct answer *a, enum leg leg, const struct call_leg_info *
 	answer_put_text(a, VDC_LEG_REMOTE_TAG, info->remote_tag);
 	answer_put_text(a, VDC_LEG_LOCAL_URI, info->local_uri);
 	answer_put_text(a, VDC_LEG_REMOTE_URI, info->remote_uri);
+	if (info->session_s) {
+		answer_put_u32(a, VDC_LEG_SESSION, info->session_s);
+		answer_put_text(a, VDC_LEG_REFRESHER, info->we_refresh ? "viaduct" : "peer");
+		answer_put_u64(a, VDC_LEG_SESSION_LEFT, info->session_left_ms);
+	}
 	answer_nest_end(a, one);
 }
 

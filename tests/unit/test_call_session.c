@@ -55,6 +55,7 @@ static void nothing_is_asked_for_by_default(void **state)
 
 static void what_a_peer_asks_for_is_granted_on_its_leg_alone(void **state)
 {
+	struct call_info info;
 	struct world w;
 	struct ua a, b;
 
@@ -66,6 +67,11 @@ static void what_a_peer_asks_for_is_granted_on_its_leg_alone(void **state)
 	has(a_answer, "Session-Expires: 90;refresher=uac");
 	has(a_answer, "Require: timer");
 	assert_false(the_call(&w)->session_timer[LEG_B].active);
+	call_get_info(the_call(&w), &info);
+	assert_int_equal(info.leg[LEG_A].session_s, 90);
+	assert_false(info.leg[LEG_A].we_refresh);
+	assert_true(info.leg[LEG_A].session_left_ms > 59000);
+	assert_int_equal(info.leg[LEG_B].session_s, 0);
 	/* RFC 4028 10: min(32 s, 90 s / 3) before its end. */
 	age(&w, LEG_A, 59);
 	assert_int_equal(the_call(&w)->state, CALL_ANSWERED);

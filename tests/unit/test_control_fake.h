@@ -209,7 +209,10 @@ void call_get_info(const struct call *call, struct call_info *out)
 			.local_uri = fake_text("sip:1000@10.0.0.1"),
 			.remote_uri = fake_text("sip:a\xff\x1b[2J@10.0.0.9"),
 			.signalling = fake_addr("10.0.0.9:5060"),
-			.listener = fake_text("inside")};
+			.listener = fake_text("inside"),
+			.session_s = i ? 0 : 1800,
+			.we_refresh = true,
+			.session_left_ms = 1500000};
 }
 
 struct media_session *call_media(const struct call *call)

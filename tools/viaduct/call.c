@@ -23,6 +23,18 @@ static void keep(void *ctx, uint16_t type, json_t *object)
 		json_decref(object);
 }
 
+static void add_session(struct table *t, const json_t *leg)
+{
+	char left[SHOW_SHORT_MAX];
+
+	if (json_object_get(leg, "session_s"))
+		table_add(t, "%" PRIu64 " s, refreshed by %s, ends in %s",
+			show_u64(leg, "session_s"), show_text(leg, "refresher"),
+			show_duration(leg, "session_left_ms", left));
+	else
+		table_add(t, "%s", "none");
+}
+
 static void print_legs(const json_t *call)
 {
 	static const struct {
@@ -47,6 +59,9 @@ static void print_legs(const json_t *call)
 		table_add(&t, "%s", show_text(json_array_get(legs, 0), rows[i].key));
 		table_add(&t, "%s", show_text(json_array_get(legs, 1), rows[i].key));
 	}
+	table_add(&t, "%s", "session timer");
+	for (size_t i = 0; i < 2; i++)
+		add_session(&t, json_array_get(legs, i));
 	putchar('\n');
 	table_print(&t);
 }
