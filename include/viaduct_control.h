@@ -356,7 +356,26 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(OPTIONS, options, U64, none, "sent")                                                     \
 	X(OPTIONS_ANSWERED, options_answered, U64, none, "of those, answered, and not with 503")   \
 	X(ATTEMPTS, attempts, U64, none, "calls tried with it")                                    \
-	X(ATTEMPTS_FAILED, attempts_failed, U64, none, "of those, failed: they went elsewhere")
+	X(ATTEMPTS_FAILED, attempts_failed, U64, none, "of those, failed: they went elsewhere")    \
+	X(TLS, tls, OBJECT, peer_tls, "over TLS alone")                                            \
+	X(FINDINGS, findings, LIST, finding, "what an operator should see to")
+
+#define VDC_PEER_TLS_FIELDS(X)                                                                     \
+	X(PROFILE, profile, TEXT, none, "of its listener")                                         \
+	X(CERTIFICATE_NAMES, certificate_names, TEXTS, none, "of which its certificate has one")   \
+	X(OURS, our_certificate, OBJECT, certificate, "what we show")                              \
+	X(CONNECTIONS, connections, U32, none, "open now")                                         \
+	X(OPENED_BY, opened_by, TEXT, none, "the newest of them: us, peer")                        \
+	X(TLS_VERSION, tls_version, TEXT, none, "of that: TLSv1.2, TLSv1.3")                       \
+	X(CIPHER, cipher, TEXT, none, "of that")                                                   \
+	X(RESUMED, resumed, BOOL, none, "its session goes on with an earlier one's")               \
+	X(THEIRS, certificate, OBJECT, certificate, "what the peer has shown on it")
+
+#define VDC_CERTIFICATE_FIELDS(X)                                                                  \
+	X(NAMES, names, TEXTS, none, "whose it is")                                                \
+	X(ISSUER, issuer, TEXT, none, "who has signed it")                                         \
+	X(NOT_AFTER, not_after_s, U64, none, "seconds since 1970, UTC")                            \
+	X(DAYS_LEFT, days_left, S64, none, "whole days; negative: it has expired")
 
 #define VDC_LISTENER_FIELDS(X)                                                                     \
 	X(NAME, name, TEXT, none, "of the listener")                                               \
@@ -408,26 +427,28 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(KIND, kind, TEXT, none, "call, ringing, answer, hold, resume, end, media ...")           \
 	X(TEXT, text, TEXT, none, "one line")
 
-#define VDC_R_ENUM(name, key, type, of, text)          VDC_REQUEST_##name,
-#define VDC_DONE_ENUM(name, key, type, of, text)       VDC_DONE_##name,
-#define VDC_STATUS_ENUM(name, key, type, of, text)     VDC_STATUS_##name,
-#define VDC_DEVICE_ENUM(name, key, type, of, text)     VDC_DEVICE_##name,
-#define VDC_SIDE_ENUM(name, key, type, of, text)       VDC_SIDE_##name,
-#define VDC_PACKETS_ENUM(name, key, type, of, text)    VDC_PACKETS_##name,
-#define VDC_CALL_ENUM(name, key, type, of, text)       VDC_CALL_##name,
-#define VDC_LEG_ENUM(name, key, type, of, text)        VDC_LEG_##name,
-#define VDC_FINDING_ENUM(name, key, type, of, text)    VDC_FINDING_##name,
-#define VDC_STREAM_ENUM(name, key, type, of, text)     VDC_STREAM_##name,
-#define VDC_STREAM_LEG_ENUM(name, key, type, of, text) VDC_STREAM_LEG_##name,
-#define VDC_PATH_ENUM(name, key, type, of, text)       VDC_PATH_##name,
-#define VDC_FLOW_ENUM(name, key, type, of, text)       VDC_FLOW_##name,
-#define VDC_PEER_ENUM(name, key, type, of, text)       VDC_PEER_##name,
-#define VDC_TARGET_ENUM(name, key, type, of, text)     VDC_TARGET_##name,
-#define VDC_LISTENER_ENUM(name, key, type, of, text)   VDC_LISTENER_##name,
-#define VDC_ROUTE_ENUM(name, key, type, of, text)      VDC_ROUTE_##name,
-#define VDC_DECISION_ENUM(name, key, type, of, text)   VDC_DECISION_##name,
-#define VDC_CANDIDATE_ENUM(name, key, type, of, text)  VDC_CANDIDATE_##name,
-#define VDC_EVENT_ENUM(name, key, type, of, text)      VDC_EVENT_##name,
+#define VDC_R_ENUM(name, key, type, of, text)           VDC_REQUEST_##name,
+#define VDC_DONE_ENUM(name, key, type, of, text)        VDC_DONE_##name,
+#define VDC_STATUS_ENUM(name, key, type, of, text)      VDC_STATUS_##name,
+#define VDC_DEVICE_ENUM(name, key, type, of, text)      VDC_DEVICE_##name,
+#define VDC_SIDE_ENUM(name, key, type, of, text)        VDC_SIDE_##name,
+#define VDC_PACKETS_ENUM(name, key, type, of, text)     VDC_PACKETS_##name,
+#define VDC_CALL_ENUM(name, key, type, of, text)        VDC_CALL_##name,
+#define VDC_LEG_ENUM(name, key, type, of, text)         VDC_LEG_##name,
+#define VDC_FINDING_ENUM(name, key, type, of, text)     VDC_FINDING_##name,
+#define VDC_STREAM_ENUM(name, key, type, of, text)      VDC_STREAM_##name,
+#define VDC_STREAM_LEG_ENUM(name, key, type, of, text)  VDC_STREAM_LEG_##name,
+#define VDC_PATH_ENUM(name, key, type, of, text)        VDC_PATH_##name,
+#define VDC_FLOW_ENUM(name, key, type, of, text)        VDC_FLOW_##name,
+#define VDC_PEER_ENUM(name, key, type, of, text)        VDC_PEER_##name,
+#define VDC_PEER_TLS_ENUM(name, key, type, of, text)    VDC_PEER_TLS_##name,
+#define VDC_CERTIFICATE_ENUM(name, key, type, of, text) VDC_CERTIFICATE_##name,
+#define VDC_TARGET_ENUM(name, key, type, of, text)      VDC_TARGET_##name,
+#define VDC_LISTENER_ENUM(name, key, type, of, text)    VDC_LISTENER_##name,
+#define VDC_ROUTE_ENUM(name, key, type, of, text)       VDC_ROUTE_##name,
+#define VDC_DECISION_ENUM(name, key, type, of, text)    VDC_DECISION_##name,
+#define VDC_CANDIDATE_ENUM(name, key, type, of, text)   VDC_CANDIDATE_##name,
+#define VDC_EVENT_ENUM(name, key, type, of, text)       VDC_EVENT_##name,
 
 /* clang-format off */
 enum { VDC_REQUEST_UNSPEC, VDC_REQUEST_FIELDS(VDC_R_ENUM) VDC_REQUEST_FIELDS_END };
@@ -444,6 +465,8 @@ enum { VDC_STREAM_LEG_UNSPEC, VDC_STREAM_LEG_FIELDS(VDC_STREAM_LEG_ENUM) VDC_STR
 enum { VDC_PATH_UNSPEC, VDC_PATH_FIELDS(VDC_PATH_ENUM) VDC_PATH_FIELDS_END };
 enum { VDC_FLOW_UNSPEC, VDC_FLOW_FIELDS(VDC_FLOW_ENUM) VDC_FLOW_FIELDS_END };
 enum { VDC_PEER_UNSPEC, VDC_PEER_FIELDS(VDC_PEER_ENUM) VDC_PEER_FIELDS_END };
+enum { VDC_PEER_TLS_UNSPEC, VDC_PEER_TLS_FIELDS(VDC_PEER_TLS_ENUM) VDC_PEER_TLS_FIELDS_END };
+enum { VDC_CERTIFICATE_UNSPEC, VDC_CERTIFICATE_FIELDS(VDC_CERTIFICATE_ENUM) VDC_CERTIFICATE_FIELDS_END };
 enum { VDC_TARGET_UNSPEC, VDC_TARGET_FIELDS(VDC_TARGET_ENUM) VDC_TARGET_FIELDS_END };
 enum { VDC_LISTENER_UNSPEC, VDC_LISTENER_FIELDS(VDC_LISTENER_ENUM) VDC_LISTENER_FIELDS_END };
 enum { VDC_ROUTE_UNSPEC, VDC_ROUTE_FIELDS(VDC_ROUTE_ENUM) VDC_ROUTE_FIELDS_END };

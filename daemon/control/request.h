@@ -69,6 +69,8 @@ void show_put_peer(struct request *r, const struct config *cfg, unsigned index);
 void show_put_peer_name(
 	struct request *r, const struct config *cfg, const struct peer_config *config);
 void show_put_names(struct request *r);
+/* Nothing where the peer's listener is none of TLS. */
+void show_put_peer_tls(struct request *r, const struct config *cfg, const struct peer_config *peer);
 void show_put_peer_state(struct request *r, const char *peer_name);
 const char *leg_name(enum leg leg); /* "a", "b" */
 

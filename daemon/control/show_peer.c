@@ -82,6 +82,7 @@ int show_peer(struct request *r)
 	show_put_peer(r, cfg, config_peer_index(cfg, peer));
 	if (live)
 		put_health(r->answer, live, peer);
+	show_put_peer_tls(r, cfg, peer);
 	return answer_end_object(r->answer);
 }
 

@@ -294,6 +294,22 @@ def test_many_calls_share_the_connection_that_is_there(stage):
     assert stage.sip("tls_handshakes") == 0
 
 
+def test_viaduct_peer_shows_both_certificates_and_the_connection(stage, authority):
+    Talk(stage).end()
+    peer = stage.cli.json("peer", "itsp")
+    tls = peer["tls"]
+    assert tls["certificate_names"] == tls["certificate"]["names"] == [PROXY_NAME]
+    assert tls["certificate"]["issuer"] == tls["our_certificate"]["issuer"] == authority.name
+    assert tls["our_certificate"]["names"] == [OUR_NAME]
+    assert 363 <= tls["certificate"]["days_left"] <= 365
+    assert tls["connections"] >= 1 and tls["opened_by"] in ("us", "peer")
+    assert tls["tls_version"] == "TLSv1.3" and "AES" in tls["cipher"]
+    assert "findings" not in peer
+    text = stage.cli.text("peer", "itsp").stdout
+    assert f"it shows       {PROXY_NAME}" in text and f"we show        {OUR_NAME}" in text
+    assert stage.cli.json("peer", "other")["tls"]["connections"] == 0
+
+
 # ---- who should not get in ----
 
 class Client:
@@ -427,6 +443,10 @@ def test_reload_takes_new_certificates_during_a_call_and_refuses_bad_ones(stage,
     assert "renewed.example" in shown_by_us(stage, identities["proxy"], authority)
     assert re.search(r"our certificate \S+renewed\S+ of profile outside expires in (19|20) days",
                      stage.daemon.log())
+    peer = stage.cli.json("peer", "itsp")
+    assert [f["code"] for f in peer["findings"]] == ["certificate_expires"]
+    assert "renewed.example" in peer["tls"]["our_certificate"]["names"]
+    assert peer["tls"]["our_certificate"]["days_left"] in (SHORT_DAYS - 1, SHORT_DAYS)
     renewed.key = identities["other"].key
     stage.daemon.write(configuration(authority, renewed))
     refused = stage.cli.text("reload", check=False)

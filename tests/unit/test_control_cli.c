@@ -221,6 +221,24 @@ static void one_peer_is_shown_in_lines_and_a_stranger_is_told(void **state)
 	assert_true(says("no peer is named nobody"));
 }
 
+static void a_peer_over_tls_is_shown_with_both_certificates(void **state)
+{
+	json_t *v, *tls;
+
+	(void)state;
+	assert_int_equal(run("peer peer-1"), 0);
+	assert_true(says("we show        sbc.example.com, of An Authority, 12 days left"));
+	assert_true(says("it shows       sip.peer.example, of An Authority, 77 days left"));
+	assert_true(says("2; the newest opened by peer, TLSv1.3, TLS_AES_128_GCM_SHA256"));
+	assert_true(says("finding        our certificate expires in 12 days"));
+	v = run_json("peer peer-1 --json");
+	tls = json_object_get(v, "tls");
+	assert_int_equal(json_integer_value(
+				 json_object_get(json_object_get(tls, "certificate"), "days_left")),
+		77);
+	json_decref(v);
+}
+
 static void a_route_test_traces_and_its_exit_status_tells_the_verdict(void **state)
 {
 	(void)state;
@@ -471,10 +489,11 @@ static void every_json_key_is_in_the_man_page(void **state)
 			KEY) VDC_PACKETS_FIELDS(KEY) VDC_CALL_FIELDS(KEY) VDC_LEG_FIELDS(KEY)
 			VDC_FINDING_FIELDS(KEY) VDC_STREAM_FIELDS(KEY) VDC_STREAM_LEG_FIELDS(
 				KEY) VDC_PATH_FIELDS(KEY) VDC_FLOW_FIELDS(KEY) VDC_PEER_FIELDS(KEY)
-				VDC_TARGET_FIELDS(KEY) VDC_LISTENER_FIELDS(KEY) VDC_ROUTE_FIELDS(
-					KEY) VDC_DECISION_FIELDS(KEY) VDC_CANDIDATE_FIELDS(KEY)
-					VDC_EVENT_FIELDS(KEY) CALL_COUNTERS(COUNTER_KEY)
-						SIP_COUNTERS(COUNTER_KEY)
+				VDC_TARGET_FIELDS(KEY) VDC_PEER_TLS_FIELDS(
+					KEY) VDC_CERTIFICATE_FIELDS(KEY) VDC_LISTENER_FIELDS(KEY)
+					VDC_ROUTE_FIELDS(KEY) VDC_DECISION_FIELDS(
+						KEY) VDC_CANDIDATE_FIELDS(KEY) VDC_EVENT_FIELDS(KEY)
+						CALL_COUNTERS(COUNTER_KEY) SIP_COUNTERS(COUNTER_KEY)
 							DNS_COUNTERS(COUNTER_KEY)};
 	static char page[256 * 1024];
 	FILE *f = fopen("tools/man/viaduct.8", "r");
@@ -500,6 +519,7 @@ int main(void)
 		TEST(text_from_the_network_cannot_drive_the_terminal_nor_break_json),
 		TEST(calls_flows_peers_listeners_and_routes_are_tables),
 		TEST(one_peer_is_shown_in_lines_and_a_stranger_is_told),
+		TEST(a_peer_over_tls_is_shown_with_both_certificates),
 		TEST(a_route_test_traces_and_its_exit_status_tells_the_verdict),
 		TEST(a_peer_is_drained_blocked_and_resumed),
 		TEST_WITHOUT_DAEMON(twenty_thousand_calls_come_as_one_json_list),

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/tls_context.h"
 #include "control/control.h"
 #include "route/route.h"
 
@@ -66,6 +67,8 @@ static struct addr fake_addr(const char *text)
 	return a;
 }
 
+static const struct tls_profile fake_tls = {.name = "t"};
+
 static void fake_reset(unsigned live)
 {
 	static unsigned from_first = 0;
@@ -86,7 +89,8 @@ static void fake_reset(unsigned live)
 	}
 	fake.listener[0] = (struct listener_config){.name = "inside", .side = SIDE_INTERNAL};
 	fake.listener[0].address.local = fake_addr("10.0.0.1:5060");
-	fake.listener[1] = (struct listener_config){.name = "outside", .side = SIDE_EXTERNAL};
+	fake.listener[1] = (struct listener_config){
+		.name = "outside", .side = SIDE_EXTERNAL, .tls = &fake_tls};
 	fake.listener[1].address.local = fake_addr("198.51.100.1:5060");
 	fake.route[0] = (struct route_config){.name = "out",
 		.from = &from_first,
@@ -472,6 +476,37 @@ const char *dataplane_reason_verdict(unsigned reason)
 }
 
 /* ---- sip, route, config ---- */
+void sip_get_tls(const struct sip *sip, const char *peer, struct sip_tls_info *out)
+{
+	(void)sip;
+	(void)peer;
+	memset(out, 0, sizeof(*out));
+	out->connections = 2;
+	strcpy(out->version, "TLSv1.3");
+	strcpy(out->cipher, "TLS_AES_128_GCM_SHA256");
+	out->has_certificate = true;
+	out->certificate.name_count = 1;
+	strcpy(out->certificate.name[0], "sip.peer.example");
+	strcpy(out->certificate.issuer, "An Authority");
+	out->certificate.days_left = 77;
+}
+
+void tls_profile_get_info(const struct tls_profile *profile, struct certificate_info *out)
+{
+	(void)profile;
+	memset(out, 0, sizeof(*out));
+	out->name_count = 1;
+	strcpy(out->name[0], "sbc.example.com");
+	strcpy(out->issuer, "An Authority");
+	out->days_left = 12;
+}
+
+const char *tls_profile_warning(const struct tls_profile *profile, char buf[TLS_PROBLEM_MAX])
+{
+	(void)profile;
+	return strcpy(buf, "our certificate expires in 12 days");
+}
+
 void sip_get_status(const struct sip *sip, struct sip_status *out)
 {
 	(void)sip;

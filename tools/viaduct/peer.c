@@ -124,6 +124,41 @@ static void print_health(const json_t *peer)
 		show_u64(peer, "recent_calls"), show_u64(peer, "recent_failed"));
 }
 
+static void print_certificate(const char *label, const json_t *certificate)
+{
+	char *names = show_texts(certificate, "names");
+
+	if (certificate)
+		show_line("%s%s, of %s, %" JSON_INTEGER_FORMAT " days left", label, names,
+			show_text(certificate, "issuer"),
+			json_integer_value(json_object_get(certificate, "days_left")));
+	free(names);
+}
+
+static void print_tls(const json_t *peer)
+{
+	const json_t *tls = json_object_get(peer, "tls"), *one;
+	char *names = show_texts(tls, "certificate_names");
+	size_t i;
+
+	if (tls) {
+		show_line("TLS            profile %s; its certificate is for one of %s",
+			show_text(tls, "profile"), names);
+		print_certificate("we show        ", json_object_get(tls, "our_certificate"));
+		if (show_u64(tls, "connections"))
+			show_line("connections    %" PRIu64 "; the newest opened by %s, %s, %s%s",
+				show_u64(tls, "connections"), show_text(tls, "opened_by"),
+				show_text(tls, "tls_version"), show_text(tls, "cipher"),
+				show_bool(tls, "resumed") ? ", resumed" : "");
+		else
+			show_line("connections    none");
+		print_certificate("it shows       ", json_object_get(tls, "certificate"));
+	}
+	json_array_foreach(json_object_get(peer, "findings"), i, one)
+		show_line("finding        %s", show_text(one, "text"));
+	free(names);
+}
+
 static enum cli_exit show_peer(const struct cli *cli)
 {
 	struct ask ask = {.request = VDC_GET_PEER, .peer = cli->argv[0]};
@@ -142,6 +177,7 @@ static enum cli_exit show_peer(const struct cli *cli)
 	print_name(peer);
 	print_registration(peer);
 	print_health(peer);
+	print_tls(peer);
 	json_decref(peer);
 	return CLI_OK;
 }

@@ -22,16 +22,18 @@ struct schema {
 	int count;
 };
 
-#define SCHEMA_none       NULL
-#define SCHEMA_device     &device_schema
-#define SCHEMA_side       &side_schema
-#define SCHEMA_packets    &packets_schema
-#define SCHEMA_leg        &leg_schema
-#define SCHEMA_finding    &finding_schema
-#define SCHEMA_stream_leg &stream_leg_schema
-#define SCHEMA_path       &path_schema
-#define SCHEMA_candidate  &candidate_schema
-#define SCHEMA_target     &target_schema
+#define SCHEMA_none        NULL
+#define SCHEMA_device      &device_schema
+#define SCHEMA_side        &side_schema
+#define SCHEMA_packets     &packets_schema
+#define SCHEMA_leg         &leg_schema
+#define SCHEMA_peer_tls    &peer_tls_schema
+#define SCHEMA_certificate &certificate_schema
+#define SCHEMA_finding     &finding_schema
+#define SCHEMA_stream_leg  &stream_leg_schema
+#define SCHEMA_path        &path_schema
+#define SCHEMA_candidate   &candidate_schema
+#define SCHEMA_target      &target_schema
 
 #define DEFINE_SCHEMA(lower, UPPER, FIELD)                                                         \
 	static const struct field lower##_fields[] = {UPPER##_FIELDS(FIELD)};                      \
@@ -64,6 +66,10 @@ DEFINE_SCHEMA(stream, VDC_STREAM, STREAM_FIELD)
 DEFINE_SCHEMA(flow, VDC_FLOW, FLOW_FIELD)
 #define TARGET_FIELD(name, key, type, of, text) FIELD(TARGET, name, key, type, of)
 DEFINE_SCHEMA(target, VDC_TARGET, TARGET_FIELD)
+#define CERTIFICATE_FIELD(name, key, type, of, text) FIELD(CERTIFICATE, name, key, type, of)
+DEFINE_SCHEMA(certificate, VDC_CERTIFICATE, CERTIFICATE_FIELD)
+#define PEER_TLS_FIELD(name, key, type, of, text) FIELD(PEER_TLS, name, key, type, of)
+DEFINE_SCHEMA(peer_tls, VDC_PEER_TLS, PEER_TLS_FIELD)
 #define PEER_FIELD(name, key, type, of, text) FIELD(PEER, name, key, type, of)
 DEFINE_SCHEMA(peer, VDC_PEER, PEER_FIELD)
 #define LISTENER_FIELD(name, key, type, of, text) FIELD(LISTENER, name, key, type, of)
