@@ -14,10 +14,10 @@
 #define SLOTS_MAX                  (2 * CONFIG_LISTENERS_MAX) /* so that a reload finds free ones */
 #define RETIRED_MAX                8  /* older configurations that live calls began with */
 #define UDP_BATCH                  64 /* datagrams a system call; then the loop has its turn */
-#define UDP_BUFFER_BYTES           (8 * 1024 * 1024) /* asked of the kernel, each way */
-#define UDP_REQUEST_MAX            1300              /* RFC 3261 18.1.1, path MTU unknown */
-#define TCP_QUEUE_MAX              (512 * 1024)      /* unsent bytes of a connection */
-#define TCP_CONNECTIONS_PER_SOURCE 256               /* by IP address */
+#define UDP_BUFFER_BYTES           (16 * 1024 * 1024) /* asked of the kernel, each way */
+#define UDP_REQUEST_MAX            1300               /* RFC 3261 18.1.1, path MTU unknown */
+#define TCP_QUEUE_MAX              (512 * 1024)       /* unsent bytes of a connection */
+#define TCP_CONNECTIONS_PER_SOURCE 256                /* by IP address */
 #define TCP_BACKLOG                512
 #define TCP_ACCEPTS_A_ROUND        64
 #define TCP_IDLE_MS                (15 * 60 * 1000)

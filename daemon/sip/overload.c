@@ -69,6 +69,7 @@ void overload_configure(struct overload *o, const struct config *cfg)
 void overload_note(struct overload *o, struct overload_window *w, uint64_t age_ns)
 {
 	o->age_ns = age_ns;
+	w->count++;
 	if (age_ns < w->least_ns)
 		w->least_ns = age_ns;
 }
@@ -79,7 +80,8 @@ bool overload_window_closed(struct overload *o, struct overload_window *w)
 
 	if (now - w->start_ms < OVERLOAD_WINDOW_MS)
 		return false;
-	w->lag_ns[w->next] = w->least_ns == UINT64_MAX ? 0 : w->least_ns;
+	w->lag_ns[w->next] = w->count >= OVERLOAD_MESSAGES ? w->least_ns : 0;
+	w->count = 0;
 	w->next = (w->next + 1) % OVERLOAD_WINDOWS;
 	w->least_ns = UINT64_MAX;
 	w->start_ms = now;

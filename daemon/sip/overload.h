@@ -20,6 +20,7 @@
 
 #define OVERLOAD_WINDOW_MS 20
 #define OVERLOAD_WINDOWS   3
+#define OVERLOAD_MESSAGES  16   /* in a window at least: few that come late are no queue */
 #define OVERLOAD_QUIET_MS  1000 /* without shedding for so long, it is over */
 #define OVERLOAD_ALL       65536u
 #define OVERLOAD_TAG_LEN   10
@@ -27,6 +28,7 @@
 /* Of one listener, or of all streams. */
 struct overload_window {
 	uint64_t start_ms;
+	unsigned count;                    /* messages since then */
 	uint64_t least_ns;                 /* age of the youngest message since then */
 	uint64_t lag_ns[OVERLOAD_WINDOWS]; /* of the windows before */
 	unsigned next;

@@ -1,7 +1,8 @@
 # The bench: small C tools and XDP programs under build/bench/, driven by tools/bench/bench.
 BENCH_SKELS := $(patsubst tools/bench/%.bpf.c,build/bench/gen/%.skel.h,$(wildcard tools/bench/*.bpf.c))
 BENCH_OBJS  := $(patsubst %.c,$(OUT)/%.o,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
-BENCH_TOOLS := $(addprefix build/bench/,generator sink redirect relay_driver program_cost invite_latency route_cost trunk_callee)
+BENCH_TOOLS := $(addprefix build/bench/,generator sink redirect relay_driver program_cost invite_latency route_cost trunk_callee sip_caller \
+               sip_callee)
 BENCH_DATAPLANE_LIBS := $(OUT)/libdataplane.a $(OUT)/libconfig.a $(OUT)/libbase.a
 
 build/bench/gen/%.bpf.o: tools/bench/%.bpf.c $(wildcard tools/bench/*.h)
@@ -28,6 +29,10 @@ build/bench/invite_latency: $(addprefix $(OUT)/tools/bench/,invite_latency.o too
 build/bench/route_cost: $(addprefix $(OUT)/tools/bench/,route_cost.o tool.o) $(OUT)/libroute.a $(OUT)/libconfig.a $(OUT)/libbase.a
 	$(BENCH_LINK)
 build/bench/trunk_callee: $(addprefix $(OUT)/tools/bench/,trunk_callee.o tool.o)
+	$(BENCH_LINK)
+build/bench/sip_caller: $(addprefix $(OUT)/tools/bench/,sip_caller.o tool.o)
+	$(BENCH_LINK)
+build/bench/sip_callee: $(addprefix $(OUT)/tools/bench/,sip_callee.o tool.o)
 	$(BENCH_LINK)
 build/bench/relay_driver: $(addprefix $(OUT)/tools/bench/,relay_driver.o relay.o tool.o) $(BENCH_DATAPLANE_LIBS)
 	$(BENCH_LINK)

@@ -83,8 +83,8 @@ class Tool:
             raise Failed(f"{self.name}: {errors.splitlines()[-1] if errors else 'ended'}")
         return line.strip()
 
-    def ask(self):
-        self.process.stdin.write("\n")
+    def ask(self, line=""):
+        self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
         return json.loads(self._line())
 

@@ -76,6 +76,8 @@ ROWS = (
      microseconds, AT_MOST, 2000),
     ("same, at half the rate sustained, p99", "sip.invite_to_invite_at_half_sustained.p99_us",
      microseconds, None, None),
+    ("at 3 times its peak: admitted to peak", "sip.overload_admitted_to_peak", ratio, AT_LEAST, 0.9),
+    ("same: standing calls lost", "sip.overload_calls_lost", whole, AT_MOST, 0),
     ("CPU a message, many calls to few", "sip.cpu_many_to_few", ratio, AT_MOST, 1.2),
     ("calls a second, one trunk over UDP", "trunks.one_udp.calls_per_second", whole, None, None),
     ("same, many trunks over UDP", "trunks.udp_to_one_udp", ratio, AT_LEAST, 0.9),

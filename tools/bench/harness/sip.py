@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 
-from . import daemon, sipp
+from . import daemon, overload, sipp
 from .process import Failed, Tool
 
 CALLS_MAX = 12000  # viaductd's configured capacity
@@ -185,3 +185,5 @@ def measure(wires, settings, say, results):
     few, many = (str(held) for held in settings.held)
     figures["cpu_us_per_message"] = cost
     figures["cpu_many_to_few"] = cost[many] / cost[few]
+
+    figures.update(overload.measure(wires, settings, say))

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What becomes of calls beyond the capacity. Both ends are the bench's own, lighter than sipp, and
+the caller does not yield: its rate stays what it is told."""
+import time
+
+from . import daemon
+from .process import Failed, Tool
+from .wires import GENERATOR, INTERNAL, SINK
+
+CALLS_MAX = 60000
+HOLD_MS = 200
+SIP_PORT = 5060
+STEP = 1.25        # from rate to rate, in search of the peak
+STEPS = 12
+GOOD = 0.99        # answered of those made, at a rate that is sustained
+BEYOND = 3         # times the peak
+
+
+def make_calls(caller, rate, seconds):
+    counts = caller.ask(f"{rate} {int(seconds * 1000)} {HOLD_MS}")
+    counts["sustained"] = (counts["answered"] >= GOOD * counts["sent"] and
+                           counts["ended"] == counts["answered"] and not counts["failed"])
+    return counts
+
+
+def tell(counts):
+    return (f"{counts['answered_a_second']:.0f} a second admitted, {counts['refused']} refused, "
+            f"{counts['failed']} failed, sent again: {counts['invites_again']} INVITE, "
+            f"{counts['byes_again']} BYE, {counts['answers_again']} 200")
+
+
+def measure(wires, settings, say):
+    with daemon.running(wires, CALLS_MAX), \
+            Tool(wires.sink, "sip_callee", SINK, SIP_PORT), \
+            Tool(wires.gen, "sip_caller", GENERATOR, SIP_PORT, INTERNAL, SIP_PORT) as caller:
+        rate, peak = settings.overload_rate, None
+        for _ in range(STEPS):
+            counts = make_calls(caller, rate, settings.overload_seconds)
+            say(f"  {rate:>6} calls/s: {tell(counts)}")
+            if peak is None or counts["answered_a_second"] > peak["answered_a_second"]:
+                peak = counts
+            if not counts["sustained"] or rate >= settings.overload_rate_max:
+                break
+            rate = int(rate * STEP)
+        time.sleep(1)
+        beyond = make_calls(caller, int(BEYOND * peak["answered_a_second"]),
+                            settings.overload_seconds * 2)
+        say(f"  {BEYOND} times the peak, {beyond['rate']} calls/s: {tell(beyond)}")
+        time.sleep(1)
+        after = make_calls(caller, settings.overload_rate, settings.overload_seconds)
+    if not peak["answered_a_second"]:
+        raise Failed("no call was answered")
+    return {
+        "overload_peak": peak["answered_a_second"], "overload_rate": beyond["rate"],
+        "overload_admitted": beyond["answered_a_second"],
+        "overload_admitted_to_peak": beyond["answered_a_second"] / peak["answered_a_second"],
+        # Of calls that stood.
+        "overload_calls_lost": beyond["answered"] - beyond["ended"],
+        "overload_failed": beyond["failed"],
+        "overload_byes_again": beyond["byes_again"],
+        "overload_after": after["answered_a_second"],
+        "overload_run": beyond, "overload_peak_run": peak,
+    }
