@@ -157,9 +157,13 @@ static int send_invite(
 			call->calls->media, call, call->peer[LEG_A], peer, &call->media);
 	else
 		ret = media_session_set_peer(call->media, LEG_B, peer);
+	if (!ret && call->emergency)
+		media_session_set_urgent(call->media);
 	if (!ret && x->sdp == SDP_DELAYED)
 		ret = limits_bandwidth_unseen(call);
 	if (!ret)
+		ret = make_invite(call, peer, sip_server_request(x->server), &invite);
+	for (unsigned i = 0; ret == -ENOSPC && i < PREEMPTIONS_MAX && preempt_for(call, NULL); i++)
 		ret = make_invite(call, peer, sip_server_request(x->server), &invite);
 	if (ret)
 		return ret;

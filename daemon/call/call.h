@@ -82,6 +82,7 @@ const char *call_state_name(enum call_state state); /* "setup", "ringing", "answ
 	X(limited_rate, "of those: calls a second")                                                \
 	X(limited_bandwidth, "of those: bandwidth")                                                \
 	X(limited_ending, "of those: calls that only end")                                         \
+	X(preempted, "calls ended to make room for an emergency call")                             \
 	X(refused_ports, "refused: out of ports or flows")                                         \
 	X(refused_route, "refused: no route, or denied")                                           \
 	X(refused_peer, "refused: the peer is draining or blocked")                                \

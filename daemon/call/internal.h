@@ -21,6 +21,7 @@
 
 #include <utlist.h>
 
+#define PREEMPTIONS_MAX    4          /* calls ended for one emergency call */
 #define CALL_PAIRS_MAX     20         /* forked early dialogs of one call */
 #define CALL_EXCHANGES_MAX 16         /* requests under way at once in one call */
 #define CALL_ATTEMPTS_MAX  32         /* INVITEs on leg B, one after the other */
@@ -497,6 +498,11 @@ struct pair *pair_by_ids(struct calls *calls, const char *call_id, const char *l
  * there is none (481). */
 struct pair *pair_of_message(
 	struct calls *calls, osip_message_t *msg, const struct peer_config *peer, enum leg *leg);
+
+/* ---- preempt.c ---- */
+/* Ends one call that is no emergency's to make room for one that is: a call of that peer, or
+ * (NULL) one that holds ports and flows; which one is a setting. False: none was ended. */
+bool preempt_for(struct call *urgent, const struct peer_config *peer);
 
 /* ---- end.c ---- */
 /* Both legs are ended, whatever state they are in. `by`: the leg that has ended itself (its BYE,

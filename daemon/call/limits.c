@@ -372,6 +372,9 @@ bool limits_admit_attempt(struct call *call, const struct peer_config *peer, str
 	struct load *load = load_of(calls, peer);
 	uint64_t now = loop_now_ms(calls->loop);
 
+	/* An emergency call goes over the limit where there is nobody to give way. */
+	if (load && call->emergency && load->limits.calls && load->live >= load->limits.calls)
+		preempt_for(call, peer);
 	if (!load || call->emergency)
 		return true; /* or gone with a reload, after the call had begun */
 	if (load->limits.calls && load->live >= load->limits.calls)

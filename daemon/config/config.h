@@ -30,6 +30,9 @@
 #define CONFIG_TLS_MAX               64 /* profiles */
 #define CONFIG_CERTIFICATE_NAMES_MAX 16
 
+/* The calls that give way to an emergency call. */
+enum preempt { PREEMPT_NONE, PREEMPT_YOUNGEST, PREEMPT_LONGEST };
+
 /* What a peer, or all of them together, may take at once; 0 = no limit. A call beyond it is refused
  * with code. */
 struct limits_config {
@@ -209,6 +212,7 @@ struct config {
 
 	unsigned calls_max; /* live calls; limits.calls is the same */
 	struct limits_config limits;
+	enum preempt preempt;
 	unsigned audio_kbit, video_kbit;    /* of a stream whose SDP does not tell its bandwidth */
 	unsigned shed_from_ms, shed_all_ms; /* see sip/overload.h; shed_all_ms 0: never */
 	unsigned tcp_connections_max;

@@ -31,6 +31,7 @@ void resolve_limits(struct resolve *r)
 	l->calls_per_second = key_number(m, "limits.calls_per_second", f->calls_per_second);
 	l->burst = burst_of(key_number(m, "limits.burst", f->burst), l->calls_per_second);
 	l->bandwidth = key_number(m, "limits.bandwidth", f->bandwidth);
+	r->cfg->preempt = f->preempt ? *f->preempt : PREEMPT_NONE;
 	l->code = key_number(m, "limits.code", f->code);
 	l->retry_after_s = key_number(m, "limits.retry_after", f->retry_after);
 	r->cfg->audio_kbit = key_number(m, "limits.audio_bandwidth", f->audio_bandwidth);

@@ -436,6 +436,12 @@ static const cyaml_schema_value_t route_entry = {
 	CYAML_VALUE_MAPPING(MUST, struct file_route, route_fields),
 };
 
+static const cyaml_strval_t preempt_strings[] = {
+	{"none", PREEMPT_NONE},
+	{"youngest", PREEMPT_YOUNGEST},
+	{"longest", PREEMPT_LONGEST},
+};
+
 static const cyaml_schema_field_t limits_fields[] = {
 	NUMBER("calls", struct file_limits, calls),
 	NUMBER("calls_per_second", struct file_limits, calls_per_second),
@@ -443,6 +449,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 	NUMBER("bandwidth", struct file_limits, bandwidth),
 	NUMBER("audio_bandwidth", struct file_limits, audio_bandwidth),
 	NUMBER("video_bandwidth", struct file_limits, video_bandwidth),
+	CHOICE("preempt", struct file_limits, preempt, preempt_strings),
 	NUMBER("code", struct file_limits, code),
 	NUMBER("retry_after", struct file_limits, retry_after),
 	NUMBER("tcp_connections", struct file_limits, tcp_connections),

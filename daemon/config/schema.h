@@ -227,6 +227,7 @@ struct file_sides {
 struct file_limits {
 	uint32_t *calls, *calls_per_second, *burst, *bandwidth, *code, *retry_after;
 	uint32_t *audio_bandwidth, *video_bandwidth;
+	enum preempt *preempt;
 	uint32_t *tcp_connections, *tls_handshakes, *max_forwards;
 };
 

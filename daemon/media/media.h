@@ -65,6 +65,8 @@ struct dataplane *media_dataplane(struct media *m);
  * (failover): media_session_set_peer. */
 int media_session_new(struct media *m, void *owner, const struct peer_config *peer_a,
 	const struct peer_config *peer_b, struct media_session **out);
+/* Of an emergency call: where no port is free it gets one that rests in quarantine. */
+void media_session_set_urgent(struct media_session *s);
 /* For the next peer of a route: forgets leg B's state, keeps leg A's ports and offer. */
 int media_session_set_peer(struct media_session *s, enum leg leg, const struct peer_config *peer);
 /* Deletes flows, quarantines ports. NULL is fine. */

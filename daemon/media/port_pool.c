@@ -113,6 +113,24 @@ int port_pool_take(struct port_pool *pool, uint64_t now_ms, uint16_t *port)
 	return 0;
 }
 
+int port_pool_take_resting(struct port_pool *pool, uint16_t *port)
+{
+	while (pool->ring_count) {
+		unsigned pair = pool->ring[pool->ring_head].pair;
+
+		pool->ring_head = (pool->ring_head + 1) % PAIRS;
+		pool->ring_count--;
+		pool->state[pair] = PAIR_FREE;
+		if (!in_range(pool, pair))
+			continue;
+		pool->state[pair] = PAIR_USED;
+		pool->used_count++;
+		*port = (uint16_t)(pair * PORTS_A_PAIR);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
 void port_pool_give(struct port_pool *pool, uint16_t port, uint64_t now_ms, uint64_t quarantine_ms)
 {
 	unsigned pair = port / PORTS_A_PAIR, at;

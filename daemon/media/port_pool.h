@@ -27,6 +27,9 @@ const struct side_address *port_pool_address(const struct port_pool *pool);
 
 /* Writes the even port of a pair. O(1). 0 or -ENOSPC. now_ms: monotonic. */
 int port_pool_take(struct port_pool *pool, uint64_t now_ms, uint16_t *port);
+/* The pair whose quarantine would end first. O(1) but for those outside of the range. 0 or
+ * -ENOSPC. */
+int port_pool_take_resting(struct port_pool *pool, uint16_t *port);
 /* Gives a pair back, to be taken again after quarantine_ms. O(1). */
 void port_pool_give(struct port_pool *pool, uint16_t port, uint64_t now_ms, uint64_t quarantine_ms);
 

@@ -91,7 +91,7 @@ struct media_session {
 	void *owner;
 	unsigned slot;
 	uint8_t generation;
-	bool started, timed_out;
+	bool started, timed_out, urgent;
 	bool spare;          /* not the owner's yet: what it takes is not reported */
 	bool bypassed;       /* by the last negotiation that succeeded */
 	uint64_t changed_ms; /* when the watchdog's expectations last changed */

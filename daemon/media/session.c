@@ -76,6 +76,11 @@ int media_session_set_peer(struct media_session *s, enum leg leg, const struct p
 	return 0;
 }
 
+void media_session_set_urgent(struct media_session *s)
+{
+	s->urgent = true;
+}
+
 void media_session_start(struct media_session *s)
 {
 	struct media *m = s->media;

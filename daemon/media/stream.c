@@ -16,6 +16,8 @@ static int take_port(struct media_session *s, struct stream *st, enum leg leg, u
 	if (!pool)
 		return -EPROTONOSUPPORT;
 	ret = port_pool_take(pool, m->now_ms(m), &st->local[leg].port);
+	if (ret == -ENOSPC && s->urgent)
+		ret = port_pool_take_resting(pool, &st->local[leg].port);
 	if (!ret)
 		st->local[leg].pool = pool;
 	return ret;

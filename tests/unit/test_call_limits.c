@@ -289,6 +289,99 @@ static void no_limit_holds_for_emergency_calls(void **state)
 	world_close(&w);
 }
 
+static void an_emergency_call_takes_the_place_of_another_at_a_full_trunk(void **state)
+{
+	static const char *const which[] = {"youngest", "longest"};
+	char extra[128];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct world w;
+		struct ua a[2], b[2], sos;
+		const char *text;
+		unsigned victim = i == 0 ? 1 : 0;
+
+		world_peer_keys[B] = ", limits: {calls: 2}";
+		snprintf(extra, sizeof(extra), "emergency: ['112']\nlimits: {preempt: %s}\n",
+			which[i]);
+		world_open_with(&w, extra);
+		establish(&w, &a[0], &b[0], b_invite, "100");
+		establish(&w, &a[1], &b[1], b_invite, "101");
+		invite(&w, &sos, "112", SDP_A);
+		text = expect(&w, A, "BYE ");
+		has(text, "Reason: preemption;cause=5");
+		has(text, a[victim].call_id);
+		answer(&w, A, text, 200, NULL, NULL);
+		text = expect(&w, B, "BYE ");
+		has(text, "Reason: preemption;cause=5");
+		answer(&w, B, text, 200, NULL, NULL);
+		text = expect(&w, B, "INVITE ");
+		assert_int_equal(load_of_peer(&w, "b").live, 2);
+		assert_int_equal(w.calls->counters.preempted, 1);
+		answer(&w, B, text, 486, "b9", NULL);
+		expect(&w, B, "ACK ");
+		expect_refusal(&w, &sos, "SIP/2.0 486");
+		bye_from(&w, &a[1 - victim], B);
+		world_peer_keys[B] = "";
+		world_close(&w);
+	}
+}
+
+static void emergency_calls_do_not_end_each_other(void **state)
+{
+	struct world w;
+	struct ua a, b, sos;
+	const char *text;
+
+	(void)state;
+	world_peer_keys[B] = ", limits: {calls: 1}";
+	world_open_with(&w, "emergency: ['112']\nlimits: {preempt: youngest}\n");
+	establish(&w, &a, &b, b_invite, "112");
+	invite(&w, &sos, "112", SDP_A);
+	text = expect(&w, B, "INVITE ");
+	assert_int_equal(w.calls->counters.preempted, 0);
+	assert_int_equal(load_of_peer(&w, "b").live, 2);
+	answer(&w, B, text, 486, "b9", NULL);
+	expect(&w, B, "ACK ");
+	expect_refusal(&w, &sos, "SIP/2.0 486");
+	bye_from(&w, &a, B);
+	world_peer_keys[B] = "";
+	world_close(&w);
+}
+
+/* 400 ports of a side are 200 calls: the last one's ports, still warm, go to the emergency call. */
+static void an_emergency_call_gets_ports_when_there_are_none(void **state)
+{
+	struct media_status media;
+	struct world w;
+	struct ua a, sos;
+	unsigned max;
+	const char *text;
+
+	(void)state;
+	world_open_with(&w, "emergency: ['112']\nlimits: {preempt: youngest}\n");
+	media_get_status(calls_media(w.calls), &media);
+	max = media.ports_total[SIDE_INTERNAL] / 2;
+	for (unsigned i = 0; i < max; i++) {
+		invite(&w, &a, "100", SDP_A);
+		expect(&w, B, "INVITE ");
+	}
+	invite(&w, &sos, "112", SDP_A);
+	text = expect(&w, A, "SIP/2.0 480"); /* the youngest has no answer yet */
+	has(text, "Reason: preemption;cause=5");
+	has(text, a.call_id);
+	/* Among those that are sent again. */
+	for (unsigned i = 0; i < 4 * max; i++) {
+		text = receive(&w, B, PATIENCE_MS);
+		if (strstr(text, "INVITE sip:112@") == text)
+			break;
+	}
+	has(text, "INVITE sip:112@");
+	assert_int_equal(w.calls->counters.preempted, 1);
+	calls_shutdown(w.calls);
+	world_close(&w);
+}
+
 static void one_event_tells_that_a_limit_bites_and_one_that_it_does_no_more(void **state)
 {
 	struct world w;
@@ -466,6 +559,9 @@ int main(void)
 		cmocka_unit_test(the_answer_decides_what_the_offer_reserved),
 		cmocka_unit_test(an_invite_without_an_offer_reserves_the_configured_figure),
 		cmocka_unit_test(no_limit_holds_for_emergency_calls),
+		cmocka_unit_test(an_emergency_call_takes_the_place_of_another_at_a_full_trunk),
+		cmocka_unit_test(emergency_calls_do_not_end_each_other),
+		cmocka_unit_test(an_emergency_call_gets_ports_when_there_are_none),
 		cmocka_unit_test(one_event_tells_that_a_limit_bites_and_one_that_it_does_no_more),
 		cmocka_unit_test(what_is_taken_is_counted_anew_by_a_reload),
 		cmocka_unit_test(calls_a_second_are_limited),

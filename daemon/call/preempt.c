@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Calls that give way to an emergency call where there is no room for it otherwise (RFC 4411). */
+#include <string.h>
+
+#include "base/log.h"
+#include "call/internal.h"
+
+/* RFC 4411 5.1: 5 is a preemption in the network, not by a user agent. */
+#define PREEMPTED "preemption;cause=5;text=\"Network preemption\""
+
+static bool has_peer(const struct call *call, const struct peer_config *peer)
+{
+	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
+		if (call->peer[leg] && strcmp(call->peer[leg]->name, peer->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Looks at one call after the other: the first or last will nearly always do. */
+static struct call *find_victim(
+	const struct calls *calls, const struct peer_config *peer, enum preempt which)
+{
+	const struct order *o = &calls->order;
+
+	for (unsigned i = 0; i < o->len; i++) {
+		struct call *call = o->slot[which == PREEMPT_YOUNGEST ? o->len - 1 - i : i];
+
+		if (call && call->counted && !call->emergency &&
+			(peer ? has_peer(call, peer) : call->media != NULL))
+			return call;
+	}
+	return NULL;
+}
+
+bool preempt_for(struct call *urgent, const struct peer_config *peer)
+{
+	struct calls *calls = urgent->calls;
+	enum preempt which = calls->cfg->preempt;
+	struct call *victim = which == PREEMPT_NONE || !urgent->emergency
+				      ? NULL
+				      : find_victim(calls, peer, which);
+
+	if (!victim)
+		return false;
+	calls->counters.preempted++;
+	log_warn("call %llu is ended for emergency call %llu: no room %s%s",
+		(unsigned long long)victim->id, (unsigned long long)urgent->id,
+		peer ? "at " : "for its media", peer ? peer->name : "");
+	call_end(victim, LEG_NONE, PREEMPTED, "preempted by an emergency call");
+	return true;
+}
