@@ -142,3 +142,28 @@ def test_a_daemon_that_fell_behind_refuses_new_calls_and_serves_those_that_stand
     # Calls are taken again.
     finish(stage.caller(basic_caller(OFFER).bye(), port=5061),
            stage.callee(basic_callee(ANSWER).answer_bye()))
+
+
+def test_every_invite_that_was_looked_at_has_one_record_also_after_a_stop(stage):
+    """Those refused by a limit and those that a stop ends too; what was shed has none."""
+    talk = Talk(stage)
+    full = stage.callee(basic_callee(ANSWER).answer_bye(), port=5060, peer="alaw")
+    second = stage.caller(basic_caller(OFFER).answer_bye(), to="alaw", port=5061)
+    second.expect(200, "INVITE")
+    stage.caller(Caller().invite(OFFER).trying().refused(503), to="alaw", port=5062).wait()
+    asked = stage.cli.status()["calls"]["attempts"]
+    stage.daemon.stop()
+    for agent in (second, full, talk.calling, talk.called):
+        agent.kill()
+    records = stage.daemon.records()
+    stage.daemon.start()
+    assert len(records) == asked
+    ids = [record["id"] for record in records if record["id"]]
+    assert len(set(ids)) == len(ids)
+    refused = [record for record in records if record["code"] == 503][-1]
+    attempt, = refused["attempts"]
+    assert (attempt["peer"], attempt["code"], attempt["address"]) == ("alaw", 503, None)
+    assert refused["a"]["call_id"] and refused["a"]["remote_tag"]
+    for record in records[-2:]:
+        assert (record["code"], record["ended_by"]) == (200, "viaduct")
+        assert record["why"] == "Shutting down" and record["streams"]
