@@ -196,7 +196,7 @@ static void request_received(
 		sip_server_reply(txn, SIP_NOT_IMPLEMENTED, NULL, "Allow", call_allow(peer));
 }
 
-static bool uri_is_emergency(void *ctx, const char *uri, size_t len)
+static bool uri_is_emergency(void *ctx, const struct peer_config *peer, const char *uri, size_t len)
 {
 	const struct calls *calls = ctx;
 	const char *user = memchr(uri, ':', len), *end = uri + len;
@@ -208,7 +208,7 @@ static bool uri_is_emergency(void *ctx, const char *uri, size_t len)
 	while (++user < end && n < CALL_NUMBER_MAX && !strchr("@;", *user))
 		number[n++] = *user;
 	number[n] = '\0';
-	return route_is_emergency(calls->cfg, number);
+	return number_is_emergency(calls->cfg, peer, number);
 }
 
 static void overload_told(void *ctx, const char *text)

@@ -114,14 +114,16 @@ void overload_reckon(struct overload *o, uint64_t lag_ns)
 	o->share = share > o->share ? share : (o->share + share) / 2;
 }
 
-bool overload_sheds(struct overload *o, uint32_t hash)
+bool overload_chooses(const struct overload *o, uint32_t hash)
+{
+	return o->shed_all_ms &&
+	       (o->age_ns >= o->stale_ms * NS_A_MS || (hash & (OVERLOAD_ALL - 1)) < o->share);
+}
+
+void overload_count(struct overload *o)
 {
 	uint64_t now = loop_now_ms(o->loop);
 
-	if (!o->shed_all_ms)
-		return false;
-	if (o->age_ns < o->stale_ms * NS_A_MS && (hash & (OVERLOAD_ALL - 1)) >= o->share)
-		return false;
 	o->shed_ms = now;
 	if (!o->on) {
 		o->on = true;
@@ -133,7 +135,6 @@ bool overload_sheds(struct overload *o, uint32_t hash)
 		tell(o, true);
 	}
 	o->shed++;
-	return true;
 }
 
 /* ---- messages by their text ---- */

@@ -60,9 +60,11 @@ bool overload_window_closed(struct overload *o, struct overload_window *w);
 void overload_reckon(struct overload *o, uint64_t lag_ns);
 /* The window's lag, 0 where nothing came lately. */
 uint64_t overload_window_lag(const struct overload *o, const struct overload_window *w);
-/* Whether to shed the new call that is being handled. hash: of its transaction, so that it meets
- * the same fate when it comes again. Counts it. */
-bool overload_sheds(struct overload *o, uint32_t hash);
+/* Whether the new call that is being handled is one to shed. hash: of its transaction, so that it
+ * meets the same fate when it comes again. */
+bool overload_chooses(const struct overload *o, uint32_t hash);
+/* It is shed. */
+void overload_count(struct overload *o);
 /* Whether this is an ACK for one of our refusals: nobody waits for it (RFC 3261 8.2.7). */
 bool overload_is_ack(const struct overload *o, const char *buf, size_t len);
 /* Whether the message asks for a new call, or withdraws it: the others go first. */

@@ -276,19 +276,19 @@ static bool shed(struct incoming *in)
 	struct sip *sip = in->sip;
 	const struct text branch = in->guard.via.branch;
 	const struct raw_header *to = in->raw->first[RAW_TO], *id = in->raw->first[RAW_CALL_ID];
-	uint32_t hash = table_hash(branch.s ? branch.s : "", branch.len) ^
-			(id ? table_hash(id->value.s, id->value.len) : 0);
 	char tag[OVERLOAD_TAG_LEN + 9], extra[40];
+	uint32_t hash;
 
 	if (!text_is(in->raw->method, "INVITE") || !to || reply_has_tag(to->value))
 		return false;
-	if (sip->overload.share == 0 && sip->overload.age_ns == 0)
+	hash = table_hash(branch.s ? branch.s : "", branch.len) ^
+	       (id ? table_hash(id->value.s, id->value.len) : 0);
+	if (!overload_chooses(&sip->overload, hash))
 		return false;
-	if (sip->handlers.is_emergency &&
-		sip->handlers.is_emergency(sip->handlers.ctx, in->raw->uri.s, in->raw->uri.len))
+	if (sip->handlers.is_emergency && sip->handlers.is_emergency(sip->handlers.ctx, in->peer,
+						  in->raw->uri.s, in->raw->uri.len))
 		return false;
-	if (!overload_sheds(&sip->overload, hash))
-		return false;
+	overload_count(&sip->overload);
 	sip->status.shed++;
 	snprintf(tag, sizeof(tag), "%s%08x", sip->overload.tag, hash);
 	snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", sip->cfg->limits.retry_after_s);

@@ -58,9 +58,10 @@ struct sip_handlers {
 	/* A 2xx to an INVITE of ours that nobody owns any more; at most LATE_2XX_MAX for each. May
 	 * be NULL. */
 	void (*late_2xx)(void *ctx, struct sip_client *txn, osip_message_t *resp);
-	/* Whether a request with that Request-URI is an emergency call's: it is not refused when we
-	 * fall behind. May be NULL. */
-	bool (*is_emergency)(void *ctx, const char *uri, size_t len);
+	/* Whether a request of that peer with that Request-URI is an emergency call's: it is not
+	 * refused when we fall behind. May be NULL. */
+	bool (*is_emergency)(
+		void *ctx, const struct peer_config *peer, const char *uri, size_t len);
 	/* We have fallen behind, or no more: one line. May be NULL. */
 	void (*overload)(void *ctx, const char *text);
 	/* ACK that belongs to no transaction: acknowledges a 2xx. */

@@ -17,9 +17,10 @@ static void on_overload(void *ctx, const char *text)
 	snprintf(last_told, sizeof(last_told), "%s", text);
 }
 
-static bool sos_is_emergency(void *ctx, const char *uri, size_t len)
+static bool sos_is_emergency(void *ctx, const struct peer_config *peer, const char *uri, size_t len)
 {
 	(void)ctx;
+	assert_non_null(peer);
 	return memmem(uri, len, "sos", 3) != NULL;
 }
 
