@@ -155,7 +155,9 @@ static void print_tls(const json_t *peer)
 		print_certificate("it shows       ", json_object_get(tls, "certificate"));
 	}
 	json_array_foreach(json_object_get(peer, "findings"), i, one)
+	{
 		show_line("finding        %s", show_text(one, "text"));
+	}
 	free(names);
 }
 
