@@ -25,6 +25,11 @@ void early_reconcile(struct call *call);
 bool reliable_is_ended(struct pair *pair, const osip_message_t *resp, bool sdp_is_blocked);
 /* The option tag in the INVITE to leg B (msg), as leg A's INVITE and the settings have it. */
 int reliable_ask(struct call *call, const osip_message_t *from_a, osip_message_t *msg);
+/* The option tag in a re-INVITE that is carried: end to end or not at all. */
+void reliable_carry(const struct call *call, osip_message_t *msg);
+/* Whether a provisional response to the re-INVITE req may be passed on as it is. */
+bool reliable_may_pass(
+	const struct call *call, const osip_message_t *req, const osip_message_t *resp);
 /* A 420 to what we asked of leg B on leg A's behalf: whether to ask again, without. */
 bool reliable_refused(struct exchange *x, const osip_message_t *resp);
 /* Leg B's reliable response, where its 100rel ends here: it gets its PRACK. False: it came before,

@@ -332,6 +332,8 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 		if (!x->is_invite)
 			return;
 		exchange_start_timer_c(x);
+		if (!reliable_may_pass(call, sip_server_request(x->server), resp))
+			return;
 		if (x->sdp == SDP_OFFERED)
 			exchange_keep_early_answer(x->pair, resp);
 		x->pair->answer_told |= header_value(resp, "RSeq") && carry_find_sdp(resp);
@@ -709,6 +711,8 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 		ret = exchange_carry_body(x, req, leg, true, out);
 	if (!ret && (is_invite || is_update))
 		ret = call_announce(out, way.to);
+	if (!ret && is_invite)
+		reliable_carry(call, out);
 	if (!ret && (is_invite || is_update))
 		ret = session_timer_ask(call, OTHER_LEG(leg), out);
 	if (ret) {

@@ -84,6 +84,26 @@ int reliable_ask(struct call *call, const osip_message_t *from_a, osip_message_t
 	return ret;
 }
 
+static bool both_pass(const struct call *call)
+{
+	return mode_of(call, LEG_A) == RELIABLE_PASS && mode_of(call, LEG_B) == RELIABLE_PASS;
+}
+
+void reliable_carry(const struct call *call, osip_message_t *msg)
+{
+	if (both_pass(call))
+		return;
+	option_remove(msg, "Supported", "100rel");
+	option_remove(msg, "Require", "100rel");
+}
+
+bool reliable_may_pass(
+	const struct call *call, const osip_message_t *req, const osip_message_t *resp)
+{
+	return both_pass(call) ||
+	       !(option_has(req, "Require", "100rel") || option_has(resp, "Require", "100rel"));
+}
+
 bool reliable_refused(struct exchange *x, const osip_message_t *resp)
 {
 	const osip_message_t *invite = sip_client_request(x->client);

@@ -267,7 +267,22 @@ static void off_means_not_spoken(void **state)
 	has_not(b_invite, "100rel");
 	answer(&w, B, b_invite, 180, "b1", NULL);
 	has_not(expect(&w, A, "SIP/2.0 180"), "100rel");
-	finish(&w, &a, SDP_B);
+	answer(&w, B, b_invite, 200, "b1", SDP_B);
+	expect(&w, B, "ACK ");
+	learn(&a, expect(&w, A, "SIP/2.0 200"));
+	ack(&w, &a, 1, NULL);
+	/* Nor in a re-INVITE, whatever comes of it. */
+	say_with(&w, &a, "INVITE", 0, new_branch(), CAN, SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
+	has_not(b_invite, "100rel");
+	answer_reliably(&w, B, b_invite, 183, "b1", 7, SDP_B);
+	expect_nothing(&w, A);
+	answer(&w, B, b_invite, 200, "b1", SDP_B);
+	expect(&w, B, "ACK ");
+	expect(&w, A, "SIP/2.0 200");
+	ack(&w, &a, a.cseq, NULL);
+	bye_from(&w, &a, B);
+	world_close(&w);
 }
 
 static void a_delayed_offer_is_not_acknowledged_without_its_answer(void **state)
