@@ -36,8 +36,10 @@ struct auth_client {
 static const struct auth_config *credentials_for(
 	struct sip *sip, const struct flow *flow, const char **peer_name)
 {
-	const struct peer_config *peer = flow->peer
-						 ? admit_name(sip, flow->peer)
+	/* Names of several peers may stand for one address, of one provider with several accounts.
+	 */
+	const struct peer_config *peer = flow->whom
+						 ? admit_name(sip, flow->whom)
 						 : admit(sip, &flow->remote, flow->listener, NULL);
 
 	if (peer)

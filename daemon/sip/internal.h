@@ -50,6 +50,7 @@ struct flow {
 	struct addr remote;
 	uint64_t connection; /* TCP, TLS: its id, 0 = any to remote */
 	const char *peer;    /* TLS: the peer's name, of sip_intern; NULL otherwise */
+	const char *whom; /* of a request of ours: the name of the peer that it is for, or NULL */
 };
 
 struct listener {

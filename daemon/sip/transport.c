@@ -41,10 +41,11 @@ int dest_flow(struct sip *sip, const struct sip_dest *dest, struct flow *flow)
 	*flow = (struct flow){.listener = dest->listener,
 		.transport = dest_transport(sip, dest),
 		.remote = dest->remote};
+	flow->whom = dest->peer ? sip_intern(sip, dest->peer) : NULL;
 	if (flow->transport != TRANSPORT_TLS)
 		return 0;
 	if (!dest->peer)
 		return -EDESTADDRREQ;
-	flow->peer = sip_intern(sip, dest->peer);
+	flow->peer = flow->whom;
 	return flow->peer ? 0 : -ENOMEM;
 }

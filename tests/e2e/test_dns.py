@@ -12,13 +12,14 @@ from daemon import Daemon
 from nameserver import NAMESERVER, Nameserver
 from net import World
 from rtp import wait_until
-from scenario import Caller, basic_callee, basic_caller, sdp
+from scenario import Callee, Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
 from wire import Wire
 
 FIRST, SECOND, THIRD, OTHER = "192.0.2.31", "192.0.2.32", "192.0.2.33", "192.0.2.34"
 DEAD = "192.0.2.98"  # an address that no host has
 PBX = plan.PEERS["pbx"]
+PASSWORD = "VIADUCT_E2E_PASSWORD"  # in the daemon's environment
 
 # Number called -> peer -> its address in the configuration.
 NAMED = {
@@ -26,6 +27,8 @@ NAMED = {
     "3002": ("plain", "host.test:5060"),      # two A records
     "3003": ("moving", "moving.test"),        # no SRV: A at 5060
     "3004": ("nowhere", "nowhere.test"),
+    "3006": ("account-1", "account.test:5066"),  # two accounts with one provider
+    "3007": ("account-2", "account.test:5066"),
     "3005": ("twin", "host6.test"),           # over TCP
 }
 RECORDS = [
@@ -39,6 +42,7 @@ RECORDS = [
     f"host-record=first.test,{FIRST}",
     f"host-record=host.test,{FIRST}",
     f"host-record=host.test,{SECOND}",
+    f"host-record=account.test,{SECOND}",
     "local=/test/",
 ]
 
@@ -47,7 +51,9 @@ def configuration(**changes):
     peers = [{"name": "pbx", "kind": "direct", "listener": "internal-udp4",
               "address": PBX.sip_address}]
     peers += [{"name": name, "kind": "trunk", "address": address, "liveness": {"interval": 0},
-               "listener": "external-tcp4" if name == "twin" else "external-udp4"}
+               "listener": "external-tcp4" if name == "twin" else "external-udp4",
+               **({"auth": {"user": name, "password_env": PASSWORD}}
+                  if name.startswith("account") else {})}
               for name, address in NAMED.values()]
     routes = [{"from": "pbx", "called": number, "to": [name]}
               for number, (name, _) in NAMED.items()]
@@ -77,6 +83,7 @@ def nameserver(dns_world):
 
 @pytest.fixture(scope="module")
 def daemon(dns_world, nameserver):
+    os.environ[PASSWORD] = "secret"
     daemon = Daemon(dns_world.viaduct, configuration())
     try:
         for name in ("itsp", "plain", "moving", "twin"):
@@ -140,6 +147,23 @@ def test_a_target_that_is_dead_costs_the_first_call_a_moment_and_the_next_none(d
     call(dns_world, "3001", FIRST, 5062)
     wait_until(lambda: attempts() == [("itsp", f"{FIRST}:5062")], 3,
                lambda: f"one attempt: {daemon.records()[-1]}")
+
+
+def test_peers_with_one_name_have_their_own_credentials(dns_world, daemon):
+    for number, user in (("3006", "account-1"), ("3007", "account-2")):
+        callee = Callee().invited().respond(
+            401, headers=[f'WWW-Authenticate: Digest realm="p", nonce="{number}", qop="auth"'])
+        callee = callee.acked().invited().respond(486).acked()
+        callee = Sipp(dns_world.external, callee, SECOND, port=5066)
+        caller = Caller().invite(sdp(PBX.address, 5000)).trying().refused(486)
+        caller = Sipp(dns_world.internal, caller, PBX.address, (PBX.viaduct, plan.SIP_PORT), number)
+        try:
+            finish(caller, callee)
+            answer = callee.expect("INVITE", count=2).header("authorization")
+            assert f'username="{user}"' in answer
+        finally:
+            caller.close()
+            callee.close()
 
 
 def test_every_resolved_address_is_admitted_and_no_other(dns_world, daemon):
