@@ -2,15 +2,19 @@
 """The deployment examples, as they are installed: each is run, and the calls that its comments
 promise are placed. Only devices, instance, nameserver and waiting times are the tests' own."""
 
+import contextlib
 import os
 import shutil
+import socket
+import ssl
+import threading
 
 import pytest
 import yaml
 
 from daemon import ROOT, Daemon
 from nameserver import NAMESERVER, Nameserver
-from net import World
+from net import World, run
 from rtp import wait_until
 from scenario import Callee, Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
@@ -40,7 +44,7 @@ def world():
 class Deployment:
     """viaductd with one of the examples, and sipp in the place of whoever it names."""
 
-    def __init__(self, world, name):
+    def __init__(self, world, name, change=None):
         self.world = world
         self.agents = []
         with open(os.path.join(EXAMPLES, name + ".yaml"), encoding="utf-8") as f:
@@ -50,6 +54,8 @@ class Deployment:
         configuration["instance"] = f"e2e-own-{os.getpid()}"
         configuration["timers"] = {"attempt": 1, "port_quarantine": 0}
         configuration["dns"] = {"servers": [NAMESERVER]}
+        if change:
+            change(configuration)
         self.daemon = Daemon(world.viaduct, configuration)
 
     def namespace(self, address):
@@ -104,8 +110,8 @@ class Deployment:
 def deploy(world):
     made = []
 
-    def make(name):
-        made.append(Deployment(world, name))
+    def make(name, change=None):
+        made.append(Deployment(world, name, change))
         return made[-1]
     yield make
     for one in made:
@@ -207,3 +213,150 @@ def test_many_trunks(deploy):
     # When both gateways refuse, the first provider; when that does too, the second.
     at.call(INSIDE[1], "+4989123456", itsp_a, refusing=gateways)
     at.call(INSIDE[1], "+4989123456", itsp_b, refusing=[*gateways, itsp_a])
+
+
+# ---- TLS ----
+
+TEAMS = tuple(f"{name}.pstnhub.microsoft.com" for name in ("sip", "sip2", "sip3"))
+TEAMS_RECORDS = [f"host-record={name},{address}" for name, address in zip(TEAMS, OUTSIDE)]
+SRTP = ["crypto:1 AES_CM_128_HMAC_SHA1_80 inline:V2VsbCBrbm93biBrZXkgb2YgbWluZSB0byBiZSB0ZXN0"]
+TLS_PORT, PLAIN_PORT = 5061, 5063
+
+
+def openssl(*argv):
+    run("openssl", *argv, timeout=30)
+
+
+def make_certificate(folder, name, names, ca=None):
+    """NAME.pem and NAME.key in folder: for those host names, signed by ca, another such name."""
+    path = os.path.join(folder, name)
+    usage = "basicConstraints=critical,CA:TRUE" if not ca else \
+        "subjectAltName=" + ",".join(f"DNS:{n}" for n in names)
+    signer = ("-CA", f"{folder}/{ca}.pem", "-CAkey", f"{folder}/{ca}.key") if ca else ()
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-days", "90", "-subj", f"/CN={names[0]}", "-addext", usage, *signer,
+            "-keyout", f"{path}.key", "-out", f"{path}.pem")
+    os.chmod(f"{path}.key", 0o600)
+
+
+class TlsFront:
+    """Stands before a sipp that knows no TLS. forward: what is plain goes out over TLS, to Viaduct;
+    else what comes in over TLS goes on plain, to sipp. Neither looks into the messages."""
+
+    def __init__(self, ns, listen, to, context, forward):
+        self.ns, self.to, self.context, self.forward = ns, to, context, forward
+        self.listener = ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(listen)
+        self.listener.listen()
+        self.sockets = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near):
+        far = self.ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            if self.forward:
+                far.bind((self.listener.getsockname()[0], 0))
+                far.connect(self.to)
+                far = self.context.wrap_socket(far)
+            else:
+                near = self.context.wrap_socket(near, server_side=True)
+                far.connect(self.to)
+        except OSError:
+            near.close()
+            far.close()
+            return
+        self.sockets += [near, far]
+        threading.Thread(target=self._copy, args=(near, far), daemon=True).start()
+        self._copy(far, near)
+
+    def _copy(self, source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass
+        for s in (source, target):
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for s in self.sockets:
+            with contextlib.suppress(OSError):
+                s.close()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("certificates"))
+    make_certificate(folder, "ca", ["authority.example"])
+    make_certificate(folder, "sbc", ["sbc.example.com"], "ca")
+    make_certificate(folder, "teams", TEAMS, "ca")
+    return folder
+
+
+def contexts(folder):
+    """Of Teams: as a server, and as a client of the SBC."""
+    made = []
+    for purpose in (ssl.Purpose.CLIENT_AUTH, ssl.Purpose.SERVER_AUTH):
+        context = ssl.create_default_context(purpose, cafile=f"{folder}/ca.pem")
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(f"{folder}/teams.pem", f"{folder}/teams.key")
+        made.append(context)
+    return made
+
+
+def srtp(address, port):
+    return sdp(address, port, extra=SRTP).replace("RTP/AVP", "RTP/SAVP")
+
+
+def test_teams(deploy, world, certificates):
+    def with_files(configuration):
+        configuration["tls"][0].update(certificate=f"{certificates}/sbc.pem",
+                                       key=f"{certificates}/sbc.key", ca=f"{certificates}/ca.pem")
+    server, client = contexts(certificates)
+    gateway = INSIDE[0]
+    nameserver = Nameserver(world.external, TEAMS_RECORDS)
+    fronts = []
+    try:
+        at = deploy("6-teams", with_files)
+        wait_until(lambda: all(p["state"] == "up" for p in at.daemon.cli.peers().values()), 5,
+                   lambda: f"the names to resolve: {at.daemon.cli.peers()}")
+        # Teams's first host is not there: the second has the call.
+        fronts.append(TlsFront(world.external, (OUTSIDE[1], TLS_PORT), ("127.0.0.1", PLAIN_PORT),
+                               server, forward=False))
+        callee = at.callee(basic_callee(srtp(OUTSIDE[1], 6000)).answer_bye(), "127.0.0.1",
+                           transport="tcp", port=PLAIN_PORT)
+        caller = at.caller(basic_caller(srtp(gateway, 5000)).bye(), gateway, "+49305551234")
+        finish(caller, callee)
+        invite = callee.expect("INVITE")
+        assert asked(invite) == "sip:+49305551234@sip2.pstnhub.microsoft.com:5061"
+        assert "@sbc.example.com" in invite.header("from")
+        assert "sbc.example.com:5061;transport=tls" in invite.header("contact")
+        assert SRTP[0] in invite.body and invite.media()[0] == VIADUCT["192"]
+        at.strike()
+        # A call from Teams.
+        fronts.append(TlsFront(world.external, (OUTSIDE[0], PLAIN_PORT),
+                               (VIADUCT["192"], TLS_PORT), client, forward=True))
+        callee = at.callee(basic_callee(srtp(gateway, 5000)).answer_bye(), gateway)
+        caller = Sipp(world.external, basic_caller(srtp(OUTSIDE[0], 6000)).bye(), "127.0.0.1",
+                      (OUTSIDE[0], PLAIN_PORT), "+4989123456", transport="tcp")
+        at.agents.append(caller)
+        finish(caller, callee)
+        assert "sbc.example.com" in caller.expect(200, "INVITE").header("contact")
+    finally:
+        for front in fronts:
+            front.close()
+        nameserver.close()
