@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "config_text.h"
 
@@ -100,11 +101,24 @@ static void survives_every_failing_allocation(const char *file)
 	fclose(errors);
 }
 
+/* What auth.yaml names. */
+static void open_users(void)
+{
+	int fd = memfd_create("users", 0);
+
+	assert_int_equal(write(fd, "a:x\nb:y\n", 8), 8);
+	assert_int_equal(fchmod(fd, 0600), 0);
+	assert_int_equal(dup2(fd, 200), 200);
+	setenv("VIADUCT_TEST_PASSWORD", "secret", 1);
+}
+
 static void loading_survives_every_failing_allocation(void **state)
 {
 	(void)state;
 	survives_every_failing_allocation("tests/unit/data/good.yaml");
 	survives_every_failing_allocation("tests/unit/data/routing.yaml");
+	open_users();
+	survives_every_failing_allocation("tests/unit/data/auth.yaml");
 }
 #endif
 
