@@ -57,7 +57,7 @@ static int check_invite(struct calls *calls, const osip_message_t *req,
 	return 0;
 }
 
-static bool is_emergency(
+bool invite_is_emergency(
 	const struct calls *calls, const osip_message_t *req, const struct peer_config *peer)
 {
 	char number[CALL_NUMBER_MAX + 1];
@@ -144,7 +144,7 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 	const char *header = NULL;
 	struct refusal why_not = {0};
 	struct call *call;
-	bool emergency = is_emergency(calls, req, peer);
+	bool emergency = invite_is_emergency(calls, req, peer);
 	int code, ret;
 
 	calls->counters.attempts++;

@@ -146,6 +146,8 @@ static bool refuse_by_state(struct calls *calls, struct sip_server *txn, osip_me
 
 	if (!drained && state != PEER_BLOCKED)
 		return false;
+	if (drained && MSG_IS_INVITE(req) && invite_is_emergency(calls, req, config))
+		return false;
 	sip_server_reply(txn, code, NULL, drained ? "Retry-After" : NULL, DRAIN_RETRY_AFTER_S);
 	if (MSG_IS_INVITE(req)) {
 		calls->counters.attempts++;

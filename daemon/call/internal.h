@@ -298,6 +298,9 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 	osip_message_t **out);
 /* host as in a SIP URI: libosip2 writes the brackets of an IPv6 address itself. 0 or -ENOMEM. */
 int uri_set_host(osip_uri_t *uri, const char *host);
+/* Whether an INVITE of that peer asks for an emergency number. */
+bool invite_is_emergency(
+	const struct calls *calls, const osip_message_t *req, const struct peer_config *peer);
 void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *peer);
 /* Ends a call that is not answered: leg A's INVITE gets code, with the end-to-end header fields of

@@ -86,6 +86,28 @@ static void a_blocked_peer_hears_403_and_gets_nothing(void **state)
 	world_close(&w);
 }
 
+static void emergency_calls_go_through_drained_peers_but_not_through_blocked_ones(void **state)
+{
+	const char *text;
+	struct ua a;
+	struct world w;
+
+	(void)state;
+	world_open_with(&w, "emergency: ['112']\n");
+	set(&w, "a", PEER_DRAIN);
+	set(&w, "b", PEER_DRAIN);
+	invite(&w, &a, "100", SDP_A);
+	expect_refusal(&w, &a, "SIP/2.0 503");
+	invite(&w, &a, "112", SDP_A);
+	text = expect(&w, B, "INVITE ");
+	answer(&w, B, text, 486, "b1", NULL);
+	expect_refusal(&w, &a, "SIP/2.0 486");
+	set(&w, "b", PEER_BLOCK);
+	invite(&w, &a, "112", SDP_A);
+	expect_refusal(&w, &a, "SIP/2.0 503");
+	world_close(&w);
+}
+
 static void where_every_peer_is_out_of_service_the_caller_hears_503(void **state)
 {
 	struct ua a;
@@ -108,6 +130,8 @@ int main(void)
 		cmocka_unit_test(a_drained_peer_gets_no_new_call_and_keeps_the_one_it_has),
 		cmocka_unit_test(a_drained_peer_hears_503_to_its_own_calls_and_options),
 		cmocka_unit_test(a_blocked_peer_hears_403_and_gets_nothing),
+		cmocka_unit_test(
+			emergency_calls_go_through_drained_peers_but_not_through_blocked_ones),
 		cmocka_unit_test(where_every_peer_is_out_of_service_the_caller_hears_503),
 	};
 
