@@ -29,7 +29,7 @@ def write_configuration(path, configuration):
 def remove_stale_pins():
     """Pins of runs that were killed: their instances are named after processes that are no more."""
     for name in os.listdir(BPF_DIR) if os.path.isdir(BPF_DIR) else ():
-        match = re.fullmatch(r"viaduct-e2e-(?:own-)?(\d+)", name)
+        match = re.fullmatch(r"viaduct-e2e-(?:[a-z]+-)?(\d+)", name)
         if match and not os.path.exists(f"/proc/{match.group(1)}"):
             shutil.rmtree(os.path.join(BPF_DIR, name), ignore_errors=True)
 

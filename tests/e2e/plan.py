@@ -69,7 +69,8 @@ PEERS = {peer.name: peer for peer in (
     Peer("second", "192.0.2.6", "2008"),
     Peer("one-call", "192.0.2.7", "2009", settings={"calls_max": 1}),
     Peer("informed", "192.0.2.8", "2012",
-         settings={"identity": {"asserted": "pass", "history": True, "referred_by": True}}),
+         settings={"identity": {"asserted": "pass", "history": True, "referred_by": True},
+                   "refer": "refuse"}),
     Peer("proxy", "192.0.2.9", "2010"),
     Peer("gone", NOBODY, "2011"),
     # Requests to peers that crash are sent again for half a minute: nobody else may hear them.

@@ -16,9 +16,9 @@ PBX, TRUNK = "10.10.0.2", "192.0.2.2"
 OFFER, ANSWER = sdp(PBX, 5000), sdp(TRUNK, 6000)
 
 
-def run_call(stage, caller, callee):
-    called = stage.callee(callee)
-    calling = stage.caller(caller)
+def run_call(stage, caller, callee, to="trunk"):
+    called = stage.callee(callee, to)
+    calling = stage.caller(caller, to=to)
     finish(calling, called)
     return calling, called
 
@@ -328,11 +328,13 @@ def test_error_to_info_passes_and_the_call_goes_on(stage):
     run_call(stage, caller, callee)
 
 
-def test_transfer_that_is_asked_for_is_refused_and_the_call_goes_on(stage):
+def test_transfer_is_refused_where_the_peer_may_not_and_the_call_goes_on(stage):
+    informed = plan.PEERS["informed"]
     caller = basic_caller(OFFER).recv("INFO").reply(200).bye()
-    callee = basic_callee(ANSWER).request("REFER", headers=["Refer-To: <sip:2002@192.0.2.1>"])
+    callee = basic_callee(sdp(informed.address, 6000))
+    callee.request("REFER", headers=["Refer-To: <sip:2002@192.0.2.1>"])
     callee.recv(405).request("INFO").recv(200).answer_bye()
-    run_call(stage, caller, callee)
+    run_call(stage, caller, callee, to="informed")
 
 
 def test_requests_count_up_on_each_leg(stage):
