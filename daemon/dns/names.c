@@ -130,7 +130,7 @@ static bool found(struct dns_name *name, const struct lookup_result *r)
 	name->told_stale = false;
 	if (r->whole) {
 		if (name->failures)
-			log_info("dns: %s resolves again", name->host);
+			log_limited(LOG_LEVEL_INFO, "dns: %s resolves again", name->host);
 		name->failures = 0;
 		name->stale_until_ms =
 			name->expires_ms + or_default(name->dns->options.stale_ms, STALE_MS);
@@ -146,7 +146,7 @@ static bool found(struct dns_name *name, const struct lookup_result *r)
 static bool nothing(struct dns_name *name, const struct lookup_result *r)
 {
 	if (name->failures++ == 0)
-		log_warn("dns: %s does not resolve: %s", name->host, r->error);
+		log_limited(LOG_LEVEL_WARN, "dns: %s does not resolve: %s", name->host, r->error);
 	ask_in(name, negative_of(name->dns, r->ttl_ms));
 	name->expires_ms = name->stale_until_ms = 0;
 	return take_targets(name, r);
@@ -159,10 +159,11 @@ static bool failed(struct dns_name *name, const struct lookup_result *r)
 	bool changed = false;
 
 	if (name->failures++ == 0)
-		log_warn("dns: %s cannot be looked up: %s%s", name->host, r->error,
-			name->count ? "; the addresses known before stay in use" : "");
+		log_limited(LOG_LEVEL_WARN, "dns: %s cannot be looked up: %s%s", name->host,
+			r->error, name->count ? "; the addresses known before stay in use" : "");
 	if (name->count && now >= name->stale_until_ms) {
-		log_warn("dns: %s has not been resolved for too long: no address of it is left",
+		log_limited(LOG_LEVEL_WARN,
+			"dns: %s has not been resolved for too long: no address of it is left",
 			name->host);
 		changed = take_targets(name, &none);
 	} else if (name->count && now >= name->expires_ms && !name->told_stale) {

@@ -80,7 +80,8 @@ static void take_sources(struct peer *peer, const struct dns_info *info)
 			continue;
 		if (is_ours(peer->peers->cfg, a)) {
 			peer->has_own_address = true;
-			log_warn("peer %s: its name resolves to our own %s, which is left out",
+			log_limited(LOG_LEVEL_WARN,
+				"peer %s: its name resolves to our own %s, which is left out",
 				peer->name, addr_print(a, one));
 			continue;
 		}
@@ -98,7 +99,8 @@ static void take_sources(struct peer *peer, const struct dns_info *info)
 	if (strcmp(text, peer->resolved ? peer->resolved : "") == 0)
 		return;
 	if (len)
-		log_info("peer %s: %s resolves to %s", peer->name, peer->config->host, text);
+		log_limited(LOG_LEVEL_INFO, "peer %s: %s resolves to %s", peer->name,
+			peer->config->host, text);
 	free(peer->resolved);
 	peer->resolved = strdup(text);
 }

@@ -156,12 +156,14 @@ static void tell_conflict(struct peer *peer, const struct claim *c)
 	peer->peers->sources_shared++;
 	addr_print_ip(&c->source->key.ip, ip);
 	if (other || strcmp(name, peer->name) != 0)
-		log_warn("peer %s: its name resolves to %s, from where requests on listener %s "
-			 "count as %s's",
+		log_limited(LOG_LEVEL_WARN,
+			"peer %s: its name resolves to %s, from where requests on listener %s "
+			"count as %s's",
 			peer->name, ip, cfg->listener[listener].name, name);
 	else
-		log_warn("peer %s: its name resolves to %s, as does another peer's: requests from "
-			 "there on listener %s count as %s's",
+		log_limited(LOG_LEVEL_WARN,
+			"peer %s: its name resolves to %s, as does another peer's: requests from "
+			"there on listener %s count as %s's",
 			peer->name, ip, cfg->listener[listener].name, peer->name);
 }
 
