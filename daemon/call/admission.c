@@ -170,6 +170,8 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 		history_refused(calls, req, peer, code);
 		return;
 	}
+	if (replaces_received(calls, txn, req, peer))
+		return;
 	call = call_new(calls, peer);
 	if (!call) {
 		sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, NULL, NULL);

@@ -58,6 +58,7 @@ static void reap(struct loop_timer *t)
 		config_unref(call->cfg);
 		while (call->held_cfg_count)
 			config_unref(call->held_cfg[--call->held_cfg_count]);
+		free(call->passed.refer_to);
 		history_clear(call);
 		attempts_clear(call);
 		free(call);

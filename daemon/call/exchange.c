@@ -362,6 +362,7 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 			return;
 		}
 	} else if (!x->is_invite || refused) {
+		refer_passed(call, x->from, x->client_cseq, code, resp);
 		sip_server_abandon(x->server);
 		x->server = NULL;
 		if (!x->is_invite && !refused && x->sdp != SDP_NONE)
@@ -377,6 +378,7 @@ static void request_failed(void *owner, struct sip_client *txn, int error)
 
 	sip_client_abandon(txn);
 	x->client = NULL;
+	refer_passed(call, x->from, x->client_cseq, SIP_REQUEST_TIME_OUT, NULL);
 	if (call->media && x->sdp == SDP_OFFERED && x->server)
 		media_offer_failed(call->media);
 	exchange_refuse(x, error == -ETIMEDOUT ? SIP_REQUEST_TIME_OUT : SIP_SERVICE_UNAVAILABLE,
@@ -709,6 +711,8 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 	}
 	if (!ret)
 		ret = exchange_carry_body(x, req, leg, true, out);
+	if (!ret)
+		ret = refer_carry(call, req, out);
 	if (!ret && (is_invite || is_update))
 		ret = call_announce(out, way.to);
 	if (!ret && is_invite)
@@ -797,6 +801,8 @@ void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message
 		sip_server_reply(txn, SIP_OK, NULL, "Allow", call_allow(peer));
 	} else if (MSG_IS_REFER(req)) {
 		refer_received(pair, leg, txn, req);
+	} else if (MSG_IS_NOTIFY(req) && refer_notify_expected(pair->call, leg, req)) {
+		exchange_carry(pair, leg, txn, req);
 	} else if (MSG_IS_INVITE(req) || MSG_IS_INFO(req) ||
 		   strcmp(req->sip_method, "PRACK") == 0 ||
 		   strcmp(req->sip_method, "UPDATE") == 0) {

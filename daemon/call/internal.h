@@ -131,6 +131,23 @@ struct held_back {
 	struct loop_timer timer;
 };
 
+/* A REFER that was passed to the other leg, while its NOTIFYs may come. */
+struct passed_refer {
+	bool live;
+	enum leg from;
+	uint32_t cseq_in, cseq_out; /* of the REFER, as it came and as it went on */
+	uint64_t until_ms;
+	char *refer_to;
+	char to[CALL_NUMBER_MAX + 1];
+};
+
+/* Who else than its owner may take over a leg (RFC 3891). */
+struct replaces_grant {
+	enum leg leg;
+	uint64_t until_ms;
+	char peer[64];
+};
+
 /* How a call ended. */
 struct ending {
 	int code;           /* final response to leg A: 200 where it was answered */
@@ -171,6 +188,9 @@ struct call {
 	bool leg_gone[2];
 	struct transfer *transfer;  /* that one of the legs asked for, under way */
 	struct transfer *target_of; /* that leads to this call, under way */
+	struct takeover *takeover;  /* of one of the legs, under way */
+	struct passed_refer passed;
+	struct replaces_grant grant;
 	unsigned refers, transfers; /* how many were asked for; through how many it has come */
 	uint64_t came_of;           /* call that was transferred to this one, 0 = none */
 	const struct peer_config *asking;          /* whose routes it takes; NULL: leg A's */
@@ -358,6 +378,23 @@ void call_bye_leg(struct call *call, enum leg leg, const char *reason);
 
 /* ---- refer.c ---- */
 void refer_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
+
+/* ---- refer_pass.c ---- */
+/* What a request that is carried needs, if it is a REFER or one of its NOTIFYs. 0 or -ENOMEM. */
+int refer_carry(struct call *call, const osip_message_t *req, osip_message_t *out);
+bool refer_notify_expected(const struct call *call, enum leg leg, const osip_message_t *notify);
+/* The other leg has answered the request that went to it with that CSeq, or (resp NULL) has not: is
+ * it the REFER? */
+void refer_passed(
+	struct call *call, enum leg from, uint32_t cseq_out, int code, const osip_message_t *resp);
+
+/* ---- replaces.c ---- */
+/* Whether the INVITE has a Replaces: then it is dealt with. */
+bool replaces_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
+	const struct peer_config *peer);
+void takeover_call_over(struct call *call);
+/* The leg's BYE has come, and somebody is about to stand in its place. */
+bool takeover_goes_on_without(const struct call *call, enum leg leg);
 
 /* ---- transfer.c: what the rest of the room tells transfers ---- */
 /* A call has been made of that INVITE: is it our own? */

@@ -6,20 +6,6 @@
 
 #include "call/transfer.h"
 
-bool replaces_is_allowed(const struct peer_config *peer, const struct call *call, enum leg leg)
-{
-	const struct peer_config *owner = call->peer[leg];
-
-	switch (peer->replaces) {
-	case REPLACES_OWN:
-		return strcmp(peer->name, owner->name) == 0;
-	case REPLACES_SIDE:
-		return peer->side == owner->side;
-	default:
-		return false;
-	}
-}
-
 static void refuse(struct call *call, struct sip_server *txn, int code)
 {
 	call->calls->counters.transfers_refused++;
@@ -41,7 +27,7 @@ void refer_received(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 		refuse(call, txn, SIP_FORBIDDEN);
 		return;
 	}
-	if (call->transfer || call->target_of || call->leg_gone[OTHER_LEG(leg)]) {
+	if (call->transfer || call->target_of || call->takeover || call->leg_gone[OTHER_LEG(leg)]) {
 		sip_server_reply(txn, SIP_REQUEST_PENDING, NULL, NULL, NULL);
 		return;
 	}
@@ -53,5 +39,13 @@ void refer_received(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 					 : SIP_DECLINE);
 		return;
 	}
-	transfer_begin(pair, leg, txn, &to);
+	/* Nobody is asked to do what it has no part in. */
+	if (peer->refer == REFER_PASS && call->peer[OTHER_LEG(leg)]->refer != REFER_REFUSE) {
+		ret = refer_pass(pair, leg, txn, &to);
+		if (ret)
+			refuse(call, txn, ret);
+		refer_to_clear(&to);
+	} else {
+		transfer_begin(pair, leg, txn, &to);
+	}
 }

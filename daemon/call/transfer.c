@@ -157,6 +157,26 @@ static void timer_fired(struct loop_timer *timer)
 
 /* ---- joining ---- */
 
+/* Of the first a=crypto line (RFC 4568); "" where there is none. */
+static const char *key_line(const char *sdp, size_t *len)
+{
+	const char *line = sdp ? strstr(sdp, "\na=crypto:") : NULL;
+
+	*len = line ? strcspn(line + 1, "\r\n") : 0;
+	return line ? line + 1 : "";
+}
+
+/* The remaining leg has changed its keys when it was led over: the far leg, which was told the old
+ * ones, could not hear it. */
+static bool keys_changed(const struct transfer *t, const struct media_session *media)
+{
+	size_t old_len, new_len;
+	const char *old = key_line(media_heard_sdp(t->call->media, remaining(t)), &old_len);
+	const char *new = key_line(media_heard_sdp(media, t->target_leg), &new_len);
+
+	return old_len != new_len || memcmp(old, new, old_len) != 0;
+}
+
 /* The remaining leg leaves its call for the target's. */
 static void join(struct transfer *t)
 {
@@ -165,6 +185,7 @@ static void join(struct transfer *t)
 	const struct peer_config *peer = call->answered->leg[rem].peer;
 	struct config *cfg = call_config_of(call, peer);
 	struct dialog moved;
+	bool rekey = keys_changed(t, t->media ? t->media : target->media);
 	int ret;
 
 	if (dialog_copy(&moved, &call->answered->leg[rem])) {
@@ -192,6 +213,8 @@ static void join(struct transfer *t)
 	t->local = NULL;
 	if (ret)
 		call_end(target, (int)t->target_leg, NULL, "out of memory");
+	else if (rekey)
+		own_request_restore(target, OTHER_LEG(t->target_leg));
 }
 
 static void remaining_answered(void *ctx, int code, osip_message_t *resp, const char *answer)
@@ -269,7 +292,7 @@ static int find_target(struct transfer *t, const struct peer_config *peer)
 	/* RFC 3891 3: an answered call is not to be taken. */
 	if (r->early_only)
 		return SIP_BUSY_HERE;
-	if (target->transfer || target->target_of)
+	if (target->transfer || target->target_of || target->takeover)
 		return SIP_REQUEST_PENDING;
 	if (target->transfers + t->call->transfers >= CALL_TRANSFERS_MAX)
 		return SIP_FORBIDDEN;
@@ -447,6 +470,7 @@ void transfer_begin(struct pair *pair, enum leg by, struct sip_server *txn, stru
 	struct calls *calls = call->calls;
 	const struct peer_config *referrer = config_peer_by_name(calls->cfg, call->peer[by]->name);
 	const char *refer_sub = header_value(refer, "Refer-Sub");
+	const struct peer *state = peer_by_name(calls->peers, call->peer[by]->name);
 	uint64_t timeout_ms = (uint64_t)call->cfg->transfer_timeout_s * 1000;
 	struct transfer *t = calloc(1, sizeof(*t));
 	osip_message_t *resp = NULL;
@@ -488,7 +512,8 @@ void transfer_begin(struct pair *pair, enum leg by, struct sip_server *txn, stru
 	subscription_tell(&t->sub, SIP_TRYING);
 	call_event(call, "transfer", "%s -> %s: leg %c to %s%s", call->from, call->to,
 		by == LEG_A ? 'a' : 'b', t->to.number, t->to.has_replaces ? ", attended" : "");
-	if (!referrer) {
+	/* Dropped by a reload, or blocked: it calls nobody. */
+	if (!referrer || (state && peer_get_state(state) == PEER_BLOCKED)) {
 		fail(t, SIP_FORBIDDEN);
 	} else if (call->transfers >= CALL_TRANSFERS_MAX) {
 		calls->counters.transfers_refused++;
@@ -513,6 +538,7 @@ void transfer_call_over(struct call *call)
 	}
 	if (call->transfer)
 		transfer_free(call->transfer);
+	takeover_call_over(call);
 }
 
 bool transfer_leg_left(struct call *call, enum leg leg)
@@ -521,7 +547,7 @@ bool transfer_leg_left(struct call *call, enum leg leg)
 
 	if (t && leg == t->by && t->state != TRANSFER_OVER) {
 		subscription_stop(&t->sub);
-	} else {
+	} else if (!takeover_goes_on_without(call, leg)) {
 		t = call->target_of;
 		if (!t || !t->is_attended || leg != t->target_leg)
 			return false;

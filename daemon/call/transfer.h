@@ -22,4 +22,11 @@ void transfer_begin(struct pair *pair, enum leg by, struct sip_server *txn, stru
 /* Whether the peer may have that leg of that call replaced. */
 bool replaces_is_allowed(const struct peer_config *peer, const struct call *call, enum leg leg);
 
+/* peer may, for a while: a REFER that was passed on to it says so. */
+void replaces_grant(struct call *call, enum leg leg, const struct peer_config *peer);
+
+/* ---- refer_pass.c ---- */
+/* Passes the REFER on. 0, or the code to refuse it with. */
+int refer_pass(struct pair *pair, enum leg leg, struct sip_server *txn, const struct refer_to *to);
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory fails while one message of a call is handled, at one allocation after the other: the call
  * goes on or ends, nothing is left of it, and nothing leaks. */
-#include "test_call_world.h"
+#include "test_call_transfer.h"
 
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
@@ -241,6 +241,148 @@ static void answered_late(struct world *w, struct ua *a, bool brink)
 	}
 }
 
+/* ---- transfers: A, that talks to B, refers it to C ---- */
+
+static char c_invite[TEXT_MAX];
+
+static void talk(struct world *w, struct ua *a)
+{
+	ring(w, a, "", SDP_A);
+	answered(w, a, "", NULL);
+}
+
+static void refer_taken(struct world *w, struct ua *a, bool brink)
+{
+	if (brink)
+		talk(w, a);
+	else
+		say_with(w, a, "REFER", 0, new_branch(), "Refer-To: <sip:300@127.0.0.1>\r\n", NULL);
+}
+
+static void target_answered(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		talk(w, a);
+		refer_taken(w, a, false);
+		copy_text(c_invite, TEXT_MAX, expect(w, C, "INVITE "));
+	} else {
+		answer(w, C, c_invite, 180, "c1", NULL);
+		answer(w, C, c_invite, 200, "c1", SDP_C);
+	}
+}
+
+static void remaining_answered(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		target_answered(w, a, true);
+		expect(w, A, "SIP/2.0 202");
+		answer(w, A, expect(w, A, "NOTIFY "), 200, NULL, NULL);
+		answer(w, C, c_invite, 200, "c1", SDP_C);
+		expect(w, C, "ACK ");
+		copy_text(seen, TEXT_MAX, expect(w, B, "INVITE "));
+	} else {
+		answer(w, B, seen, 200, NULL, SDP_B);
+	}
+}
+
+static void referrer_left(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		target_answered(w, a, true);
+	} else {
+		say(w, a, "BYE", NULL);
+		answer(w, C, c_invite, 486, "c1", NULL);
+	}
+}
+
+static void target_named(struct world *w, struct ua *a, bool brink)
+{
+	static struct ua a2, c;
+	static char extra[1100];
+
+	if (brink) {
+		talk(w, a);
+		call_to(w, &a2, C, &c, "300", "c1", SDP_C);
+		snprintf(extra, sizeof(extra), "Refer-To: %s\r\n", refer_to_dialog(&a2, "300"));
+	} else {
+		say_with(w, a, "REFER", 0, new_branch(), extra, NULL);
+	}
+}
+
+static void far_end_answered(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		target_named(w, a, true);
+		target_named(w, a, false);
+		copy_text(c_invite, TEXT_MAX, expect(w, C, "INVITE "));
+	} else {
+		answer(w, C, c_invite, 200, NULL, SDP_C);
+	}
+}
+
+static void ends_joined(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		far_end_answered(w, a, true);
+		far_end_answered(w, a, false);
+		expect(w, C, "ACK ");
+		copy_text(seen, TEXT_MAX, expect(w, B, "INVITE "));
+	} else {
+		answer(w, B, seen, 200, NULL, SDP_B);
+	}
+}
+
+static void leg_claimed(struct world *w, struct ua *a, bool brink)
+{
+	static struct ua n;
+	char text[1200];
+
+	if (brink) {
+		talk(w, a);
+		return;
+	}
+	snprintf(text, sizeof(text), "Replaces: %.200s;to-tag=%.200s;from-tag=%.200s\r\n",
+		a->call_id, strstr(a->remote, ";tag=") + 5, strstr(a->local, ";tag=") + 5);
+	invite_with(w, &n, "100", text, SDP("4002", ""));
+}
+
+static void leg_taken_over(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		talk(w, a);
+		leg_claimed(w, a, false);
+		copy_text(seen, TEXT_MAX, expect(w, B, "INVITE "));
+	} else {
+		answer(w, B, seen, 200, NULL, SDP_B);
+	}
+}
+
+static void refer_passed_on(struct world *w, struct ua *a, bool brink)
+{
+	w->cfg->peer[A].refer = REFER_PASS;
+	if (brink)
+		talk(w, a);
+	else
+		say_with(w, a, "REFER", 0, new_branch(), "Refer-To: <sip:100@127.0.0.1>\r\n",
+			NULL);
+}
+
+static void notify_carried(struct world *w, struct ua *a, bool brink)
+{
+	static struct ua b;
+
+	if (brink) {
+		refer_passed_on(w, a, true);
+		take(&b, B, b_invite, "b1");
+		refer_passed_on(w, a, false);
+		answer(w, B, expect(w, B, "REFER "), 202, NULL, NULL);
+		expect(w, A, "SIP/2.0 202");
+	} else {
+		say_with(w, &b, "NOTIFY", 0, new_branch(),
+			"Event: refer\r\nSubscription-State: active\r\n", NULL);
+	}
+}
+
 /* Runs the scene with the allocation number `fail` failing. Returns how many there were. */
 static long run(void (*scene)(struct world *, struct ua *, bool), long fail)
 {
@@ -271,7 +413,9 @@ static void every_failing_allocation_is_survived(void **state)
 	static void (*const scenes[])(struct world *, struct ua *, bool) = {reliable_taken,
 		reliable_made, reliable_acknowledged, branch_folded, offer_made, offer_turned,
 		offer_answered, session_granted, session_refreshed, refresh_answered,
-		refresh_received, overtaken, answered_late};
+		refresh_received, overtaken, answered_late, refer_taken, target_answered,
+		remaining_answered, referrer_left, target_named, far_end_answered, ends_joined,
+		leg_claimed, leg_taken_over, refer_passed_on, notify_carried};
 
 	(void)state;
 	/* What libc keeps from the first line of a log on. */

@@ -39,7 +39,7 @@ static void joined(struct world *w, struct ua *b, struct ua *c)
 	const char *text;
 
 	run_ms(w, 2);
-	assert_int_equal(live(w), 1);
+	assert_int_equal(live_calls(w), 1);
 	assert_int_equal(call->state, CALL_ANSWERED);
 	assert_int_equal(media_port(call, LEG_A), 5000);
 	assert_int_equal(media_port(call, LEG_B), 6000);
@@ -71,7 +71,7 @@ static void the_callee_is_led_to_the_target(void **state)
 	has(header(c_invite, "From"), "sip:100@127.0.0.2");
 	has(c_invite, "INVITE sip:300@127.0.0.5");
 	has(body(c_invite), "c=IN IP4 127.0.0.2");
-	assert_int_equal(live(&w), 2);
+	assert_int_equal(live_calls(&w), 2);
 	answer_target(&w);
 	text = follow(&w, &b, SDP_B);
 	has(body(text), "c=IN IP4 127.0.0.2");
@@ -131,7 +131,7 @@ static void a_target_that_refuses_leaves_the_call_as_it_was(void **state)
 		run_ms(&w, 2);
 	}
 	expect_nothing(&w, B);
-	assert_int_equal(live(&w), 1);
+	assert_int_equal(live_calls(&w), 1);
 	assert_int_equal(counters(&w).transfers_failed, 3);
 	say(&w, &a, "INVITE", SDP_HOLD);
 	follow(&w, &b, SDP("5000", "a=recvonly\r\n"));
@@ -189,6 +189,24 @@ static void media_on_hold_is_taken_off(void **state)
 	expect_notify(&w, &a, 200);
 	expect_bye(&w, &a);
 	assert_false(the_call(&w)->held);
+	joined(&w, &b, &c);
+	world_close(&w);
+}
+
+static void new_keys_reach_the_other_end(void **state)
+{
+	static const char keys[] = SDP("5000", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:new\r\n");
+	struct ua a, b, c;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a, &b);
+	refer_and_ring(&w, &a, &c);
+	answer_target(&w);
+	follow(&w, &b, keys);
+	has(follow(&w, &c, SDP_C), "inline:new");
+	expect_notify(&w, &a, 200);
+	expect_bye(&w, &a);
 	joined(&w, &b, &c);
 	world_close(&w);
 }
@@ -278,7 +296,7 @@ static void a_target_that_rings_for_ever_is_given_up(void **state)
 	expect(&w, C, "ACK ");
 	expect_notify(&w, &a, 408);
 	run_ms(&w, 2);
-	assert_int_equal(live(&w), 1);
+	assert_int_equal(live_calls(&w), 1);
 	bye_from(&w, &b, A);
 	world_close(&w);
 }
@@ -297,7 +315,7 @@ static void a_remaining_one_that_refuses_stays_where_it_was(void **state)
 	expect_bye(&w, &c);
 	expect_notify(&w, &a, 488);
 	run_ms(&w, 2);
-	assert_int_equal(live(&w), 1);
+	assert_int_equal(live_calls(&w), 1);
 	/* One whose answer is of no use has left all the same: it is led back. */
 	refer_and_ring(&w, &a, &c);
 	answer_target(&w);
@@ -423,7 +441,7 @@ static void a_notify_that_nobody_answers_holds_nothing_up(void **state)
 	follow(&w, &b, SDP_B);
 	run_ms(&w, 2);
 	/* The joined ones talk; the referring call ends when its NOTIFY has timed out. */
-	assert_int_equal(live(&w), 2);
+	assert_int_equal(live_calls(&w), 2);
 	expect_bye(&w, &a);
 	joined(&w, &b, &c);
 	world_close(&w);
@@ -452,7 +470,7 @@ static void what_is_no_call_to_a_number_is_refused(void **state)
 	expect(&w, A, "SIP/2.0 400");
 	snprintf(longest, sizeof(longest), "<sip:300@127.0.0.1;x=%02100d>", 1);
 	refer_with(&w, &a, longest, "", "SIP/2.0 400");
-	assert_int_equal(live(&w), 1);
+	assert_int_equal(live_calls(&w), 1);
 	/* Long ones that are not too long. */
 	snprintf(longest, sizeof(longest), "\"%0200d\" <sip:300@127.0.0.1;x=%01200d>", 1, 1);
 	refer(&w, &a, longest);
@@ -565,7 +583,7 @@ static void a_transferred_call_is_transferred_again(void **state)
 	expect_notify(&w, &b, 200);
 	expect_bye(&w, &b);
 	run_ms(&w, 2);
-	assert_int_equal(live(&w), 1);
+	assert_int_equal(live_calls(&w), 1);
 	assert_int_equal(the_call(&w)->transfers, 2);
 	assert_int_equal(the_call(&w)->came_of, 2);
 	bye_from(&w, &c, A);
@@ -636,6 +654,7 @@ int main(void)
 		cmocka_unit_test(a_target_that_refuses_leaves_the_call_as_it_was),
 		cmocka_unit_test(routes_decide_whom_a_peer_may_refer_to),
 		cmocka_unit_test(media_on_hold_is_taken_off),
+		cmocka_unit_test(new_keys_reach_the_other_end),
 		cmocka_unit_test(a_referrer_that_hangs_up_is_not_waited_for),
 		cmocka_unit_test(the_remaining_one_is_let_go_when_nobody_is_left),
 		cmocka_unit_test(a_remaining_one_that_hangs_up_ends_all),

@@ -90,7 +90,7 @@ static inline const char *refer_to_dialog(const struct ua *d, const char *number
 	return text;
 }
 
-static inline unsigned live(struct world *w)
+static inline unsigned live_calls(struct world *w)
 {
 	struct calls_status status;
 

@@ -270,9 +270,20 @@ static void let_sessions_age(struct world *w)
 
 static void say_invite(struct world *w)
 {
+	struct mind *m = &mind[A];
+	const struct ua *other =
+		m->dialogs ? &m->dialog[dice(m->dialogs < DIALOGS ? m->dialogs : DIALOGS)] : NULL;
 	struct ua *d = new_dialog(A);
+	const char *extra = some_extra();
+	char replaces[1500];
 
-	invite_with(w, d, dice(2) ? "100" : "200", some_extra(), some_sdp());
+	if (other && other != d && dice(3) == 0 && strstr(other->remote, ";tag=")) {
+		snprintf(replaces, sizeof(replaces), "Replaces: %s;to-tag=%s;from-tag=%s\r\n",
+			other->call_id, strstr(other->remote, ";tag=") + 5,
+			strstr(other->local, ";tag=") + 5);
+		extra = replaces;
+	}
+	invite_with(w, d, dice(2) ? "100" : "200", extra, some_sdp());
 	owe(d->request);
 }
 
@@ -470,12 +481,14 @@ static void whatever_peers_say_every_request_is_answered_and_nothing_is_left(voi
 	}
 	run_ms(&w, 5);
 	hear(&w);
-	print_message("%llu calls, %llu answered, %llu failovers, %llu transfers, %u dialogs of "
+	print_message("%llu calls, %llu answered, %llu failovers, %llu transfers, %llu failed, %u "
+		      "dialogs of "
 		      "callees\n",
 		(unsigned long long)w.calls->counters.attempts,
 		(unsigned long long)w.calls->counters.answered,
 		(unsigned long long)w.calls->counters.failovers,
-		(unsigned long long)w.calls->counters.transfers, answered_count);
+		(unsigned long long)w.calls->counters.transfers,
+		(unsigned long long)w.calls->counters.transfers_failed, answered_count);
 	assert_int_equal(open_count, 0);
 	for (unsigned i = 0; i < answered_count; i++) {
 		assert_true(answered[i].acked);

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Transfers: REFER carried out by Viaduct, passed on, refused; INVITE with Replaces. Whoever is left
+hears each other afterwards, through XDP."""
+
+import os
+import re
+
+import pytest
+
+import baresip
+import plan
+from baresip import Baresip
+from conftest import Stage
+from daemon import Daemon
+from net import World
+from rtp import Stream, tone_share, ulaw_decode, wait_until
+from scenario import Callee, Caller, sdp
+from sipp import finish
+from test_baresip import HEARD, PURE, SKIP, heard
+
+PBX, TRUNK, SECOND, PASSING = (plan.PEERS[name] for name in ("pbx", "trunk", "second", "alaw"))
+REFUSING = plan.PEERS["latching"]
+PACKETS = 25
+
+
+@pytest.fixture(scope="module")
+def transfer_world():
+    world = World(tag="t")
+    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
+    yield world
+    world.remove()
+
+
+@pytest.fixture(scope="module")
+def transfer_daemon(transfer_world):
+    """A daemon of their own, for a peer that passes REFER on and one that takes none."""
+    configuration = plan.configuration(f"e2e-own-{os.getpid()}")
+    settings = {PASSING.name: {"refer": "pass"}, REFUSING.name: {"refer": "refuse"}}
+    for peer in configuration["peers"]:
+        peer.update(settings.get(peer["name"], {}))
+    configuration["timers"]["transfer"] = 5
+    daemon = Daemon(transfer_world.viaduct, configuration)
+    try:
+        yield daemon
+        daemon.stop()
+        assert not daemon.pinned(), "pins are left after a stop"
+    finally:
+        daemon.discard()
+
+
+@pytest.fixture
+def stage(transfer_world, transfer_daemon):
+    stage = Stage(transfer_world, transfer_daemon)
+    try:
+        yield stage
+        stage.quiet()
+    finally:
+        stage.strike()
+        transfer_daemon.check_alive()
+        for call in transfer_daemon.cli.live_calls():
+            transfer_daemon.cli.text("hangup", str(call["id"]), check=False)
+
+
+def to_number(number):
+    return f"Refer-To: <sip:{number}@{PBX.viaduct}>"
+
+
+def notified(agent, code):
+    """The NOTIFY that tells of that code has come."""
+    def told():
+        return [m for m in agent.received("NOTIFY") if m.body.startswith(f"SIP/2.0 {code} ")]
+    return wait_until(told, 8, lambda: f"NOTIFY of {code}: {agent.explain()}")[0]
+
+
+def speak(stage, sender, where, receiver, side):
+    """Media that leaves sender for `where` reaches receiver, unharmed."""
+    sniffer = stage.sniffer(side)
+    sender.send_stream(Stream(), where, PACKETS)
+    def arrived():
+        return sniffer.received((receiver.address, receiver.port))
+    wait_until(lambda: len(arrived()) >= PACKETS, 5,
+               lambda: f"{PACKETS} packets at {receiver.address}: {len(arrived())}")
+    assert all(d.ok for d in arrived())
+
+
+def record_of(stage, call):
+    def found():
+        return [r for r in stage.daemon.records() if r["id"] == call]
+    return wait_until(found, 5, f"the record of call {call}")[0]
+
+
+def heard_at(sniffer, place, tone):
+    address, _, port = place.rpartition(":")
+    def audio():
+        return [d for d in sniffer.received((address, int(port))) if d.payload[:1] == b"\x80"
+                and d.payload_type == 0]
+    wait_until(lambda: len(audio()) >= SKIP + HEARD, 5,
+               lambda: f"audio at {place}: {len(audio())} packets")
+    packets = audio()[SKIP:SKIP + HEARD]
+    return tone_share([ulaw_decode(byte) for d in packets for byte in d.payload[12:]], tone)
+
+
+def test_baresip_transfers_its_call_and_the_others_hear_each_other(stage):
+    if not baresip.available():
+        pytest.skip("baresip is not installed")
+    def phone(peer, tone):
+        return stage.keep(Baresip(stage.namespace(peer.side), peer.address, peer.number, tone,
+                                  answer=True))
+    inside = phone(PBX, 400)
+    phone(TRUNK, 700)
+    phone(SECOND, 1000)
+    before = stage.sniffer("external")
+    inside.dial(f"sip:{TRUNK.number}@{PBX.viaduct}")
+    assert heard(before, TRUNK.address, 400) > PURE
+    first = stage.cli.only_call()
+    inside.command("transfer", f"sip:{SECOND.number}@{PBX.viaduct}")
+    wait_until(lambda: [c["state"] for c in stage.cli.live_calls()] == ["answered"]
+               and stage.cli.only_call() != first, 8, lambda: f"the transfer: {inside.log()}")
+    second = stage.cli.only_call()
+    legs = stage.cli.streams(second)[0]["legs"]
+    after = stage.sniffer("external")
+    # Both phones send from their host's first address: their ports tell them apart.
+    assert heard_at(after, legs[0]["remote"], 1000) > PURE
+    assert heard_at(after, legs[1]["remote"], 700) > PURE
+    for leg in stage.cli.streams(second)[0]["legs"]:
+        assert leg["packets"] > 0 and leg["lost"] == 0
+    record = record_of(stage, first)
+    assert [(t["kind"], t["by"], t["to"], t["code"], t["call"]) for t in record["transfers"]] == \
+        [("blind", "a", SECOND.number, 200, second)]
+    stage.cli.text("hangup", str(second))
+    assert record_of(stage, second)["came_of"] == first
+
+
+def referring(call, refer_to):
+    """The caller refers, hears of it by NOTIFY and is told BYE."""
+    call.hold().request("REFER", headers=[refer_to, "Contact: <sip:caller@[local_ip]>"]).recv(202)
+    return call
+
+
+def test_blind_transfer_by_the_caller_and_the_others_talk(stage):
+    at_trunk, at_second = stage.endpoint("trunk"), stage.endpoint("second")
+    target = stage.callee(Callee().invited().respond(180).answer(
+        sdp(SECOND.address, at_second.port)).acked().hold().bye(), "second")
+    callee = Callee().invited().answer(sdp(TRUNK.address, at_trunk.port)).acked()
+    callee.recv("INVITE").answer_invite(sdp(TRUNK.address, at_trunk.port, version=2))
+    called = stage.callee(callee.recv("ACK").answer_bye())
+    caller = referring(Caller().invite(sdp(PBX.address, stage.endpoint().port)).trying()
+                       .recv(180, optional=True).answered().ack(), to_number(SECOND.number))
+    for _ in range(3):  # 100, 180, 200
+        caller.recv("NOTIFY").reply(200)
+    calling = stage.caller(caller.answer_bye())
+    called.expect("ACK")
+    calling.go()
+    notified(calling, 180)
+    final = notified(calling, 200)
+    assert final.header("subscription-state").startswith("terminated")
+    calling.wait()
+    again = called.received("INVITE")[1]
+    invited = target.received("INVITE")[0]
+    assert re.search(r"sip:%s@" % TRUNK.number, invited.header("from"))
+    speak(stage, at_trunk, again.media(), at_second, "external")
+    speak(stage, at_second, invited.media(), at_trunk, "external")
+    target.go()
+    finish(target, called)
+    stage.check_hidden()
+
+
+def test_a_target_that_refuses_leaves_the_two_talking(stage):
+    a, b = stage.endpoint(), stage.endpoint("trunk")
+    stage.callee(Callee().invited().respond(486).recv("ACK"), "second")
+    called = stage.callee(Callee().invited().answer(sdp(TRUNK.address, b.port)).acked()
+                          .answer_bye())
+    caller = referring(Caller().invite(sdp(PBX.address, a.port)).trying()
+                       .recv(180, optional=True).answered().ack(), to_number(SECOND.number))
+    for _ in range(2):  # 100, 486
+        caller.recv("NOTIFY").reply(200)
+    calling = stage.caller(caller.hold().bye())
+    called.expect("ACK")
+    calling.go()
+    notified(calling, 486)
+    speak(stage, a, calling.received(200, "INVITE")[0].media(), b, "external")
+    speak(stage, b, called.received("INVITE")[0].media(), a, "internal")
+    calling.go()
+    finish(calling, called)
+
+
+def replaces(message_of_200):
+    """The value that names the caller's dialog of this 2xx, for the one it talks to."""
+    tags = [re.search(r";tag=([^;>]+)", message_of_200.header(name)).group(1)
+            for name in ("to", "from")]
+    return f"{message_of_200.header('call-id')};to-tag={tags[0]};from-tag={tags[1]}"
+
+
+def escaped(value):
+    return value.replace(";", "%3B").replace("=", "%3D").replace("@", "%40")
+
+
+def test_attended_transfer_joins_the_far_ends(stage):
+    at_trunk, at_second = stage.endpoint("trunk"), stage.endpoint("second")
+    target = Callee().invited().answer(sdp(SECOND.address, at_second.port)).acked()
+    target.recv("INVITE").answer_invite(sdp(SECOND.address, at_second.port, version=2))
+    target = stage.callee(target.recv("ACK").hold().bye(), "second")
+    consulting = stage.caller(Caller().invite(sdp(PBX.address, stage.endpoint().port)).trying()
+                              .answered().ack().answer_bye(), to="second", port=5062)
+    ok = consulting.expect(200, "INVITE")
+    callee = Callee().invited().answer(sdp(TRUNK.address, at_trunk.port)).acked()
+    callee.recv("INVITE").answer_invite(sdp(TRUNK.address, at_trunk.port, version=2))
+    called = stage.callee(callee.recv("ACK").answer_bye())
+    caller = referring(Caller().invite(sdp(PBX.address, stage.endpoint().port)).trying()
+                       .answered().ack(),
+                       f"Refer-To: <sip:{SECOND.number}@{PBX.viaduct}?"
+                       f"Replaces={escaped(replaces(ok))}>")
+    for _ in range(2):  # 100, 200
+        caller.recv("NOTIFY").reply(200)
+    calling = stage.caller(caller.answer_bye())
+    called.expect("ACK")
+    calling.go()
+    finish(calling, consulting)
+    speak(stage, at_trunk, called.received("INVITE")[1].media(), at_second, "external")
+    speak(stage, at_second, target.received("INVITE")[1].media(), at_trunk, "external")
+    target.go()
+    finish(target, called)
+    stage.check_hidden()
+
+
+def test_invite_with_replaces_takes_the_callers_place(stage):
+    at_trunk, at_new = stage.endpoint("trunk"), stage.endpoint()
+    callee = Callee().invited().answer(sdp(TRUNK.address, at_trunk.port)).acked()
+    callee.recv("INVITE").answer_invite(sdp(TRUNK.address, at_trunk.port, version=2))
+    called = stage.callee(callee.recv("ACK").answer_bye())
+    calling = stage.caller(Caller().invite(sdp(PBX.address, stage.endpoint().port)).trying()
+                           .answered().ack().answer_bye())
+    ok = calling.expect(200, "INVITE")
+    called.expect("ACK")
+    new = stage.caller(
+        Caller().invite(sdp(PBX.address, at_new.port),
+                        headers=[f"Replaces: {replaces(ok)}", "Require: replaces"]).trying()
+        .answered().ack().hold().bye(), port=5062)
+    answer = new.expect(200, "INVITE")
+    calling.wait()
+    speak(stage, at_new, answer.media(), at_trunk, "external")
+    speak(stage, at_trunk, called.received("INVITE")[1].media(), at_new, "internal")
+    new.go()
+    finish(new, called)
+    # A stranger to that dialog takes nothing over.
+    refused = stage.caller(Caller().invite(sdp(PBX.address, at_new.port), headers=[
+        "Replaces: nobody;to-tag=x;from-tag=y"]).trying().refused(481))
+    refused.wait()
+    wait_until(lambda: stage.daemon.records()[-1]["code"] == 481, 5, "the refusal's record")
+
+
+def test_refer_that_is_passed_on_names_us_and_comes_back(stage):
+    """alaw, outside, refers the PBX to another trunk."""
+    b = stage.endpoint(PASSING.name)
+    answer = sdp(PASSING.address, b.port, ("8 PCMA/8000",))
+    callee = Callee().invited().answer(answer).acked().hold()
+    callee.request("REFER", headers=[f"Refer-To: <sip:{SECOND.number}@{PASSING.viaduct}>",
+                                     "Contact: <sip:callee@[local_ip]>"])
+    called = stage.callee(callee.recv(202).recv("NOTIFY").reply(200).bye(), PASSING.name)
+    caller = Caller().invite(sdp(PBX.address, stage.endpoint().port, ("8 PCMA/8000",))).trying()
+    caller.answered().ack().recv("REFER").reply(202, contact=True)
+    caller.request("NOTIFY", "SIP/2.0 200 OK\r\nContact: <sip:10.10.0.2>\r\n", content_type="message/sipfrag",
+                   headers=["Event: refer", "Subscription-State: terminated;reason=noresource",
+                            "Contact: <sip:caller@[local_ip]>"])
+    calling = stage.caller(caller.recv(200).answer_bye(), to=PASSING.name)
+    called.expect("ACK")
+    called.go()
+    finish(calling, called)
+    refer = calling.received("REFER")[0]
+    assert refer.header("refer-to") == f"<sip:{SECOND.number}@{PBX.viaduct}:{plan.SIP_PORT}>"
+    assert called.received("NOTIFY")[-1].body == "SIP/2.0 200 OK\r\n"
+    stage.check_hidden()
+
+
+def test_refer_is_refused_and_not_offered_where_the_peer_is_set_so(stage):
+    callee = Callee().invited().answer(
+        sdp(REFUSING.address, stage.endpoint(REFUSING.name).port)).acked().hold()
+    callee.request("REFER", headers=[f"Refer-To: <sip:{SECOND.number}@{REFUSING.viaduct}>",
+                                     "Contact: <sip:callee@[local_ip]>"])
+    called = stage.callee(callee.recv(405).answer_bye(), REFUSING.name)
+    calling = stage.caller(Caller().invite(sdp(PBX.address, stage.endpoint().port)).trying()
+                           .answered().ack().hold().bye(), to=REFUSING.name)
+    called.expect("ACK")
+    called.go()
+    refused = called.expect(405)
+    assert "REFER" not in refused.header("allow")
+    assert "REFER" not in called.received("INVITE")[0].header("allow")
+    assert "REFER" in calling.received(200, "INVITE")[0].header("allow")
+    calling.go()
+    finish(calling, called)

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Attended transfers that are carried out here: the target is another call of the one who refers.
+ */
+#include "test_call_transfer.h"
+
+static char b_invite[TEXT_MAX], request[TEXT_MAX];
+
+/* A talks to B, and to C (leg A of both calls); or B has called A, and A is leg B of the first. */
+static void begin(struct world *w, struct ua *a1, struct ua *b, struct ua *a2, struct ua *c)
+{
+	world_open(w);
+	establish(w, a1, b, b_invite, "100");
+	call_to(w, a2, C, c, "300", "c1", SDP_C);
+	assert_int_equal(live_calls(w), 2);
+}
+
+static void joined(struct world *w, struct ua *b, struct ua *c)
+{
+	const char *text;
+
+	run_ms(w, 2);
+	assert_int_equal(live_calls(w), 1);
+	say(w, b, "INFO", NULL);
+	text = expect(w, C, "INFO ");
+	assert_string_equal(header(text, "Call-ID"), c->call_id);
+	answer(w, C, text, 200, NULL, NULL);
+	expect(w, B, "SIP/2.0 200");
+	say(w, c, "INVITE", SDP_C);
+	follow(w, b, SDP_B);
+	expect(w, C, "SIP/2.0 200");
+	ack(w, c, c->cseq, NULL);
+	bye_from(w, b, C);
+}
+
+static void the_far_ends_of_two_calls_are_joined(void **state)
+{
+	struct ua a1, a2, b, c;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a1, &b, &a2, &c);
+	refer(&w, &a1, refer_to_dialog(&a2, "300"));
+	has_not(body(follow(&w, &c, SDP_C)), "127.0.0.9");
+	expect_notify(&w, &a1, 100);
+	has(body(follow(&w, &b, SDP_B)), "c=IN IP4 127.0.0.2");
+	expect_bye(&w, &a2);
+	expect_notify(&w, &a1, 200);
+	expect_bye(&w, &a1);
+	run_ms(&w, 2);
+	assert_int_equal(media_port(call_by_id(w.calls, 2), LEG_A), 5000);
+	assert_int_equal(media_port(call_by_id(w.calls, 2), LEG_B), 6000);
+	assert_int_equal(counters(&w).transfers, 1);
+	joined(&w, &b, &c);
+	world_close(&w);
+}
+
+static void a_leg_that_was_called_is_taken_as_well(void **state)
+{
+	struct ua a1, a2, b, c;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a1, &b, &a2, &c);
+	/* In the call with C, to be joined with B: the other way round. */
+	refer(&w, &a2, refer_to_dialog(&a1, "100"));
+	follow(&w, &b, SDP_B);
+	expect_notify(&w, &a2, 100);
+	follow(&w, &c, SDP_C);
+	expect_bye(&w, &a1);
+	expect_notify(&w, &a2, 200);
+	expect_bye(&w, &a2);
+	run_ms(&w, 2);
+	joined(&w, &b, &c);
+	world_close(&w);
+}
+
+static void what_is_no_dialog_of_its_own_is_no_target(void **state)
+{
+	struct ua a1, a2, b, c, other;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a1, &b, &a2, &c);
+	other = a2;
+	other.call_id[0] = 'x';
+	refer(&w, &a1, refer_to_dialog(&other, "300"));
+	expect_notify(&w, &a1, 100);
+	expect_notify(&w, &a1, 481);
+	run_ms(&w, 2);
+	/* Itself. */
+	refer(&w, &a1, refer_to_dialog(&a1, "300"));
+	expect_notify(&w, &a1, 100);
+	expect_notify(&w, &a1, 481);
+	run_ms(&w, 2);
+	/* A leg of another peer, even one of the same side. */
+	refer(&w, &b, refer_to_dialog(&c, "300"));
+	expect_notify(&w, &b, 100);
+	expect_notify(&w, &b, 403);
+	run_ms(&w, 2);
+	expect_nothing(&w, C);
+	bye_from(&w, &a1, B);
+	bye_from(&w, &a2, C);
+	world_close(&w);
+}
+
+static void a_far_end_that_refuses_stays_where_it_was(void **state)
+{
+	struct ua a1, a2, b, c;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a1, &b, &a2, &c);
+	refer(&w, &a1, refer_to_dialog(&a2, "300"));
+	answer(&w, C, expect(&w, C, "INVITE "), 488, NULL, NULL);
+	expect(&w, C, "ACK ");
+	expect_notify(&w, &a1, 100);
+	expect_notify(&w, &a1, 488);
+	expect_nothing(&w, B);
+	run_ms(&w, 2);
+	/* The other end refuses when the first one has been led away already: it is led back. */
+	refer(&w, &a1, refer_to_dialog(&a2, "300"));
+	follow(&w, &c, SDP("6002", ""));
+	expect_notify(&w, &a1, 100);
+	answer(&w, B, expect(&w, B, "INVITE "), 603, NULL, NULL);
+	expect(&w, B, "ACK ");
+	follow(&w, &c, SDP("6004", ""));
+	expect_notify(&w, &a1, 603);
+	run_ms(&w, 2);
+	assert_int_equal(live_calls(&w), 2);
+	assert_int_equal(media_port(call_by_id(w.calls, 2), LEG_B), 6004);
+	assert_int_equal(media_port(call_by_id(w.calls, 1), LEG_B), 5000);
+	bye_from(&w, &a1, B);
+	bye_from(&w, &a2, C);
+	world_close(&w);
+}
+
+static void a_referrer_that_hangs_up_both_is_not_waited_for(void **state)
+{
+	struct ua a1, a2, b, c;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a1, &b, &a2, &c);
+	refer(&w, &a1, refer_to_dialog(&a2, "300"));
+	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
+	expect_notify(&w, &a1, 100);
+	say(&w, &a1, "BYE", NULL);
+	expect(&w, A, "SIP/2.0 200");
+	say(&w, &a2, "BYE", NULL);
+	expect(&w, A, "SIP/2.0 200");
+	answer(&w, C, request, 200, NULL, SDP_C);
+	expect(&w, C, "ACK ");
+	follow(&w, &b, SDP_B);
+	expect_nothing(&w, A);
+	joined(&w, &b, &c);
+	world_close(&w);
+	/* And nobody is left alone when it fails. */
+	begin(&w, &a1, &b, &a2, &c);
+	refer(&w, &a1, refer_to_dialog(&a2, "300"));
+	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
+	expect_notify(&w, &a1, 100);
+	say(&w, &a1, "BYE", NULL);
+	expect(&w, A, "SIP/2.0 200");
+	say(&w, &a2, "BYE", NULL);
+	expect(&w, A, "SIP/2.0 200");
+	answer(&w, C, request, 488, NULL, NULL);
+	expect(&w, C, "ACK ");
+	expect_bye(&w, &c);
+	expect_bye(&w, &b);
+	world_close(&w);
+}
+
+static void either_far_end_may_hang_up_meanwhile(void **state)
+{
+	struct ua a1, a2, b, c;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a1, &b, &a2, &c);
+	refer(&w, &a1, refer_to_dialog(&a2, "300"));
+	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
+	expect_notify(&w, &a1, 100);
+	say(&w, &c, "BYE", NULL);
+	expect(&w, C, "SIP/2.0 200");
+	expect_bye(&w, &a2);
+	expect_notify(&w, &a1, 480);
+	answer(&w, C, request, 487, NULL, NULL);
+	expect(&w, C, "ACK ");
+	run_ms(&w, 2);
+	bye_from(&w, &a1, B);
+	world_close(&w);
+	begin(&w, &a1, &b, &a2, &c);
+	refer(&w, &a1, refer_to_dialog(&a2, "300"));
+	follow(&w, &c, SDP_C);
+	expect_notify(&w, &a1, 100);
+	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
+	say(&w, &b, "BYE", NULL);
+	expect(&w, B, "SIP/2.0 200");
+	expect_bye(&w, &a1);
+	/* The other call goes on as it was. */
+	follow(&w, &c, SDP_C);
+	answer(&w, B, request, 487, NULL, NULL);
+	expect(&w, B, "ACK ");
+	bye_from(&w, &a2, C);
+	world_close(&w);
+}
+
+static void calls_in_another_transfer_are_left_alone(void **state)
+{
+	struct ua a1, a2, b, c;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a1, &b, &a2, &c);
+	refer(&w, &a1, refer_to_dialog(&a2, "300"));
+	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
+	expect_notify(&w, &a1, 100);
+	refer_with(&w, &a2, refer_to_dialog(&a1, "100"), "", "SIP/2.0 491");
+	answer(&w, C, request, 200, NULL, SDP_C);
+	expect(&w, C, "ACK ");
+	follow(&w, &b, SDP_B);
+	expect_bye(&w, &a2);
+	expect_notify(&w, &a1, 200);
+	expect_bye(&w, &a1);
+	joined(&w, &b, &c);
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_far_ends_of_two_calls_are_joined),
+		cmocka_unit_test(a_leg_that_was_called_is_taken_as_well),
+		cmocka_unit_test(what_is_no_dialog_of_its_own_is_no_target),
+		cmocka_unit_test(a_far_end_that_refuses_stays_where_it_was),
+		cmocka_unit_test(a_referrer_that_hangs_up_both_is_not_waited_for),
+		cmocka_unit_test(either_far_end_may_hang_up_meanwhile),
+		cmocka_unit_test(calls_in_another_transfer_are_left_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

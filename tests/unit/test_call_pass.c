@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* REFER that is passed to the other leg (refer: pass), and INVITE with Replaces (RFC 3891). */
+#include "test_call_transfer.h"
+
+static char b_invite[TEXT_MAX], request[TEXT_MAX], text_of[TEXT_MAX], extra_of[1200];
+
+static void begin(struct world *w, struct ua *a, struct ua *b)
+{
+	world_peer_keys[B] = ", refer: pass";
+	world_open(w);
+	world_peer_keys[B] = "";
+	establish(w, a, b, b_invite, "100");
+}
+
+/* NOTIFY from A, carried to B; both answer. */
+static const char *notify(
+	struct world *w, struct ua *a, const char *state, const char *id, const char *fragment)
+{
+	char extra[256];
+
+	snprintf(extra, sizeof(extra),
+		"Event: refer%s\r\nSubscription-State: %s\r\nContent-Type: message/sipfrag\r\n", id,
+		state);
+	snprintf(text_of, sizeof(text_of),
+		"NOTIFY %s SIP/2.0\r\nVia: SIP/2.0/UDP %s:%u;branch=%s;rport\r\n"
+		"From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u NOTIFY\r\nMax-Forwards: 70\r\n"
+		"Contact: <sip:a@%s:%u>\r\n%sContent-Length: %zu\r\n\r\n%s",
+		a->target, host_of[A], w->port[A], new_branch(), a->local, a->remote, a->call_id,
+		++a->cseq, host_of[A], w->port[A], extra, strlen(fragment), fragment);
+	send_text(w, A, text_of);
+	copy_text(request, TEXT_MAX, expect(w, B, "NOTIFY "));
+	answer(w, B, request, 200, NULL, NULL);
+	expect(w, A, "SIP/2.0 200");
+	return request;
+}
+
+static void refer_is_passed_and_its_notifys_come_back(void **state)
+{
+	struct ua a, b;
+	struct world w;
+	const char *text;
+	char line[64];
+
+	(void)state;
+	begin(&w, &a, &b);
+	say_with(&w, &b, "REFER", 0, new_branch(),
+		"Refer-To: <sip:300@127.0.0.2;x=1?Subject=secret>\r\nX-More: kept\r\n", NULL);
+	text = expect(&w, A, "REFER ");
+	snprintf(line, sizeof(line), "<sip:300@127.0.0.1:%u>", w.listener_port[SIDE_INTERNAL]);
+	assert_string_equal(header(text, "Refer-To"), line);
+	has(text, ": kept\r\n");
+	has_not(text, "127.0.0.2");
+	copy_text(request, TEXT_MAX, text);
+	answer(&w, A, request, 202, NULL, NULL);
+	expect(&w, B, "SIP/2.0 202");
+	/* One at a time. */
+	refer_with(&w, &b, "<sip:300@127.0.0.2>", "", "SIP/2.0 491");
+	text = notify(&w, &a, "active;expires=99999", "",
+		"SIP/2.0 180 Ringing\r\nContact: <sip:127.0.0.3>\r\n");
+	assert_string_equal(body(text), "SIP/2.0 180 Ringing\r\n");
+	has(text, "Event: refer\r\n");
+	has(text, "Subscription-State: active;expires=1");
+	snprintf(line, sizeof(line), ";id=%lu", strtoul(header(request, "CSeq"), NULL, 10));
+	text = notify(&w, &a, "terminated;reason=noresource", ";id=1", "SIP/2.0 200 OK\r\n");
+	has(text, "Subscription-State: terminated");
+	snprintf(line, sizeof(line), "Event: refer;id=%u\r\n", b.cseq - 1);
+	has(text, line);
+	assert_string_equal(body(text), "SIP/2.0 200 OK\r\n");
+	/* And no more of them. */
+	say_with(&w, &a, "NOTIFY", 0, new_branch(),
+		"Event: refer\r\nSubscription-State: active\r\n", NULL);
+	expect(&w, A, "SIP/2.0 405");
+	bye_from(&w, &b, A);
+	world_close(&w);
+}
+
+static void a_number_of_the_other_legs_own_stays_with_it(void **state)
+{
+	struct ua a, b;
+	struct world w;
+	char line[64];
+
+	(void)state;
+	begin(&w, &a, &b);
+	say_with(&w, &b, "REFER", 0, new_branch(),
+		"Refer-To: <sip:500@127.0.0.2>\r\nRefer-Sub: false\r\n", NULL);
+	copy_text(request, TEXT_MAX, expect(&w, A, "REFER "));
+	snprintf(line, sizeof(line), "<sip:500@127.0.0.3:%u>", w.port[A]);
+	assert_string_equal(header(request, "Refer-To"), line);
+	answer_with(&w, A, request, 200, NULL, "Refer-Sub: false\r\n", NULL);
+	has(expect(&w, B, "SIP/2.0 200"), ": false\r\n");
+	/* It is over with that: the next one may come. What fails is over as well. */
+	say_with(&w, &b, "REFER", 0, new_branch(), "Refer-To: <sip:500@127.0.0.2>\r\n", NULL);
+	copy_text(request, TEXT_MAX, expect(&w, A, "REFER "));
+	answer(&w, A, request, 603, NULL, NULL);
+	expect(&w, B, "SIP/2.0 603");
+	bye_from(&w, &b, A);
+	world_close(&w);
+}
+
+static void where_the_other_leg_takes_no_refer_it_is_done_here(void **state)
+{
+	struct ua a, b, a2;
+	struct world w;
+
+	(void)state;
+	world_peer_keys[A] = ", refer: refuse";
+	begin(&w, &a, &b);
+	world_peer_keys[A] = "";
+	refer(&w, &b, "<sip:500@127.0.0.2>");
+	copy_text(request, TEXT_MAX, expect(&w, A, "INVITE "));
+	take(&a2, A, request, "a2");
+	expect_notify(&w, &b, 100);
+	answer(&w, A, request, 486, "a2", NULL);
+	expect(&w, A, "ACK ");
+	expect_notify(&w, &b, 486);
+	bye_from(&w, &b, A);
+	world_close(&w);
+}
+
+/* ---- INVITE with Replaces ---- */
+
+/* Another leg of A's, in place of the dialog of d. */
+static void invite_replacing(struct world *w, struct ua *n, const char *call_id, const char *to,
+	const char *from, const char *extra, const char *sdp)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"Require: replaces\r\nReplaces: %s;to-tag=%s;from-tag=%s%s\r\n", call_id,
+		strstr(to, ";tag=") + 5, strstr(from, ";tag=") + 5, extra);
+	invite_with(w, n, "100", text, sdp);
+}
+
+static void a_leg_is_taken_over_by_another_of_its_peer(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+	const char *text;
+
+	(void)state;
+	begin(&w, &a, &b);
+	has(header(b_invite, "Supported"), "replaces");
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
+	text = follow(&w, &b, SDP_B);
+	has(body(text), "c=IN IP4 127.0.0.2");
+	expect_bye(&w, &a);
+	text = expect(&w, A, "SIP/2.0 200");
+	has(header(text, "Supported"), "replaces");
+	has(body(text), "c=IN IP4 127.0.0.1");
+	learn(&n, text);
+	ack(&w, &n, 1, NULL);
+	run_ms(&w, 2);
+	assert_int_equal(live_calls(&w), 1);
+	assert_int_equal(media_port(the_call(&w), LEG_A), 4002);
+	assert_int_equal(counters(&w).transfers, 1);
+	say(&w, &b, "INFO", NULL);
+	text = expect(&w, A, "INFO ");
+	assert_string_equal(header(text, "Call-ID"), n.call_id);
+	answer(&w, A, text, 200, NULL, NULL);
+	expect(&w, B, "SIP/2.0 200");
+	bye_from(&w, &n, B);
+	world_close(&w);
+}
+
+static void who_may_not_take_over_is_refused(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a, &b);
+	invite_replacing(&w, &n, "unknown@a", a.remote, a.local, "", SDP_A);
+	expect_refusal(&w, &n, "SIP/2.0 481");
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, ";early-only", SDP_A);
+	expect_refusal(&w, &n, "SIP/2.0 486");
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", NULL);
+	expect_refusal(&w, &n, "SIP/2.0 488");
+	/* B's leg, by its own dialog and by that of the far leg. */
+	invite_replacing(&w, &n, b.call_id, b.remote, b.local, "", SDP_A);
+	expect_refusal(&w, &n, "SIP/2.0 403");
+	invite_replacing(&w, &n, a.call_id, a.local, a.remote, "", SDP_A);
+	expect_refusal(&w, &n, "SIP/2.0 403");
+	invite_with(&w, &n, "100", "Replaces: nonsense\r\n", SDP_A);
+	expect_refusal(&w, &n, "SIP/2.0 400");
+	expect_nothing(&w, B);
+	bye_from(&w, &a, B);
+	/* Over, and not forgotten yet. */
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP_A);
+	ack_refusal(&w, &n, receive(&w, A, PATIENCE_MS));
+	world_close(&w);
+	world_peer_keys[A] = ", replaces: refuse";
+	begin(&w, &a, &b);
+	world_peer_keys[A] = "";
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP_A);
+	expect_refusal(&w, &n, "SIP/2.0 403");
+	bye_from(&w, &a, B);
+	world_close(&w);
+}
+
+static void a_far_leg_that_refuses_leaves_the_call_as_it_was(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a, &b);
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
+	answer(&w, B, expect(&w, B, "INVITE "), 488, NULL, NULL);
+	expect(&w, B, "ACK ");
+	expect_refusal(&w, &n, "SIP/2.0 488");
+	/* Nobody crosses one that is under way; given up, it is undone. */
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
+	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
+	refer_with(&w, &a, "<sip:300@127.0.0.1>", "", "SIP/2.0 491");
+	answer(&w, B, request, 180, NULL, NULL);
+	cancel(&w, &n);
+	expect(&w, A, "SIP/2.0 200");
+	expect_refusal(&w, &n, "SIP/2.0 487");
+	answer(&w, B, expect(&w, B, "CANCEL "), 200, NULL, NULL);
+	answer(&w, B, request, 200, NULL, SDP_B);
+	expect(&w, B, "ACK ");
+	follow(&w, &b, SDP("5002", ""));
+	assert_int_equal(media_port(call_by_id(w.calls, 1), LEG_A), 4000);
+	assert_int_equal(media_port(call_by_id(w.calls, 1), LEG_B), 5002);
+	bye_from(&w, &a, B);
+	world_close(&w);
+}
+
+static void either_leg_may_hang_up_meanwhile(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a, &b);
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
+	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
+	say(&w, &a, "BYE", NULL);
+	expect(&w, A, "SIP/2.0 200");
+	answer(&w, B, request, 200, NULL, SDP_B);
+	expect(&w, B, "ACK ");
+	learn(&n, expect(&w, A, "SIP/2.0 200"));
+	ack(&w, &n, 1, NULL);
+	bye_from(&w, &b, A);
+	world_close(&w);
+	begin(&w, &a, &b);
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
+	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
+	say(&w, &b, "BYE", NULL);
+	expect(&w, B, "SIP/2.0 200");
+	expect_refusal(&w, &n, "SIP/2.0 603");
+	expect_bye(&w, &a);
+	world_close(&w);
+	/* And nobody acknowledges. */
+	begin(&w, &a, &b);
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
+	follow(&w, &b, SDP_B);
+	expect_bye(&w, &a);
+	expect(&w, A, "SIP/2.0 200");
+	expect_bye(&w, &b);
+	expect(&w, A, "BYE ");
+	world_close(&w);
+}
+
+/* B, in two calls with A, refers the one of A's ends to the other. */
+static void who_was_referred_may_take_over_what_the_refer_named(void **state)
+{
+	struct ua a1, b1, a2, b2, n;
+	struct world w;
+	const char *text, *replaces;
+	char call_id[256], *s;
+
+	(void)state;
+	begin(&w, &a1, &b1);
+	call_to(&w, &a2, B, &b2, "101", "b2", SDP("5002", ""));
+	snprintf(extra_of, sizeof(extra_of), "Refer-To: %s\r\n", refer_to_dialog(&b2, "500"));
+	say_with(&w, &b1, "REFER", 0, new_branch(), extra_of, NULL);
+	copy_text(request, TEXT_MAX, expect(&w, A, "REFER "));
+	/* As A knows that dialog, and nothing of B's. */
+	replaces = strstr(header(request, "Refer-To"), "?Replaces=");
+	assert_non_null(replaces);
+	copy_text(call_id, sizeof(call_id), a2.call_id);
+	s = strchr(call_id, '@');
+	snprintf(text_of, sizeof(text_of),
+		"?Replaces=%.*s%%40%s%%3Bto-tag%%3D%s%%3Bfrom-tag%%3D%s>", (int)(s - call_id),
+		call_id, s + 1, strstr(a2.local, ";tag=") + 5, strstr(a2.remote, ";tag=") + 5);
+	assert_string_equal(replaces, text_of);
+	answer(&w, A, request, 202, NULL, NULL);
+	expect(&w, B, "SIP/2.0 202");
+	invite_replacing(&w, &n, a2.call_id, a2.local, a2.remote, "", SDP("4004", ""));
+	follow(&w, &a2, SDP_A);
+	text = expect(&w, A, "SIP/2.0 200");
+	learn(&n, text);
+	ack(&w, &n, 1, NULL);
+	expect_bye(&w, &b2);
+	run_ms(&w, 2);
+	assert_int_equal(media_port(call_by_id(w.calls, 2), LEG_A), 4000);
+	assert_int_equal(media_port(call_by_id(w.calls, 2), LEG_B), 4004);
+	bye_from(&w, &b1, A);
+	bye_from(&w, &n, A);
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refer_is_passed_and_its_notifys_come_back),
+		cmocka_unit_test(a_number_of_the_other_legs_own_stays_with_it),
+		cmocka_unit_test(where_the_other_leg_takes_no_refer_it_is_done_here),
+		cmocka_unit_test(a_leg_is_taken_over_by_another_of_its_peer),
+		cmocka_unit_test(who_may_not_take_over_is_refused),
+		cmocka_unit_test(a_far_leg_that_refuses_leaves_the_call_as_it_was),
+		cmocka_unit_test(either_leg_may_hang_up_meanwhile),
+		cmocka_unit_test(who_was_referred_may_take_over_what_the_refer_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
