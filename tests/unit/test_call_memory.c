@@ -363,8 +363,7 @@ static void refer_passed_on(struct world *w, struct ua *a, bool brink)
 	if (brink)
 		talk(w, a);
 	else
-		say_with(w, a, "REFER", 0, new_branch(), "Refer-To: <sip:100@127.0.0.1>\r\n",
-			NULL);
+		say_with(w, a, "REFER", 0, new_branch(), "Refer-To: <sip:100@127.0.0.1>\r\n", NULL);
 }
 
 static void notify_carried(struct world *w, struct ua *a, bool brink)
