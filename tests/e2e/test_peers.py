@@ -199,11 +199,13 @@ def test_a_503_with_retry_after_is_left_alone_for_that_long(stage):
     answering(stage, SECOND)
     for name in ("trunk", "second"):
         is_in(stage, name, "up")
+    def asked():  # not the INVITEs of earlier tests, sent again to who was silent
+        return [m for m in trunk.received("INVITE") if f"sip:{ALL}@" in m.first_line]
     call(stage)
-    assert len(trunk.received("INVITE")) == 1
+    assert len(asked()) == 1
     assert "wants no calls for 2 s" in state(stage, "trunk")["why"]  # the file's bound
     call(stage, port=5080)
-    assert len(trunk.received("INVITE")) == 1, "it was not asked again"
+    assert len(asked()) == 1, "it was not asked again"
     is_in(stage, "trunk", "up", 4)
 
 
@@ -227,7 +229,8 @@ def test_a_trunk_that_falls_silent_costs_no_call(stage):
         assert status["failovers"] > 0
         is_in(stage, "trunk", "down")
         call(stage, port=5080)
-        wait_until(lambda: last_attempts(stage) == ["second"], 3, lambda: last_attempts(stage))
+        wait_until(lambda: last_attempts(stage) in (["second"], ["alaw"]), 3,
+                   lambda: f"a call that is not sent to the trunk: {last_attempts(stage)}")
     finally:
         trunk.process.send_signal(signal.SIGCONT)
         stage.cli.text("log", "debug")
