@@ -10,9 +10,7 @@
 #include "config/document.h"
 #include "config/keys.h"
 #include "config/schema.h"
-
-#define TYPO_DISTANCE_MAX 2
-#define TYPO_LENGTH_MAX   32
+#include "config/typo.h"
 
 static const cyaml_schema_value_t text_schema = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX),
@@ -20,34 +18,6 @@ static const cyaml_schema_value_t text_schema = {
 
 static void check(struct mistakes *m, const struct node *node, const cyaml_schema_value_t *schema,
 	const char *path);
-
-/* Levenshtein's distance; TYPO_LENGTH_MAX where a text is too long to be a key. */
-static unsigned distance(const char *a, const char *b)
-{
-	size_t n = strlen(a), k = strlen(b);
-	unsigned row[TYPO_LENGTH_MAX];
-
-	if (n >= TYPO_LENGTH_MAX || k >= TYPO_LENGTH_MAX)
-		return TYPO_LENGTH_MAX;
-	for (unsigned j = 0; j <= k; j++)
-		row[j] = j;
-	for (unsigned i = 1; i <= n; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i;
-		for (unsigned j = 1; j <= k; j++) {
-			unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (best > row[j] + 1)
-				best = row[j] + 1;
-			if (best > row[j - 1] + 1)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[k];
-}
 
 static const char *word_of(const cyaml_schema_value_t *schema, unsigned i)
 {
@@ -67,7 +37,7 @@ static void unknown_word(struct mistakes *m, unsigned line, const char *path, co
 	char quoted[MISTAKE_QUOTE_MAX];
 
 	for (unsigned i = 0; (known = word_of(schema, i)); i++) {
-		unsigned d = distance(word, known);
+		unsigned d = typo_distance(word, known);
 
 		strbuf_addf(&all, "%s%s", i ? ", " : "", known);
 		if (d < best && d < strlen(known)) {

@@ -28,6 +28,37 @@ static unsigned line_at_offset(const struct reader *r, size_t offset)
 	return line;
 }
 
+/* From the line of the parser's problem up to the next line; "" behind the end. */
+static size_t problem_line(const struct reader *r, const char **line)
+{
+	const uint8_t *p = r->data, *end = r->data + r->len, *next;
+
+	for (size_t i = 0; i < r->parser.problem_mark.line && p < end; i++) {
+		next = memchr(p, '\n', (size_t)(end - p));
+		p = next ? next + 1 : end;
+	}
+	next = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+	*line = (const char *)p;
+	return (size_t)((next ? next : end) - p);
+}
+
+/* What helps those who do not know YAML by heart. */
+static const char *expected_syntax(const struct reader *r)
+{
+	const char *problem = r->parser.problem ? r->parser.problem : "", *line;
+	size_t len = problem_line(r, &line), column = r->parser.problem_mark.column;
+
+	if (strstr(problem, "tab character") || (column < len && line[column] == '\t'))
+		return "spaces in the place of tabs";
+	if (strstr(problem, "unknown escape"))
+		return "single quotes around a pattern";
+	if (memmem(line, len, "]:", 2))
+		return "quotes around an address in brackets";
+	if (strstr(problem, "mapping values are not allowed"))
+		return "well-formed YAML: one KEY: VALUE, a value with \": \" in it in quotes";
+	return "well-formed YAML";
+}
+
 /* libyaml gives a reader's error an offset, a scanner's or parser's a mark. */
 static int parser_mistake(struct reader *r)
 {
@@ -43,9 +74,9 @@ static int parser_mistake(struct reader *r)
 		return -EINVAL;
 	default:
 		mistake_add_line(r->mistakes, (unsigned)p->problem_mark.line + 1, "syntax",
-			"%s%s%s at column %zu; expected well-formed YAML",
-			p->context ? p->context : "", p->context ? ": " : "", problem,
-			p->problem_mark.column + 1);
+			"%s%s%s at column %zu; expected %s", p->context ? p->context : "",
+			p->context ? ": " : "", problem, p->problem_mark.column + 1,
+			expected_syntax(r));
 		return -EINVAL;
 	}
 }

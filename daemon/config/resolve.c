@@ -27,7 +27,7 @@ const char *resolve_name_list(char buf[NAME_LIST_MAX], const void *first, size_t
 {
 	size_t n = 0;
 
-	buf[0] = '\0';
+	strcpy(buf, count ? "" : "(there are none)");
 	for (size_t i = 0; i < count; i++) {
 		const char *name;
 

@@ -123,11 +123,12 @@ static int resolve_profile(struct resolve *r, unsigned origin, struct listener_c
 	}
 	if (!file->tls)
 		mistake_add(r->mistakes, key, "is missing; expected the name of a TLS profile%s%s",
-			list[0] ? ", one of " : "", list);
+			cfg->tls_count ? ", one of " : "", cfg->tls_count ? list : "");
 	else if (!l->tls)
 		mistake_add(r->mistakes, key, "no TLS profile is named %s; expected %s%s",
 			mistake_quote(quoted, file->tls),
-			list[0] ? "one of " : "a list tls with such an entry", list);
+			cfg->tls_count ? "one of " : "a list tls with such an entry",
+			cfg->tls_count ? list : "");
 	if (!l->tls || !l->tls->fqdn || l->fqdn)
 		return 0;
 	l->fqdn = strdup(l->tls->fqdn);

@@ -71,7 +71,7 @@ static void check_replace(struct resolve *r, const char *key, const struct numbe
 
 	for (const char *c = rule->replace; *c; c++) {
 		if (*c != '$') {
-			if ((unsigned char)*c > ' ' && *c != 0x7f && !strchr(";@\"<>", *c))
+			if ((unsigned char)*c > ' ' && *c != 0x7f && !strchr(";@\"<>\\", *c))
 				continue;
 			mistake_add(r->mistakes, key,
 				"%s has a character that no number has; expected %s",

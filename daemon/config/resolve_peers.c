@@ -5,12 +5,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/codec_name.h"
 #include "config/resolve.h"
 #include "config/source_index.h"
 
 #define SIP_PORT  5060 /* RFC 3261 19.1.2: where none is written */
 #define SIPS_PORT 5061 /* the same over TLS */
-#define CODEC_MAX 63   /* bytes of a codec's name */
+#define PORTS_MAX 5099 /* from SIP_PORT up to here: usual ports of SIP */
 
 /* Of a host name the addresses are not known yet: both families of the listener serve. */
 static void resolve_listeners_of_host(
@@ -123,6 +124,19 @@ static uint16_t default_port(const struct resolve *r, const char *listener)
 	return SIP_PORT;
 }
 
+/* fd10::2:5060 is an address as it stands, and surely not the one that was meant. */
+static bool forgets_brackets(const char *written)
+{
+	const char *last = strrchr(written, ':');
+	unsigned long port;
+	char *end;
+
+	if (written[0] == '[' || !last || !isdigit((unsigned char)last[1]))
+		return false;
+	port = strtoul(last + 1, &end, 10);
+	return strchr(written, ':') != last && !*end && port >= SIP_PORT && port <= PORTS_MAX;
+}
+
 static int resolve_address(
 	struct resolve *r, struct peer_config *peer, const struct file_peer *file, const char *base)
 {
@@ -131,6 +145,15 @@ static int resolve_address(
 
 	mistake_key(key, "%s.address", base);
 	peer->listener_other = CONFIG_NO_LISTENER;
+	if (forgets_brackets(written)) {
+		mistake_add(r->mistakes, key,
+			"%s does not tell address and port apart; expected \"[%.*s]:%s\", or "
+			"\"[%s]\" "
+			"without a port",
+			mistake_quote(quoted, written), (int)(strrchr(written, ':') - written),
+			written, strrchr(written, ':') + 1, written);
+		return 0;
+	}
 	if (addr_parse(&peer->address, written, default_port(r, file->listener)) == 0 &&
 		resolve_is_host(&peer->address)) {
 		peer->source[0].net =
@@ -189,20 +212,19 @@ static int resolve_codecs(
 	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
 
 	for (unsigned i = 0; i < file->codecs_count; i++) {
-		const char *name = file->codecs[i];
+		const char *name = file->codecs[i], *meant;
 
 		mistake_key(key, "%s.codecs[%u]", base, i);
 		peer->codec[i] = strdup(name);
 		if (!peer->codec[i])
 			return -ENOMEM;
 		peer->codec_count++;
-		/* RFC 4855 3: an encoding name is a media subtype, RFC 6838 4.2: these characters.
-		 */
-		if (!*name || strlen(name) > CODEC_MAX ||
-			name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789"
-					  "ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$&-^_.+")])
-			mistake_add(r->mistakes, key, "%s is no codec's name; expected %s",
-				mistake_quote(quoted, name), key_expected(want, key));
+		meant = codec_name_meant(name);
+		if (!codec_name_is_valid(name) || meant)
+			mistake_add(r->mistakes, key, "%s is no codec's name%s%s%s; expected %s",
+				mistake_quote(quoted, name), meant ? ", perhaps " : "",
+				meant ? meant : "", meant ? " is meant" : "",
+				key_expected(want, key));
 		for (unsigned j = 0; j < i; j++) {
 			if (strcasecmp(peer->codec[j], name) == 0)
 				mistake_add(r->mistakes, key, "%s is written twice; expected once",
