@@ -351,6 +351,27 @@ static void mistakes_in_usage_exit_2(void **state)
 	assert_int_equal(run("status more"), 2);
 	assert_int_equal(run("peer"), 2);
 	assert_int_equal(run("peer peer-1 stop"), 2);
+	assert_int_equal(run("log LOUD"), 2);
+	assert_true(says("LOUD is no log level: expected error, warn, info or debug"));
+}
+
+static void what_is_done_and_has_no_answer_says_so_in_json(void **state)
+{
+	static const char *const done[] = {
+		"log error", "hangup 1 2", "reload", "peer peer-1 drain"};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(done) / sizeof(done[0]); i++) {
+		char args[64];
+
+		assert_int_equal(run(done[i]), 0);
+		assert_string_equal(output, "");
+		snprintf(args, sizeof(args), "%s --json", done[i]);
+		assert_int_equal(run(args), 0);
+		assert_string_equal(output, "{}\n");
+	}
+	assert_int_equal(run("hangup 99 --json"), 1);
+	assert_null(strchr(output, '{'));
 }
 
 static void each_command_has_help(void **state)
@@ -533,6 +554,7 @@ int main(void)
 		TEST_WITHOUT_DAEMON(who_squats_the_port_is_not_trusted),
 		TEST(events_are_one_json_object_a_line),
 		TEST(stop_ends_the_daemon_after_it_has_answered),
+		TEST(what_is_done_and_has_no_answer_says_so_in_json),
 		TEST(hangup_goes_on_past_a_call_that_is_gone),
 		TEST_WITHOUT_DAEMON(every_json_key_is_in_the_man_page),
 	};

@@ -40,6 +40,8 @@ cli_command_fn cmd_status, cmd_calls, cmd_call, cmd_flows, cmd_peers, cmd_peer, 
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A decimal number, whole. 0 or -EINVAL. */
 int cli_parse_u64(const char *text, uint64_t *v);
+/* With --json: {}, where there is nothing to tell but that it is done. */
+void cli_print_done(const struct cli *cli);
 /* Takes the reference. */
 void cli_print_json(json_t *v, bool one_line);
 

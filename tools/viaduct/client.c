@@ -378,6 +378,15 @@ enum cli_exit client_once(const struct cli *cli, const struct ask *ask,
 	return ret;
 }
 
+enum cli_exit client_do(const struct cli *cli, const struct ask *ask)
+{
+	enum cli_exit ret = client_once(cli, ask, NULL, NULL);
+
+	if (ret == CLI_OK)
+		cli_print_done(cli);
+	return ret;
+}
+
 enum cli_exit client_list_once(const struct cli *cli, enum vdc_request request, json_t **list)
 {
 	struct client c;

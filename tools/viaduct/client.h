@@ -54,6 +54,8 @@ enum cli_exit client_list(struct client *c, enum vdc_request request, json_t **l
 /* The whole of a subcommand that is one request: opens, asks, closes. */
 enum cli_exit client_once(const struct cli *cli, const struct ask *ask,
 	void (*object)(void *ctx, uint16_t type, json_t *object), void *ctx);
+/* The same for what is done and has no answer but that: with --json, {} says it. */
+enum cli_exit client_do(const struct cli *cli, const struct ask *ask);
 /* The same for a list. */
 enum cli_exit client_list_once(const struct cli *cli, enum vdc_request request, json_t **list);
 

@@ -23,5 +23,7 @@ enum cli_exit cmd_hangup(const struct cli *cli)
 			return one;
 		ret = one ? one : ret;
 	}
+	if (ret == CLI_OK)
+		cli_print_done(cli);
 	return ret;
 }

@@ -10,6 +10,8 @@
 
 #define TIMEOUT_DEFAULT_MS 5000
 #define TIMEOUT_MAX_S      3600
+#define ARGS_WIDTH         23 /* columns of a command's arguments in the help, a space included */
+#define HELP_INDENT        "\n                                   "
 
 static const struct command {
 	const char *name;
@@ -65,6 +67,12 @@ void cli_print_json(json_t *v, bool one_line)
 	json_decref(v);
 }
 
+void cli_print_done(const struct cli *cli)
+{
+	if (cli->json)
+		cli_print_json(json_object(), true);
+}
+
 static void print_options(FILE *f)
 {
 	fputs("Options:\n"
@@ -92,7 +100,9 @@ static void print_help(FILE *f, const struct command *command)
 	} else {
 		fputs("Usage: viaduct [options] COMMAND [arguments]\n\nCommands:\n", f);
 		for (size_t i = 0; i < COMMANDS; i++)
-			fprintf(f, "  %-9s %-25s %s\n", commands[i].name, commands[i].args,
+			fprintf(f, "  %-9s %-*s%s%s\n", commands[i].name, ARGS_WIDTH,
+				commands[i].args,
+				strlen(commands[i].args) < ARGS_WIDTH ? "" : HELP_INDENT,
 				commands[i].help);
 		fputc('\n', f);
 	}
@@ -209,7 +219,8 @@ int main(int argc, char **argv)
 	cli.argc--;
 	cli.argv++;
 	if (cli.argc < command->args_min || cli.argc > command->args_max) {
-		cli_error("usage: viaduct %s %s", command->name, command->args);
+		cli_error("usage: viaduct %s%s%s", command->name, *command->args ? " " : "",
+			command->args);
 		return CLI_USAGE;
 	}
 	ret = (int)command->run(&cli);

@@ -26,6 +26,7 @@ static void print_config(const json_t *peer)
 		show_text(peer, "transport"), show_text(peer, "listener"));
 	show_line("sources        %s", sources);
 	show_line("codecs         %s", json_object_get(peer, "codecs") ? codecs : "all");
+	show_line("latching       %s", show_bool(peer, "latch") ? "yes" : "no");
 	free(sources);
 	free(codecs);
 }
@@ -197,5 +198,5 @@ enum cli_exit cmd_peer(const struct cli *cli)
 			ask.command);
 		return CLI_USAGE;
 	}
-	return client_once(cli, &ask, NULL, NULL);
+	return client_do(cli, &ask);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "client.h"
 #include "table.h"
@@ -17,8 +16,7 @@ static void add_load(struct table *t, const json_t *peer, const char *used, cons
 enum cli_exit cmd_peers(const struct cli *cli)
 {
 	static const char *const heading[] = {"NAME", "STATE", "SINCE", "KIND", "SIDE", "TRANSPORT",
-		"ADDRESS", "LISTENER", ">CALLS", ">CALLS/S", ">KBIT/S", ">REFUSED", "LATCHING",
-		"CODECS", "SOURCES", "WHY"};
+		"ADDRESS", ">CALLS", ">CALLS/S", ">KBIT/S", ">REFUSED", "WHY"};
 	json_t *list, *one;
 	struct table t;
 	size_t i;
@@ -33,7 +31,6 @@ enum cli_exit cmd_peers(const struct cli *cli)
 	table_init(&t, heading, sizeof(heading) / sizeof(heading[0]));
 	json_array_foreach(list, i, one)
 	{
-		char *codecs = show_texts(one, "codecs"), *sources = show_texts(one, "sources");
 		char since[SHOW_SHORT_MAX];
 
 		table_add(&t, "%s", show_text(one, "name"));
@@ -44,7 +41,6 @@ enum cli_exit cmd_peers(const struct cli *cli)
 		table_add(&t, "%s", show_text(one, "transport"));
 		table_add(&t, "%s",
 			show_text(one, json_object_get(one, "host") ? "host" : "address"));
-		table_add(&t, "%s", show_text(one, "listener"));
 		add_load(&t, one, "calls", "calls_max");
 		add_load(&t, one, "calls_per_second", "calls_per_second_max");
 		add_load(&t, one, "bandwidth_kbit", "bandwidth_max_kbit");
@@ -52,12 +48,7 @@ enum cli_exit cmd_peers(const struct cli *cli)
 			show_u64(one, "refused_calls") + show_u64(one, "refused_rate") +
 				show_u64(one, "refused_bandwidth") +
 				show_u64(one, "refused_ending"));
-		table_add(&t, "%s", show_bool(one, "latch") ? "yes" : "no");
-		table_add(&t, "%s", json_object_get(one, "codecs") ? codecs : "all");
-		table_add(&t, "%s", sources);
 		table_add(&t, "%s", show_text(one, "why"));
-		free(sources);
-		free(codecs);
 	}
 	table_print(&t);
 	json_decref(list);

@@ -11,5 +11,5 @@ enum cli_exit cmd_reload(const struct cli *cli)
 
 	if (patient.timeout_ms < RELOAD_TIMEOUT_MS)
 		patient.timeout_ms = RELOAD_TIMEOUT_MS;
-	return client_once(&patient, &ask, NULL, NULL);
+	return client_do(&patient, &ask);
 }

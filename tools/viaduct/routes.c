@@ -84,8 +84,14 @@ static void print_decision(const json_t *decision)
 	}
 	json_array_foreach(json_object_get(decision, "candidates"), i, line)
 	{
-		show_line("%s gets called \"%s\", calling \"%s\"", show_text(line, "peer"),
-			show_text(line, "called"), show_text(line, "calling"));
+		const char *calling = json_string_value(json_object_get(line, "calling"));
+
+		if (calling && *calling)
+			show_line("%s gets called \"%s\", calling \"%s\"", show_text(line, "peer"),
+				show_text(line, "called"), calling);
+		else
+			show_line("%s gets called \"%s\", no calling number",
+				show_text(line, "peer"), show_text(line, "called"));
 	}
 	if (strcmp(verdict, "found") == 0) {
 		char *to = show_texts(decision, "to");

@@ -36,6 +36,8 @@ enum cli_exit cmd_stop(const struct cli *cli)
 	ret = client_ask(&c, &ask);
 	if (ret == CLI_OK)
 		ret = wait_for_end(&c);
+	if (ret == CLI_OK)
+		cli_print_done(cli);
 	client_close(&c);
 	return ret;
 }
