@@ -185,6 +185,10 @@ analyse:
 install: all
 	install -D -m 755 $(OUT)/viaductd $(DESTDIR)$(PREFIX)/sbin/viaductd
 	install -D -m 755 $(OUT)/viaduct $(DESTDIR)$(PREFIX)/bin/viaduct
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,@PREFIX@,$(PREFIX),' tools/viaductd.service.in \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/viaductd.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/viaductd.service
 	install -D -m 644 tools/demo/viaduct.yaml $(DESTDIR)$(PREFIX)/share/doc/viaduct/viaduct.yaml
 	install -d $(DESTDIR)$(PREFIX)/share/doc/viaduct/examples
 	install -m 644 tools/examples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/viaduct/examples
