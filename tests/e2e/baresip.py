@@ -15,6 +15,7 @@ from net import Namespace
 from rtp import family_of, wait_until
 
 CONTROL_PORT = 4444
+TLS_PORT = 5061  # the one after that of sip_listen
 MODULES = ("account", "menu", "g711", "aufile", "aubridge", "ctrl_tcp")
 
 
@@ -25,6 +26,10 @@ def available():
 def modules_dir():
     found = glob.glob("/usr/lib/baresip/modules") + glob.glob("/usr/lib/*/baresip/modules")
     return found[0] if found else None
+
+
+def host_of(address):
+    return f"[{address}]" if ":" in address else address
 
 
 def write_tone(path, frequency, seconds, rate=8000):
@@ -38,8 +43,11 @@ def write_tone(path, frequency, seconds, rate=8000):
 
 
 class Baresip:
+    """tls: an identity to show, and the file of the authority to believe; then its calls are over TLS.
+    registrar: where it registers and calls through, as a user of the domain."""
+
     def __init__(self, ns: Namespace, address, user, tone_hz, answer=False, seconds=30,
-                 account=""):
+                 account="", tls=None, registrar=None, domain=None, nameserver=None):
         self.ns, self.address = ns, address
         self.dir = tempfile.mkdtemp(prefix="baresip-")
         tone = os.path.join(self.dir, "tone.wav")
@@ -48,10 +56,15 @@ class Baresip:
         self._write("config", f"sip_listen {address}:5060\nmodule_path {modules_dir()}\n{modules}"
                     f"audio_source aufile,{tone}\naudio_player aubridge,{user}\n"
                     f"audio_alert aubridge,{user}-alert\nctrl_tcp_listen {address}:{CONTROL_PORT}\n"
-                    "rtp_ports 31000-31100\njitter_buffer_delay 1-5\ncall_max_calls 4\n")
+                    "rtp_ports 31000-31100\njitter_buffer_delay 1-5\ncall_max_calls 4\n"
+                    + (self._tls(*tls) if tls else "")
+                    + (f"dns_server {nameserver}:53\n" if nameserver else ""))
         answering = "auto" if answer else "manual"
-        host = f"[{address}]" if ":" in address else address
-        self._write("accounts", f"<sip:{user}@{host}>;regint=0;answermode={answering}{account}\n")
+        host = domain or host_of(address)
+        transport = ";transport=tls" if tls else ""
+        registering = f';regint=3600;outbound="sip:{registrar}"' if registrar else ";regint=0"
+        self._write("accounts", f"<sip:{user}@{host}{transport}>{registering}"
+                    f";answermode={answering}{account}\n")
         self._write("contacts", "")
         self.log_path = os.path.join(self.dir, "log")
         with open(self.log_path, "w", encoding="utf-8") as log:
@@ -59,9 +72,20 @@ class Baresip:
                                     stdin=-3)  # subprocess.DEVNULL
         def listening():
             assert self.process.poll() is None, self.log()
-            return f":{CONTROL_PORT}" in self.ns.run("ss", "-Hlnt").stdout \
-                and ":5060" in self.ns.run("ss", "-Hlnu").stdout
+            tcp = self.ns.run("ss", "-Hlnt").stdout
+            return f"{host_of(address)}:{CONTROL_PORT}" in tcp and (
+                not tls or f"{host_of(address)}:{TLS_PORT}" in tcp) \
+                and f"{host_of(address)}:5060" in self.ns.run("ss", "-Hlnu").stdout
         wait_until(listening, 10, lambda: f"baresip to listen: {self.log()}")
+
+    def _tls(self, identity, authority):
+        """The configuration for it; baresip wants certificate and key in one file."""
+        both = ""
+        for path in (identity.certificate, identity.key):
+            with open(path, encoding="utf-8") as f:
+                both += f.read()
+        self._write("identity.pem", both)
+        return f"sip_certificate {self.dir}/identity.pem\nsip_cafile {authority}\n"
 
     def _write(self, name, text):
         with open(os.path.join(self.dir, name), "w", encoding="utf-8") as f:

@@ -6,16 +6,17 @@ A daemon of their own. It starts with a wrong password; the first test sets it r
 import os
 import re
 import shutil
-import time
 
 import pytest
 
 import baresip
+import kamailio
 import plan
 from baresip import Baresip
 from conftest import Stage
 from daemon import Daemon
 from events import Events
+from kamailio import Kamailio
 from net import World
 from rtp import wait_until
 from scenario import Callee, Caller, basic_callee, basic_caller, sdp
@@ -128,29 +129,15 @@ def auth_world():
 @pytest.fixture(scope="module")
 def provider(auth_world, tmp_path_factory):
     """Kamailio's log, as a function."""
-    program = shutil.which("kamailio") or "/usr/sbin/kamailio"
-    if not shutil.which(program):
+    if not kamailio.available():
         pytest.skip("kamailio is not installed")
-    directory = tmp_path_factory.mktemp("kamailio")
-    modules = auth_world.external.run("sh", "-c", "ls -d /usr/lib/*/kamailio/modules").stdout
-    (directory / "cfg").write_text(KAMAILIO_CONFIG % {
-        "domain": DOMAIN, "address": PROVIDER.address, "modules": modules.split()[0],
-        "password": PASSWORD, "subscriber": SUBSCRIBER, "granted": GRANTED_S})
-    log = directory / "log"
-    with open(log, "w", encoding="utf-8") as out:
-        process = auth_world.external.popen(
-            program, "-f", str(directory / "cfg"), "-DD", "-E", "-m", "16", "-M", "4",
-            "-Y", str(directory), "-P", str(directory / "pid"), stdout=out, stderr=out)
-    try:
-        def listening():
-            assert process.poll() is None, log.read_text()
-            return f"{PROVIDER.address}:5060" in auth_world.external.run("ss", "-Hlnu").stdout
-        wait_until(listening, 10, "kamailio to listen")
-        time.sleep(0.2)
-        yield log.read_text
-    finally:
-        process.terminate()
-        process.wait(10)
+    text = KAMAILIO_CONFIG % {"domain": DOMAIN, "address": PROVIDER.address, "password": PASSWORD,
+                              "modules": "%(modules)s", "subscriber": SUBSCRIBER,
+                              "granted": GRANTED_S}
+    server = Kamailio(auth_world.external, text, str(tmp_path_factory.mktemp("kamailio")),
+                      ("udp", PROVIDER.address, 5060))
+    yield server.log
+    server.close()
 
 
 @pytest.fixture(scope="module")

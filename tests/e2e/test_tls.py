@@ -4,7 +4,6 @@ own; openssl's programs play those who should not get in."""
 
 import os
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -12,11 +11,13 @@ from datetime import datetime
 
 import pytest
 
+import kamailio
 import plan
 from certificates import Authority
 from conftest import Stage
 from daemon import Daemon
 from events import Events
+from kamailio import Kamailio
 from net import World
 from rtp import Stream, wait_until
 from scenario import basic_callee, basic_caller, sdp
@@ -42,7 +43,7 @@ enable_tls=yes
 listen=udp:{proxy}:5060
 listen=tls:{proxy}:{port}
 tcp_connection_lifetime=3605
-mpath="{modules}"
+mpath="%(modules)s/"
 loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "rr.so"
@@ -84,38 +85,6 @@ private_key = {key}
 certificate = {certificate}
 ca_list = {ca}
 """
-
-
-class Kamailio:
-    def __init__(self, ns, identity, ca, directory):
-        self.ns = ns
-        modules = ns.run("sh", "-c", "ls -d /usr/lib/*/kamailio/modules").stdout.strip()
-        tls, config = os.path.join(directory, "tls.cfg"), os.path.join(directory, "kamailio.cfg")
-        self.log_path = os.path.join(directory, "kamailio.log")
-        with open(tls, "w", encoding="utf-8") as f:
-            f.write(KAMAILIO_TLS.format(key=identity.key, certificate=identity.certificate, ca=ca))
-        with open(config, "w", encoding="utf-8") as f:
-            f.write(KAMAILIO.format(proxy=PROXY, port=TLS_PORT, modules=modules + "/", tls=tls,
-                                    behind=TRUNK.address, viaduct=VIA, name=OUR_NAME))
-        with open(self.log_path, "w", encoding="utf-8") as log:
-            self.process = ns.popen(shutil.which("kamailio") or "/usr/sbin/kamailio", "-DD", "-E",
-                                    "-f", config, "-Y", directory, stdout=log, stderr=log)
-        def listening():
-            assert self.process.poll() is None, self.log()
-            return f"{PROXY}:{TLS_PORT}" in ns.run("ss", "-Hlnt").stdout
-        wait_until(listening, 10, lambda: f"kamailio to listen: {self.log()}")
-
-    def log(self):
-        with open(self.log_path, encoding="utf-8", errors="replace") as f:
-            return f.read()[-3000:]
-
-    def close(self):
-        self.process.terminate()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 class TlsStage(Stage):
@@ -183,7 +152,7 @@ def configuration(authority, ours):
 
 @pytest.fixture(scope="module")
 def tls_world():
-    if not (shutil.which("kamailio") or os.path.exists("/usr/sbin/kamailio")):
+    if not kamailio.available():
         pytest.skip("kamailio is not installed")
     world = World(tag="s")
     world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
@@ -203,10 +172,15 @@ def tls_daemon(tls_world, authority, identities):
 
 @pytest.fixture(scope="module")
 def proxy(tls_world, tls_daemon, authority, identities, tmp_path_factory):
-    kamailio = Kamailio(tls_world.external, identities["proxy"], authority.file,
-                        str(tmp_path_factory.mktemp("kamailio")))
-    yield kamailio
-    kamailio.close()
+    directory, identity = tmp_path_factory.mktemp("kamailio"), identities["proxy"]
+    tls = directory / "tls.cfg"
+    tls.write_text(KAMAILIO_TLS.format(key=identity.key, certificate=identity.certificate,
+                                       ca=authority.file))
+    text = KAMAILIO.format(proxy=PROXY, port=TLS_PORT, tls=tls, behind=TRUNK.address, viaduct=VIA,
+                           name=OUR_NAME)
+    server = Kamailio(tls_world.external, text, str(directory), ("tls", PROXY, TLS_PORT))
+    yield server
+    server.close()
 
 
 @pytest.fixture
