@@ -128,7 +128,8 @@ int exchange_make_response(struct exchange *x, osip_message_t *resp, int code,
 	const char *rseq = header_value(resp, "RSeq");
 	const struct crossing way = {.from = x->call->peer[OTHER_LEG(x->from)],
 		.to = x->call->peer[x->from],
-		.host = sip_listener_host(x->call->calls->sip, sip_server_listener(x->server))};
+		.host = identity_host(
+			x->call->calls, x->call->peer[x->from], sip_server_listener(x->server))};
 	osip_message_t *req = sip_server_request(x->server), *msg = NULL;
 	bool is_update = strcmp(req->sip_method, "UPDATE") == 0;
 	int ret;
@@ -644,7 +645,7 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 	struct dialog *to = &pair->leg[OTHER_LEG(leg)];
 	const struct crossing way = {.from = call->peer[leg],
 		.to = to->peer,
-		.host = sip_listener_host(call->calls->sip, to->listener)};
+		.host = identity_host(call->calls, to->peer, to->listener)};
 	bool is_invite = MSG_IS_INVITE(req);
 	bool is_prack = strcmp(req->sip_method, "PRACK") == 0;
 	bool is_update = strcmp(req->sip_method, "UPDATE") == 0;

@@ -323,6 +323,12 @@ static int put_as_it_is(const struct crossing_field *f, char *value, osip_messag
 	return osip_message_set_header(out, f->name, value) ? -ENOMEM : 0;
 }
 
+const char *identity_host(
+	const struct calls *calls, const struct peer_config *to, unsigned listener)
+{
+	return to->identity.domain ? to->identity.domain : sip_listener_host(calls->sip, listener);
+}
+
 int identity_carry(const struct crossing *way, const osip_message_t *msg, osip_message_t *out)
 {
 	const struct identity_config *to = &way->to->identity;

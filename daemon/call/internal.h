@@ -609,6 +609,9 @@ const char *header_value(const osip_message_t *msg, const char *name);
 /* ---- identity.c ---- */
 /* RFC 3323 4.1.1.3: the host that says "I withhold my name". */
 #define ANONYMOUS_HOST "anonymous.invalid"
+/* The host of From and of identities in what that peer is sent by way of that listener. */
+const char *identity_host(
+	const struct calls *calls, const struct peer_config *to, unsigned listener);
 /* Identities, as the peers' trust and settings allow, and Privacy. 0 or -ENOMEM. */
 int identity_carry(const struct crossing *way, const osip_message_t *from, osip_message_t *to);
 

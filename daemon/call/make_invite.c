@@ -76,7 +76,7 @@ static osip_uri_t *uri_make(const char *user, const char *host, uint16_t port)
 }
 
 static int set_from(
-	struct call *call, const osip_message_t *req, osip_message_t *out, unsigned listener)
+	struct call *call, const osip_message_t *req, osip_message_t *out, const char *host)
 {
 	const struct caller_config *caller = &call->route.candidate[call->attempt].route->caller;
 	osip_from_t *from = NULL;
@@ -91,10 +91,7 @@ static int set_from(
 	} else if (req->from->displayname && !caller->name) {
 		from->displayname = osip_strdup(req->from->displayname);
 	}
-	from->url = uri_make(call->sent.calling,
-		call->sent.anonymous ? ANONYMOUS_HOST
-				     : sip_listener_host(call->calls->sip, listener),
-		0);
+	from->url = uri_make(call->sent.calling, call->sent.anonymous ? ANONYMOUS_HOST : host, 0);
 	if (!from->url || osip_from_set_tag(from, osip_strdup(call->tag_b.text)))
 		return -ENOMEM;
 	return 0;
@@ -122,7 +119,7 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 	const struct caller_config *caller = &call->route.candidate[call->attempt].route->caller;
 	const struct crossing way = {.from = call->peer[LEG_A],
 		.to = peer,
-		.host = sip_listener_host(call->calls->sip, listener),
+		.host = identity_host(call->calls, peer, listener),
 		.caller = caller,
 		.withhold = caller->suppress && !call->route.is_emergency};
 	osip_uri_param_t *user = NULL;
@@ -145,7 +142,7 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 		osip_uri_set_user_phone(uri);
 	if (osip_to_init(&msg->to) || !(msg->to->url = uri_make(call->sent.called, host, 0)))
 		goto fail;
-	ret = set_from(call, req, msg, listener);
+	ret = set_from(call, req, msg, way.host);
 	if (ret)
 		goto fail;
 	ret = -ENOMEM;

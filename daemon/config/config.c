@@ -50,6 +50,7 @@ static void config_free(struct config *cfg)
 		numbers_clear(&cfg->peer[i].numbers);
 		auth_config_free(cfg->peer[i].auth);
 		free(cfg->peer[i].bypass);
+		free(cfg->peer[i].identity.domain);
 		free(cfg->peer[i].usage);
 		codes_clear(&cfg->peer[i].codes);
 		register_config_free(cfg->peer[i].registration);

@@ -109,6 +109,7 @@ struct identity_config {
 	bool history;      /* is sent History-Info and Diversion */
 	bool referred_by;  /* is sent Referred-By */
 	bool user_to_user; /* is sent User-to-User */
+	char *domain;      /* host of From and of identities in what it is sent; NULL: ours */
 };
 
 /* OPTIONS to a peer (RFC 3261 11). */

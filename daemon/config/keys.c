@@ -94,6 +94,7 @@ static const struct key keys[] = {
 	{"peers[].session_timer.min", "seconds,", 1, 86400, 90, NULL},
 	{"peers[].early_dialogs", "early dialogs of one call,", 1, CONFIG_EARLY_DIALOGS_MAX, CONFIG_EARLY_DIALOGS_MAX, NULL},
 	{"peers[].identity", "a mapping of identity options", 0, 0, 0, NULL},
+	{"peers[].identity.domain", "a host name such as sip.example.com", 0, 0, 0, NULL},
 	{"peers[].numbers", "a mapping of lists of number rules", 0, 0, 0, NULL},
 	{"peers[].numbers.remove_plus", "true or false", 0, 0, 0, NULL},
 	{"peers[].numbers.*.name", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, NULL},

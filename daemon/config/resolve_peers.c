@@ -269,9 +269,11 @@ static int resolve_media(struct resolve *r, struct peer_config *peer, const stru
 }
 
 /* What is inside is trusted, what is outside is not, unless the file says otherwise. */
-static void resolve_identity(struct peer_config *peer, const struct file_identity *file)
+static int resolve_identity(struct resolve *r, struct peer_config *peer,
+	const struct file_identity *file, const char *base)
 {
 	bool inside = peer->kind == PEER_DIRECT;
+	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX], want[KEY_EXPECTED_MAX];
 
 	peer->identity.trusted = file->trusted ? *file->trusted : inside;
 	peer->identity.asserted = file->asserted ? *file->asserted
@@ -280,6 +282,14 @@ static void resolve_identity(struct peer_config *peer, const struct file_identit
 	peer->identity.history = file->history && *file->history;
 	peer->identity.referred_by = file->referred_by && *file->referred_by;
 	peer->identity.user_to_user = !file->user_to_user || *file->user_to_user;
+	if (!file->domain)
+		return 0;
+	mistake_key(key, "%s.identity.domain", base);
+	if (!resolve_is_host_name(file->domain))
+		mistake_add(r->mistakes, key, "%s is no host name; expected %s",
+			mistake_quote(quoted, file->domain), key_expected(want, key));
+	peer->identity.domain = strdup(file->domain);
+	return peer->identity.domain ? 0 : -ENOMEM;
 }
 
 static int add_certificate_name(struct peer_config *peer, const char *name)
@@ -349,7 +359,9 @@ static int resolve_peer(struct resolve *r, unsigned index)
 	ret = resolve_media(r, peer, &file->media, base);
 	if (ret)
 		return ret;
-	resolve_identity(peer, &file->identity);
+	ret = resolve_identity(r, peer, &file->identity, base);
+	if (ret)
+		return ret;
 	resolve_liveness(r, peer, &file->liveness, base);
 	resolve_failover(r, peer, &file->failover, base);
 	resolve_peer_limits(r, peer, file, base);

@@ -257,6 +257,7 @@ static const cyaml_schema_field_t identity_fields[] = {
 	CYAML_FIELD_BOOL_PTR("history", MAY, struct file_identity, history),
 	CYAML_FIELD_BOOL_PTR("referred_by", MAY, struct file_identity, referred_by),
 	CYAML_FIELD_BOOL_PTR("user_to_user", MAY, struct file_identity, user_to_user),
+	TEXT("domain", MAY, struct file_identity, domain),
 	CYAML_FIELD_END,
 };
 

@@ -113,6 +113,7 @@ struct file_identity {
 	bool *trusted;
 	enum asserted *asserted;
 	bool *history, *referred_by, *user_to_user;
+	char *domain;
 };
 
 struct file_number_rule {

@@ -71,6 +71,8 @@ PEERS = {peer.name: peer for peer in (
     Peer("informed", "192.0.2.8", "2012",
          settings={"identity": {"asserted": "pass", "history": True, "referred_by": True},
                    "refer": "refuse"}),
+    Peer("domain", "192.0.2.10", "2013", settings={
+        "identity": {"asserted": "always", "domain": "sip.provider.example"}}),
     Peer("proxy", "192.0.2.9", "2010"),
     Peer("gone", NOBODY, "2011"),
     # Requests to peers that crash are sent again for half a minute: nobody else may hear them.
@@ -85,7 +87,7 @@ TRANSIT = "3001"          # external to external, allowed by name
 INTERNAL_ADDRESSES = [*(f"10.10.0.{n}/24" for n in (2, 3, 5, 6)), STRANGER["internal"] + "/24", "fd10::2/64"]
 EXTERNAL_ADDRESSES = ["192.0.2.2/24", "2001:db8::2/64", STRANGER["external"] + "/24",
                       *(f"{a}/24" for a in FORK_TARGETS),
-                      *(f"192.0.2.{n}/24" for n in (3, 4, 5, 6, 7, 8, 9, 21, 22, 23))]
+                      *(f"192.0.2.{n}/24" for n in (3, 4, 5, 6, 7, 8, 9, 10, 21, 22, 23))]
 
 
 def configuration(instance, **changes):

@@ -34,6 +34,12 @@ def test_informed_trunk_is_told_with_our_host(stage):
     assert invite.header("User-to-User") == "0405;encoding=hex"
 
 
+def test_provider_that_asks_for_its_domain_in_from_gets_it(stage):
+    invite = call(stage, [], to="domain")
+    assert "@sip.provider.example>" in invite.header("From")
+    assert invite.header("P-Asserted-Identity") == "<sip:caller@sip.provider.example>"
+
+
 def test_other_trunks_are_told_nothing(stage):
     invite = call(stage, CLAIMS, to="trunk")
     for name in ("P-Asserted-Identity", "Diversion", "History-Info", "Referred-By"):
