@@ -424,7 +424,7 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 #define VDC_EVENT_FIELDS(X)                                                                        \
 	X(TIME, time_ms, U64, none, "milliseconds since 1970, UTC")                                \
 	X(CALL, call, U64, none, "id of the call; none: of no call")                               \
-	X(KIND, kind, TEXT, none, "call, ringing, answer, hold, resume, end, media ...")           \
+	X(KIND, kind, TEXT, none, "call, ringing, answer ...: see EVENTS of viaduct(8)")           \
 	X(TEXT, text, TEXT, none, "one line")
 
 #define VDC_R_ENUM(name, key, type, of, text)           VDC_REQUEST_##name,

@@ -156,7 +156,7 @@ static const struct key keys[] = {
 	{"times[].name", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, NULL},
 	{"times[].days", "a weekday such as mon, a range such as mon-fri, or a list of them", 0, 0, 0, NULL},
 	{"times[].days[]", "a weekday such as mon, or a range such as mon-fri", 0, 0, 0, NULL},
-	{"times[].hours", "HH:MM-HH:MM, or a list of them", 0, 0, 0, NULL},
+	{"times[].hours", "HH:MM-HH:MM such as 08:00-18:00, or a list of them", 0, 0, 0, NULL},
 	{"times[].hours[]", "HH:MM-HH:MM", 0, 0, 0, NULL},
 	{"times[].dates", "MM-DD or YYYY-MM-DD, or a list of them", 0, 0, 0, NULL},
 	{"times[].dates[]", "MM-DD or YYYY-MM-DD", 0, 0, 0, NULL},

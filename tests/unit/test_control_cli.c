@@ -351,6 +351,8 @@ static void mistakes_in_usage_exit_2(void **state)
 	assert_int_equal(run("status more"), 2);
 	assert_int_equal(run("peer"), 2);
 	assert_int_equal(run("peer peer-1 stop"), 2);
+	assert_int_equal(run("status --at '2026-12-24 18:30'"), 2);
+	assert_int_equal(run("routes --at '2026-12-24 18:30'"), 2);
 	assert_int_equal(run("log LOUD"), 2);
 	assert_true(says("LOUD is no log level: expected error, warn, info or debug"));
 }

@@ -223,6 +223,10 @@ int main(int argc, char **argv)
 			command->args);
 		return CLI_USAGE;
 	}
+	if (cli.at && (command->run != cmd_routes || cli.argc == 0)) {
+		cli_error("--at is of routes test alone");
+		return CLI_USAGE;
+	}
 	ret = (int)command->run(&cli);
 	if (fflush(stdout) || ferror(stdout)) {
 		cli_error("standard output: %s", strerror(errno));
