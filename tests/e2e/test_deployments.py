@@ -360,3 +360,74 @@ def test_teams(deploy, world, certificates):
         for front in fronts:
             front.close()
         nameserver.close()
+
+
+class TlsEar:
+    """Stands where one of Teams's names leads, takes connections, and keeps what comes."""
+
+    def __init__(self, ns, address, context):
+        self.heard = b""
+        self.listener = ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.bind(address)
+        self.listener.listen()
+        self.context = context
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        with contextlib.suppress(OSError):
+            near = self.context.wrap_socket(self.listener.accept()[0], server_side=True)
+            while data := near.recv(65536):
+                self.heard += data
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def test_teams_rules(deploy, world, certificates):
+    """What Teams asks of a session border controller: OPTIONS that name it by its FQDN, no delayed
+    offer, hold by a=inactive alone, the next name after 503 and no second try after 603."""
+    def hasty(configuration):
+        configuration["tls"][0].update(certificate=f"{certificates}/sbc.pem",
+                                       key=f"{certificates}/sbc.key", ca=f"{certificates}/ca.pem")
+        for peer in configuration["peers"]:
+            peer["liveness"] = {"interval": 1 if peer["name"] == "teams-3" else 0}
+    server, _ = contexts(certificates)
+    gateway, number = INSIDE[0], "+49305551234"
+    nameserver = Nameserver(world.external, TEAMS_RECORDS)
+    others = [nameserver, TlsEar(world.external, (OUTSIDE[2], TLS_PORT), server)]
+    others += [TlsFront(world.external, (OUTSIDE[n], TLS_PORT), ("127.0.0.1", PLAIN_PORT + n),
+                        server, forward=False) for n in (0, 1)]
+
+    def teams(host, scenario):
+        return at.callee(scenario, "127.0.0.1", transport="tcp", port=PLAIN_PORT + host)
+    try:
+        at = deploy("6-teams", hasty)
+        wait_until(lambda: all(p["state"] == "up" for p in at.daemon.cli.peers().values()), 5,
+                   lambda: f"the names to resolve: {at.daemon.cli.peers()}")
+        wait_until(lambda: b"OPTIONS sip:" in others[1].heard, 5, "OPTIONS")
+        options = others[1].heard.decode().split("\r\n")
+        assert "Contact: <sip:sbc.example.com:5061;transport=tls>" in options
+
+        answer, held = (sdp(OUTSIDE[0], 6000, version=v) for v in (1, 2))
+        callee = teams(0, Callee().invited().answer(answer).acked().recv("INVITE")
+                       .answer_invite(held + "a=inactive\r\n").acked().answer_bye())
+        caller = Caller().invite().trying().recv(180, optional=True).answered()
+        caller = caller.ack(sdp(gateway, 5000)).request("INVITE", sdp(
+            gateway, 5000, version=2, direction="sendonly")).trying().recv(200).ack().bye()
+        finish(at.caller(caller, gateway, number), callee)
+        first, hold = [m for m in callee.received("INVITE") if not m.is_response][:2]
+        assert first.first_line.startswith(f"INVITE sip:{number}@") and "m=audio" in first.body
+        assert "a=inactive" in hold.body and "sendonly" not in hold.body
+        at.strike()
+
+        refusing = teams(0, Callee().invited().respond(503).acked())
+        callee = teams(1, basic_callee(answer).answer_bye())
+        finish(at.caller(basic_caller(sdp(gateway, 5000)).bye(), gateway, number), refusing, callee)
+        at.strike()
+        teams(0, Callee().invited().respond(603).acked())
+        finish(at.caller(Caller().invite(sdp(gateway, 5000)).trying().refused(603), gateway, number))
+    finally:
+        for other in others:
+            other.close()
