@@ -462,6 +462,11 @@ bool own_request_is_open(const struct exchange *x);
 bool own_request_waits(const struct exchange *x); /* to be sent yet */
 /* Its call ends, the media has gone: nobody is told any more. */
 void own_request_forget(struct exchange *x);
+/* The leg that it went to is another one now: its answer means nothing any more. */
+void own_request_orphan(struct exchange *x);
+/* `to` takes the place of the media session `from`, which is about to go. */
+void own_request_replace_media(
+	struct exchange *x, const struct media_session *from, struct media_session *to);
 void own_request_free(struct exchange *x);
 
 /* ---- session_timer.c: RFC 4028, on each leg alone ---- */

@@ -73,6 +73,20 @@ void own_request_forget(struct exchange *x)
 	own->given_up = true;
 }
 
+void own_request_orphan(struct exchange *x)
+{
+	own_request_forget(x);
+	if (x->own)
+		x->own->is_open = false;
+}
+
+void own_request_replace_media(
+	struct exchange *x, const struct media_session *from, struct media_session *to)
+{
+	if (x->own && x->own->media == from)
+		x->own->media = own_request_waits(x) ? to : NULL;
+}
+
 static bool has_answer(const struct own *own)
 {
 	return own->with_offer && own->media;

@@ -48,7 +48,7 @@ static void drop_exchanges(struct call *call, enum leg leg)
 
 	DL_FOREACH_SAFE (call->exchanges, x, next) {
 		if (x->own && x->from == OTHER_LEG(leg))
-			own_request_forget(x);
+			own_request_orphan(x);
 		if (x->own || !x->pair || (x->pair != call->answered && !x->is_initial))
 			continue;
 		if (x->accepted) {
@@ -137,6 +137,10 @@ int call_replace_leg(struct call *call, enum leg leg, struct dialog *with, struc
 
 void call_replace_media(struct call *call, struct media_session *session)
 {
+	struct exchange *x;
+
+	DL_FOREACH (call->exchanges, x)
+		own_request_replace_media(x, call->media, session);
 	media_session_free(call->media);
 	call->media = session;
 	media_session_set_spare(session, false);

@@ -74,6 +74,69 @@ static void a_leg_that_was_called_is_taken_as_well(void **state)
 	world_close(&w);
 }
 
+/* We are to refresh that leg's session, now. */
+static void refresh_is_due(struct world *w, struct call *call, enum leg leg, bool has_update)
+{
+	struct session_timer *st = &call->session_timer[leg];
+
+	session_timer_stop(call, leg);
+	st->active = st->we_refresh = true;
+	st->has_update = has_update;
+	st->interval_s = 90;
+	st->since_ms = loop_now_ms(w->loop);
+	loop_timer_start(w->loop, &st->timer, 0);
+	run_ms(w, 2);
+}
+
+/* The media that its offer was to be made of has gone meanwhile. */
+static void a_refresh_that_waits_outlives_the_media_of_the_call(void **state)
+{
+	struct ua a1, a2, b, c;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a1, &b, &a2, &c);
+	refer(&w, &a1, refer_to_dialog(&a2, "300"));
+	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
+	refresh_is_due(&w, call_by_id(w.calls, 2), LEG_B, false);
+	answer(&w, C, request, 200, NULL, SDP_C);
+	expect(&w, C, "ACK ");
+	expect_notify(&w, &a1, 100);
+	follow(&w, &b, SDP_B);
+	expect_bye(&w, &a2);
+	expect_notify(&w, &a1, 200);
+	expect_bye(&w, &a1);
+	has(body(follow(&w, &c, SDP_C)), "m=audio");
+	/* C has said something since the refresh was wanted. */
+	follow(&w, &b, SDP_B);
+	run_ms(&w, 2);
+	joined(&w, &b, &c);
+	world_close(&w);
+}
+
+/* Of a request that went to the leg which has been replaced: its 481 is not the new one's. */
+static void what_the_replaced_leg_still_answers_ends_nothing(void **state)
+{
+	static char update[TEXT_MAX];
+	struct ua a1, a2, b, c;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a1, &b, &a2, &c);
+	refresh_is_due(&w, call_by_id(w.calls, 2), LEG_A, true);
+	copy_text(update, TEXT_MAX, expect(&w, A, "UPDATE "));
+	refer(&w, &a1, refer_to_dialog(&a2, "300"));
+	follow(&w, &c, SDP_C);
+	expect_notify(&w, &a1, 100);
+	follow(&w, &b, SDP_B);
+	expect_bye(&w, &a2);
+	answer(&w, A, update, 481, NULL, NULL);
+	expect_notify(&w, &a1, 200);
+	expect_bye(&w, &a1);
+	joined(&w, &b, &c);
+	world_close(&w);
+}
+
 static void what_is_no_dialog_of_its_own_is_no_target(void **state)
 {
 	struct ua a1, a2, b, c, other;
@@ -231,6 +294,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_far_ends_of_two_calls_are_joined),
 		cmocka_unit_test(a_leg_that_was_called_is_taken_as_well),
+		cmocka_unit_test(a_refresh_that_waits_outlives_the_media_of_the_call),
+		cmocka_unit_test(what_the_replaced_leg_still_answers_ends_nothing),
 		cmocka_unit_test(what_is_no_dialog_of_its_own_is_no_target),
 		cmocka_unit_test(a_far_end_that_refuses_stays_where_it_was),
 		cmocka_unit_test(a_referrer_that_hangs_up_both_is_not_waited_for),
