@@ -228,6 +228,7 @@ static int try_peer(struct call *call, const struct peer_config *config, struct 
 		history_attempt(call, config);
 		a->made++;
 		a->places++;
+		a->again = 0;
 		if (a->asked && a->asked != call->attempt + 1)
 			call->calls->counters.failovers++;
 		a->asked = call->attempt + 1;

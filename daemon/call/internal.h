@@ -161,6 +161,7 @@ struct attempts {
 	unsigned made;   /* INVITEs */
 	unsigned asked;  /* index of the candidate that got the last one, and 1; 0 = nobody yet */
 	unsigned places; /* of the present peer that were asked */
+	unsigned again;  /* the present place was asked once more, in answer to its refusals */
 	unsigned peer_first;       /* index in the history: those of the present peer begin there */
 	bool heard;                /* the present INVITE has brought a sign */
 	bool reported;             /* the present peer's state has heard how it ended */

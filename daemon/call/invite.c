@@ -10,6 +10,10 @@
 #include "base/token.h"
 #include "call/early.h"
 
+/* 420 and 422 of one place that are answered by asking again, for less or for longer: a peer that
+ * goes up by a second each time ends somewhere. */
+#define AGAIN_MAX 4
+
 /* ---- not answered ---- */
 
 void invite_reject(struct call *call, const struct rejection *why)
@@ -264,8 +268,9 @@ static int ask_again(struct exchange *x)
 	char cseq[32];
 	int ret;
 
-	if (!before || x->sdp == SDP_DONE)
+	if (!before || x->sdp == SDP_DONE || call->attempts.again >= AGAIN_MAX)
 		return -EINVAL;
+	call->attempts.again++;
 	sent = drop_early_dialogs(call);
 	if (x->client_cseq < sent)
 		x->client_cseq = sent;

@@ -282,16 +282,21 @@ void session_timer_accepted(struct call *call, enum leg leg, const osip_message_
 {
 	const struct session_config *cfg = config_of(call, leg);
 	struct session_timer *st = timer_of(call, leg);
+	/* RFC 4028 9: the answer must not go below our Min-SE; nobody has us refresh more often. */
+	uint32_t floor_s = cfg->min_s > st->min_s ? cfg->min_s : st->min_s;
 	struct session_expires se;
 
 	if (call->state == CALL_ENDING)
 		return;
+	if (!st->asked && floor_s > SESSION_MIN_S)
+		floor_s = SESSION_MIN_S;
 	if (osip_list_size(&resp->allows) > 0)
 		st->has_update = option_has(resp, "Allow", "UPDATE");
 	if (cfg->timer == SESSION_TIMER_OFF)
 		return;
 	if (read_session_expires(resp, &se) == 0 && se.interval_s)
-		start(st, se.interval_s, se.refresher != BY_UAS);
+		start(st, se.interval_s < floor_s ? floor_s : se.interval_s,
+			se.refresher != BY_UAS);
 	else if (st->asked && cfg->timer >= SESSION_TIMER_REQUEST)
 		/* RFC 4028 7.2: a peer without the extension answers refreshes all the same. */
 		start(st, cfg->interval_s, true);

@@ -279,6 +279,48 @@ static void what_we_ask_for_grows_with_each_422(void **state)
 	world_close(&w);
 }
 
+/* A peer that asks for a second more each time. */
+static void a_422_without_end_ends(void **state)
+{
+	unsigned min_s = 100, asked = 0;
+	const char *text;
+	char extra[32];
+	struct world w;
+	struct ua a;
+
+	(void)state;
+	world_open(&w);
+	session_of(&w, B)->timer = SESSION_TIMER_REQUEST;
+	session_of(&w, B)->interval_s = 100;
+	invite(&w, &a, "100", SDP_A);
+	while (*(text = receive(&w, B, 50))) {
+		if (strncmp(text, "INVITE ", 7) != 0)
+			continue;
+		copy_text(request, TEXT_MAX, text);
+		assert_true(++asked < 10);
+		snprintf(extra, sizeof(extra), "Min-SE: %u\r\n", ++min_s);
+		answer_with(&w, B, request, 422, "x1", extra, NULL);
+	}
+	expect_refusal(&w, &a, "SIP/2.0 500");
+	world_close(&w);
+}
+
+static void an_answer_has_nobody_refresh_every_second(void **state)
+{
+	const struct session_timer *st;
+	struct world w;
+	struct ua a, b;
+
+	(void)state;
+	world_open(&w);
+	call_with(&w, &a, &b, "", "Allow: UPDATE\r\nSession-Expires: 1;refresher=uac\r\n");
+	st = &the_call(&w)->session_timer[LEG_B];
+	assert_true(st->active && st->we_refresh);
+	assert_int_equal(st->interval_s, 90);
+	bye_from(&w, &a, B);
+	world_close(&w);
+}
+
 static void a_peer_without_session_timers_is_refreshed_by_us(void **state)
 {
 	struct world w;
@@ -440,6 +482,8 @@ int main(void)
 		cmocka_unit_test(a_refresh_that_nobody_acknowledges_ends_the_call),
 		cmocka_unit_test(an_interval_below_ours_is_refused_with_422),
 		cmocka_unit_test(what_we_ask_for_grows_with_each_422),
+		cmocka_unit_test(a_422_without_end_ends),
+		cmocka_unit_test(an_answer_has_nobody_refresh_every_second),
 		cmocka_unit_test(a_peer_without_session_timers_is_refreshed_by_us),
 		cmocka_unit_test(a_refresh_that_fails_otherwise_is_tried_again),
 		cmocka_unit_test(refreshes_that_cross_give_way),
