@@ -19,7 +19,7 @@
 #include "sip/text.h"
 
 #define OVERLOAD_WINDOW_MS 20
-#define OVERLOAD_WINDOWS   3
+#define OVERLOAD_WINDOWS   5
 #define OVERLOAD_MESSAGES  16   /* in a window at least: few that come late are no queue */
 #define OVERLOAD_QUIET_MS  1000 /* without shedding for so long, it is over */
 #define OVERLOAD_ALL       65536u

@@ -42,6 +42,7 @@ def limits_daemon(limits_world):
         if peer["name"] in LIMITS:
             peer["limits"] = LIMITS[peer["name"]]
     configuration["emergency"] = [EMERGENCY]
+    del configuration["overload"]
     configuration["routes"].append({"name": "sos", "called": EMERGENCY, "to": ["trunk"]})
     daemon = Daemon(limits_world.viaduct, configuration)
     try:
