@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call/internal.h"
+#include "call/early.h"
 
 void call_event(struct call *call, const char *kind, const char *fmt, ...)
 {
@@ -77,6 +77,8 @@ static void call_free(struct call *call)
 	session_timers_stop(call);
 	held_back_drop(call);
 	transfer_call_over(call);
+	DL_FOREACH (call->pairs, pair)
+		reliable_free(pair); /* may still answer its exchange */
 	DL_FOREACH_SAFE (call->exchanges, x, next_x) {
 		exchange_free(x);
 	}

@@ -170,6 +170,20 @@ static void a_2xx_that_waits_goes_when_the_caller_gives_up(void **state)
 	world_close(&w);
 }
 
+static void a_2xx_that_waits_is_ended_when_we_stop(void **state)
+{
+	struct world w;
+	struct ua a, b;
+
+	(void)state;
+	begin(&w, &a, &b, NEEDS);
+	answer(&w, B, b_invite, 183, "b1", SDP_B);
+	expect(&w, A, "SIP/2.0 183");
+	answer(&w, B, b_invite, 200, "b1", SDP_B);
+	run_ms(&w, 5);
+	world_free(&w);
+}
+
 static void who_refuses_to_be_asked_is_asked_no_more(void **state)
 {
 	struct world w;
@@ -338,6 +352,7 @@ int main(void)
 		cmocka_unit_test(we_make_them_reliable_for_a_caller_that_needs_it),
 		cmocka_unit_test(without_a_prack_the_call_is_given_up),
 		cmocka_unit_test(a_2xx_that_waits_goes_when_the_caller_gives_up),
+		cmocka_unit_test(a_2xx_that_waits_is_ended_when_we_stop),
 		cmocka_unit_test(who_refuses_to_be_asked_is_asked_no_more),
 		cmocka_unit_test(an_answer_that_changed_after_the_reliable_one_is_offered_again),
 		cmocka_unit_test(both_ended_both_reliable),
