@@ -15,6 +15,7 @@ from .wires import GENERATOR, INTERNAL, SINK
 SCENARIOS = Path(__file__).resolve().parents[1] / "sipp"
 SIP_PORT = 5060
 SOCKET_BYTES = 4 << 20
+START_SECONDS = 5
 LIVE_CALLS_MAX = 15000  # sipp reckons with a socket for each, and the limit is 20,000 files
 COMPLAINT = re.compile(r"received '(?:SIP/2.0 )?([^\r\n]+)|Aborting call on ([^u\n][^\n]*)")
 STATISTICS, ERRORS = "statistics.csv", "errors.log"
@@ -89,10 +90,20 @@ def process_in(namespace, words, directory):
         stop(process)
 
 
+def wait_listening(wires):
+    """Who calls before the callee listens is refused by the kernel."""
+    until = time.monotonic() + START_SECONDS
+    while not wires.inside(wires.sink, "ss", "-Hlnu", f"sport = :{SIP_PORT}").strip():
+        if time.monotonic() > until:
+            raise Failed("sipp does not listen")
+        time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def callee(wires):
     with tempfile.TemporaryDirectory() as directory:
         with process_in(wires.sink, command("callee.xml", SINK, SIP_PORT), directory) as process:
+            wait_listening(wires)
             yield process
 
 
