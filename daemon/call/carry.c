@@ -261,8 +261,10 @@ void option_remove(osip_message_t *msg, const char *name, const char *tag)
 			if (strlen(tag) == n && strncasecmp(t, tag, n) == 0)
 				continue;
 			if (out != h->hvalue) {
+				/* In place: never further than where the token stands. */
 				*out++ = ',';
-				*out++ = ' ';
+				if (out < t)
+					*out++ = ' ';
 			}
 			memmove(out, t, n);
 			out += n;

@@ -200,8 +200,13 @@ static void cut_fragment(osip_message_t *msg)
 	osip_body_t *body = osip_list_get(&msg->bodies, 0);
 	char *end;
 
-	if (!body || !body->body)
+	if (osip_list_size(&msg->bodies) != 1 || !body->body ||
+		strncmp(body->body, "SIP/2.0 ", strlen("SIP/2.0 ")) != 0) {
+		osip_list_special_free(&msg->bodies, (void (*)(void *))osip_body_free);
+		osip_content_type_free(msg->content_type);
+		msg->content_type = NULL;
 		return;
+	}
 	end = strpbrk(body->body, "\r\n");
 	if (!end || end + 2 > body->body + body->length)
 		return;

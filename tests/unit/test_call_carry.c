@@ -141,6 +141,23 @@ static void an_option_is_added_once(void **state)
 	osip_message_free(msg);
 }
 
+static void an_option_is_taken_out_however_the_list_is_written(void **state)
+{
+	static const char *const lists[][2] = {{"100rel,timer,replaces", "timer, replaces"},
+		{"timer,100rel", "timer"}, {"a,b,100rel,c,d", "a,b, c, d"},
+		{"timer, 100rel, replaces", "timer, replaces"}, {"a,b,c,d,e,f,g", "a,b,c,d,e,f,g"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		osip_message_t *out = outgoing();
+
+		osip_message_set_header(out, "Supported", lists[i][0]);
+		option_remove(out, "Supported", "100rel");
+		assert_string_equal(header_value(out, "Supported"), lists[i][1]);
+		osip_message_free(out);
+	}
+}
+
 static void a_plain_sdp_body_is_replaced(void **state)
 {
 	osip_message_t *in = invite("", "application/sdp", SDP), *out;
@@ -220,6 +237,7 @@ int main(void)
 		cmocka_unit_test(only_options_that_we_carry_are_offered),
 		cmocka_unit_test(an_option_is_added_once),
 		cmocka_unit_test(a_required_unknown_extension_is_named),
+		cmocka_unit_test(an_option_is_taken_out_however_the_list_is_written),
 		cmocka_unit_test(a_plain_sdp_body_is_replaced),
 		cmocka_unit_test(an_sdp_body_without_rewriting_is_left_out),
 		cmocka_unit_test(another_body_crosses_as_it_is),

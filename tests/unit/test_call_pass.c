@@ -60,6 +60,9 @@ static void refer_is_passed_and_its_notifys_come_back(void **state)
 	assert_string_equal(body(text), "SIP/2.0 180 Ringing\r\n");
 	has(text, "Event: refer\r\n");
 	has(text, "Subscription-State: active;expires=1");
+	/* What is no status line may be anything, addresses too. */
+	text = notify(&w, &a, "active", "", "Contact: <sip:127.0.0.3>");
+	assert_string_equal(body(text), "");
 	snprintf(line, sizeof(line), ";id=%lu", strtoul(header(request, "CSeq"), NULL, 10));
 	text = notify(&w, &a, "terminated;reason=noresource", ";id=1", "SIP/2.0 200 OK\r\n");
 	has(text, "Subscription-State: terminated");
