@@ -8,6 +8,7 @@ SHELL    := /bin/bash
 CC       ?= gcc
 CLANG    ?= clang
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
+PROTOC   ?= protoc-c
 PREFIX   ?= /usr/local
 VERSION  := 0.1.0
 
@@ -28,15 +29,15 @@ DAEMON_LIBS := -ljemalloc
 endif
 
 PKGS     := libbpf libxdp libnl-3.0 libnl-route-3.0 libosip2 libcyaml yaml-0.1 libpcre2-8 jansson \
-            openssl libcares
+            openssl libcares lmdb libprotobuf-c
 PKGFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcap -lm
 
 # Without its compilers and libraries, say so at once; what installs them itself may go on.
 NO_LIBRARIES_FOR := help deps clean format analyse check demo bench bench-smoke
 ifneq ($(filter-out $(NO_LIBRARIES_FOR),$(or $(MAKECMDGOALS),all)),)
-ifneq ($(shell $(foreach tool,$(firstword $(CC)) $(CLANG) $(BPFTOOL),command -v $(tool) >/dev/null &&) \
-	pkg-config --exists $(PKGS) libcap 2>/dev/null && echo ready),ready)
+ifneq ($(shell $(foreach tool,$(firstword $(CC)) $(CLANG) $(BPFTOOL) $(PROTOC),command -v $(tool) >/dev/null &&) \
+	pkg-config --exists $(PKGS) libcap libxxhash 2>/dev/null && echo ready),ready)
 $(error Compilers or libraries are missing; as root, `make deps` installs them)
 endif
 endif
@@ -68,7 +69,7 @@ build/gen/%.skel.h: build/gen/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@.tmp && mv $@.tmp $@
 
 # ---- the daemon: one archive a room ----------------------------------------------------------
-ROOMS := base config route dataplane media dns digest sip peer call control record
+ROOMS := base store config route dataplane media dns digest sip peer call control record
 define ROOM
 $(1)_OBJS := $$(patsubst %.c,$(OUT)/%.o,$$(wildcard daemon/$(1)/*.c))
 $(OUT)/lib$(1).a: $$($(1)_OBJS)
@@ -79,6 +80,19 @@ $(foreach r,$(ROOMS),$(eval $(call ROOM,$(r))))
 ROOM_LIBS := $(foreach r,$(ROOMS),$(OUT)/lib$(r).a)
 
 $(dataplane_OBJS): | build/gen/viaduct.skel.h
+
+# The state that is written down: see daemon/store/state.proto. What is generated has warnings of its
+# own.
+build/gen/%.pb-c.c build/gen/%.pb-c.h: daemon/store/%.proto
+	@mkdir -p $(@D)
+	$(PROTOC) --proto_path=$(<D) --c_out=$(@D) $<
+.PRECIOUS: build/gen/%.pb-c.c build/gen/%.pb-c.h
+
+$(OUT)/gen/%.pb-c.o: build/gen/%.pb-c.c
+	@mkdir -p $(@D)
+	$(CC) $(filter-out $(WARN),$(ALLFLAGS)) -c $< -o $@
+$(OUT)/libstore.a: $(OUT)/gen/state.pb-c.o
+$(foreach r,$(ROOMS),$($(r)_OBJS)): | build/gen/state.pb-c.h
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
@@ -96,15 +110,16 @@ BPF_TESTS  := $(patsubst tests/bpf/%.c,$(OUT)/tests/bpf/%,$(wildcard tests/bpf/t
 
 # A unit test tests/unit/test_<room>_<notion>.c links its room and those below it alone.
 UNDER_base      := base
+UNDER_store     := store base
 UNDER_config    := config base
 UNDER_route     := route config base
 UNDER_dataplane := dataplane config base
-UNDER_media     := media dataplane config base
+UNDER_media     := media store dataplane config base
 UNDER_dns       := dns base
 UNDER_digest    := digest base
-UNDER_sip       := sip digest config base
-UNDER_peer      := peer dns sip digest config base
-UNDER_call      := call media dataplane peer dns sip digest route config base
+UNDER_sip       := sip store digest config base
+UNDER_peer      := peer dns sip store digest config base
+UNDER_call      := call media dataplane peer dns sip store digest route config base
 UNDER_record    := record $(UNDER_call)
 UNDER_control   := control $(UNDER_call)
 UNIT_ROOMS = $(foreach r,$(UNDER_$(word 2,$(subst _, ,$(1)))),$(OUT)/lib$(r).a)

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
@@ -45,6 +47,24 @@ static int give_pin_dir(const struct config *cfg, uid_t uid, gid_t gid)
 	return chown(dir, uid, gid) ? -errno : 0;
 }
 
+/* So does the directory of the state file, where it was made for that: now, or by a daemon that ran
+ * as root and left its file. */
+static int give_state_dir(const struct config *cfg, uid_t uid, gid_t gid)
+{
+	char file[PATH_MAX];
+	struct stat st;
+	bool made = mkdir(cfg->state_dir, 0700) == 0;
+
+	if ((!made && errno != EEXIST) || lstat(cfg->state_dir, &st))
+		return -errno;
+	if (st.st_uid != 0 || !S_ISDIR(st.st_mode) || (st.st_mode & 0777) != 0700)
+		return 0;
+	snprintf(file, sizeof(file), "%s/%s.state", cfg->state_dir, cfg->instance);
+	if (lchown(file, uid, gid) && !made)
+		return errno == ENOENT ? 0 : -errno;
+	return lchown(cfg->state_dir, uid, gid) ? -errno : 0;
+}
+
 static int become(const struct config *cfg)
 {
 	const struct passwd *pw;
@@ -60,6 +80,11 @@ static int become(const struct config *cfg)
 	if (ret) {
 		log_error("%s/viaduct-%s: %s; is a bpf file system mounted there?", cfg->bpf_dir,
 			cfg->instance, strerror(-ret));
+		return ret;
+	}
+	ret = give_state_dir(cfg, pw->pw_uid, pw->pw_gid);
+	if (ret) {
+		log_error("%s: %s", cfg->state_dir, strerror(-ret));
 		return ret;
 	}
 	if (prctl(PR_SET_KEEPCAPS, 1) || initgroups(pw->pw_name, pw->pw_gid) ||

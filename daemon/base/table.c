@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-bool table_add_failed;
+_Thread_local bool table_add_failed;
 
 static uint64_t seed[2];
 

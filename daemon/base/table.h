@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 uint32_t table_hash(const void *key, size_t len);
-extern bool table_add_failed;
+extern _Thread_local bool table_add_failed;
 
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(elt)                                                                   \

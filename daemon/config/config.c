@@ -88,6 +88,7 @@ static void config_free(struct config *cfg)
 	free(cfg->control_group);
 	free(cfg->records_file);
 	free(cfg->instance);
+	free(cfg->state_dir);
 	free(cfg->bpf_dir);
 	free(cfg->user);
 	free(cfg->file);

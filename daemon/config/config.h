@@ -233,6 +233,7 @@ struct config {
 	char *user;            /* run as, "" = stay */
 	char *records_file;    /* call detail records, "" = none */
 	char *bpf_dir;         /* where pins live: <bpf_dir>/viaduct-<instance> */
+	char *state_dir;       /* where the calls are written down: <state_dir>/<instance>.state */
 	char *instance;        /* "default" */
 	uint32_t control_port; /* netlink port id of the control socket */
 	char *control_group;   /* whose members may use the CLI besides root; "" = nobody */
@@ -248,7 +249,7 @@ struct config {
 	struct route_index *route_any;    /* of every peer's */
 	struct config_lines {
 		unsigned device[SIDE_COUNT], vlan[SIDE_COUNT];
-		unsigned user, bpf_dir, instance, control_port;
+		unsigned user, bpf_dir, state_dir, instance, control_port;
 		unsigned tls_certificate[CONFIG_TLS_MAX];
 	} line; /* where they are written, or would be: for config_check_reload */
 };
@@ -261,7 +262,8 @@ struct config *config_ref(struct config *cfg);
 void config_unref(struct config *cfg);
 
 /* Whether cfg can replace old in a running daemon; what cannot change without a restart (devices
- * and their VLANs, bpf_dir, instance, control_port, user) gets its line in errors. 0 or -EINVAL. */
+ * and their VLANs, bpf_dir, state_dir, instance, control_port, user) gets its line in errors. 0 or
+ * -EINVAL. */
 int config_check_reload(const struct config *old, const struct config *cfg, FILE *errors);
 
 /* The peer whose source and listener this is; NULL = stranger. The most specific prefix wins.

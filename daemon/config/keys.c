@@ -199,6 +199,7 @@ static const struct key keys[] = {
 	{"timers.reconnect", "seconds,", 1, 3600, 60, NULL},
 	{"user", "the name of a user", 0, 0, 0, ""},
 	{"bpf_dir", "an absolute path on a BPF file system", 0, 0, 0, "/sys/fs/bpf"},
+	{"state_dir", "an absolute path", 0, 0, 0, "/run/viaduct"},
 	{"instance", "a name of letters, digits, '.', '_', '-'", 0, 0, 0, "default"},
 	{"records", "a mapping with file", 0, 0, 0, NULL},
 	{"records.file", "an absolute path", 0, 0, 0, ""},

@@ -70,6 +70,7 @@ int config_check_reload(const struct config *old, const struct config *cfg, FILE
 	}
 	ret |= fixed(cfg, errors, line->user, "user", old->user, cfg->user);
 	ret |= fixed(cfg, errors, line->bpf_dir, "bpf_dir", old->bpf_dir, cfg->bpf_dir);
+	ret |= fixed(cfg, errors, line->state_dir, "state_dir", old->state_dir, cfg->state_dir);
 	ret |= fixed(cfg, errors, line->instance, "instance", old->instance, cfg->instance);
 	ret |= fixed_number(cfg, errors, line->control_port, "control.port", old->control_port,
 		cfg->control_port);

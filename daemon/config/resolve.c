@@ -94,38 +94,45 @@ static void resolve_scalars(struct resolve *r)
 			cfg->attempt_timeout_s, cfg->ring_timeout_s);
 }
 
+static void resolve_path(struct resolve *r, const char *key, const char *path)
+{
+	char quoted[MISTAKE_QUOTE_MAX];
+
+	if (path[0] != '/')
+		mistake_add(r->mistakes, key, "%s is not absolute; expected a path from /",
+			mistake_quote(quoted, path));
+}
+
 int resolve_settings(struct resolve *r)
 {
 	const struct file_config *f = r->file;
 	struct config *cfg = r->cfg;
 	const struct node *root = r->mistakes->root;
-	char quoted[MISTAKE_QUOTE_MAX];
 
 	resolve_scalars(r);
 	cfg->silent_strangers = f->strangers && *f->strangers == FILE_STRANGERS_IGNORE;
 	cfg->log_level = f->log ? *f->log : LOG_LEVEL_INFO;
 	cfg->user = resolve_text("user", f->user);
 	cfg->bpf_dir = resolve_text("bpf_dir", f->bpf_dir);
+	cfg->state_dir = resolve_text("state_dir", f->state_dir);
 	cfg->instance = resolve_text("instance", f->instance);
 	cfg->control_group = resolve_text("control.group", f->control.group);
 	cfg->records_file = resolve_text("records.file", f->records.file);
-	if (!cfg->user || !cfg->bpf_dir || !cfg->instance || !cfg->control_group ||
-		!cfg->records_file)
+	if (!cfg->user || !cfg->bpf_dir || !cfg->state_dir || !cfg->instance ||
+		!cfg->control_group || !cfg->records_file)
 		return -ENOMEM;
 	if (cfg->user[0])
 		resolve_name(r, "user", cfg->user);
 	if (cfg->control_group[0])
 		resolve_name(r, "control.group", cfg->control_group);
 	resolve_name(r, "instance", cfg->instance);
-	if (cfg->bpf_dir[0] != '/')
-		mistake_add(r->mistakes, "bpf_dir", "%s is not absolute; expected a path from /",
-			mistake_quote(quoted, cfg->bpf_dir));
-	if (cfg->records_file[0] && cfg->records_file[0] != '/')
-		mistake_add(r->mistakes, "records.file",
-			"%s is not absolute; expected a path from /",
-			mistake_quote(quoted, cfg->records_file));
+	resolve_path(r, "bpf_dir", cfg->bpf_dir);
+	resolve_path(r, "state_dir", cfg->state_dir);
+	if (cfg->records_file[0])
+		resolve_path(r, "records.file", cfg->records_file);
 	cfg->line.user = document_line(root, "user");
 	cfg->line.bpf_dir = document_line(root, "bpf_dir");
+	cfg->line.state_dir = document_line(root, "state_dir");
 	cfg->line.instance = document_line(root, "instance");
 	cfg->line.control_port = document_line(root, "control.port");
 	return 0;

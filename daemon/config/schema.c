@@ -519,6 +519,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CHOICE("log", struct file_config, log, log_strings),
 	TEXT("user", MAY, struct file_config, user),
 	TEXT("bpf_dir", MAY, struct file_config, bpf_dir),
+	TEXT("state_dir", MAY, struct file_config, state_dir),
 	TEXT("instance", MAY, struct file_config, instance),
 	CYAML_FIELD_MAPPING("records", MAY, struct file_config, records, records_fields),
 	CYAML_FIELD_MAPPING("control", MAY, struct file_config, control, control_fields),

@@ -284,6 +284,7 @@ struct file_config {
 	enum log_level *log;
 	char *user;
 	char *bpf_dir;
+	char *state_dir;
 	char *instance;
 	struct file_records records;
 	struct file_control control;

@@ -45,6 +45,7 @@ class Daemon:
         self.file = os.path.join(self.dir, "viaduct.yaml")
         self.log_path = os.path.join(self.dir, "log")
         self.records_path = os.path.join(self.dir, "records")
+        self.state_dir = os.path.join(self.dir, "state")
         self.pins = os.path.join(configuration.get("bpf_dir", BPF_DIR),
                                  f"viaduct-{self.instance}")
         self.write(configuration)
@@ -53,7 +54,8 @@ class Daemon:
         self.start()
 
     def write(self, configuration):
-        write_configuration(self.file, {**configuration, "records": {"file": self.records_path}})
+        write_configuration(self.file, {"state_dir": self.state_dir, **configuration,
+                                        "records": {"file": self.records_path}})
 
     def records(self):
         """The call detail records, oldest first."""

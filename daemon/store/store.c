@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "store/internal.h"
+
+#define CALL_BYTES    (64ull * 1024)
+#define BASE_BYTES    (32ull * 1024 * 1024)
+#define DIR_MODE      0700
+#define FILE_MODE     0600
+#define LOGGED_SINGLY 5
+#define KEY_TEXT_MAX  (STORE_NAME_MAX + 16)
+
+struct store {
+	char path[PATH_MAX], refused_path[PATH_MAX], new_path[PATH_MAX];
+	int lock; /* the file, locked: one daemon has it */
+	struct environment e;
+	struct store_writer *writer;
+	struct takeover found;
+	unsigned taken_over, unusable;
+};
+
+uint64_t store_bytes_max(unsigned calls)
+{
+	return BASE_BYTES + calls * CALL_BYTES;
+}
+
+/* ---- open ---- */
+
+static int make_paths(struct store *s, const char *dir, const char *instance)
+{
+	int n = snprintf(s->path, sizeof(s->path), "%s/%s.state", dir, instance);
+
+	if (n < 0 || (size_t)n >= sizeof(s->path) - sizeof(".refused"))
+		return -ENAMETOOLONG;
+	snprintf(s->refused_path, sizeof(s->refused_path), "%s/%s.state.refused", dir, instance);
+	snprintf(s->new_path, sizeof(s->new_path), "%s/%s.state.new", dir, instance);
+	return 0;
+}
+
+/* Where others may write, they may put a file of theirs in our file's place. */
+static int open_directory(const char *dir)
+{
+	struct stat st;
+
+	if (mkdir(dir, DIR_MODE) && errno != EEXIST) {
+		log_error("store: %s: %s", dir, strerror(errno));
+		return -errno;
+	}
+	if (stat(dir, &st)) {
+		log_error("store: %s: %s", dir, strerror(errno));
+		return -errno;
+	}
+	if (!S_ISDIR(st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) ||
+		(st.st_uid != geteuid() && st.st_uid != 0)) {
+		log_error("store: %s: expected a directory that only we or root can write in", dir);
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* The descriptor of the file at path, locked, made where it is missing. */
+static int lock_file(const char *path)
+{
+	struct stat locked, at_path;
+
+	for (;;) {
+		int fd = open(
+			path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, FILE_MODE);
+		int ret = 0;
+
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &locked))
+			ret = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		if (!ret && stat(path, &at_path) == 0 && at_path.st_ino == locked.st_ino &&
+			at_path.st_dev == locked.st_dev)
+			return fd;
+		close(fd);
+		if (ret)
+			return ret;
+	}
+}
+
+static void set_aside(struct store *s)
+{
+	const struct takeover *t = &s->found;
+	char what[80] = "";
+
+	if (rename(s->path, s->refused_path)) {
+		log_error("store: %s cannot be set aside: %s", s->path, strerror(errno));
+		(void)unlink(s->path);
+	}
+	if (t->records[STORE_CALL])
+		snprintf(what, sizeof(what),
+			"; the %" PRIu64 " calls that it held are not taken over",
+			t->records[STORE_CALL]);
+	log_warn("store: %s is %s (%s): set aside as %s%s", s->path, refusal_name(t->refusal),
+		t->detail, s->refused_path, what);
+}
+
+/* Somebody else's file tells us nothing, whatever it says. */
+static bool is_ours(struct store *s, int fd)
+{
+	struct takeover *t = &s->found;
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		(st.st_uid == geteuid() || st.st_uid == 0) && !(st.st_mode & (S_IRWXG | S_IRWXO)))
+		return true;
+	t->refusal = REFUSAL_FOREIGN;
+	snprintf(t->detail, sizeof(t->detail), "it is not a file of ours alone");
+	return false;
+}
+
+static int take_over(struct store *s, const struct header *own, uint64_t *bytes_max)
+{
+	struct stat st;
+	int ret;
+
+	if (fstat(s->lock, &st))
+		return -errno;
+	if (!is_ours(s, s->lock) || st.st_size == 0)
+		return 0;
+	/* It is written out in full before the old one goes. */
+	if (*bytes_max < (uint64_t)st.st_size * 2)
+		*bytes_max = (uint64_t)st.st_size * 2;
+	ret = takeover_run(&s->found, s->path, s->new_path, own, *bytes_max);
+	return ret ? ret : s->found.error;
+}
+
+static int open_lock(struct store *s)
+{
+	s->lock = lock_file(s->path);
+	if (s->lock != -ELOOP && s->lock != -EACCES && s->lock != -ENXIO)
+		return s->lock;
+	s->found.refusal = REFUSAL_FOREIGN;
+	snprintf(s->found.detail, sizeof(s->found.detail), "%s", strerror(-s->lock));
+	set_aside(s);
+	s->lock = lock_file(s->path);
+	return s->lock;
+}
+
+/* The new file takes the old one's place, and its lock with it. */
+static int replace(struct store *s)
+{
+	int fd = lock_file(s->new_path), ret = 0;
+
+	if (fd < 0)
+		return fd;
+	if (rename(s->new_path, s->path)) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	close(s->lock);
+	s->lock = fd;
+	return 0;
+}
+
+static int read_boot_id(char id[BOOT_ID_MAX])
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	int ret = 0;
+
+	if (!f)
+		return -errno;
+	if (fscanf(f, "%39s", id) != 1)
+		ret = -EIO;
+	fclose(f);
+	return ret;
+}
+
+static int open_files(struct store *s, const char *instance, uint64_t bytes_max)
+{
+	bool refused_before = s->found.refusal != REFUSAL_NONE;
+	struct header own = {0};
+	int ret = read_boot_id(own.boot_id);
+
+	snprintf(own.instance, sizeof(own.instance), "%s", instance);
+	if (ret)
+		return ret;
+	if (unlink(s->new_path) && errno != ENOENT)
+		return -errno;
+	if (!refused_before)
+		ret = take_over(s, &own, &bytes_max);
+	if (ret)
+		return ret;
+	if (s->found.refusal && !refused_before) {
+		set_aside(s);
+		(void)unlink(s->new_path);
+	}
+	ret = environment_open(&s->e, s->new_path, bytes_max);
+	if (ret)
+		return ret;
+	ret = header_write(&s->e, &own);
+	if (!ret)
+		ret = replace(s);
+	if (ret)
+		environment_close(&s->e);
+	return ret;
+}
+
+static void tell_found(struct store *s)
+{
+	const struct takeover *t = &s->found;
+
+	if (t->refusal)
+		return;
+	for (unsigned i = 0; i < STORE_KIND_COUNT; i++)
+		s->taken_over += (unsigned)t->records[i];
+	s->taken_over -= t->damaged;
+	if (t->damaged)
+		log_warn(
+			"store: %s: %u records are damaged and lost, %u are good; the first was %s",
+			s->path, t->damaged, s->taken_over, t->detail);
+}
+
+int store_open(struct store **out, const char *dir, const char *instance, uint64_t bytes_max)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	int ret;
+
+	if (!s)
+		return -ENOMEM;
+	s->lock = -1;
+	ret = make_paths(s, dir, instance);
+	if (!ret)
+		ret = open_directory(dir);
+	if (ret)
+		goto fail;
+	ret = open_lock(s);
+	if (ret < 0)
+		goto tell;
+	ret = open_files(s, instance, bytes_max);
+	if (ret)
+		goto tell;
+	tell_found(s);
+	ret = store_writer_start(&s->writer, &s->e, s->path);
+	if (ret) {
+		environment_close(&s->e);
+		goto tell;
+	}
+	*out = s;
+	return 0;
+tell:
+	log_error("store: %s: %s", s->path,
+		ret == -EBUSY ? "another viaductd has it" : strerror(-ret));
+fail:
+	if (s->lock >= 0)
+		close(s->lock);
+	free(s);
+	return ret;
+}
+
+/* ---- records ---- */
+
+static void drop_unusable(
+	struct store *s, enum store_kind kind, struct store_key key, int error, unsigned *logged)
+{
+	char text[KEY_TEXT_MAX];
+
+	s->unusable++;
+	if ((*logged)++ < LOGGED_SINGLY)
+		log_warn("store: %s cannot be used: %s",
+			record_key_show(text, sizeof(text), kind, key), strerror(-error));
+	store_del(s, kind, key);
+}
+
+static int load_from(
+	struct store *s, MDB_txn *txn, enum store_kind kind, store_each_fn *each, void *ctx)
+{
+	char text[STORE_NAME_MAX + 1];
+	unsigned logged = 0;
+	MDB_val name, data;
+	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(txn, s->e.kind[kind], &cursor);
+
+	if (rc)
+		return environment_errno(rc);
+	while ((rc = mdb_cursor_get(cursor, &name, &data, MDB_NEXT)) == 0) {
+		struct store_key key;
+		const uint8_t *value;
+		size_t len;
+		int ret;
+
+		if (!record_key_read(&key, text, &name))
+			continue;
+		ret = record_check(&name, &data, &value, &len);
+		if (!ret)
+			ret = each(ctx, key, value, len);
+		if (ret)
+			drop_unusable(s, kind, key, ret, &logged);
+	}
+	mdb_cursor_close(cursor);
+	if (logged > LOGGED_SINGLY)
+		log_warn("store: %u more cannot be used", logged - LOGGED_SINGLY);
+	return rc == MDB_NOTFOUND ? 0 : environment_errno(rc);
+}
+
+int store_load(struct store *s, enum store_kind kind, store_each_fn *each, void *ctx)
+{
+	MDB_txn *txn;
+	int ret;
+
+	/* Without LMDB's locks a commit could take the pages that are read. */
+	store_writer_pause(s->writer);
+	ret = environment_errno(mdb_txn_begin(s->e.env, NULL, MDB_RDONLY, &txn));
+	if (!ret) {
+		ret = load_from(s, txn, kind, each, ctx);
+		mdb_txn_abort(txn);
+	}
+	store_writer_resume(s->writer);
+	return ret;
+}
+
+void store_put(struct store *s, enum store_kind kind, struct store_key key, void *value, size_t len)
+{
+	store_writer_put(s->writer, kind, key, value, len);
+}
+
+void store_del(struct store *s, enum store_kind kind, struct store_key key)
+{
+	store_writer_put(s->writer, kind, key, NULL, 0);
+}
+
+int store_flush(struct store *s)
+{
+	return store_writer_flush(s->writer);
+}
+
+void store_get_status(struct store *s, struct store_status *out)
+{
+	*out = (struct store_status){
+		.path = s->path,
+		.taken_over = s->taken_over,
+		.damaged = s->found.damaged,
+		.unusable = s->unusable,
+		.refused = refusal_name(s->found.refusal),
+		.refused_calls = s->found.refusal ? s->found.records[STORE_CALL] : 0,
+	};
+	store_writer_get_status(s->writer, out);
+}
+
+static void close_and(struct store *s, bool remove)
+{
+	if (!s)
+		return;
+	if (!store_writer_stop(s->writer))
+		return; /* its thread uses all of it */
+	environment_close(&s->e);
+	if (remove && unlink(s->path))
+		log_warn("store: %s cannot be removed: %s", s->path, strerror(errno));
+	close(s->lock);
+	free(s);
+}
+
+void store_close(struct store *s)
+{
+	close_and(s, false);
+}
+
+void store_remove(struct store *s)
+{
+	close_and(s, true);
+}
