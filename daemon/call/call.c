@@ -204,15 +204,11 @@ static void request_received(
 static bool uri_is_emergency(void *ctx, const struct peer_config *peer, const char *uri, size_t len)
 {
 	const struct calls *calls = ctx;
-	const char *user = memchr(uri, ':', len), *end = uri + len;
 	char number[CALL_NUMBER_MAX + 1];
-	size_t n = 0;
 
-	if (!user || !calls->cfg->emergency_count)
+	if (!calls->cfg->emergency_count)
 		return false;
-	while (++user < end && n < CALL_NUMBER_MAX && !strchr("@;", *user))
-		number[n++] = *user;
-	number[n] = '\0';
+	number_of_text((struct text){uri, len}, number);
 	return number_is_emergency(calls->cfg, peer, number);
 }
 
@@ -236,6 +232,7 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 		.request = request_received,
 		.late_2xx = late_2xx_received,
 		.is_emergency = uri_is_emergency,
+		.refused = history_refused_text,
 		.overload = overload_told,
 		.ack = ack_received,
 		.event = peer_event};

@@ -208,6 +208,59 @@ void history_refused(
 	osip_free(caller.call_id);
 }
 
+static void keep_text(struct text t, char *buf, size_t room)
+{
+	size_t n = t.len < room ? t.len : room - 1;
+
+	memcpy(buf, t.s ? t.s : "", n);
+	buf[n] = '\0';
+}
+
+/* The URI of a From or To value. */
+static struct text uri_of(struct text value)
+{
+	const char *end = value.s + value.len, *stop = end;
+
+	for (const char *s = value.s; s < end; s++) {
+		if (*s == '"') { /* a display name, with whatever stands in it */
+			while (++s < end && *s != '"')
+				s += *s == '\\';
+		} else if (*s == '<') {
+			value.s = s + 1;
+			stop = memchr(value.s, '>', (size_t)(end - value.s));
+			break;
+		}
+	}
+	return (struct text){value.s, (size_t)((stop ? stop : end) - value.s)};
+}
+
+void history_refused_text(void *ctx, const struct sip_refused *refused)
+{
+	struct calls *calls = ctx;
+	char from[CALL_NUMBER_MAX + 1], to[CALL_NUMBER_MAX + 1];
+	char call_id[CALL_ID_KEPT + 1], tag[CALL_ID_KEPT + 1];
+	struct call_record record = {.from = from,
+		.to = to,
+		.peer = refused->peer->name,
+		.route = "",
+		.code = refused->code,
+		.ended_by = who(LEG_NONE),
+		.why = refused->why};
+
+	if (!calls->record)
+		return;
+	number_of_text(uri_of(refused->from), from);
+	number_of_text(refused->uri, to);
+	keep_text(refused->call_id, call_id, sizeof(call_id));
+	keep_text(refused->from_tag, tag, sizeof(tag));
+	record.leg[LEG_A].peer = refused->peer->name;
+	record.leg[LEG_A].signalling = refused->source;
+	record.leg[LEG_A].sip_call_id = call_id;
+	record.leg[LEG_A].remote_tag = tag;
+	record.setup_ms = record.end_ms = wall_clock_ms();
+	calls->record(calls->record_ctx, &record);
+}
+
 void history_transfer(struct call *call, const struct call_transfer *transfer)
 {
 	struct history *h = &call->history;

@@ -345,6 +345,8 @@ void invite_refuse_pair(struct exchange *x, struct pair *pair);
 /* The user part of a SIP URI, or the number of a tel URI; "" where there is none. -EINVAL when it
  * is too long or has control characters in it. */
 int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1]);
+/* The same from its text, as near as that tells without a parser; what is too long is cut. */
+void number_of_text(struct text uri, char number[CALL_NUMBER_MAX + 1]);
 
 /* ---- numbers.c: what the number rules make of the call's numbers ---- */
 /* Of those that came, to be routed. 0, or -EINVAL: refused, and counted. */
@@ -581,6 +583,9 @@ void history_end(struct call *call, const struct ending *end);
 /* The record of an INVITE that never became a call. */
 void history_refused(
 	struct calls *calls, const osip_message_t *req, const struct peer_config *peer, int code);
+/* The same by its text, of what the SIP room has refused. */
+void history_refused_text(void *calls, const struct sip_refused *refused);
+#define CALL_ID_KEPT 255 /* bytes of its Call-ID and tag */
 /* A transfer that was asked for has come to its end. */
 void history_transfer(struct call *call, const struct call_transfer *transfer);
 void history_clear(struct call *call);

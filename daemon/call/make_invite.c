@@ -35,6 +35,19 @@ int number_of(const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1])
 	return 0;
 }
 
+void number_of_text(struct text uri, char number[CALL_NUMBER_MAX + 1])
+{
+	const char *end = uri.s + uri.len, *s = memchr(uri.s, ':', uri.len);
+	bool is_tel = uri.len > 4 && strncasecmp(uri.s, "tel:", 4) == 0;
+	size_t n = 0;
+
+	if (s && !is_tel && !memchr(s, '@', (size_t)(end - s)))
+		s = NULL; /* a host alone */
+	while (s && ++s < end && n < CALL_NUMBER_MAX && !strchr("@;:", *s))
+		number[n++] = *s;
+	number[n] = '\0';
+}
+
 int uri_set_host(osip_uri_t *uri, const char *host)
 {
 	size_t n = strlen(host);

@@ -8,27 +8,28 @@
 #include <string.h>
 #include <time.h>
 
-#define TIME_TEXT_MAX 40
-#define MS_A_SECOND   1000
+#define MS_A_SECOND 1000
 
-/* RFC 3339, UTC, milliseconds; null for 0. */
-static json_t *wall_clock(uint64_t ms)
+const char *cdr_time(uint64_t ms, char text[CDR_TIME_MAX])
 {
 	time_t seconds = (time_t)(ms / MS_A_SECOND);
-	char text[TIME_TEXT_MAX];
 	struct tm tm;
 	size_t n;
 
-	if (!ms)
-		return json_null();
 	gmtime_r(&seconds, &tm);
-	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + n, sizeof(text) - n, ".%03uZ", (unsigned)(ms % MS_A_SECOND));
-	return json_string(text);
+	n = strftime(text, CDR_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + n, CDR_TIME_MAX - n, ".%03uZ", (unsigned)(ms % MS_A_SECOND));
+	return text;
 }
 
-/* What came from a peer need not be UTF-8: then its bytes above ASCII become '?'. */
-static json_t *text(const char *s)
+static json_t *wall_clock(uint64_t ms)
+{
+	char text[CDR_TIME_MAX];
+
+	return ms ? json_string(cdr_time(ms, text)) : json_null();
+}
+
+json_t *cdr_text(const char *s)
 {
 	json_t *v = json_string(s ? s : "");
 	char *copy;
@@ -49,7 +50,7 @@ static json_t *text(const char *s)
 
 static json_t *text_or_null(const char *s)
 {
-	return s && *s ? text(s) : json_null();
+	return s && *s ? cdr_text(s) : json_null();
 }
 
 static json_t *address(const struct addr *a)
@@ -86,7 +87,7 @@ static json_t *attempts(const struct call_record *call)
 
 		json_array_append_new(
 			list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o}", "peer",
-				      text(a->peer), "address", address(&a->address), "call_id",
+				      cdr_text(a->peer), "address", address(&a->address), "call_id",
 				      text_or_null(a->call_id), "from", text_or_null(a->from), "to",
 				      text_or_null(a->to), "start", wall_clock(a->start_ms), "end",
 				      wall_clock(a->end_ms), "code", a->code, "cause",
@@ -140,7 +141,7 @@ static json_t *transfers(const struct call_record *call)
 
 		json_array_append_new(list,
 			json_pack("{s:o, s:s, s:s, s:o, s:i, s:o}", "at", wall_clock(t->at_ms),
-				"kind", t->kind, "by", by, "to", text(t->to), "code", t->code,
+				"kind", t->kind, "by", by, "to", cdr_text(t->to), "code", t->code,
 				"call", t->call ? json_integer((json_int_t)t->call) : json_null()));
 	}
 	return list;
@@ -155,9 +156,9 @@ static json_t *streams(const struct call_record *call)
 
 		json_array_append_new(
 			list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "index", (int)s->index,
-				      "kind", text(s->kind), "proto", text(s->proto), "codec",
-				      text_or_null(s->codec), "a", reception(&s->leg[LEG_A]), "b",
-				      reception(&s->leg[LEG_B])));
+				      "kind", cdr_text(s->kind), "proto", cdr_text(s->proto),
+				      "codec", text_or_null(s->codec), "a",
+				      reception(&s->leg[LEG_A]), "b", reception(&s->leg[LEG_B])));
 	}
 	return list;
 }
@@ -171,7 +172,7 @@ static bool is_poor(const struct call_record *call)
 	return false;
 }
 
-char *cdr_line(const struct call_record *call)
+char *cdr_call_line(const struct call_record *call)
 {
 	uint64_t talk_ms = call->answer_ms ? call->end_ms - call->answer_ms : 0;
 	char *json, *line = NULL;
@@ -180,14 +181,14 @@ char *cdr_line(const struct call_record *call)
 	root = json_pack(
 		"{s:i, s:I, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:i, s:s, "
 		"s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
-		"version", 1, "id", (json_int_t)call->id, "from", text(call->from), "to",
-		text(call->to), "routed_from", text_or_null(call->routed_from), "routed_to",
+		"version", 1, "id", (json_int_t)call->id, "from", cdr_text(call->from), "to",
+		cdr_text(call->to), "routed_from", text_or_null(call->routed_from), "routed_to",
 		text_or_null(call->routed_to), "emergency", (int)call->emergency, "peer",
-		text(call->peer), "route", text_or_null(call->route), "setup",
+		cdr_text(call->peer), "route", text_or_null(call->route), "setup",
 		wall_clock(call->setup_ms), "ring", wall_clock(call->ring_ms), "answer",
 		wall_clock(call->answer_ms), "end", wall_clock(call->end_ms), "talk_ms",
 		(json_int_t)talk_ms, "code", call->code, "ended_by", call->ended_by, "why",
-		text(call->why), "reason", text_or_null(call->reason), "cause_in",
+		cdr_text(call->why), "reason", text_or_null(call->reason), "cause_in",
 		cause_or_null(call->cause_in), "cause_out", cause_or_null(call->cause_out), "a",
 		leg(&call->leg[LEG_A]), "b", leg(&call->leg[LEG_B]), "attempts", attempts(call),
 		"streams", streams(call), "poor", (int)is_poor(call));
@@ -201,4 +202,9 @@ char *cdr_line(const struct call_record *call)
 		line = NULL;
 	free(json);
 	return line;
+}
+
+char *cdr_line(const struct call_record *call)
+{
+	return call->id ? cdr_call_line(call) : cdr_refusal_line(call);
 }

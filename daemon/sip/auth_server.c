@@ -188,7 +188,7 @@ static void challenge(struct sip_server *s, const struct challenge_config *confi
 	}
 }
 
-bool auth_server_admits(struct sip_server *s, const struct raw *raw)
+enum auth_verdict auth_server_judge(struct sip_server *s, const struct raw *raw)
 {
 	struct sip *sip = s->sip;
 	const struct peer_config *peer = peer_in_force(sip, s->peer);
@@ -196,14 +196,14 @@ bool auth_server_admits(struct sip_server *s, const struct raw *raw)
 	const char *method = s->request->sip_method;
 
 	if (!config || !challenge_covers(config, method))
-		return true;
+		return AUTH_ADMITTED;
 	if (!sip->nonces && nonces_new(&sip->nonces)) {
 		sip_server_reply(s, 500, NULL, NULL, NULL);
-		return false;
+		return AUTH_CHALLENGED;
 	}
 	switch (judge(sip, raw, method, peer->name, config)) {
 	case ADMITTED:
-		return true;
+		return AUTH_ADMITTED;
 	case CHALLENGED:
 		challenge(s, config, false);
 		break;
@@ -213,7 +213,7 @@ bool auth_server_admits(struct sip_server *s, const struct raw *raw)
 	case REFUSED:
 		sip->status.auth_refused++;
 		sip_server_reply(s, 403, NULL, NULL, NULL);
-		break;
+		return AUTH_REFUSED;
 	}
-	return false;
+	return AUTH_CHALLENGED;
 }

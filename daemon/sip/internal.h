@@ -8,6 +8,7 @@
 #include "base/table.h"
 #include "sip/framing.h"
 #include "sip/guard.h"
+#include "sip/lately.h"
 #include "sip/overload.h"
 
 /* ---- limits ---- */
@@ -247,6 +248,7 @@ struct sip {
 	unsigned stranger_answers;
 	struct strbuf scratch; /* a text under way to a socket */
 	struct udp_batch *batch;
+	struct lately refused; /* INVITEs, from their text */
 	struct overload overload;
 	struct overload_window streams;
 };
@@ -465,9 +467,10 @@ void request_rewrite_transport(char *text, size_t len, const char *from, const c
 int cancel_make(const osip_message_t *invite, const char *reason, osip_message_t **out);
 
 /* ---- auth_server.c ---- */
-/* Whether a request that is new may be handed up: nobody asks it for credentials, or they are
- * right. Otherwise it is answered. raw: the request before it was parsed. */
-bool auth_server_admits(struct sip_server *s, const struct raw *raw);
+enum auth_verdict { AUTH_ADMITTED, AUTH_CHALLENGED, AUTH_REFUSED };
+/* AUTH_ADMITTED: a request that is new may be handed up, since nobody asks it for credentials, or
+ * they are right. Otherwise it is answered. raw: the request before it was parsed. */
+enum auth_verdict auth_server_judge(struct sip_server *s, const struct raw *raw);
 void auth_server_free(struct sip *sip);
 
 /* ---- transaction_client.c ---- */

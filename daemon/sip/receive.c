@@ -4,85 +4,7 @@
 
 #include "base/log.h"
 #include "sip/dialog.h"
-#include "sip/reply.h"
-
-#define STRANGER_WINDOW_MS 1000
-
-struct incoming {
-	struct sip *sip;
-	const struct flow *flow;
-	const struct peer_config *peer;
-	bool is_leaving; /* the peer's name does not stand for this source any more */
-	const char *buf;
-	struct guard guard;
-	struct raw *raw;
-};
-
-static void reply_flow(const struct incoming *in, struct flow *out)
-{
-	transport_response_flow(out, in->flow, &in->guard.via);
-}
-
-/* Answers from the text alone. */
-static void reply_tagged(
-	struct incoming *in, int code, const char *reason, const char *to_tag, const char *extra)
-{
-	struct strbuf *out = &in->sip->scratch;
-	struct flow flow;
-
-	strbuf_reset(out);
-	reply_print(out, in->raw, &in->guard, &in->flow->remote, code, reason, to_tag, extra);
-	if (strbuf_error(out))
-		return;
-	reply_flow(in, &flow);
-	in->sip->status.responses_out++;
-	(void)transport_send(in->sip, &flow, out->s, out->len);
-}
-
-static void reply(struct incoming *in, int code, const char *reason, const char *extra)
-{
-	reply_tagged(in, code, reason, NULL, extra);
-}
-
-static void log_refused(const struct incoming *in, const char *what)
-{
-	char text[ADDR_TEXT_MAX];
-
-	log_limited(LOG_LEVEL_INFO, "sip: message from %s refused: %s",
-		addr_print(&in->flow->remote, text), what);
-}
-
-static void refuse_malformed(struct incoming *in, int code, const char *reason)
-{
-	in->sip->status.malformed++;
-	log_refused(in, reason);
-	if (in->guard.answerable)
-		reply(in, code, reason, NULL);
-}
-
-/* A stranger gets one line at most, and strangers together not more than so many a second: our
- * answers are not to be aimed at anybody. */
-static void refuse_stranger(struct incoming *in, size_t len, bool is_stream)
-{
-	struct sip *sip = in->sip;
-	uint64_t now = loop_now_ms(sip->loop);
-
-	sip->status.unknown_source++;
-	log_refused(in, "unknown source");
-	if (sip->cfg->silent_strangers)
-		return;
-	if (now - sip->stranger_window_ms >= STRANGER_WINDOW_MS) {
-		sip->stranger_window_ms = now;
-		sip->stranger_answers = 0;
-	}
-	if (sip->stranger_answers >= STRANGER_ANSWERS_A_SECOND)
-		return;
-	guard_raw(&in->guard, in->raw, in->buf, len, is_stream);
-	if (!in->guard.answerable)
-		return;
-	sip->stranger_answers++;
-	reply(in, 403, "Forbidden", NULL);
-}
+#include "sip/incoming.h"
 
 /* Parses what the guards let through. NULL when refused, which is said. */
 static osip_message_t *parse(struct incoming *in)
@@ -205,10 +127,10 @@ static void receive_cancel(struct incoming *in, const char *key, unsigned key_le
 	 */
 	known = s || remnant_find(sip, invite_key.s, (unsigned)invite_key.len);
 	/* 9.2: with the tag of the INVITE's own responses. */
-	reply_tagged(in, known ? 200 : 481, known ? "OK" : "Call/Transaction Does Not Exist",
-		s ? server_tag(s) : NULL, NULL);
+	incoming_reply_tagged(in, known ? 200 : 481,
+		known ? "OK" : "Call/Transaction Does Not Exist", s ? server_tag(s) : NULL, NULL);
 	text = take_scratch(sip, &len);
-	reply_flow(in, &back);
+	incoming_flow(in, &back);
 	remnant_add(sip, key, key_len, &back, text, len,
 		in->flow->transport == TRANSPORT_UDP ? 64 * sip->t1_ms : 0, false);
 	if (!s)
@@ -235,8 +157,9 @@ static void receive_new(struct incoming *in, const char *key, unsigned key_len)
 		return;
 	if (in->is_leaving && !sip_tag(msg->to)[0]) {
 		sip->status.unknown_source++;
-		log_refused(in, "a source that its peer's name does not resolve to any more");
-		reply(in, 403, "Forbidden", NULL);
+		incoming_log(in, "a source that its peer's name does not resolve to any more");
+		refuse_tell(in, 403, "its peer's name does not resolve to its source");
+		incoming_reply(in, 403, "Forbidden", NULL);
 		osip_message_free(msg);
 		return;
 	}
@@ -245,56 +168,27 @@ static void receive_new(struct incoming *in, const char *key, unsigned key_len)
 		return;
 	}
 	if (MSG_IS_INVITE(msg)) {
-		reply(in, 100, "Trying", NULL);
+		incoming_reply(in, 100, "Trying", NULL);
 		text = take_scratch(sip, &len);
 	}
-	reply_flow(in, &back);
+	incoming_flow(in, &back);
 	if (server_new(&s, sip, key, key_len, in->flow, &back, in->peer, msg, text, len)) {
 		log_limited(LOG_LEVEL_WARN, "sip: out of memory for a transaction");
 		return;
 	}
-	if (!auth_server_admits(s, in->raw))
+	switch (auth_server_judge(s, in->raw)) {
+	case AUTH_ADMITTED:
+		break;
+	case AUTH_REFUSED:
+		refuse_tell(in, 403, "too many wrong credentials");
 		return;
+	case AUTH_CHALLENGED:
+		return;
+	}
 	if (sip->handlers.request)
 		sip->handlers.request(sip->handlers.ctx, s, s->request, in->peer);
 	else
 		(void)sip_server_reply(s, 501, NULL, NULL, NULL);
-}
-
-static void refuse_busy(struct incoming *in)
-{
-	char extra[40];
-
-	in->sip->status.transactions_refused++;
-	snprintf(extra, sizeof(extra), "Retry-After: %d\r\n", TRANSACTIONS_RETRY_AFTER_S);
-	reply(in, 503, "Service Unavailable", extra);
-}
-
-/* RFC 7339 and RFC 3261 21.5.4, from the text alone: the answer that costs least. */
-static bool shed(struct incoming *in)
-{
-	struct sip *sip = in->sip;
-	const struct text branch = in->guard.via.branch;
-	const struct raw_header *to = in->raw->first[RAW_TO], *id = in->raw->first[RAW_CALL_ID];
-	char tag[OVERLOAD_TAG_LEN + 9], extra[40];
-	uint32_t hash;
-
-	if (!text_is(in->raw->method, "INVITE") || !to || reply_has_tag(to->value))
-		return false;
-	hash = table_hash(branch.s ? branch.s : "", branch.len) ^
-	       (id ? table_hash(id->value.s, id->value.len) : 0);
-	if (!overload_chooses(&sip->overload, hash))
-		return false;
-	if (sip->handlers.is_emergency && sip->handlers.is_emergency(sip->handlers.ctx, in->peer,
-						  in->raw->uri.s, in->raw->uri.len))
-		return false;
-	overload_count(&sip->overload);
-	sip->status.shed++;
-	snprintf(tag, sizeof(tag), "%s%08x", sip->overload.tag, hash);
-	snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", sip->cfg->limits.retry_after_s);
-	reply_tagged(
-		in, 503, "Service Unavailable", tag, sip->cfg->limits.retry_after_s ? extra : NULL);
-	return true;
 }
 
 static bool is_out_of_hops(const struct raw *raw)
@@ -324,11 +218,11 @@ static void receive_request(struct incoming *in)
 		receive_again(in, s, l);
 	else if (text_is(in->raw->method, "CANCEL"))
 		receive_cancel(in, key.s, (unsigned)key.len);
-	else if (is_out_of_hops(in->raw)) /* RFC 3261 16.3, 11 */
-		reply(in, 483, "Too Many Hops", NULL);
+	else if (is_out_of_hops(in->raw))
+		refuse_hops(in);
 	else if (sip->status.transactions >= TRANSACTIONS_MAX)
 		refuse_busy(in);
-	else if (!shed(in))
+	else if (!refuse_overload(in))
 		receive_new(in, key.s, (unsigned)key.len);
 out:
 	strbuf_free(&key);

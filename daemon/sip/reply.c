@@ -3,7 +3,22 @@
 
 #include "base/table.h"
 
-bool reply_has_tag(struct text value)
+/* The value after "tag" and what may stand before "=". */
+static struct text value_of(struct text rest)
+{
+	struct text value = text_trim(rest);
+
+	if (!value.len || value.s[0] != '=')
+		return (struct text){value.s, 0};
+	value = text_trim((struct text){value.s + 1, value.len - 1});
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.s[i] == ';' || text_is_space(value.s[i]))
+			value.len = i;
+	}
+	return value;
+}
+
+struct text reply_tag(struct text value)
 {
 	const char *s = value.s, *end = value.s + value.len;
 	bool quoted = false, bracket = false;
@@ -24,10 +39,15 @@ bool reply_has_tag(struct text value)
 
 			if (rest.len > 3 && strncasecmp(rest.s, "tag", 3) == 0 &&
 				(rest.s[3] == '=' || text_is_space(rest.s[3])))
-				return true;
+				return value_of((struct text){rest.s + 3, rest.len - 3});
 		}
 	}
-	return false;
+	return (struct text){0};
+}
+
+bool reply_has_tag(struct text value)
+{
+	return reply_tag(value).s != NULL;
 }
 
 static void print_field(struct strbuf *out, const char *name, const struct raw_header *h)

@@ -16,7 +16,9 @@ void reply_print(struct strbuf *out, const struct raw *raw, const struct guard *
 	const struct addr *source, int code, const char *reason, const char *to_tag,
 	const char *extra);
 
-/* Whether a From or To value carries a tag: a ";tag=" behind the URI. */
+/* The tag of a From or To value: what follows a ";tag=" behind the URI; NULL and 0 where there is
+ * none. */
+struct text reply_tag(struct text value);
 bool reply_has_tag(struct text value);
 
 #endif

@@ -170,6 +170,7 @@ void sip_free(struct sip *sip)
 	}
 	loop_timer_stop(sip->loop, &sip->reap_timer);
 	overload_free(&sip->overload);
+	lately_free(&sip->refused);
 	loop_timer_stop(sip->loop, &sip->pending_timer);
 	loop_timer_stop(sip->loop, &sip->expiry_timer);
 	if (sip->spare_fd >= 0)

@@ -15,6 +15,7 @@
 #include "base/certificate.h"
 #include "base/loop.h"
 #include "config/config.h"
+#include "sip/text.h"
 
 #define SIP_MESSAGE_MAX 65535 /* bytes; longer is refused (413 where it can be answered) */
 #define LATE_2XX_MAX    20    /* of one INVITE, after its owner has gone */
@@ -47,6 +48,17 @@ struct sip_client_handlers {
 	void (*gone)(void *owner, struct sip_client *txn);
 };
 
+/* An INVITE that asked for a call and was refused before anything was made of it. The pieces are
+ * those of its text. */
+struct sip_refused {
+	const struct peer_config *peer;
+	struct addr source;
+	struct text uri; /* Request-URI */
+	struct text from, from_tag, call_id;
+	int code;
+	const char *why; /* in words */
+};
+
 struct sip_handlers {
 	void *ctx;
 	/* A new request (not ACK, CANCEL), well-formed, from an admitted peer; Via received/rport
@@ -62,6 +74,9 @@ struct sip_handlers {
 	 * refused when we fall behind. May be NULL. */
 	bool (*is_emergency)(
 		void *ctx, const struct peer_config *peer, const char *uri, size_t len);
+	/* Once for each, however often it comes. It has to be cheap: it is called most when there
+	 * is no time. May be NULL. */
+	void (*refused)(void *ctx, const struct sip_refused *refused);
 	/* We have fallen behind, or no more: one line. May be NULL. */
 	void (*overload)(void *ctx, const char *text);
 	/* ACK that belongs to no transaction: acknowledges a 2xx. */

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Limits of peers, and what happens when Viaduct falls behind."""
 
+import json
 import os
 import signal
 import time
 
+import jsonschema
 import pytest
 
 import plan
 from conftest import Stage
-from daemon import Daemon
+from daemon import ROOT, Daemon
 from net import World
 from rtp import wait_until
 from scenario import Caller, basic_callee, basic_caller, sdp
@@ -120,6 +122,7 @@ def test_calls_a_second_beyond_the_burst_hear_the_peers_own_code(stage):
 def test_a_daemon_that_fell_behind_refuses_new_calls_and_serves_those_that_stand(stage):
     """It is stopped, so that messages wait for it, and goes on: whatever the machine's speed."""
     before = stage.cli.status()["sip"]
+    records_before = len(stage.daemon.records())
     talk = Talk(stage)
     wires = [stage.wire() for _ in range(FLOOD)]
     stage.daemon.process.send_signal(signal.SIGSTOP)
@@ -139,20 +142,34 @@ def test_a_daemon_that_fell_behind_refuses_new_calls_and_serves_those_that_stand
     assert sip["shed"] - before["shed"] == FLOOD
     assert sip["overloads"] - before["overloads"] == 1
     assert stage.cli.status()["calls"]["attempts"] >= 1 and not stage.cli.live_calls()
+    # Each of them has its record, and has it once.
+    wait_until(lambda: len(stage.daemon.records()) == records_before + FLOOD + 1, 3, "records")
+    shed = [record for record in stage.daemon.records()[records_before:]
+            if record["why"] == "overload"]
+    with open(os.path.join(ROOT, "include", "viaduct_record.schema.json"), encoding="utf-8") as f:
+        schema = jsonschema.Draft7Validator(json.load(f))
+    for record in shed:
+        schema.validate(record)
+        assert (record["id"], record["code"], record["peer"]) == (0, 503, "pbx")
+        assert (record["from"], record["to"]) == ("caller", TRUNK.number)
+        assert record["a"]["remote_tag"] == "me"
+    assert {record["a"]["call_id"] for record in shed} == {wire.call_id for wire in wires}
+    assert len(shed) == FLOOD
     wait_until(lambda: "overload: over after" in stage.daemon.log(), 3, "shedding to be over")
     # Calls are taken again.
     finish(stage.caller(basic_caller(OFFER).bye(), port=5061),
            stage.callee(basic_callee(ANSWER).answer_bye()))
 
 
-def test_every_invite_that_was_looked_at_has_one_record_also_after_a_stop(stage):
-    """Those refused by a limit and those that a stop ends too; what was shed has none."""
+def test_every_invite_has_one_record_also_after_a_stop(stage):
+    """Those refused by a limit and those that a stop ends too."""
     talk = Talk(stage)
     full = stage.callee(basic_callee(ANSWER).answer_bye(), port=5060, peer="alaw")
     second = stage.caller(basic_caller(OFFER).answer_bye(), to="alaw", port=5061)
     second.expect(200, "INVITE")
     stage.caller(Caller().invite(OFFER).trying().refused(503), to="alaw", port=5062).wait()
-    asked = stage.cli.status()["calls"]["attempts"]
+    status = stage.cli.status()
+    asked = status["calls"]["attempts"] + status["sip"]["shed"]
     stage.daemon.stop()
     for agent in (second, full, talk.calling, talk.called):
         agent.kill()

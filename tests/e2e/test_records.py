@@ -133,6 +133,17 @@ def test_what_is_refused_before_it_is_a_call_names_its_caller(stage, new_records
     assert (record["a"]["call_id"], record["a"]["remote_tag"]) == (wire.call_id, "me")
 
 
+def test_what_is_refused_from_its_text_alone_is_recorded_once(stage, new_records):
+    wire = stage.wire()
+    invite = wire.request("INVITE", user="2001", max_forwards=0)
+    for _ in range(2):
+        wire.send(invite)
+        assert wire.receive().code == 483
+    record, = new_records(1)
+    assert (record["id"], record["code"], record["to"]) == (0, 483, "2001")
+    assert record["a"]["call_id"] == wire.call_id
+
+
 def test_causes_received_and_sent(stage, new_records):
     reason = 'Q.850;cause=17;text="User busy"'
     called = stage.callee(Callee().invited().respond(486, headers=[f"Reason: {reason}"]).acked())

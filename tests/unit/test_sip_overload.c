@@ -17,6 +17,26 @@ static void on_overload(void *ctx, const char *text)
 	snprintf(last_told, sizeof(last_told), "%s", text);
 }
 
+static unsigned refused;
+static struct sip_refused last_refused;
+static char refused_call_id[128], refused_from[128], refused_tag[32], refused_uri[64];
+
+static void keep_text(char *buf, size_t room, struct text t)
+{
+	snprintf(buf, room, "%.*s", (int)t.len, t.s);
+}
+
+static void on_refused(void *ctx, const struct sip_refused *r)
+{
+	(void)ctx;
+	refused++;
+	last_refused = *r;
+	keep_text(refused_call_id, sizeof(refused_call_id), r->call_id);
+	keep_text(refused_from, sizeof(refused_from), r->from);
+	keep_text(refused_tag, sizeof(refused_tag), r->from_tag);
+	keep_text(refused_uri, sizeof(refused_uri), r->uri);
+}
+
 static bool sos_is_emergency(void *ctx, const struct peer_config *peer, const char *uri, size_t len)
 {
 	(void)ctx;
@@ -27,8 +47,9 @@ static bool sos_is_emergency(void *ctx, const struct peer_config *peer, const ch
 static void overload_world(struct world *w)
 {
 	world_open(w);
-	told = 0;
+	told = refused = 0;
 	w->sip->handlers.overload = on_overload;
+	w->sip->handlers.refused = on_refused;
 	w->sip->handlers.is_emergency = sos_is_emergency;
 	w->sip->overload.shed_from_ms = SHED_FROM_MS;
 	w->sip->overload.shed_all_ms = w->sip->overload.stale_ms = SHED_ALL_MS;
@@ -82,6 +103,73 @@ static void new_calls_that_waited_too_long_are_refused_from_their_text(void **st
 	answer = peer_receive(&w);
 	assert_string_equal(header(answer, "To"), first);
 	assert_int_equal(told, 1);
+	world_close(&w);
+}
+
+static void each_refusal_is_told_once_with_what_its_text_says(void **state)
+{
+	const char *answer;
+	char first[1024];
+	struct world w;
+
+	(void)state;
+	overload_world(&w);
+	leave(&w, new_invite(&w, 1));
+	leave(&w, new_invite(&w, 1));
+	leave(&w, new_invite(&w, 2));
+	usleep((SHED_ALL_MS + 10) * 1000);
+	run_ms(&w, 1);
+	for (unsigned i = 0; i < 3; i++)
+		expect_start(peer_receive(&w), "SIP/2.0 503 ");
+	assert_int_equal(refused, 2);
+	assert_int_equal(w.sip->status.shed, 2);
+	assert_int_equal(w.sip->status.retransmissions_in, 1);
+	assert_ptr_equal(last_refused.peer, &w.peer);
+	assert_true(addr_equal(&last_refused.source, &w.peer_addr));
+	assert_int_equal(last_refused.code, 503);
+	assert_string_equal(last_refused.why, "overload");
+	answer = new_invite(&w, 2);
+	assert_string_equal(refused_call_id, header(answer, "Call-ID"));
+	assert_string_equal(refused_from, header(answer, "From"));
+	assert_memory_equal(strstr(answer, ";tag=") + 5, refused_tag, strlen(refused_tag));
+	assert_memory_equal(answer + strlen("INVITE "), refused_uri, strlen(refused_uri));
+	/* What was refused stays refused when we have caught up; others are taken. */
+	w.sip->overload.share = 0;
+	peer_send(&w, new_invite(&w, 1));
+	answer = peer_receive(&w);
+	expect_start(answer, "SIP/2.0 503 ");
+	keep(first, sizeof(first), header(answer, "To"));
+	assert_non_null(strstr(first, w.sip->overload.tag));
+	assert_int_equal(refused, 2);
+	peer_send(&w, new_invite(&w, 3));
+	expect_start(peer_receive(&w), "SIP/2.0 100 ");
+	world_close(&w);
+}
+
+static const char *without_hops(const char *text)
+{
+	static char copy[4096];
+
+	keep(copy, sizeof(copy), text);
+	memcpy(strstr(copy, "Max-Forwards: 70") + strlen("Max-Forwards: "), "0 ", 2);
+	return copy;
+}
+
+static void a_call_without_hops_left_is_told_once_and_other_requests_are_not(void **state)
+{
+	struct world w;
+
+	(void)state;
+	overload_world(&w);
+	for (unsigned i = 0; i < 2; i++) {
+		peer_send(&w, without_hops(request_text(&w, "INVITE", "z9hG4bKhops", 1, "")));
+		expect_start(peer_receive(&w), "SIP/2.0 483 ");
+	}
+	assert_int_equal(refused, 1);
+	assert_int_equal(last_refused.code, 483);
+	peer_send(&w, without_hops(request_text(&w, "BYE", "z9hG4bKbye", 2, "")));
+	expect_start(peer_receive(&w), "SIP/2.0 483 ");
+	assert_int_equal(refused, 1);
 	world_close(&w);
 }
 
@@ -293,6 +381,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new_calls_that_waited_too_long_are_refused_from_their_text),
+		cmocka_unit_test(each_refusal_is_told_once_with_what_its_text_says),
+		cmocka_unit_test(a_call_without_hops_left_is_told_once_and_other_requests_are_not),
 		cmocka_unit_test(what_belongs_to_a_call_goes_on_and_first),
 		cmocka_unit_test(the_ack_of_a_refusal_and_emergency_calls),
 		cmocka_unit_test(an_invite_that_was_admitted_is_not_refused_when_it_comes_again),

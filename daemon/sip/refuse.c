@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Answers from the text of a message alone, before a parser or a transaction: mostly refusals. */
+#include "sip/incoming.h"
+
+#include "base/log.h"
+#include "sip/reply.h"
+
+#define STRANGER_WINDOW_MS 1000
+
+void incoming_flow(const struct incoming *in, struct flow *out)
+{
+	transport_response_flow(out, in->flow, &in->guard.via);
+}
+
+void incoming_reply_tagged(
+	struct incoming *in, int code, const char *reason, const char *to_tag, const char *extra)
+{
+	struct strbuf *out = &in->sip->scratch;
+	struct flow flow;
+
+	strbuf_reset(out);
+	reply_print(out, in->raw, &in->guard, &in->flow->remote, code, reason, to_tag, extra);
+	if (strbuf_error(out))
+		return;
+	incoming_flow(in, &flow);
+	in->sip->status.responses_out++;
+	(void)transport_send(in->sip, &flow, out->s, out->len);
+}
+
+void incoming_reply(struct incoming *in, int code, const char *reason, const char *extra)
+{
+	incoming_reply_tagged(in, code, reason, NULL, extra);
+}
+
+void incoming_log(const struct incoming *in, const char *what)
+{
+	char text[ADDR_TEXT_MAX];
+
+	log_limited(LOG_LEVEL_INFO, "sip: message from %s refused: %s",
+		addr_print(&in->flow->remote, text), what);
+}
+
+void refuse_malformed(struct incoming *in, int code, const char *reason)
+{
+	in->sip->status.malformed++;
+	incoming_log(in, reason);
+	if (in->guard.answerable)
+		incoming_reply(in, code, reason, NULL);
+}
+
+void refuse_stranger(struct incoming *in, size_t len, bool is_stream)
+{
+	struct sip *sip = in->sip;
+	uint64_t now = loop_now_ms(sip->loop);
+
+	sip->status.unknown_source++;
+	incoming_log(in, "unknown source");
+	if (sip->cfg->silent_strangers)
+		return;
+	if (now - sip->stranger_window_ms >= STRANGER_WINDOW_MS) {
+		sip->stranger_window_ms = now;
+		sip->stranger_answers = 0;
+	}
+	if (sip->stranger_answers >= STRANGER_ANSWERS_A_SECOND)
+		return;
+	guard_raw(&in->guard, in->raw, in->buf, len, is_stream);
+	if (!in->guard.answerable)
+		return;
+	sip->stranger_answers++;
+	incoming_reply(in, 403, "Forbidden", NULL);
+}
+
+static bool is_new_call(const struct incoming *in)
+{
+	const struct raw_header *to = in->raw->first[RAW_TO];
+
+	return text_is(in->raw->method, "INVITE") && to && !reply_has_tag(to->value);
+}
+
+/* Of its transaction. The halves are hashes with a secret of ours. */
+static uint64_t key_of(const struct incoming *in)
+{
+	const struct text branch = in->guard.via.branch, id = in->raw->first[RAW_CALL_ID]->value;
+	uint32_t of_branch = table_hash(branch.s ? branch.s : "", branch.len);
+
+	return (uint64_t)of_branch << 32 | (table_hash(id.s, id.len) ^ (uint32_t)in->guard.cseq);
+}
+
+/* What it was refused with before, 0 where it comes for the first time. */
+static int code_before(const struct incoming *in)
+{
+	return lately_code(
+		&in->sip->refused, key_of(in), loop_now_ms(in->sip->loop), 64 * in->sip->t1_ms);
+}
+
+void refuse_tell(const struct incoming *in, int code, const char *why)
+{
+	const struct raw *raw = in->raw;
+	struct sip *sip = in->sip;
+	struct sip_refused refused = {.peer = in->peer,
+		.source = in->flow->remote,
+		.uri = raw->uri,
+		.code = code,
+		.why = why};
+
+	if (!is_new_call(in) || code_before(in))
+		return;
+	lately_add(&sip->refused, key_of(in), loop_now_ms(sip->loop), code);
+	if (!sip->handlers.refused)
+		return;
+	refused.from = raw->first[RAW_FROM]->value;
+	refused.from_tag = reply_tag(refused.from);
+	refused.call_id = raw->first[RAW_CALL_ID]->value;
+	sip->handlers.refused(sip->handlers.ctx, &refused);
+}
+
+/* 503, with a tag that its ACK is known by. */
+static void refuse_for_now(struct incoming *in, unsigned retry_after_s)
+{
+	uint64_t key = key_of(in);
+	char tag[OVERLOAD_TAG_LEN + 9], extra[40];
+
+	snprintf(tag, sizeof(tag), "%s%08x", in->sip->overload.tag, (uint32_t)(key ^ key >> 32));
+	snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", retry_after_s);
+	incoming_reply_tagged(in, 503, "Service Unavailable", tag, retry_after_s ? extra : NULL);
+}
+
+void refuse_busy(struct incoming *in)
+{
+	in->sip->status.transactions_refused++;
+	refuse_tell(in, 503, "too many transactions");
+	refuse_for_now(in, TRANSACTIONS_RETRY_AFTER_S);
+}
+
+static bool is_emergency(const struct incoming *in)
+{
+	const struct sip_handlers *handlers = &in->sip->handlers;
+
+	return handlers->is_emergency &&
+	       handlers->is_emergency(handlers->ctx, in->peer, in->raw->uri.s, in->raw->uri.len);
+}
+
+bool refuse_overload(struct incoming *in)
+{
+	struct sip *sip = in->sip;
+	uint64_t key;
+
+	if (!is_new_call(in))
+		return false;
+	key = key_of(in);
+	if (code_before(in) == 503) {
+		sip->status.retransmissions_in++;
+	} else if (overload_chooses(&sip->overload, (uint32_t)(key ^ key >> 32)) &&
+		   !is_emergency(in)) {
+		overload_count(&sip->overload);
+		sip->status.shed++;
+		refuse_tell(in, 503, "overload");
+	} else {
+		return false;
+	}
+	refuse_for_now(in, sip->cfg->limits.retry_after_s);
+	return true;
+}
+
+void refuse_hops(struct incoming *in)
+{
+	refuse_tell(in, 483, "no hops left");
+	incoming_reply(in, 483, "Too Many Hops", NULL);
+}
