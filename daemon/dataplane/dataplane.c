@@ -59,15 +59,45 @@ static void take_side(struct dataplane *dp, const struct config *cfg, uint8_t si
 	dp->vlan[side] = cfg->side[side].vlan;
 }
 
+static void take_sizes(struct engine_sizes *sizes, const struct config *cfg, unsigned capacity)
+{
+	*sizes = (struct engine_sizes){
+		.capacity = capacity,
+		.flows = flow_table_slots_needed(capacity),
+		.ports = locals_ports_needed(cfg),
+		.nexthops = capacity + NEXTHOPS_SPARE,
+	};
+	if (sizes->nexthops > VD_NEXTHOPS_MAX)
+		sizes->nexthops = VD_NEXTHOPS_MAX;
+}
+
+/* Takes stock of an earlier daemon's tables, before anything is written there. */
+static int adoption_begin(struct dataplane *dp, unsigned asked)
+{
+	unsigned refused = locals_adopt(&dp->locals, &dp->left), flows = 0;
+	int ret;
+
+	for (uint8_t side = 0; side < SIDE_COUNT; side++)
+		locals_set_ifindex(&dp->locals, side, nexthop_egress(dp->nexthops, side)->ifindex);
+	ret = flow_table_adoption_begin(dp->flows, dp->sizes.nexthops, &flows);
+	if (ret)
+		return ret;
+	if (refused || flows)
+		log_error("dataplane: of what the daemon before left, %u addresses and %u flows "
+			  "make no sense: they are given up",
+			refused, flows);
+	if (dp->sizes.capacity != asked)
+		log_warn("dataplane: the tables stay as the daemon before made them, for %u flows "
+			 "where %u are asked for; only a start after `viaduct stop --now` makes "
+			 "them anew",
+			dp->sizes.capacity, asked);
+	log_info("dataplane: %u flows of the daemon before go on", flow_table_count(dp->flows));
+	return 0;
+}
+
 int dataplane_open(struct dataplane **out, enum dataplane_engine engine, const struct config *cfg,
 	unsigned capacity_flows, struct loop *loop, const struct dataplane_handlers *handlers)
 {
-	struct engine_sizes sizes = {
-		.capacity = capacity_flows,
-		.flows = flow_table_slots_needed(capacity_flows),
-		.ports = locals_ports_needed(cfg),
-		.nexthops = capacity_flows + NEXTHOPS_SPARE,
-	};
 	struct dataplane *dp;
 	int ret;
 
@@ -76,8 +106,6 @@ int dataplane_open(struct dataplane **out, enum dataplane_engine engine, const s
 			FLOW_CAPACITY_MAX);
 		return -EINVAL;
 	}
-	if (sizes.nexthops > VD_NEXTHOPS_MAX)
-		sizes.nexthops = VD_NEXTHOPS_MAX;
 	dp = calloc(1, sizeof(*dp));
 	if (!dp)
 		return -ENOMEM;
@@ -85,12 +113,19 @@ int dataplane_open(struct dataplane **out, enum dataplane_engine engine, const s
 	dp->loop = loop;
 	dp->drain.fire = drain_fire;
 	dp->xdp.pins.lock_fd = -1;
-	dp->locals.ports_count = sizes.ports;
+	take_sizes(&dp->sizes, cfg, capacity_flows);
 	dp->locals.grace_ms = engine == DATAPLANE_XDP ? VD_FLOW_GRACE_MS : 0;
 	for (uint8_t side = 0; side < SIDE_COUNT; side++)
 		take_side(dp, cfg, side);
-	ret = engine == DATAPLANE_XDP ? xdp_engine_open(dp, cfg, &sizes, handlers)
-				      : null_open(dp, cfg, &sizes);
+	dp->instance = strdup(cfg->instance ? cfg->instance : "");
+	if (!dp->instance)
+		ret = -ENOMEM;
+	else
+		ret = engine == DATAPLANE_XDP ? xdp_engine_open(dp, cfg, handlers)
+					      : null_open(dp, cfg);
+	dp->locals.ports_count = dp->sizes.ports;
+	if (!ret && dp->adopting)
+		ret = adoption_begin(dp, capacity_flows);
 	if (!ret)
 		ret = apply_locals(dp, cfg);
 	/* Last: from here on packets come. */
@@ -118,6 +153,25 @@ void dataplane_close(struct dataplane *dp)
 		xdp_engine_close(dp);
 	else
 		null_close(dp);
+	free(dp->instance);
+	free(dp);
+}
+
+void dataplane_leave(struct dataplane *dp)
+{
+	if (!dp)
+		return;
+	loop_timer_stop(dp->loop, &dp->drain);
+	events_close(dp->events);
+	if (dp->engine == DATAPLANE_NULL)
+		null_leave_stats(dp);
+	flow_table_free(dp->flows);
+	nexthop_table_free(dp->nexthops);
+	if (dp->engine == DATAPLANE_XDP)
+		xdp_engine_leave(dp);
+	else
+		null_leave(dp);
+	free(dp->instance);
 	free(dp);
 }
 
@@ -155,6 +209,22 @@ int dataplane_flow_update(
 void dataplane_flow_del(struct dataplane *dp, dataplane_flow_id id)
 {
 	flow_table_del(dp->flows, id);
+}
+
+int dataplane_flow_adopt(
+	struct dataplane *dp, const struct dataplane_flow *spec, dataplane_flow_id *id)
+{
+	int ret = flow_table_adopt(dp->flows, spec, id);
+
+	if (!ret && dp->engine == DATAPLANE_NULL)
+		null_adopted(dp, *id);
+	return ret;
+}
+
+unsigned dataplane_adoption_done(struct dataplane *dp)
+{
+	dp->adopting = false;
+	return flow_table_adoption_done(dp->flows);
 }
 
 int dataplane_flow_stats(

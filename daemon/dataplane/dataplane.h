@@ -36,6 +36,9 @@ int dataplane_open(struct dataplane **out, enum dataplane_engine engine, const s
 	unsigned capacity_flows, struct loop *loop, const struct dataplane_handlers *handlers);
 /* Detaches, unpins and frees everything. */
 void dataplane_close(struct dataplane *dp);
+/* Frees what is ours and leaves program, maps and flows in the kernel, where media go on; the next
+ * dataplane_open of the same instance finds them. (The null engine keeps them in memory.) */
+void dataplane_leave(struct dataplane *dp);
 /* Takes up a reloaded configuration's addresses, port ranges and VLANs. Flows in use keep working:
  * an address or range that is gone stays open to them alone until the last one is deleted.
  * -ENOSPC, with everything as before, when the maps have no room for the new ranges. */
@@ -83,6 +86,20 @@ int dataplane_flow_add(
 int dataplane_flow_update(
 	struct dataplane *dp, dataplane_flow_id id, const struct dataplane_flow *spec);
 void dataplane_flow_del(struct dataplane *dp, dataplane_flow_id id);
+
+/* Adoption of what an earlier daemon left, killed or by dataplane_leave(). From dataplane_open on
+ * its flows go on as they were; each is taken over by what is known of it, the rest is removed. */
+
+/* As dataplane_flow_add, for the flow that the kernel has at spec->local (an unindexed one: behind
+ * the flow whose rtcp_flow it is; it is adopted before that one, as it is added before it) with
+ * spec->cookie: it is taken over in place, with its statistics and its latch, and what packets see
+ * does not change where spec says what it said before. dataplane_flow_stats tells onto whom it
+ * latched meanwhile. -ENOENT: the kernel has no such flow. Errors else as dataplane_flow_update. */
+int dataplane_flow_adopt(
+	struct dataplane *dp, const struct dataplane_flow *spec, dataplane_flow_id *id);
+/* The flows that nobody adopted are removed; returns how many. To be called once after
+ * dataplane_open, before the loop runs and before the first flow of a new call. */
+unsigned dataplane_adoption_done(struct dataplane *dp);
 
 /* What was received on a flow so far, since it was added. */
 struct dataplane_stats {

@@ -13,6 +13,11 @@
 
 struct null_flow_stats;
 
+struct engine_sizes {
+	uint32_t flows, ports, nexthops;
+	unsigned capacity;
+};
+
 struct dataplane {
 	enum dataplane_engine engine;
 	struct loop *loop;
@@ -22,6 +27,9 @@ struct dataplane {
 	struct loop_timer drain; /* runs while a reload has something left to retire */
 	char device[SIDE_COUNT][16];
 	uint16_t vlan[SIDE_COUNT];
+	/* An earlier daemon's tables were found: until dataplane_adoption_done(). */
+	bool adopting;
+	struct vd_locals left; /* as they were found */
 	/* The XDP engine's. */
 	struct xdp xdp;
 	struct rtnetlink *rtnetlink;
@@ -32,26 +40,29 @@ struct dataplane {
 		struct vd_stream *streams;
 		uint32_t *ports;
 		struct vd_nexthop *nexthops;
-		struct null_flow_stats *stats; /* by entry index, set by tests */
+		struct null_flow_stats *stats; /* set by tests */
 		unsigned stats_count;
 	} null;
+	char *instance;
+	struct engine_sizes sizes; /* in force */
 };
 
-struct engine_sizes {
-	uint32_t flows, ports, nexthops;
-	unsigned capacity;
-};
-
-/* Each fills nexthops, flows and what locals needs. On failure the caller closes what there is; the
- * close functions come after flows and nexthops were freed. */
-int null_open(struct dataplane *dp, const struct config *cfg, const struct engine_sizes *sizes);
+/* Each fills nexthops, flows and what locals needs, of dp->sizes or, where an earlier daemon's
+ * tables are found (dp->adopting and dp->left say so), of theirs. On failure the caller closes what
+ * there is; the close and leave functions come after flows and nexthops were freed. */
+int null_open(struct dataplane *dp, const struct config *cfg);
 void null_close(struct dataplane *dp);
+void null_leave(struct dataplane *dp);
+/* Before flows are freed: what a test set stays with the flow that has that cookie. */
+void null_leave_stats(struct dataplane *dp);
+void null_adopted(struct dataplane *dp, dataplane_flow_id id);
 /* What a test set for the flow: 0, -ENOENT if nothing. */
 int null_stats(const struct dataplane *dp, dataplane_flow_id id, struct dataplane_stats *out);
 
-int xdp_engine_open(struct dataplane *dp, const struct config *cfg,
-	const struct engine_sizes *sizes, const struct dataplane_handlers *handlers);
+int xdp_engine_open(
+	struct dataplane *dp, const struct config *cfg, const struct dataplane_handlers *handlers);
 void xdp_engine_close(struct dataplane *dp);
+void xdp_engine_leave(struct dataplane *dp);
 int xdp_engine_status(struct dataplane *dp, struct dataplane_status *out);
 /* Shows the program the locals as they are now. */
 int xdp_engine_publish_locals(struct dataplane *dp);

@@ -6,47 +6,31 @@
 #include <string.h>
 
 #include "dataplane/flow_encode.h"
-#include "dataplane/slots.h"
+#include "dataplane/flow_entry.h"
 #include "dataplane/stats.h"
 
 /* Slots beyond one a flow: what waits out the grace time when calls come and go at full rate. */
 #define SLOTS_SPARE_MIN 8192u
-#define NOT_INDEXED     0xff
 #define GENERATIONS     (1u << (32 - FLOW_INDEX_BITS))
-
-/* What a flow's streams before the present one had counted. */
-struct flow_earlier {
-	struct dataplane_stats stats;
-	uint64_t last_seen_ns;
-};
-
-struct flow_entry {
-	bool live;
-	uint8_t local; /* index in locals, or NOT_INDEXED */
-	uint16_t generation;
-	uint32_t slot;               /* in vd_flows */
-	uint32_t stream;             /* in vd_streams */
-	dataplane_flow_id rtcp_user; /* the flow whose rtcp_flow this one is */
-	struct destination *destination;
-	struct flow_earlier *earlier; /* NULL if there was none */
-	struct dataplane_flow spec;
-};
-
-struct flow_table {
-	struct loop *loop;
-	unsigned capacity, count;
-	struct vd_flow *flows;
-	struct vd_stream *streams;
-	struct locals *locals;
-	struct nexthop_table *nexthops;
-	struct slots entry_slots, flow_slots, stream_slots;
-	struct flow_entry *entries; /* [1 .. capacity] */
-	uint32_t *stream_entry;     /* stream -> entry, 0 = none */
-};
 
 uint32_t flow_table_slots_needed(unsigned capacity)
 {
 	return 1 + capacity + capacity / 4 + SLOTS_SPARE_MIN;
+}
+
+unsigned flow_table_capacity_of(uint32_t slots)
+{
+	unsigned low = 0, high = FLOW_CAPACITY_MAX;
+
+	while (low < high) {
+		unsigned middle = low + (high - low + 1) / 2;
+
+		if (flow_table_slots_needed(middle) <= slots)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return low;
 }
 
 int flow_table_new(struct flow_table **out, struct loop *loop, unsigned capacity,
@@ -95,6 +79,7 @@ void flow_table_free(struct flow_table *t)
 			nexthop_put(t->nexthops, t->entries[i].destination);
 		free(t->entries[i].earlier);
 	}
+	flow_adoption_free(t->adoption);
 	slots_destroy(&t->stream_slots);
 	slots_destroy(&t->flow_slots);
 	slots_destroy(&t->entry_slots);
@@ -108,7 +93,7 @@ static uint32_t index_of(dataplane_flow_id id)
 	return id & FLOW_CAPACITY_MAX;
 }
 
-static struct flow_entry *entry_of(const struct flow_table *t, dataplane_flow_id id)
+struct flow_entry *flow_entry_of(const struct flow_table *t, dataplane_flow_id id)
 {
 	uint32_t i = index_of(id);
 
@@ -118,7 +103,7 @@ static struct flow_entry *entry_of(const struct flow_table *t, dataplane_flow_id
 	return &t->entries[i];
 }
 
-static dataplane_flow_id id_of(const struct flow_table *t, const struct flow_entry *e)
+dataplane_flow_id flow_entry_id(const struct flow_table *t, const struct flow_entry *e)
 {
 	return (uint32_t)(e - t->entries) | (uint32_t)e->generation << FLOW_INDEX_BITS;
 }
@@ -128,10 +113,10 @@ static void publish(const struct flow_table *t, const struct flow_entry *e, uint
 {
 	struct flow_entry *user;
 
-	if (e->local != NOT_INDEXED)
+	if (e->local != FLOW_NOT_INDEXED)
 		__atomic_store_n(locals_port(t->locals, e->local, e->spec.local.port), slot,
 			__ATOMIC_RELEASE);
-	user = e->rtcp_user ? entry_of(t, e->rtcp_user) : NULL;
+	user = e->rtcp_user ? flow_entry_of(t, e->rtcp_user) : NULL;
 	if (user)
 		__atomic_store_n(&t->flows[user->slot].rtcp_flow, slot, __ATOMIC_RELEASE);
 }
@@ -154,23 +139,27 @@ static void give_stream(struct flow_table *t, uint32_t stream, uint64_t now)
 	slots_give(&t->stream_slots, stream, now);
 }
 
-/* The flow that spec's RTCP takes is told who refers to it, so that it may be replaced. */
-static uint32_t link_rtcp_flow(
-	struct flow_table *t, const struct flow_entry *e, const struct dataplane_flow *spec)
+uint32_t flow_entry_rtcp_slot(const struct flow_table *t, const struct dataplane_flow *spec)
 {
-	struct flow_entry *rtcp = spec->rtcp_flow ? entry_of(t, spec->rtcp_flow) : NULL;
+	const struct flow_entry *rtcp = spec->rtcp_flow ? flow_entry_of(t, spec->rtcp_flow) : NULL;
 
-	if (!rtcp)
-		return 0;
-	rtcp->rtcp_user = id_of(t, e);
-	return rtcp->slot;
+	return rtcp ? rtcp->slot : 0;
+}
+
+/* The flow that the entry's RTCP takes is told who refers to it, so that it may be replaced. */
+static void link_rtcp_flow(struct flow_table *t, const struct flow_entry *e)
+{
+	struct flow_entry *rtcp = e->spec.rtcp_flow ? flow_entry_of(t, e->spec.rtcp_flow) : NULL;
+
+	if (rtcp)
+		rtcp->rtcp_user = flow_entry_id(t, e);
 }
 
 static void unlink_rtcp_flow(struct flow_table *t, const struct flow_entry *e)
 {
-	struct flow_entry *rtcp = e->spec.rtcp_flow ? entry_of(t, e->spec.rtcp_flow) : NULL;
+	struct flow_entry *rtcp = e->spec.rtcp_flow ? flow_entry_of(t, e->spec.rtcp_flow) : NULL;
 
-	if (rtcp && rtcp->rtcp_user == id_of(t, e))
+	if (rtcp && rtcp->rtcp_user == flow_entry_id(t, e))
 		rtcp->rtcp_user = 0;
 }
 
@@ -183,23 +172,36 @@ static int get_destination(
 	return nexthop_get(t->nexthops, spec->out_side, &spec->out_local, &spec->out_remote, out);
 }
 
-static int check_spec(const struct flow_table *t, const struct dataplane_flow *spec)
+int flow_entry_check(const struct flow_table *t, const struct dataplane_flow *spec)
 {
 	int ret = flow_check(spec);
 
 	if (ret)
 		return ret;
-	return spec->rtcp_flow && !entry_of(t, spec->rtcp_flow) ? -EINVAL : 0;
+	return spec->rtcp_flow && !flow_entry_of(t, spec->rtcp_flow) ? -EINVAL : 0;
+}
+
+struct flow_entry *flow_entry_take(struct flow_table *t)
+{
+	uint32_t index = slots_take(&t->entry_slots, loop_now_ms(t->loop));
+	struct flow_entry *e = &t->entries[index];
+
+	if (!index)
+		return NULL;
+	e->generation = (uint16_t)((e->generation + 1u) % GENERATIONS);
+	e->rtcp_user = 0;
+	e->orphan = false;
+	e->destination = NULL;
+	return e;
 }
 
 int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec, dataplane_flow_id *id)
 {
 	uint64_t now = loop_now_ms(t->loop);
 	struct flow_entry *e;
-	uint32_t index;
-	int local = NOT_INDEXED, ret;
+	int local = FLOW_NOT_INDEXED, ret;
 
-	ret = check_spec(t, spec);
+	ret = flow_entry_check(t, spec);
 	if (ret)
 		return ret;
 	if (!spec->unindexed) {
@@ -209,13 +211,10 @@ int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec, data
 		if (*locals_port(t->locals, (unsigned)local, spec->local.port))
 			return -EEXIST;
 	}
-	index = slots_take(&t->entry_slots, now);
-	if (!index)
+	e = flow_entry_take(t);
+	if (!e)
 		return -ENOSPC;
-	e = &t->entries[index];
-	e->generation = (uint16_t)((e->generation + 1u) % GENERATIONS);
 	e->local = (uint8_t)local;
-	e->rtcp_user = 0;
 	e->spec = *spec;
 	ret = get_destination(t, spec, &e->destination);
 	if (ret)
@@ -230,19 +229,20 @@ int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec, data
 	}
 	e->live = true;
 	t->count++;
+	link_rtcp_flow(t, e);
 	flow_encode(&t->flows[e->slot], spec, e->stream, nexthop_index(e->destination),
-		link_rtcp_flow(t, e, spec));
+		flow_entry_rtcp_slot(t, spec));
 	publish(t, e, e->slot);
-	if (local != NOT_INDEXED)
+	if (local != FLOW_NOT_INDEXED)
 		t->locals->local[local].flows++;
-	*id = id_of(t, e);
+	*id = flow_entry_id(t, e);
 	return 0;
 put_stream:
 	give_stream(t, e->stream, now);
 put_destination:
 	nexthop_put(t->nexthops, e->destination);
 give_entry:
-	slots_give(&t->entry_slots, index, now);
+	slots_give(&t->entry_slots, (uint32_t)(e - t->entries), now);
 	return ret;
 }
 
@@ -270,50 +270,41 @@ static void keep_earlier(const struct flow_table *t, struct flow_entry *e, uint3
 	e->earlier = into;
 }
 
-int flow_table_update(
-	struct flow_table *t, dataplane_flow_id id, const struct dataplane_flow *wanted)
+void flow_entry_set(struct flow_table *t, struct flow_entry *e, const struct dataplane_flow *spec,
+	struct destination *destination)
 {
-	struct flow_entry *e = entry_of(t, id);
+	unlink_rtcp_flow(t, e);
+	nexthop_put(t->nexthops, e->destination);
+	e->spec = *spec;
+	link_rtcp_flow(t, e);
+	e->destination = destination;
+	e->orphan = false;
+}
+
+int flow_entry_replace(struct flow_table *t, struct flow_entry *e,
+	const struct dataplane_flow *spec, struct destination *destination, bool new_stream)
+{
 	uint64_t now = loop_now_ms(t->loop);
-	struct dataplane_flow spec = *wanted;
-	struct destination *destination;
 	struct flow_earlier *earlier = NULL;
-	uint32_t slot, old_slot, old_stream = 0;
+	uint32_t slot, old_slot = e->slot, old_stream = e->stream;
 	int ret;
 
-	if (!e)
-		return -ENOENT;
-	spec.in_side = e->spec.in_side;
-	spec.local = e->spec.local;
-	spec.unindexed = e->spec.unindexed;
-	ret = check_spec(t, &spec);
-	if (ret)
-		return ret;
-	ret = get_destination(t, &spec, &destination);
-	if (ret)
-		return ret;
 	slot = slots_take(&t->flow_slots, now);
-	if (!slot) {
-		ret = -ENOSPC;
-		goto put_destination;
-	}
-	if (!same_latch(&e->spec, &spec) && (e->spec.latch || spec.latch)) {
-		/* The latch opens anew on a stream of its own: a packet that is still on its way
-		 * through the program with the old flow can lock the old stream alone. */
+	if (!slot)
+		return -ENOSPC;
+	if (new_stream) {
 		earlier = malloc(sizeof(*earlier));
-		old_stream = e->stream;
 		ret = earlier ? take_stream(t, e, now) : -ENOMEM;
-		if (ret)
-			goto give_slot;
+		if (ret) {
+			free(earlier);
+			slots_give(&t->flow_slots, slot, now);
+			return ret;
+		}
 	}
-	unlink_rtcp_flow(t, e);
-	flow_encode(&t->flows[slot], &spec, e->stream, nexthop_index(destination),
-		link_rtcp_flow(t, e, &spec));
-	nexthop_put(t->nexthops, e->destination);
-	old_slot = e->slot;
+	flow_entry_set(t, e, spec, destination);
 	e->slot = slot;
-	e->spec = spec;
-	e->destination = destination;
+	flow_encode(&t->flows[slot], spec, e->stream, nexthop_index(destination),
+		flow_entry_rtcp_slot(t, spec));
 	publish(t, e, slot);
 	slots_give(&t->flow_slots, old_slot, now);
 	if (earlier) {
@@ -321,24 +312,46 @@ int flow_table_update(
 		give_stream(t, old_stream, now);
 	}
 	return 0;
-give_slot:
-	free(earlier);
-	slots_give(&t->flow_slots, slot, now);
-put_destination:
-	nexthop_put(t->nexthops, destination);
+}
+
+int flow_table_update(
+	struct flow_table *t, dataplane_flow_id id, const struct dataplane_flow *wanted)
+{
+	struct flow_entry *e = flow_entry_of(t, id);
+	struct dataplane_flow spec = *wanted;
+	struct destination *destination;
+	int ret;
+
+	if (!e)
+		return -ENOENT;
+	spec.in_side = e->spec.in_side;
+	spec.local = e->spec.local;
+	spec.unindexed = e->spec.unindexed;
+	ret = flow_entry_check(t, &spec);
+	if (ret)
+		return ret;
+	ret = get_destination(t, &spec, &destination);
+	if (ret)
+		return ret;
+	/* The latch opens anew on a stream of its own: a packet that is still on its way through
+	 * the program with the old flow can lock the old stream alone. */
+	ret = flow_entry_replace(t, e, &spec, destination,
+		!same_latch(&e->spec, &spec) && (e->spec.latch || spec.latch));
+	if (ret)
+		nexthop_put(t->nexthops, destination);
 	return ret;
 }
 
 void flow_table_del(struct flow_table *t, dataplane_flow_id id)
 {
-	struct flow_entry *e = entry_of(t, id);
+	struct flow_entry *e = flow_entry_of(t, id);
 	uint64_t now = loop_now_ms(t->loop);
 
 	if (!e)
 		return;
 	publish(t, e, 0);
 	unlink_rtcp_flow(t, e);
-	if (e->local != NOT_INDEXED)
+	if (e->local != FLOW_NOT_INDEXED)
 		t->locals->local[e->local].flows--;
 	slots_give(&t->flow_slots, e->slot, now);
 	give_stream(t, e->stream, now);
@@ -353,7 +366,7 @@ void flow_table_del(struct flow_table *t, dataplane_flow_id id)
 int flow_table_stats(const struct flow_table *t, dataplane_flow_id id, uint64_t now_ns,
 	struct dataplane_stats *out)
 {
-	const struct flow_entry *e = entry_of(t, id);
+	const struct flow_entry *e = flow_entry_of(t, id);
 
 	if (!e)
 		return -ENOENT;
@@ -369,7 +382,7 @@ int flow_table_stats(const struct flow_table *t, dataplane_flow_id id, uint64_t 
 
 int flow_table_path(const struct flow_table *t, dataplane_flow_id id, struct dataplane_path *out)
 {
-	const struct flow_entry *e = entry_of(t, id);
+	const struct flow_entry *e = flow_entry_of(t, id);
 
 	if (!e)
 		return -ENOENT;
@@ -386,7 +399,7 @@ int flow_table_path(const struct flow_table *t, dataplane_flow_id id, struct dat
 
 const struct dataplane_flow *flow_table_get(const struct flow_table *t, dataplane_flow_id id)
 {
-	const struct flow_entry *e = entry_of(t, id);
+	const struct flow_entry *e = flow_entry_of(t, id);
 
 	return e ? &e->spec : NULL;
 }
@@ -412,7 +425,7 @@ dataplane_flow_id flow_table_by_stream(
 	if (!e->live || e->stream != stream || e->spec.cookie != cookie)
 		return 0;
 	*first = !e->earlier || (!e->earlier->stats.packets && !e->earlier->stats.rtcp_packets);
-	return id_of(t, e);
+	return flow_entry_id(t, e);
 }
 
 dataplane_flow_id flow_table_by_local(
@@ -421,12 +434,12 @@ dataplane_flow_id flow_table_by_local(
 	int i = locals_find(t->locals, side, local);
 	uint32_t slot = i < 0 ? 0 : *locals_port(t->locals, (unsigned)i, local->port);
 
-	return slot ? id_of(t, &t->entries[t->stream_entry[t->flows[slot].stream]]) : 0;
+	return slot ? flow_entry_id(t, &t->entries[t->stream_entry[t->flows[slot].stream]]) : 0;
 }
 
 struct vd_stream *flow_table_stream(const struct flow_table *t, dataplane_flow_id id)
 {
-	const struct flow_entry *e = entry_of(t, id);
+	const struct flow_entry *e = flow_entry_of(t, id);
 
 	return e ? &t->streams[e->stream] : NULL;
 }

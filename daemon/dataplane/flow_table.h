@@ -17,6 +17,8 @@ struct flow_table;
 /* How many elements vd_flows and vd_streams must have for so many flows: element 0, one each, and
  * those that wait out VD_FLOW_GRACE_MS after a change. */
 uint32_t flow_table_slots_needed(unsigned capacity);
+/* The other way round: 0 where not even one flow finds room. */
+unsigned flow_table_capacity_of(uint32_t slots);
 
 /* flows and streams: flow_table_slots_needed(capacity) elements. grace_ms: before an element is
  * filled again. Keeps pointers to the others. */
@@ -45,5 +47,15 @@ dataplane_flow_id flow_table_by_local(
 	const struct flow_table *t, uint8_t side, const struct addr *local);
 /* The flow's element of vd_streams, NULL if there is no such flow. */
 struct vd_stream *flow_table_stream(const struct flow_table *t, dataplane_flow_id id);
+
+/* Adoption. Right after flow_table_new, with locals adopted already: takes stock of the flows that
+ * a daemon before us left in the kernel. *refused counts what made no sense there (a port without
+ * a flow of its own, a flow without a stream of its own); such a port has no flow any more. 0 or
+ * -ENOMEM. */
+int flow_table_adoption_begin(struct flow_table *t, uint32_t nexthops, unsigned *refused);
+/* As dataplane_flow_adopt and dataplane_adoption_done say. */
+int flow_table_adopt(
+	struct flow_table *t, const struct dataplane_flow *spec, dataplane_flow_id *id);
+unsigned flow_table_adoption_done(struct flow_table *t);
 
 #endif

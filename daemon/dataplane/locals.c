@@ -73,6 +73,19 @@ int locals_find(const struct locals *l, uint8_t side, const struct addr *a)
 	return -ENOENT;
 }
 
+int locals_find_live(const struct locals *l, uint8_t side, const struct addr *a)
+{
+	for (unsigned i = 0; i < VD_LOCALS_MAX; i++) {
+		const struct local *local = &l->local[i];
+
+		if (local->used && local->want.side == side &&
+			addr_equal_ip(&local->want.addr, a) && a->port >= local->port_min &&
+			a->port <= local->port_max && *locals_port(l, i, a->port))
+			return (int)i;
+	}
+	return -ENOENT;
+}
+
 static void block_remove(struct locals *l, unsigned at)
 {
 	l->block_count--;
@@ -113,6 +126,24 @@ static int block_take(struct locals *l, uint32_t count, uint64_t now_ms, uint32_
 	l->block_count++;
 	*base = from;
 	return 0;
+}
+
+/* That very block, where nothing lies yet. */
+static bool block_claim(struct locals *l, uint32_t base, uint32_t count)
+{
+	unsigned i = 0;
+
+	if (l->block_count == LOCALS_BLOCKS_MAX || base > l->ports_count ||
+		count > l->ports_count - base)
+		return false;
+	while (i < l->block_count && l->block[i].base + l->block[i].count <= base)
+		i++;
+	if (i < l->block_count && l->block[i].base < base + count)
+		return false;
+	memmove(&l->block[i + 1], &l->block[i], (l->block_count - i) * sizeof(l->block[0]));
+	l->block[i] = (struct local_block){.base = base, .count = count};
+	l->block_count++;
+	return true;
 }
 
 static void clear_ports(const struct locals *l, uint32_t base, uint32_t count)
@@ -240,6 +271,40 @@ int locals_apply(struct locals *l, const struct local_wanted *want, unsigned cou
 	}
 	*l = next;
 	return 0;
+}
+
+unsigned locals_adopt(struct locals *l, const struct vd_locals *left)
+{
+	unsigned refused = left->count > VD_LOCALS_MAX ? left->count - VD_LOCALS_MAX : 0;
+
+	for (unsigned i = 0; i < VD_LOCALS_MAX && i < left->count; i++) {
+		const struct vd_local *from = &left->local[i];
+		struct local *to = &l->local[i];
+
+		if (!from->ifindex)
+			continue;
+		if (from->side >= SIDE_COUNT || from->port_min > from->port_max ||
+			!block_claim(
+				l, from->port_base, range_size(from->port_min, from->port_max))) {
+			refused++;
+			continue;
+		}
+		*to = (struct local){
+			.used = true,
+			.want = {.ifindex = from->ifindex,
+				.vlan = from->vlan,
+				.side = from->side,
+				.port_min = from->port_min,
+				.port_max = from->port_max},
+			.port_min = from->port_min,
+			.port_max = from->port_max,
+			.block_min = from->port_min,
+			.block_max = from->port_max,
+			.base = from->port_base,
+		};
+		flow_unmap_address(&to->want.addr, from->addr, 0);
+	}
+	return refused;
 }
 
 bool locals_draining(const struct locals *l)

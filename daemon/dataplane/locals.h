@@ -52,6 +52,10 @@ int locals_from_config(struct local_wanted want[VD_LOCALS_MAX], const struct con
  * locals_encode() right after: flows were copied to where blocks moved. */
 int locals_apply(
 	struct locals *l, const struct local_wanted *want, unsigned count, uint64_t now_ms);
+/* Right after the start: what the program was shown by a daemon before us, kept for its live flows
+ * alone until locals_apply() says more. Returns how many entries make no sense and were left out.
+ */
+unsigned locals_adopt(struct locals *l, const struct vd_locals *left);
 /* Whether some address or port range outlived its place in the configuration. */
 bool locals_draining(const struct locals *l);
 /* Gives up what drained. Returns whether there is something new to publish. */
@@ -62,6 +66,8 @@ void locals_set_ifindex(struct locals *l, uint8_t side, unsigned ifindex);
 void locals_encode(const struct locals *l, struct vd_locals *out);
 /* Index in local[] of our media address with that port, or -ENOENT. */
 int locals_find(const struct locals *l, uint8_t side, const struct addr *a);
+/* The same among all that the program is shown, configured or not, where the port has a flow. */
+int locals_find_live(const struct locals *l, uint8_t side, const struct addr *a);
 /* The vd_ports entry of a port of local[i]. */
 uint32_t *locals_port(const struct locals *l, unsigned i, uint16_t port);
 

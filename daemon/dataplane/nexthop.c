@@ -63,6 +63,7 @@ struct destination {
 	struct neighbour *neighbour;
 	struct destination *neighbour_prev, *neighbour_next;
 	struct destination *idle_prev, *idle_next;
+	bool inherited; /* its element is a dead daemon's still: the kernel was not asked yet */
 	bool dirty;
 	struct destination *dirty_prev, *dirty_next;
 };
@@ -72,6 +73,9 @@ struct nexthop_table {
 	struct nexthop_ops ops;
 	struct vd_nexthop *array;
 	struct slots slots;
+	uint8_t *kept; /* by index, while adopting: not 0 where the element waits for its
+			  destination */
+	uint32_t count;
 	struct egress egress[SIDE_COUNT];
 	struct destination *destinations;
 	struct neighbour *neighbours;
@@ -112,6 +116,8 @@ static void write_element(const struct nexthop_table *t, const struct destinatio
 	struct nexthop_words words;
 	uint64_t *out = (uint64_t *)(void *)to;
 
+	if (d->inherited)
+		return;
 	if (!unresolved_why(t, d)) {
 		now.flags = VD_NEXTHOP_VALID;
 		memcpy(now.dmac, d->neighbour->mac, sizeof(now.dmac));
@@ -286,6 +292,21 @@ static void unmark_dirty(struct nexthop_table *t, struct destination *d)
 	DL_DELETE2(t->dirty, d, dirty_prev, dirty_next);
 }
 
+/* A neighbour that the kernel forgot while no daemon asked for it is looked for again; meanwhile it
+ * is where the dead daemon's element says. */
+static void neighbour_inherit(struct nexthop_table *t, const struct destination *d)
+{
+	const struct vd_nexthop *element = &t->array[d->index];
+	struct neighbour *n = d->neighbour;
+
+	if (!n || n->has_mac || !(element->flags & VD_NEXTHOP_VALID))
+		return;
+	memcpy(n->mac, element->dmac, sizeof(n->mac));
+	n->has_mac = true;
+	n->keep_until_ms = loop_now_ms(t->loop) + LOOKING_GRACE_MS;
+	write_neighbour(t, n);
+}
+
 /* Asks for the route, then sees to the neighbour it names. */
 static void examine(struct nexthop_table *t, struct destination *d)
 {
@@ -330,7 +351,10 @@ static void examine(struct nexthop_table *t, struct destination *d)
 		neighbour_read(t, d->neighbour);
 		write_neighbour(t, d->neighbour);
 	}
+	if (d->inherited)
+		neighbour_inherit(t, d);
 out:
+	d->inherited = false;
 	write_element(t, d);
 }
 
@@ -344,16 +368,22 @@ static void reexamine_fire(struct loop_timer *timer)
 		loop_timer_start(t->loop, &t->reexamine, REEXAMINE_DELAY_MS);
 }
 
-static void destination_drop(struct nexthop_table *t, struct destination *d)
+/* Its element stays as it is. */
+static void destination_free(struct nexthop_table *t, struct destination *d)
 {
-	__atomic_store_n(&t->array[d->index].flags, 0, __ATOMIC_SEQ_CST);
 	neighbour_leave(t, d);
 	unmark_dirty(t, d);
 	if (!d->refs)
 		DL_DELETE2(t->idle, d, idle_prev, idle_next);
 	HASH_DEL(t->destinations, d);
-	slots_give(&t->slots, d->index, loop_now_ms(t->loop));
 	free(d);
+}
+
+static void destination_drop(struct nexthop_table *t, struct destination *d)
+{
+	__atomic_store_n(&t->array[d->index].flags, 0, __ATOMIC_SEQ_CST);
+	slots_give(&t->slots, d->index, loop_now_ms(t->loop));
+	destination_free(t, d);
 }
 
 static void tick_fire(struct loop_timer *timer)
@@ -390,6 +420,7 @@ int nexthop_table_new(struct nexthop_table **out, struct loop *loop, struct vd_n
 	if (!t)
 		return -ENOMEM;
 	t->loop = loop;
+	t->count = count;
 	t->array = array;
 	t->ops = *ops;
 	t->tick.fire = tick_fire;
@@ -415,10 +446,11 @@ void nexthop_table_free(struct nexthop_table *t)
 	if (!t)
 		return;
 	HASH_ITER (hh, t->destinations, d, next)
-		destination_drop(t, d);
+		destination_free(t, d);
 	loop_timer_stop(t->loop, &t->tick);
 	loop_timer_stop(t->loop, &t->reexamine);
 	slots_destroy(&t->slots);
+	free(t->kept);
 	free(t);
 }
 
@@ -443,33 +475,36 @@ void nexthop_set_egress(struct nexthop_table *t, uint8_t side, const struct egre
 	}
 }
 
+/* index: the element to take up, 0 = a free one. */
 static struct destination *destination_make(
-	struct nexthop_table *t, const struct destination_key *key)
+	struct nexthop_table *t, const struct destination_key *key, uint32_t index)
 {
 	struct destination *d = calloc(1, sizeof(*d));
 	uint64_t now = loop_now_ms(t->loop);
 
 	if (!d)
 		return NULL;
-	d->index = slots_take(&t->slots, now);
+	d->index = index ? index : slots_take(&t->slots, now);
 	if (!d->index) {
 		free(d);
 		return NULL;
 	}
+	d->inherited = index != 0;
 	d->key = *key;
 	d->why = why_not_asked;
 	table_add_failed = false;
 	HASH_ADD(hh, t->destinations, key, sizeof(d->key), d);
 	if (table_add_failed) {
-		slots_give(&t->slots, d->index, now);
+		if (!index)
+			slots_give(&t->slots, d->index, now);
 		free(d);
 		return NULL;
 	}
 	return d;
 }
 
-int nexthop_get(struct nexthop_table *t, uint8_t side, const struct addr *src,
-	const struct addr *dst, struct destination **out)
+static int get_at(struct nexthop_table *t, uint8_t side, const struct addr *src,
+	const struct addr *dst, uint32_t index, struct destination **out)
 {
 	struct destination_key key = {.src = *src, .dst = *dst, .side = side};
 	struct destination *d;
@@ -483,19 +518,71 @@ int nexthop_get(struct nexthop_table *t, uint8_t side, const struct addr *src,
 		*out = d;
 		return 0;
 	}
-	d = destination_make(t, &key);
+	d = destination_make(t, &key, index);
 	if (!d && t->idle) {
 		/* The table is full: the one that has been idle longest makes room; its element is
 		 * taken again after the grace time, by a later call. */
 		destination_drop(t, t->idle);
-		d = destination_make(t, &key);
+		d = destination_make(t, &key, index);
 	}
 	if (!d)
 		return -ENOSPC;
+	if (index)
+		t->kept[index] = 0;
 	d->refs = 1;
 	examine(t, d);
 	*out = d;
 	return 0;
+}
+
+int nexthop_get(struct nexthop_table *t, uint8_t side, const struct addr *src,
+	const struct addr *dst, struct destination **out)
+{
+	return get_at(t, side, src, dst, 0, out);
+}
+
+int nexthop_adoption_begin(struct nexthop_table *t, const uint8_t *use)
+{
+	static const struct vd_nexthop unused;
+	uint8_t *states = calloc(t->count, 1);
+
+	t->kept = calloc(t->count, 1);
+	if (!t->kept || !states) {
+		free(states);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 1; i < t->count; i++) {
+		t->kept[i] = use[i];
+		if (use[i]) {
+			states[i] = SLOT_USED;
+		} else if (memcmp(&t->array[i], &unused, sizeof(unused)) != 0) {
+			__atomic_store_n(&t->array[i].flags, 0, __ATOMIC_SEQ_CST);
+			states[i] = SLOT_WAITS;
+		}
+	}
+	slots_restore(&t->slots, states, loop_now_ms(t->loop));
+	free(states);
+	return 0;
+}
+
+int nexthop_adopt(struct nexthop_table *t, uint8_t side, const struct addr *src,
+	const struct addr *dst, uint32_t index, struct destination **out)
+{
+	bool kept = t->kept && index < t->count && t->kept[index];
+
+	return get_at(t, side, src, dst, kept ? index : 0, out);
+}
+
+void nexthop_adoption_done(struct nexthop_table *t)
+{
+	for (uint32_t i = 1; t->kept && i < t->count; i++) {
+		if (!t->kept[i])
+			continue;
+		__atomic_store_n(&t->array[i].flags, 0, __ATOMIC_SEQ_CST);
+		slots_give(&t->slots, i, loop_now_ms(t->loop));
+	}
+	free(t->kept);
+	t->kept = NULL;
 }
 
 void nexthop_put(struct nexthop_table *t, struct destination *d)

@@ -73,6 +73,17 @@ void nexthop_path(
 	const struct nexthop_table *t, const struct destination *d, struct dataplane_path *out);
 void nexthop_count(const struct nexthop_table *t, unsigned *all, unsigned *unresolved);
 
+/* What a daemon before us left in the array. Right after the table was made: elements whose use[]
+ * (by index) is not 0 have flows that lead there, and stay as they are until a destination takes
+ * each one up or the adoption is done; all others are free. 0 or -ENOMEM. */
+int nexthop_adoption_begin(struct nexthop_table *t, const uint8_t *use);
+/* As nexthop_get; a destination that is new takes up the element at index where that is kept, and
+ * packets go where it leads until the kernel has named route and neighbour. */
+int nexthop_adopt(struct nexthop_table *t, uint8_t side, const struct addr *src,
+	const struct addr *dst, uint32_t index, struct destination **out);
+/* Gives up the elements that nobody took. */
+void nexthop_adoption_done(struct nexthop_table *t);
+
 /* Events. A route to net/prefix came, went or changed; prefix 0 with family 0: anything may have.
  */
 void nexthop_route_changed(struct nexthop_table *t, const struct addr *net, unsigned prefix);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The null engine: the same tables in plain memory, every next hop resolved, no packets. */
+/* The null engine: the same tables in plain memory, every next hop resolved, no packets. What is
+ * left for a later one of the same instance is kept in this process. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,21 @@
 #define NULL_MTU           1500
 
 struct null_flow_stats {
-	dataplane_flow_id id; /* 0 = not set */
+	dataplane_flow_id id; /* 0 = left by an earlier data plane, for the flow with that cookie */
+	uint32_t cookie;
 	struct dataplane_stats stats;
 };
+
+/* What dataplane_leave() left, in place of what the kernel keeps pinned. */
+struct left {
+	struct left *next;
+	char *instance;
+	struct null_memory memory;
+	struct engine_sizes sizes;
+	struct vd_locals locals;
+};
+
+static struct left *left;
 
 static int null_route(void *ctx, const struct addr *src, const struct addr *dst, unsigned ifindex,
 	struct route_answer *out)
@@ -42,7 +55,45 @@ static enum neighbour_state null_neighbour_get(
 	return NEIGHBOUR_VALID;
 }
 
-int null_open(struct dataplane *dp, const struct config *cfg, const struct engine_sizes *sizes)
+static void free_memory(struct null_memory *m)
+{
+	free(m->stats);
+	free(m->nexthops);
+	free(m->ports);
+	free(m->streams);
+	free(m->flows);
+	memset(m, 0, sizeof(*m));
+}
+
+static bool take_left(struct dataplane *dp)
+{
+	for (struct left **at = &left; *at; at = &(*at)->next) {
+		struct left *found = *at;
+
+		if (strcmp(found->instance, dp->instance) != 0)
+			continue;
+		*at = found->next;
+		dp->null = found->memory;
+		dp->sizes = found->sizes;
+		dp->left = found->locals;
+		dp->adopting = true;
+		free(found->instance);
+		free(found);
+		return true;
+	}
+	return false;
+}
+
+static int make_memory(struct null_memory *m, const struct engine_sizes *sizes)
+{
+	m->flows = calloc(sizes->flows, sizeof(*m->flows));
+	m->streams = calloc(sizes->flows, sizeof(*m->streams));
+	m->ports = calloc(sizes->ports, sizeof(*m->ports));
+	m->nexthops = calloc(sizes->nexthops, sizeof(*m->nexthops));
+	return m->flows && m->streams && m->ports && m->nexthops ? 0 : -ENOMEM;
+}
+
+int null_open(struct dataplane *dp, const struct config *cfg)
 {
 	const struct nexthop_ops ops = {
 		.route = null_route,
@@ -52,15 +103,12 @@ int null_open(struct dataplane *dp, const struct config *cfg, const struct engin
 	struct null_memory *m = &dp->null;
 	int ret;
 
-	m->flows = calloc(sizes->flows, sizeof(*m->flows));
-	m->streams = calloc(sizes->flows, sizeof(*m->streams));
-	m->ports = calloc(sizes->ports, sizeof(*m->ports));
-	m->nexthops = calloc(sizes->nexthops, sizeof(*m->nexthops));
-	if (!m->flows || !m->streams || !m->ports || !m->nexthops)
-		return -ENOMEM;
+	ret = take_left(dp) ? 0 : make_memory(m, &dp->sizes);
+	if (ret)
+		return ret;
 	dp->locals.ports = m->ports;
 	dp->locals.ports_stride = 1;
-	ret = nexthop_table_new(&dp->nexthops, dp->loop, m->nexthops, sizes->nexthops, 0, &ops);
+	ret = nexthop_table_new(&dp->nexthops, dp->loop, m->nexthops, dp->sizes.nexthops, 0, &ops);
 	if (ret)
 		return ret;
 	for (uint8_t side = 0; side < SIDE_COUNT; side++) {
@@ -77,18 +125,31 @@ int null_open(struct dataplane *dp, const struct config *cfg, const struct engin
 		memcpy(egress.device, dp->device[side], sizeof(egress.device));
 		nexthop_set_egress(dp->nexthops, side, &egress);
 	}
-	return flow_table_new(&dp->flows, dp->loop, sizes->capacity, m->flows, m->streams,
+	return flow_table_new(&dp->flows, dp->loop, dp->sizes.capacity, m->flows, m->streams,
 		&dp->locals, dp->nexthops, 0);
 }
 
 void null_close(struct dataplane *dp)
 {
-	free(dp->null.stats);
-	free(dp->null.nexthops);
-	free(dp->null.ports);
-	free(dp->null.streams);
-	free(dp->null.flows);
-	memset(&dp->null, 0, sizeof(dp->null));
+	free_memory(&dp->null);
+}
+
+void null_leave(struct dataplane *dp)
+{
+	struct left *l = calloc(1, sizeof(*l));
+
+	if (l)
+		l->instance = strdup(dp->instance);
+	if (!l || !l->instance) {
+		free(l);
+		null_close(dp);
+		return;
+	}
+	l->memory = dp->null;
+	l->sizes = dp->sizes;
+	locals_encode(&dp->locals, &l->locals);
+	l->next = left;
+	left = l;
 }
 
 static struct null_flow_stats *find_stats(const struct dataplane *dp, dataplane_flow_id id)
@@ -120,7 +181,8 @@ void dataplane_null_set_stats(
 		return;
 	/* A deleted flow's place serves again. */
 	for (unsigned i = 0; !s && i < m->stats_count; i++) {
-		if (!flow_table_get(dp->flows, m->stats[i].id))
+		if (!(dp->adopting && !m->stats[i].id) &&
+			!flow_table_get(dp->flows, m->stats[i].id))
 			s = &m->stats[i];
 	}
 	if (!s) {
@@ -140,4 +202,25 @@ const struct dataplane_flow *dataplane_null_find(
 	if (dp->engine != DATAPLANE_NULL)
 		return NULL;
 	return flow_table_get(dp->flows, flow_table_by_local(dp->flows, side, local));
+}
+
+void null_leave_stats(struct dataplane *dp)
+{
+	for (unsigned i = 0; i < dp->null.stats_count; i++) {
+		struct null_flow_stats *s = &dp->null.stats[i];
+		const struct dataplane_flow *flow = flow_table_get(dp->flows, s->id);
+
+		s->id = 0;
+		s->cookie = flow ? flow->cookie : 0;
+	}
+}
+
+void null_adopted(struct dataplane *dp, dataplane_flow_id id)
+{
+	const struct dataplane_flow *flow = flow_table_get(dp->flows, id);
+
+	for (unsigned i = 0; i < dp->null.stats_count; i++) {
+		if (!dp->null.stats[i].id && dp->null.stats[i].cookie == flow->cookie)
+			dp->null.stats[i].id = id;
+	}
 }

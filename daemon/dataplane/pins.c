@@ -173,12 +173,18 @@ int pins_open(struct pins *p, const char *bpf_dir, const char *instance)
 	return ret;
 }
 
+void pins_leave(struct pins *p)
+{
+	if (p->lock_fd >= 0)
+		close(p->lock_fd);
+	p->lock_fd = -1;
+}
+
 void pins_close(struct pins *p)
 {
 	if (p->lock_fd < 0)
 		return;
 	remove_all(p);
 	rmdir(p->base);
-	close(p->lock_fd);
-	p->lock_fd = -1;
+	pins_leave(p);
 }

@@ -18,6 +18,8 @@ struct pins {
 int pins_open(struct pins *p, const char *bpf_dir, const char *instance);
 /* Removes every pin and both directories, gives the lock back. */
 void pins_close(struct pins *p);
+/* Gives the lock back; all stays pinned. */
+void pins_leave(struct pins *p);
 /* <layout>/<name> in path[PATH_MAX]; returns path. */
 const char *pins_path(const struct pins *p, const char *name, char path[PATH_MAX]);
 

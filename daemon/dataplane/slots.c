@@ -51,3 +51,17 @@ void slots_give(struct slots *s, uint32_t index, uint64_t now_ms)
 	s->ring[tail].at_ms = now_ms;
 	s->freed++;
 }
+
+void slots_restore(struct slots *s, const uint8_t *use, uint64_t now_ms)
+{
+	s->fresh = s->count;
+	/* In order of release: those that nobody looks at first. */
+	for (uint32_t i = s->first; i < s->first + s->count; i++) {
+		if (use[i] == SLOT_FREE)
+			slots_give(s, i, 0);
+	}
+	for (uint32_t i = s->first; i < s->first + s->count; i++) {
+		if (use[i] == SLOT_WAITS)
+			slots_give(s, i, now_ms);
+	}
+}

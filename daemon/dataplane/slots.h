@@ -15,6 +15,13 @@ struct slots {
 	uint32_t head, freed;
 };
 
+/* How an index was left by whoever handed them out before us. */
+enum slot_use {
+	SLOT_FREE,  /* not looked at by anyone */
+	SLOT_WAITS, /* given up, perhaps just now: its quarantine begins anew */
+	SLOT_USED,
+};
+
 /* 0 or -ENOMEM. */
 int slots_init(struct slots *s, uint32_t first, uint32_t count, uint32_t grace_ms);
 void slots_destroy(struct slots *s);
@@ -22,5 +29,7 @@ void slots_destroy(struct slots *s);
  * that does not go back. */
 uint32_t slots_take(struct slots *s, uint64_t now_ms);
 void slots_give(struct slots *s, uint32_t index, uint64_t now_ms);
+/* Right after slots_init: goes on from use[first .. first + count - 1], of enum slot_use. */
+void slots_restore(struct slots *s, const uint8_t *use, uint64_t now_ms);
 
 #endif

@@ -227,6 +227,18 @@ void xdp_detach(struct xdp *x)
 	x->program = NULL;
 }
 
+void xdp_let_go(struct xdp *x)
+{
+	for (unsigned i = 0; i < x->device_count; i++) {
+		if (x->device[i].link_fd >= 0)
+			close(x->device[i].link_fd);
+		x->device[i].link_fd = -1;
+	}
+	if (x->program)
+		xdp_program__close(x->program);
+	x->program = NULL;
+}
+
 void xdp_detach_pinned_link(const char *path)
 {
 	int fd = bpf_obj_get(path);

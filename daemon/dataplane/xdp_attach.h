@@ -20,6 +20,8 @@ int xdp_attach_links(struct xdp *x);
 /* The device has gone and one of the same name has come. Errors are logged. */
 int xdp_attach_again(struct xdp *x, struct xdp_device *device, unsigned ifindex);
 void xdp_detach(struct xdp *x);
+/* Closes what is ours; all stays attached. */
+void xdp_let_go(struct xdp *x);
 /* Takes the program pinned at path out of every dispatcher that calls it. */
 void xdp_detach_pinned(const char *path);
 /* Detaches the link pinned at path, before this returns. */

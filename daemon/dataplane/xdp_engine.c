@@ -69,8 +69,8 @@ static void device_replaced(void *ctx, uint8_t side, unsigned ifindex)
 }
 
 /* The tables on top of the maps, and what keeps them true. */
-static int open_tables(struct dataplane *dp, const struct config *cfg,
-	const struct engine_sizes *sizes, const struct dataplane_handlers *handlers)
+static int open_tables(
+	struct dataplane *dp, const struct config *cfg, const struct dataplane_handlers *handlers)
 {
 	struct xdp *x = &dp->xdp;
 	struct nexthop_ops ops;
@@ -79,7 +79,7 @@ static int open_tables(struct dataplane *dp, const struct config *cfg,
 	dp->locals.ports = x->ports.address;
 	dp->locals.ports_stride = x->ports_stride;
 	rtnetlink_ops(dp->rtnetlink, &ops);
-	ret = nexthop_table_new(&dp->nexthops, dp->loop, x->nexthops.address, sizes->nexthops,
+	ret = nexthop_table_new(&dp->nexthops, dp->loop, x->nexthops.address, dp->sizes.nexthops,
 		VD_FLOW_GRACE_MS, &ops);
 	if (ret)
 		return ret;
@@ -94,7 +94,7 @@ static int open_tables(struct dataplane *dp, const struct config *cfg,
 		if (ret)
 			return ret;
 	}
-	ret = flow_table_new(&dp->flows, dp->loop, sizes->capacity, x->flows.address,
+	ret = flow_table_new(&dp->flows, dp->loop, dp->sizes.capacity, x->flows.address,
 		x->streams.address, &dp->locals, dp->nexthops, VD_FLOW_GRACE_MS);
 	if (ret)
 		return ret;
@@ -102,11 +102,11 @@ static int open_tables(struct dataplane *dp, const struct config *cfg,
 		&dp->events, dp->loop, bpf_map__fd(x->skel->maps.vd_events), dp->flows, handlers);
 }
 
-int xdp_engine_open(struct dataplane *dp, const struct config *cfg,
-	const struct engine_sizes *sizes, const struct dataplane_handlers *handlers)
+int xdp_engine_open(
+	struct dataplane *dp, const struct config *cfg, const struct dataplane_handlers *handlers)
 {
 	const struct xdp_sizes map_sizes = {
-		.flows = sizes->flows, .ports = sizes->ports, .nexthops = sizes->nexthops};
+		.flows = dp->sizes.flows, .ports = dp->sizes.ports, .nexthops = dp->sizes.nexthops};
 	int ret;
 
 	ret = rtnetlink_open(&dp->rtnetlink, dp->loop);
@@ -123,7 +123,7 @@ int xdp_engine_open(struct dataplane *dp, const struct config *cfg,
 	ret = xdp_load(&dp->xdp, &map_sizes);
 	if (ret)
 		return ret;
-	ret = open_tables(dp, cfg, sizes, handlers);
+	ret = open_tables(dp, cfg, handlers);
 	if (ret) {
 		log_error("dataplane: cannot start: %s", strerror(-ret));
 		return ret;
@@ -136,6 +136,13 @@ void xdp_engine_close(struct dataplane *dp)
 	if (dp->xdp.skel)
 		xdp_unload(&dp->xdp);
 	pins_close(&dp->xdp.pins);
+	rtnetlink_close(dp->rtnetlink);
+}
+
+void xdp_engine_leave(struct dataplane *dp)
+{
+	xdp_leave(&dp->xdp);
+	pins_leave(&dp->xdp.pins);
 	rtnetlink_close(dp->rtnetlink);
 }
 

@@ -256,15 +256,26 @@ fail:
 	return ret;
 }
 
-void xdp_unload(struct xdp *x)
+static void forget(struct xdp *x)
 {
-	xdp_detach(x);
 	unmap_memory(&x->nexthops);
 	unmap_memory(&x->ports);
 	unmap_memory(&x->streams);
 	unmap_memory(&x->flows);
 	viaduct_bpf__destroy(x->skel);
 	x->skel = NULL;
+}
+
+void xdp_unload(struct xdp *x)
+{
+	xdp_detach(x);
+	forget(x);
+}
+
+void xdp_leave(struct xdp *x)
+{
+	xdp_let_go(x);
+	forget(x);
 }
 
 int xdp_set_device(struct xdp *x, uint32_t index, unsigned ifindex)

@@ -48,6 +48,8 @@ struct xdp {
  * are logged in plain words. */
 int xdp_load(struct xdp *x, const struct xdp_sizes *sizes);
 void xdp_unload(struct xdp *x);
+/* Gives up what is ours; the program stays attached, the maps pinned. */
+void xdp_leave(struct xdp *x);
 /* Puts a device into the DEVMAP. */
 int xdp_set_device(struct xdp *x, uint32_t index, unsigned ifindex);
 int xdp_set_locals(struct xdp *x, const struct vd_locals *locals);

@@ -299,6 +299,7 @@ int media_new(struct media **out, struct loop *loop, const struct config *cfg,
 	ret = dataplane_open(&m->dataplane, engine, cfg, m->flows_max, loop, &below);
 	if (ret)
 		goto fail;
+	dataplane_adoption_done(m->dataplane);
 	*out = m;
 	return 0;
 fail:
