@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "call/carry.h"
 #include "call/delayed_offer.h"
 #include "call/early.h"
+#include "call/end.h"
+#include "call/exchange.h"
+#include "call/replace_leg.h"
 
 /* The delayed offer's answer, from the asking leg's ACK, or none. */
 static int answer_in_ack(struct exchange *x, osip_message_t *ack, osip_message_t *out)

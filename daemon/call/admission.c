@@ -8,7 +8,14 @@
 #include <time.h>
 
 #include "base/token.h"
-#include "call/internal.h"
+#include "call/attempt.h"
+#include "call/carry.h"
+#include "call/end.h"
+#include "call/exchange.h"
+#include "call/history.h"
+#include "call/number.h"
+#include "call/refer.h"
+#include "call/session_timer.h"
 
 /* Our own INVITE has come back to us: its From tag is one that we made. */
 static bool is_our_own(struct calls *calls, const osip_message_t *req)

@@ -2,7 +2,7 @@
 /* What we tell a peer that we can do. */
 #include <errno.h>
 
-#include "call/internal.h"
+#include "call/carry.h"
 
 const char *call_allow(const struct peer_config *peer)
 {

@@ -8,7 +8,12 @@
 
 #include "base/log.h"
 #include "base/token.h"
-#include "call/internal.h"
+#include "call/attempt.h"
+#include "call/carry.h"
+#include "call/cause.h"
+#include "call/exchange.h"
+#include "call/history.h"
+#include "call/number.h"
 
 /* RFC 6228 */
 #define EARLY_DIALOG_TERMINATED 199

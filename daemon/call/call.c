@@ -6,7 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call/attempt.h"
+#include "call/carry.h"
 #include "call/early.h"
+#include "call/end.h"
+#include "call/exchange.h"
+#include "call/history.h"
+#include "call/number.h"
+#include "call/refer.h"
+#include "call/session_timer.h"
 
 void call_event(struct call *call, const char *kind, const char *fmt, ...)
 {

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "base/strbuf.h"
-#include "call/internal.h"
+#include "call/carry.h"
 
 /* Header fields that stay on their leg: hop by hop, of one dialog alone, made anew by us, or naming
  * the other side's addresses and identities. What is not here is carried, known to us or not. */

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "call/internal.h"
+#include "call/cause.h"
+#include "call/exchange.h"
 
 #define CAUSE_NORMAL_CLEARING 16
 #define CAUSE_MAX             127

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call/carry.h"
+#include "call/exchange.h"
 #include "call/own_request.h"
+#include "call/session_timer.h"
 
 static int put_sdp(osip_message_t *msg, const char *text, size_t len)
 {

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "call/carry.h"
+#include "call/exchange.h"
 #include "call/own_request.h"
 
 /* Early media crosses where both peers have it so. An answer that is not told early comes with the

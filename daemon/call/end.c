@@ -5,7 +5,15 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "call/attempt.h"
+#include "call/cause.h"
 #include "call/early.h"
+#include "call/end.h"
+#include "call/exchange.h"
+#include "call/history.h"
+#include "call/refer.h"
+#include "call/replace_leg.h"
+#include "call/session_timer.h"
 
 /* A BYE of ours is an exchange without an asking leg. Its answer changes nothing but what is known
  * of the peer. */

@@ -3,7 +3,7 @@
  * are answered): it is held back until that ACK is here, for a short time. */
 #include <errno.h>
 
-#include "call/internal.h"
+#include "call/exchange.h"
 
 #define HELD_BACK_MS 2000 /* then 491, and the peer asks again (RFC 3261 14.1) */
 

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "call/internal.h"
+#include "call/cause.h"
+#include "call/end.h"
+#include "call/history.h"
+#include "call/number.h"
 
 static uint64_t wall_clock_ms(void)
 {

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "call/internal.h"
+#include "call/carry.h"
+#include "call/number.h"
 
 /* RFC 3323 4.1.1.3: the user and host that say "I withhold my name". */
 #define ANONYMOUS_NAME "\"Anonymous\""

@@ -8,7 +8,14 @@
 
 #include "base/log.h"
 #include "base/token.h"
+#include "call/attempt.h"
+#include "call/carry.h"
+#include "call/cause.h"
 #include "call/early.h"
+#include "call/end.h"
+#include "call/exchange.h"
+#include "call/history.h"
+#include "call/session_timer.h"
 
 /* 420 and 422 of one place that are answered by asking again, for less or for longer: a peer that
  * goes up by a second each time ends somewhere. */

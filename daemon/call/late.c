@@ -3,6 +3,8 @@
  * had our ACK. RFC 3261 13.2.2.4: it gets its ACK, and a BYE. */
 #include "call/internal.h"
 
+#include "call/attempt.h"
+
 void late_2xx_received(void *ctx, struct sip_client *txn, osip_message_t *resp)
 {
 	struct calls *calls = ctx;

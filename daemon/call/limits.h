@@ -78,4 +78,9 @@ void call_uncount(struct call *call);
 /* It has ended: that place too. */
 void call_uncount_ending(struct call *call);
 
+/* ---- preempt.c ---- */
+/* Ends one call that is no emergency's to make room for one that is: a call of that peer, or
+ * (NULL) one that holds ports and flows; which one is a setting. False: none was ended. */
+bool preempt_for(struct call *urgent, const struct peer_config *peer);
+
 #endif

@@ -8,8 +8,13 @@
 #include <strings.h>
 
 #include "base/token.h"
+#include "call/attempt.h"
+#include "call/carry.h"
 #include "call/delayed_offer.h"
 #include "call/early.h"
+#include "call/exchange.h"
+#include "call/number.h"
+#include "call/session_timer.h"
 
 #define CALL_ID_LEN 24
 

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "call/internal.h"
+#include "call/carry.h"
+#include "call/number.h"
+#include "call/refer.h"
 
 int numbers_receive(struct call *call, const osip_message_t *req)
 {

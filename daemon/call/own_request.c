@@ -8,6 +8,11 @@
 
 #include "base/log.h"
 #include "base/token.h"
+#include "call/attempt.h"
+#include "call/carry.h"
+#include "call/end.h"
+#include "call/exchange.h"
+#include "call/session_timer.h"
 
 /* RFC 3261 14.1: after a 491 the one who made the Call-ID waits longer. */
 #define GLARE_OWNER_MIN_MS 2100

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "call/early.h"
+#include "call/exchange.h"
 
 struct pair *pair_new(struct call *call)
 {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "call/internal.h"
+#include "call/end.h"
 
 /* RFC 4411 5.1: 5 is a preemption in the network, not by a user agent. */
 #define PREEMPTED "preemption;cause=5;text=\"Network preemption\""

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "call/carry.h"
+#include "call/refer.h"
 #include "call/transfer.h"
 
 static void refuse(struct call *call, struct sip_server *txn, int code)

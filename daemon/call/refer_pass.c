@@ -9,6 +9,10 @@
 #include <strings.h>
 #include <time.h>
 
+#include "call/carry.h"
+#include "call/exchange.h"
+#include "call/history.h"
+#include "call/refer.h"
 #include "call/transfer.h"
 #include "route/number.h"
 

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/strbuf.h"
+#include "call/number.h"
 
 /* RFC 3261 25.1: unreserved, without the quote that shells and databases trip over, and the plus
  * sign that numbers begin with. */

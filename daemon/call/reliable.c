@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/token.h"
+#include "call/attempt.h"
+#include "call/carry.h"
 #include "call/early.h"
 
 #define RELIABLE_QUEUE_MAX 4    /* responses that wait for the PRACK of the one before */

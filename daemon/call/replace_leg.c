@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call/internal.h"
+#include "call/end.h"
+#include "call/exchange.h"
+#include "call/replace_leg.h"
+#include "call/session_timer.h"
 
 int call_hold_config(struct call *call, struct config *cfg)
 {

@@ -7,7 +7,15 @@
 #include <string.h>
 
 #include "base/token.h"
+#include "call/carry.h"
+#include "call/end.h"
+#include "call/exchange.h"
+#include "call/history.h"
+#include "call/number.h"
 #include "call/own_request.h"
+#include "call/refer.h"
+#include "call/replace_leg.h"
+#include "call/session_timer.h"
 #include "call/transfer.h"
 
 #define GRANT_MS (5 * 60 * 1000) /* for who got a REFER to act on it */

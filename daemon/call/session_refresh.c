@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "call/internal.h"
+#include "call/carry.h"
+#include "call/exchange.h"
+#include "call/session_timer.h"
 
 static bool is_refresh(const struct call *call, enum leg leg, const osip_message_t *req)
 {

@@ -9,8 +9,10 @@
 #include <strings.h>
 
 #include "base/log.h"
-#include "call/internal.h"
+#include "call/carry.h"
+#include "call/end.h"
 #include "call/own_request.h"
+#include "call/session_timer.h"
 
 #define SESSION_MIN_S        90    /* RFC 4028 4: Min-SE where none is written */
 #define SESSION_MAX_S        86400 /* more is not asked for, nor waited for */

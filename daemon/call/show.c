@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call/internal.h"
+#include "call/replace_leg.h"
+#include "call/session_timer.h"
 
 const char *call_state_name(enum call_state state)
 {

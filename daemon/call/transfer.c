@@ -8,8 +8,16 @@
 
 #include "base/log.h"
 #include "base/token.h"
+#include "call/attempt.h"
+#include "call/carry.h"
+#include "call/end.h"
+#include "call/exchange.h"
+#include "call/history.h"
 #include "call/notify.h"
 #include "call/own_request.h"
+#include "call/refer.h"
+#include "call/replace_leg.h"
+#include "call/session_timer.h"
 
 #define TOKEN_LEN 24 /* of the Call-ID of our own INVITE */
 /* Of its From tag. Not DIALOG_TAG_LEN: it is no tag that anybody could be found by. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Attended transfers that are carried out here: the target is another call of the one who refers.
  */
+#include "call/session_timer.h"
 #include "test_call_transfer.h"
 
 static char b_invite[TEXT_MAX], request[TEXT_MAX];

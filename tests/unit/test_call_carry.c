@@ -7,7 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "call/internal.h"
+#include "call/carry.h"
+#include "call/number.h"
 
 #define SDP "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nt=0 0\r\n"
 

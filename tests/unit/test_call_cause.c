@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/strbuf.h"
-#include "call/internal.h"
+#include "call/cause.h"
 #include "config_text.h"
 
 #define HEAD                                                                                       \

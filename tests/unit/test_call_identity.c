@@ -7,7 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "call/internal.h"
+#include "call/carry.h"
+#include "call/number.h"
 
 #define PAI_FIELD "P-Asserted-Identity"
 #define PAI                                                                                        \

@@ -8,7 +8,8 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "call/internal.h"
+#include "call/carry.h"
+#include "call/number.h"
 #include "config_text.h"
 
 static struct config *cfg;

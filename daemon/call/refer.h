@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the room tells REFER (RFC 3515), Replaces (RFC 3891) and the transfers that come of them.
+ * Private to the call room. */
+#ifndef VIADUCT_CALL_REFER_H
+#define VIADUCT_CALL_REFER_H
+
+#include "call/internal.h"
+
+/* ---- refer.c ---- */
+void refer_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
+
+/* ---- refer_pass.c ---- */
+/* What a request that is carried needs, if it is a REFER or one of its NOTIFYs. 0 or -ENOMEM. */
+int refer_carry(struct call *call, const osip_message_t *req, osip_message_t *out);
+bool refer_notify_expected(const struct call *call, enum leg leg, const osip_message_t *notify);
+/* The other leg has answered the request that went to it with that CSeq, or (resp NULL) has not: is
+ * it the REFER? */
+void refer_passed(
+	struct call *call, enum leg from, uint32_t cseq_out, int code, const osip_message_t *resp);
+
+/* ---- replaces.c ---- */
+/* Whether the INVITE has a Replaces: then it is dealt with. */
+bool replaces_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
+	const struct peer_config *peer);
+void takeover_call_over(struct call *call);
+/* The leg's BYE has come, and somebody is about to stand in its place. */
+bool takeover_goes_on_without(const struct call *call, enum leg leg);
+
+/* ---- transfer.c ---- */
+/* A call has been made of that INVITE: is it our own? */
+void transfer_call_made(struct call *call, const struct sip_server *txn);
+/* The call is over. */
+void transfer_call_over(struct call *call);
+/* The calling number, as it is routed, of a call that a transfer makes (call->asking). */
+void transfer_calling_number(struct call *call);
+/* A leg's BYE has come. Whether the call goes on without it. */
+bool transfer_leg_left(struct call *call, enum leg leg);
+
+#endif
