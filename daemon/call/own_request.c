@@ -233,7 +233,7 @@ static void try_now(struct loop_timer *t)
 	conclude_unsent(x, code);
 }
 
-/* The dialog was busy over there. False when that was the last try. */
+/* The dialog was busy over there. False when that was the last try, or no other can be had. */
 static bool try_again(struct exchange *x)
 {
 	struct own *own = x->own;
@@ -245,13 +245,15 @@ static bool try_again(struct exchange *x)
 	}
 	if (own->given_up || x->call->state != CALL_ANSWERED || ++own->tries >= OWN_TRIES)
 		return false;
+	if (loop_timer_start(
+		    x->call->calls->loop, &own->timer, min + token_random64() % (max - min)))
+		return false;
 	sip_client_abandon(x->client);
 	x->client = NULL;
 	own->is_sent = false;
 	if (has_answer(own))
 		media_offer_failed(own->media);
-	return loop_timer_start(x->call->calls->loop, &own->timer,
-		       min + token_random64() % (max - min)) == 0;
+	return true;
 }
 
 /* ---- answers ---- */
