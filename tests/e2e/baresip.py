@@ -11,16 +11,14 @@ import struct
 import tempfile
 import wave
 
+import pytest
+
 from net import Namespace
 from rtp import family_of, wait_until
 
 CONTROL_PORT = 4444
 TLS_PORT = 5061  # the one after that of sip_listen
 MODULES = ("account", "menu", "g711", "aufile", "aubridge", "ctrl_tcp")
-
-
-def available():
-    return bool(shutil.which("baresip") and modules_dir())
 
 
 def modules_dir():
@@ -48,6 +46,8 @@ class Baresip:
 
     def __init__(self, ns: Namespace, address, user, tone_hz, answer=False, seconds=30,
                  account="", tls=None, registrar=None, domain=None, nameserver=None):
+        if not (shutil.which("baresip") and modules_dir()):
+            pytest.skip("baresip is not installed")
         self.ns, self.address = ns, address
         self.dir = tempfile.mkdtemp(prefix="baresip-")
         tone = os.path.join(self.dir, "tone.wav")

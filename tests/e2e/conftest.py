@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
+import contextlib
 import os
 import shutil
 import signal
@@ -23,30 +24,57 @@ def pytest_configure(config):
         signal.signal(sign, interrupted)
 
 
-@pytest.fixture(scope="session")
-def world():
+@contextlib.contextmanager
+def made_world(addresses, tag=""):
+    """The namespaces, with these addresses of the peers inside and of those outside."""
     if os.geteuid() != 0:
         pytest.skip("needs root, for network namespaces")
     missing = [program for program in NEEDED_PROGRAMS if not shutil.which(program)]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    world = World()
-    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
-    yield world
-    world.remove()
+    world = World(tag)
+    world.create(*addresses)
+    try:
+        yield world
+    finally:
+        world.remove()
 
 
-@pytest.fixture(scope="session")
-def session_daemon(world):
+@contextlib.contextmanager
+def running_daemon(world, configuration):
+    """viaductd, which ends by itself and leaves nothing, or the test has failed."""
     if not os.path.exists(Daemon.program):
         pytest.fail(f"{BUILD}/viaductd is not built")
-    daemon = Daemon(world.viaduct, plan.configuration(f"e2e-{os.getpid()}"))
+    daemon = Daemon(world.viaduct, configuration)
     try:
         yield daemon
         daemon.stop()
         assert not daemon.pinned(), "pins are left after a stop"
     finally:
         daemon.discard()
+
+
+@pytest.fixture(scope="module")
+def addresses():
+    return plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES
+
+
+@pytest.fixture(scope="module")
+def configuration():
+    """viaductd's. A module whose tests want another has a fixture of this name."""
+    return plan.configuration()
+
+
+@pytest.fixture(scope="module")
+def world(addresses):
+    with made_world(addresses) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def daemon(world, configuration):
+    with running_daemon(world, configuration) as daemon:
+        yield daemon
 
 
 class Stage:
@@ -113,25 +141,28 @@ class Stage:
         for actor in reversed(self._actors):
             actor.close()
 
+    def __enter__(self):
+        self.daemon.check_alive()
+        return self
+
+    def __exit__(self, *_):
+        self.strike()
+        self.daemon.check_alive()
+        for call in self.cli.live_calls():
+            self.cli.text("hangup", str(call["id"]), check=False)
+
 
 @pytest.fixture
-def stage(world, session_daemon):
-    session_daemon.check_alive()
-    stage = Stage(world, session_daemon)
-    try:
+def stage(world, daemon):
+    with Stage(world, daemon) as stage:
         yield stage
         stage.check_hidden()
         stage.quiet()
-    finally:
-        stage.strike()
-        session_daemon.check_alive()
-        for call in session_daemon.cli.live_calls():
-            session_daemon.cli.text("hangup", str(call["id"]), check=False)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A failure shows what the daemon logged."""
     report = (yield).get_result()
-    if report.failed and "stage" in item.fixturenames and "stage" in item.funcargs:
-        report.sections.append(("viaductd", item.funcargs["stage"].daemon.log_tail(25)))
+    if report.failed and "daemon" in item.funcargs:
+        report.sections.append(("viaductd", item.funcargs["daemon"].log_tail(25)))

@@ -6,6 +6,8 @@ import shutil
 import signal
 import tempfile
 
+import pytest
+
 from rtp import wait_until
 
 NAMESERVER = "192.0.2.53"
@@ -18,6 +20,8 @@ class Nameserver:
     kind, which can be changed."""
 
     def __init__(self, ns, records, hosts=""):
+        if not shutil.which("dnsmasq"):
+            pytest.skip("dnsmasq is not installed")
         self.ns, self.records = ns, records
         self.dir = tempfile.mkdtemp(prefix="viaduct-dns-")
         self.hosts = os.path.join(self.dir, "hosts")

@@ -3,6 +3,7 @@
 
 Every peer but the first of a kind is there for one setting. A peer is called by its own number."""
 
+import os
 from dataclasses import dataclass, field
 
 SIP_PORT = 5060
@@ -90,7 +91,7 @@ EXTERNAL_ADDRESSES = ["192.0.2.2/24", "2001:db8::2/64", STRANGER["external"] + "
                       *(f"192.0.2.{n}/24" for n in (3, 4, 5, 6, 7, 8, 9, 10, 21, 22, 23))]
 
 
-def configuration(instance, **changes):
+def configuration(instance=None, **changes):
     """The configuration as nested dicts, in the shape of viaduct.yaml(5)."""
     listeners = [{"name": f"{side}-{transport}{family}", "side": side, "transport": transport,
                   "address": address, "port": SIP_PORT}
@@ -122,5 +123,5 @@ def configuration(instance, **changes):
         "timers": {"attempt": 1, "ring": 30, "port_quarantine": 1},
         # A machine that is busy with tests is no reason to refuse calls; test_limits takes this out.
         "overload": {"shed_all": 0},
-        "log": "debug", "instance": instance, **changes,
+        "log": "debug", "instance": instance or f"e2e-{os.getpid()}", **changes,
     }

@@ -9,17 +9,13 @@ import shutil
 
 import pytest
 
-import baresip
-import kamailio
 import plan
 from baresip import Baresip
-from conftest import Stage
 from daemon import Daemon
 from events import Events
 from kamailio import Kamailio
-from net import World
 from rtp import wait_until
-from scenario import Callee, Caller, basic_callee, basic_caller, sdp
+from scenario import Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
 
 PROVIDER, PBX, PHONE, SOFTPHONE, MODERN = (
@@ -102,8 +98,10 @@ def secrets(tmp_path_factory):
                                  f"{MODERN.number}:{PHONE_PASSWORD}\n")}
 
 
-def configuration(secrets):
-    built = plan.configuration(f"e2e-own-{os.getpid()}")
+@pytest.fixture(scope="module")
+def configuration(secrets, provider):
+    """It needs the provider, so that this one is there before the daemon."""
+    built = plan.configuration()
     peers = {peer["name"]: peer for peer in built["peers"]}
     peers[PROVIDER.name].update(
         auth={"user": ACCOUNT, "password_file": secrets["trunk"]},
@@ -119,46 +117,15 @@ def configuration(secrets):
 
 
 @pytest.fixture(scope="module")
-def auth_world():
-    world = World(tag="a")
-    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
-    yield world
-    world.remove()
-
-
-@pytest.fixture(scope="module")
-def provider(auth_world, tmp_path_factory):
+def provider(world, tmp_path_factory):
     """Kamailio's log, as a function."""
-    if not kamailio.available():
-        pytest.skip("kamailio is not installed")
     text = KAMAILIO_CONFIG % {"domain": DOMAIN, "address": PROVIDER.address, "password": PASSWORD,
                               "modules": "%(modules)s", "subscriber": SUBSCRIBER,
                               "granted": GRANTED_S}
-    server = Kamailio(auth_world.external, text, str(tmp_path_factory.mktemp("kamailio")),
+    server = Kamailio(world.external, text, str(tmp_path_factory.mktemp("kamailio")),
                       ("udp", PROVIDER.address, 5060))
     yield server.log
     server.close()
-
-
-@pytest.fixture(scope="module")
-def auth_daemon(auth_world, secrets):
-    daemon = Daemon(auth_world.viaduct, configuration(secrets))
-    try:
-        yield daemon
-        daemon.stop()
-    finally:
-        daemon.discard()
-
-
-@pytest.fixture
-def stage(auth_world, provider, auth_daemon):
-    stage = Stage(auth_world, auth_daemon)
-    try:
-        yield stage
-        stage.quiet()
-    finally:
-        stage.strike()
-        auth_daemon.check_alive()
 
 
 def peer(stage):
@@ -245,8 +212,6 @@ def test_phone_with_wrong_credentials_reaches_nobody(stage, user, password):
 
 
 def test_baresip_calls_with_its_password(stage):
-    if not baresip.available():
-        pytest.skip("baresip is not installed")
     second = plan.PEERS["second"]
     called = stage.callee(basic_callee(sdp(second.address, 6000)).answer_bye(), "second")
     phone = stage.keep(Baresip(stage.world.internal, SOFTPHONE.address, SOFTPHONE.number, 400,
@@ -324,10 +289,10 @@ def test_passwords_are_shown_nowhere(stage, secrets):
         assert not [text for text in told if password in text]
 
 
-def test_registration_is_refreshed_and_taken_back_at_the_end(auth_world, auth_daemon, provider):
+def test_registration_is_refreshed_and_taken_back_at_the_end(world, daemon, provider):
     pattern = re.compile(rf"REGISTER of {ACCOUNT} from 192.0.2.1: expires (\d+)")
     before = len(pattern.findall(provider()))
     wait_until(lambda: len(pattern.findall(provider())) > before, GRANTED_S, "a refresh")
-    assert auth_daemon.cli.peers()[PROVIDER.name]["registration"] == "registered"
-    auth_daemon.stop()
+    assert daemon.cli.peers()[PROVIDER.name]["registration"] == "registered"
+    daemon.stop()
     assert pattern.findall(provider())[-1] == "0"

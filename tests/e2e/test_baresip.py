@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-import baresip
 import plan
 from baresip import Baresip
 from rtp import tone_share, ulaw_decode, wait_until
@@ -22,8 +21,6 @@ SKIP, HEARD = 25, 50
 @pytest.fixture
 def phone(stage):
     """Makes a baresip inside or outside that answers calls by itself."""
-    if not baresip.available():
-        pytest.skip("baresip is not installed")
     def start(peer, tone):
         return stage.keep(Baresip(stage.namespace(peer.side), peer.address, peer.number, tone,
                                   answer=True))

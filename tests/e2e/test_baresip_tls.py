@@ -5,22 +5,15 @@ kamailio: whoever calls, each hears the other.
 baresip 1.0 shows its certificate whoever connects, and checks nobody's: what it thinks of ours is not
 tested here."""
 
-import os
 import re
-import shutil
 
 import pytest
 
-import baresip
-import kamailio
 import plan
 from baresip import Baresip
 from certificates import Authority
-from conftest import Stage
-from daemon import Daemon
 from kamailio import Kamailio
 from nameserver import NAMESERVER, Nameserver
-from net import World
 from rtp import wait_until
 from test_baresip import HEARD, INSIDE_TONE_HZ, OUTSIDE_TONE_HZ, PURE, heard
 
@@ -89,8 +82,15 @@ request_route {{
 """
 
 
-def configuration(authority, ours):
-    base = plan.configuration(f"e2e-own-{os.getpid()}")
+@pytest.fixture(scope="module")
+def addresses():
+    return plan.INTERNAL_ADDRESSES, [*plan.EXTERNAL_ADDRESSES, f"{NAMESERVER}/24"]
+
+
+@pytest.fixture(scope="module")
+def configuration(authority):
+    ours = authority.issue("ours", [f"DNS:{OUR_NAME}"])
+    base = plan.configuration()
     peers = [
         {"name": PBX.name, "kind": "direct", "listener": PBX.listener, "address": PBX.sip_address},
         {"name": "phone", "kind": "trunk", "listener": "external-tls", "address": PHONE.address,
@@ -117,63 +117,25 @@ def authority():
 
 
 @pytest.fixture(scope="module")
-def own_world():
-    if not baresip.available():
-        pytest.skip("baresip is not installed")
-    world = World(tag="b")
-    world.create(plan.INTERNAL_ADDRESSES, [*plan.EXTERNAL_ADDRESSES, f"{NAMESERVER}/24"])
-    yield world
-    world.remove()
-
-
-@pytest.fixture(scope="module")
-def own_daemon(own_world, authority):
-    daemon = Daemon(own_world.viaduct,
-                    configuration(authority, authority.issue("ours", [f"DNS:{OUR_NAME}"])))
-    try:
-        yield daemon
-        daemon.stop()
-    finally:
-        daemon.discard()
-
-
-@pytest.fixture(scope="module")
-def nameserver(own_world):
-    if not shutil.which("dnsmasq"):
-        pytest.skip("not installed: dnsmasq")
-    server = Nameserver(own_world.external, RECORDS)
+def nameserver(world):
+    server = Nameserver(world.external, RECORDS)
     yield server
     server.close()
 
 
 @pytest.fixture(scope="module")
-def registrar(own_world, tmp_path_factory):
-    if not kamailio.available():
-        pytest.skip("kamailio is not installed")
-    server = Kamailio(own_world.external, REGISTRAR, str(tmp_path_factory.mktemp("kamailio")),
+def registrar(world, tmp_path_factory):
+    server = Kamailio(world.external, REGISTRAR, str(tmp_path_factory.mktemp("kamailio")),
                       ("udp", PROVIDER.address, 5060))
     yield server
     server.close()
 
 
 @pytest.fixture(scope="module")
-def inside(own_world):
-    phone = Baresip(own_world.internal, PBX.address, PBX.number, INSIDE_TONE_HZ, answer=True)
+def inside(world):
+    phone = Baresip(world.internal, PBX.address, PBX.number, INSIDE_TONE_HZ, answer=True)
     yield phone
     phone.close()
-
-
-@pytest.fixture
-def stage(own_world, own_daemon):
-    stage = Stage(own_world, own_daemon)
-    try:
-        yield stage
-        stage.quiet()
-    finally:
-        stage.strike()
-        own_daemon.check_alive()
-        for call in own_daemon.cli.live_calls():
-            own_daemon.cli.text("hangup", str(call["id"]), check=False)
 
 
 def over_tls(stage, authority, name):

@@ -13,6 +13,7 @@ import pytest
 
 import plan
 from cli import CommandFailed
+from conftest import Stage, made_world, running_daemon
 from daemon import Daemon, write_configuration
 from events import Events
 from rtp import Stream, wait_until
@@ -316,21 +317,12 @@ def test_sighup_reloads_too(restored):
 # ---- a daemon of one's own, on wires of its own ----
 
 @pytest.fixture
-def own_stage(request):
-    from conftest import Stage
-    from net import World
-    world = World("own")
-    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
-    daemon = None
-    try:
-        daemon = Daemon(world.viaduct, plan.configuration(f"e2e-own-{os.getpid()}"))
-        stage = Stage(world, daemon)
-        yield stage
-        stage.strike()
-    finally:
-        if daemon:
-            daemon.discard()
-        world.remove()
+def own_stage(addresses):
+    with made_world(addresses, "own") as world:
+        with running_daemon(world, plan.configuration(f"e2e-own-{os.getpid()}")) as daemon:
+            stage = Stage(world, daemon)
+            yield stage
+            stage.strike()
 
 
 def test_stop_ends_calls_with_bye_and_leaves_nothing_behind(own_stage):
@@ -342,7 +334,6 @@ def test_stop_ends_calls_with_bye_and_leaves_nothing_behind(own_stage):
     assert not stage.daemon.pinned()
     for device in ("vdi0", "vde0"):
         assert "xdp" not in stage.world.viaduct.run("ip", "link", "show", device).stdout
-    stage.daemon.stop()
 
 
 def test_daemon_that_was_killed_starts_again(own_stage):
@@ -358,7 +349,6 @@ def test_daemon_that_was_killed_starts_again(own_stage):
     got = talk.outside.wait_received((talk.b.address, talk.b.port), 20)
     assert [d.payload for d in got] == stream.sent
     talk.end()
-    stage.daemon.stop()
 
 
 def test_versions_are_told(stage):

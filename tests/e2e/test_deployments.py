@@ -4,7 +4,6 @@ promise are placed. Only devices, instance, nameserver and waiting times are the
 
 import contextlib
 import os
-import shutil
 import socket
 import ssl
 import threading
@@ -14,7 +13,7 @@ import yaml
 
 from daemon import ROOT, Daemon
 from nameserver import NAMESERVER, Nameserver
-from net import World, run
+from net import run
 from rtp import wait_until
 from scenario import Callee, Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
@@ -34,11 +33,8 @@ RECORDS = [
 
 
 @pytest.fixture(scope="module")
-def world():
-    world = World(tag="x")
-    world.create([f"{a}/24" for a in INSIDE], [f"{a}/24" for a in (*OUTSIDE, NAMESERVER)])
-    yield world
-    world.remove()
+def addresses():
+    return [f"{a}/24" for a in INSIDE], [f"{a}/24" for a in (*OUTSIDE, NAMESERVER)]
 
 
 class Deployment:
@@ -176,8 +172,6 @@ def test_in_front_of_the_pbx(deploy):
 
 
 def test_no_pbx(deploy, world):
-    if not shutil.which("dnsmasq"):
-        pytest.skip("not installed: dnsmasq")
     voice, analog, sbc1, sbc2 = INSIDE[0], OUTSIDE[1], OUTSIDE[2], OUTSIDE[3]
     nameserver = Nameserver(world.external, RECORDS)
     try:

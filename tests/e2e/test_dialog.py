@@ -2,13 +2,12 @@
 """What happens inside a call: early media, forking, hold, UPDATE, PRACK, INFO, glare."""
 
 import re
-import shutil
-import time
 
 import pytest
 
 import plan
-from rtp import Stream, wait_until
+from kamailio import Kamailio
+from rtp import Stream
 from scenario import Callee, Caller, basic_callee, basic_caller, confirm, sdp
 from sipp import finish
 
@@ -75,7 +74,7 @@ log_stderror=yes
 children=2
 listen=udp:192.0.2.9:5060
 auto_aliases=no
-mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/"
+mpath="%(modules)s/"
 loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "rr.so"
@@ -102,29 +101,10 @@ request_route {
 @pytest.fixture
 def forking_proxy(stage, tmp_path):
     """Kamailio: record-routes, and forks to two callees."""
-    program = shutil.which("kamailio") or "/usr/sbin/kamailio"
-    if not shutil.which(program):
-        pytest.skip("kamailio is not installed")
-    config = KAMAILIO_CONFIG
-    modules = stage.world.external.run("sh", "-c", "ls -d /usr/lib/*/kamailio/modules").stdout
-    config = re.sub(r'mpath="[^"]*"', f'mpath="{modules.split()[0]}/"', config)
-    path = tmp_path / "kamailio.cfg"
-    path.write_text(config)
-    log = tmp_path / "kamailio.log"
-    with open(log, "w", encoding="utf-8") as out:
-        process = stage.world.external.popen(
-            program, "-f", str(path), "-DD", "-E", "-m", "16", "-M", "4", "-Y", str(tmp_path),
-            "-P", str(tmp_path / "pid"), stdout=out, stderr=out)
-    try:
-        def listening():
-            assert process.poll() is None, log.read_text()
-            return "192.0.2.9:5060" in stage.world.external.run("ss", "-Hlnu").stdout
-        wait_until(listening, 10, "kamailio to listen")
-        time.sleep(0.2)
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
+    server = Kamailio(stage.world.external, KAMAILIO_CONFIG, str(tmp_path),
+                      ("udp", plan.PEERS["proxy"].address, 5060))
+    yield
+    server.close()
 
 
 def test_call_through_a_record_routing_forking_proxy(stage, forking_proxy):

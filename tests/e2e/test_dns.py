@@ -3,14 +3,11 @@
 and what stays while Viaduct runs."""
 
 import os
-import shutil
 
 import pytest
 
 import plan
-from daemon import Daemon
 from nameserver import NAMESERVER, Nameserver
-from net import World
 from rtp import wait_until
 from scenario import Callee, Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
@@ -47,7 +44,13 @@ RECORDS = [
 ]
 
 
-def configuration(**changes):
+@pytest.fixture(scope="module")
+def addresses():
+    return [f"{PBX.address}/24"], [f"{a}/24" for a in (NAMESERVER, FIRST, SECOND, THIRD, OTHER)]
+
+
+@pytest.fixture(scope="module")
+def configuration(nameserver):
     peers = [{"name": "pbx", "kind": "direct", "listener": "internal-udp4",
               "address": PBX.sip_address}]
     peers += [{"name": name, "kind": "trunk", "address": address, "liveness": {"interval": 0},
@@ -58,40 +61,24 @@ def configuration(**changes):
     routes = [{"from": "pbx", "called": number, "to": [name]}
               for number, (name, _) in NAMED.items()]
     routes.append({"called": "1001", "to": ["pbx"]})
-    whole = plan.configuration(f"e2e-own-{os.getpid()}")
+    whole = plan.configuration()
+    os.environ[PASSWORD] = "secret"
     return {**whole, "peers": peers, "routes": routes,
-            "dns": {"servers": [NAMESERVER], "timeout": 1, "tries": 1, "ttl_min": 1}, **changes}
+            "dns": {"servers": [NAMESERVER], "timeout": 1, "tries": 1, "ttl_min": 1}}
 
 
 @pytest.fixture(scope="module")
-def dns_world():
-    if not shutil.which("dnsmasq"):
-        pytest.skip("not installed: dnsmasq")
-    world = World(tag="n")
-    world.create([f"{PBX.address}/24"],
-                 [f"{a}/24" for a in (NAMESERVER, FIRST, SECOND, THIRD, OTHER)])
-    yield world
-    world.remove()
-
-
-@pytest.fixture(scope="module")
-def nameserver(dns_world):
-    server = Nameserver(dns_world.external, RECORDS, f"{OTHER} moving.test")
+def nameserver(world):
+    server = Nameserver(world.external, RECORDS, f"{OTHER} moving.test")
     yield server
     server.close()
 
 
 @pytest.fixture(scope="module")
-def daemon(dns_world, nameserver):
-    os.environ[PASSWORD] = "secret"
-    daemon = Daemon(dns_world.viaduct, configuration())
-    try:
-        for name in ("itsp", "plain", "moving", "twin"):
-            resolved(daemon, name)
-        yield daemon
-        daemon.stop()
-    finally:
-        daemon.discard()
+def daemon(daemon):
+    for name in ("itsp", "plain", "moving", "twin"):
+        resolved(daemon, name)
+    return daemon
 
 
 def resolved(daemon, name, address=None, timeout=5):
@@ -124,8 +111,8 @@ def options_from(world, address):
         wire.close()
 
 
-def test_srv_of_a_tcp_listener(dns_world, daemon):
-    invite = call(dns_world, "3005", FIRST, 5064, "tcp")
+def test_srv_of_a_tcp_listener(world, daemon):
+    invite = call(world, "3005", FIRST, 5064, "tcp")
     assert invite.first_line == "INVITE sip:3005@host6.test SIP/2.0"
     assert "sip:3005@host6.test" in invite.header("to")
     assert plan.VIADUCT["external", 4] in invite.header("from")
@@ -136,27 +123,27 @@ def test_naptr_and_srv_say_where(daemon):
     assert [t["address"] for t in targets] == [f"{DEAD}:5060", f"{FIRST}:5062"]
 
 
-def test_a_target_that_is_dead_costs_the_first_call_a_moment_and_the_next_none(dns_world, daemon):
+def test_a_target_that_is_dead_costs_the_first_call_a_moment_and_the_next_none(world, daemon):
     """RFC 3263 4.3: the next target of the same peer; who was silent is then asked last."""
     def attempts():
         record = daemon.records()[-1]
         return record["to"] == "3001" and [(a["peer"], a["address"]) for a in record["attempts"]]
-    call(dns_world, "3001", FIRST, 5062)
+    call(world, "3001", FIRST, 5062)
     wait_until(lambda: attempts() == [("itsp", f"{DEAD}:5060"), ("itsp", f"{FIRST}:5062")], 3,
                lambda: f"two attempts: {daemon.records()[-1]}")
-    call(dns_world, "3001", FIRST, 5062)
+    call(world, "3001", FIRST, 5062)
     wait_until(lambda: attempts() == [("itsp", f"{FIRST}:5062")], 3,
                lambda: f"one attempt: {daemon.records()[-1]}")
 
 
-def test_peers_with_one_name_have_their_own_credentials(dns_world, daemon):
+def test_peers_with_one_name_have_their_own_credentials(world, daemon):
     for number, user in (("3006", "account-1"), ("3007", "account-2")):
         callee = Callee().invited().respond(
             401, headers=[f'WWW-Authenticate: Digest realm="p", nonce="{number}", qop="auth"'])
         callee = callee.acked().invited().respond(486).acked()
-        callee = Sipp(dns_world.external, callee, SECOND, port=5066)
+        callee = Sipp(world.external, callee, SECOND, port=5066)
         caller = Caller().invite(sdp(PBX.address, 5000)).trying().refused(486)
-        caller = Sipp(dns_world.internal, caller, PBX.address, (PBX.viaduct, plan.SIP_PORT), number)
+        caller = Sipp(world.internal, caller, PBX.address, (PBX.viaduct, plan.SIP_PORT), number)
         try:
             finish(caller, callee)
             answer = callee.expect("INVITE", count=2).header("authorization")
@@ -166,13 +153,13 @@ def test_peers_with_one_name_have_their_own_credentials(dns_world, daemon):
             callee.close()
 
 
-def test_every_resolved_address_is_admitted_and_no_other(dns_world, daemon):
-    assert options_from(dns_world, FIRST) == 200
-    assert options_from(dns_world, SECOND) == 200
-    assert options_from(dns_world, THIRD) == 403
-    callee = Sipp(dns_world.internal, basic_callee(sdp(PBX.address, 5000)).answer_bye(),
+def test_every_resolved_address_is_admitted_and_no_other(world, daemon):
+    assert options_from(world, FIRST) == 200
+    assert options_from(world, SECOND) == 200
+    assert options_from(world, THIRD) == 403
+    callee = Sipp(world.internal, basic_callee(sdp(PBX.address, 5000)).answer_bye(),
                   PBX.address)
-    caller = Sipp(dns_world.external, basic_caller(sdp(SECOND, 6000)).bye(), SECOND,
+    caller = Sipp(world.external, basic_caller(sdp(SECOND, 6000)).bye(), SECOND,
                   (plan.VIADUCT["external", 4], plan.SIP_PORT), "1001")
     try:
         finish(caller, callee)
@@ -181,13 +168,13 @@ def test_every_resolved_address_is_admitted_and_no_other(dns_world, daemon):
         callee.close()
 
 
-def test_a_name_that_does_not_resolve_is_a_peer_that_is_down(dns_world, daemon):
+def test_a_name_that_does_not_resolve_is_a_peer_that_is_down(world, daemon):
     peer = daemon.cli.peers()["nowhere"]
     assert peer["state"] == "down"
     assert peer["why"] == "name does not resolve: NXDOMAIN"
     assert peer["host"] == "nowhere.test"
     assert "NXDOMAIN" in daemon.cli.text("peer", "nowhere").stdout
-    caller = Sipp(dns_world.internal, Caller().invite(sdp(PBX.address, 5000)).trying().refused(503),
+    caller = Sipp(world.internal, Caller().invite(sdp(PBX.address, 5000)).trying().refused(503),
                   PBX.address, (PBX.viaduct, plan.SIP_PORT), "3004")
     try:
         caller.wait()
@@ -195,18 +182,18 @@ def test_a_name_that_does_not_resolve_is_a_peer_that_is_down(dns_world, daemon):
         caller.close()
 
 
-def test_calls_follow_a_name_that_moves(dns_world, daemon, nameserver):
+def test_calls_follow_a_name_that_moves(world, daemon, nameserver):
     callee = basic_callee(sdp(OTHER, 6000)).hold().request("INFO").recv(200).answer_bye()
-    callee = Sipp(dns_world.external, callee, OTHER)
+    callee = Sipp(world.external, callee, OTHER)
     caller = basic_caller(sdp(PBX.address, 5000)).recv("INFO").reply(200).bye()
-    caller = Sipp(dns_world.internal, caller, PBX.address, (PBX.viaduct, plan.SIP_PORT), "3003")
+    caller = Sipp(world.internal, caller, PBX.address, (PBX.viaduct, plan.SIP_PORT), "3003")
     try:
         callee.expect("ACK")
         nameserver.serve(f"{THIRD} moving.test")
         resolved(daemon, "moving", THIRD)
-        call(dns_world, "3003", THIRD, caller_port=5061)
+        call(world, "3003", THIRD, caller_port=5061)
         # The old address has its call, in which it speaks and is spoken to, and no new one.
-        assert options_from(dns_world, OTHER) == 403
+        assert options_from(world, OTHER) == 403
         callee.go()
         finish(caller, callee)
     finally:
@@ -214,24 +201,23 @@ def test_calls_follow_a_name_that_moves(dns_world, daemon, nameserver):
         callee.close()
 
 
-def test_a_silent_nameserver_delays_nothing_and_takes_nothing_away(dns_world, daemon, nameserver):
+def test_a_silent_nameserver_delays_nothing_and_takes_nothing_away(world, configuration, daemon,
+                                                                    nameserver):
     nameserver.freeze()
     try:
         wait_until(lambda: daemon.cli.peers()["plain"]["name_state"] == "stale", 8,
                    lambda: f"stale: {daemon.cli.peers()['plain']}")
         assert daemon.cli.peers()["plain"]["state"] == "up"
-        call(dns_world, "3005", FIRST, 5064, "tcp")
+        call(world, "3005", FIRST, 5064, "tcp")
         # A reload keeps what was resolved, and looks what is new up.
-        changed = configuration()
-        changed["peers"].append({"name": "late", "kind": "trunk", "listener": "external-udp4",
-                                 "address": "late.test"})
-        daemon.write(changed)
+        late = {"name": "late", "kind": "trunk", "listener": "external-udp4", "address": "late.test"}
+        daemon.write({**configuration, "peers": [*configuration["peers"], late]})
         daemon.cli.text("reload")
         peers = daemon.cli.peers()
         assert peers["late"]["state"] == "down"
         assert peers["plain"]["state"] == "up"
-        call(dns_world, "3005", FIRST, 5064, "tcp")
-        assert options_from(dns_world, SECOND) == 200
+        call(world, "3005", FIRST, 5064, "tcp")
+        assert options_from(world, SECOND) == 200
     finally:
         nameserver.thaw()
     wait_until(lambda: daemon.cli.peers()["plain"]["name_state"] == "fresh", 8,

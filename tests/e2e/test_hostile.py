@@ -9,8 +9,6 @@ import pytest
 
 import plan
 from conftest import Stage
-from daemon import Daemon
-from net import World
 from rtp import wait_until
 from scenario import sdp
 from talk import Talk
@@ -23,33 +21,11 @@ ODD_VALUES = ("", "-1", "4294967296", '"', "<", "<sip:>", "*", "x" * 5000, "tel:
               "multipart/mixed;boundary=x", "<sip:a@[::1>", "\xff\xfe", ";tag=", ",,,", "%00")
 
 
-@pytest.fixture(scope="module")
-def hostile_world():
-    world = World(tag="h")
-    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
-    yield world
-    world.remove()
-
-
-@pytest.fixture(scope="module")
-def hostile_daemon(hostile_world):
-    """A daemon of their own: it goes on answering what was never acknowledged, for 32 s, and would
-    do so into the tests that follow."""
-    daemon = Daemon(hostile_world.viaduct, plan.configuration(f"e2e-own-{os.getpid()}"))
-    try:
-        yield daemon
-        daemon.stop()
-        assert not daemon.pinned(), "pins are left after a stop"
-    finally:
-        daemon.discard()
-
-
 @pytest.fixture
-def stage(hostile_world, hostile_daemon):
-    stage = Stage(hostile_world, hostile_daemon)
-    yield stage
-    stage.strike()
-    hostile_daemon.check_alive()
+def stage(world, daemon):
+    """Calls may be left: what was never acknowledged goes on being answered, for 32 s."""
+    with Stage(world, daemon) as stage:
+        yield stage
 
 
 def response(request, code, tag, body="", headers=()):

@@ -4,7 +4,7 @@
 import pytest
 
 import plan
-from scenario import Callee, Caller, basic_callee, sdp
+from scenario import Caller, basic_callee, sdp
 from sipp import finish
 
 PBX, BOUNDARY = plan.PEERS["pbx"], "viaduct-test"

@@ -10,9 +10,7 @@ import jsonschema
 import pytest
 
 import plan
-from conftest import Stage
-from daemon import ROOT, Daemon
-from net import World
+from daemon import ROOT
 from rtp import wait_until
 from scenario import Caller, basic_callee, basic_caller, sdp
 from sipp import finish
@@ -30,36 +28,21 @@ STALE_S = 0.7  # longer than T1, at which a call that waited is refused
 
 
 @pytest.fixture(scope="module")
-def limits_world():
-    world = World(tag="l")
-    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
-    yield world
-    world.remove()
-
-
-@pytest.fixture(scope="module")
-def limits_daemon(limits_world):
-    configuration = plan.configuration(f"e2e-own-{os.getpid()}")
-    for peer in configuration["peers"]:
+def configuration():
+    config = plan.configuration()
+    for peer in config["peers"]:
         if peer["name"] in LIMITS:
             peer["limits"] = LIMITS[peer["name"]]
-    configuration["emergency"] = [EMERGENCY]
-    del configuration["overload"]
-    configuration["routes"].append({"name": "sos", "called": EMERGENCY, "to": ["trunk"]})
-    daemon = Daemon(limits_world.viaduct, configuration)
-    try:
-        yield daemon
-        daemon.stop()
-    finally:
-        daemon.discard()
+    config["emergency"] = [EMERGENCY]
+    del config["overload"]
+    config["routes"].append({"name": "sos", "called": EMERGENCY, "to": ["trunk"]})
+    return config
 
 
 @pytest.fixture
-def stage(limits_world, limits_daemon):
-    stage = Stage(limits_world, limits_daemon)
+def stage(stage):
     yield stage
-    stage.strike()
-    limits_daemon.check_alive()
+    stage.quiet()
     assert all(peer["calls"] == peer["bandwidth_kbit"] == 0 for peer in peers(stage).values())
     assert all(side["bandwidth_kbit"] == 0 for side in stage.cli.status()["sides"])
 

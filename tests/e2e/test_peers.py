@@ -2,7 +2,6 @@
 """Peers that are there, that are not, and that the operator takes out of service. The daemon has a
 configuration of its own: OPTIONS each second."""
 
-import os
 import re
 import shutil
 import signal
@@ -10,13 +9,10 @@ import signal
 import pytest
 
 import plan
-from conftest import Stage
-from daemon import Daemon
 from events import Events
-from net import World
+from kamailio import Kamailio
 from rtp import wait_until
 from scenario import Callee, Caller, basic_callee, basic_caller, confirm, sdp
-from sipp import finish
 
 PBX, TRUNK, SECOND, PROXY = (plan.PEERS[name] for name in ("pbx", "trunk", "second", "proxy"))
 THIRD = plan.PEERS["alaw"]
@@ -27,8 +23,9 @@ LOAD_RATE, LOAD_CALLS, LOAD_LIMIT = 50, 250, 200
 DOWN_S = 8  # more than misses take
 
 
+@pytest.fixture(scope="module")
 def configuration():
-    config = plan.configuration(f"e2e-own-{os.getpid()}")
+    config = plan.configuration()
     kept = ("pbx", "trunk", "second", "alaw", "proxy")
     config["peers"] = [peer for peer in config["peers"] if peer["name"] in kept]
     for peer in config["peers"]:
@@ -41,38 +38,6 @@ def configuration():
         {"name": "to-trunk", "called": TRUNK.number, "to": ["trunk"]},
         {"name": "to-pbx", "called": PBX.number, "to": ["pbx"]}]
     return config
-
-
-@pytest.fixture(scope="module")
-def peers_world():
-    world = World(tag="p")
-    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
-    yield world
-    world.remove()
-
-
-@pytest.fixture(scope="module")
-def peers_daemon(peers_world):
-    daemon = Daemon(peers_world.viaduct, configuration())
-    try:
-        yield daemon
-        daemon.stop()
-        assert not daemon.pinned(), "pins are left after a stop"
-    finally:
-        daemon.discard()
-
-
-@pytest.fixture
-def stage(peers_world, peers_daemon):
-    peers_daemon.check_alive()
-    stage = Stage(peers_world, peers_daemon)
-    try:
-        yield stage
-        stage.check_hidden()
-        stage.quiet()
-    finally:
-        stage.strike()
-        peers_daemon.check_alive()
 
 
 class Watched:
@@ -242,7 +207,7 @@ log_stderror=yes
 children=1
 listen=udp:192.0.2.9:5060
 auto_aliases=no
-mpath="MODULES/"
+mpath="%(modules)s/"
 loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "pv.so"
@@ -263,33 +228,21 @@ event_route[dispatcher:dst-up] { xlog("L_ERR", "VIADUCT UP\\n"); }
 
 @pytest.fixture
 def dispatcher(stage, tmp_path):
-    """Kamailio, whose dispatcher module asks us each second. Its log."""
-    program = shutil.which("kamailio") or "/usr/sbin/kamailio"
-    if not shutil.which(program):
-        pytest.skip("kamailio is not installed")
-    modules = stage.world.external.run("sh", "-c", "ls -d /usr/lib/*/kamailio/modules").stdout
+    """Kamailio, whose dispatcher module asks us each second."""
     (tmp_path / "list").write_text(f"1 sip:{PROXY.viaduct}:5060\n")
-    config = KAMAILIO_CONFIG.replace("MODULES", modules.split()[0])
-    (tmp_path / "kamailio.cfg").write_text(config.replace("LIST", str(tmp_path / "list")))
-    log = tmp_path / "log"
-    with open(log, "w", encoding="utf-8") as out:
-        process = stage.world.external.popen(
-            program, "-f", str(tmp_path / "kamailio.cfg"), "-DD", "-E", "-m", "16", "-M", "4",
-            "-Y", str(tmp_path), "-P", str(tmp_path / "pid"), stdout=out, stderr=out)
-    try:
-        yield log
-    finally:
-        process.terminate()
-        process.wait(10)
+    server = Kamailio(stage.world.external, KAMAILIO_CONFIG.replace("LIST", str(tmp_path / "list")),
+                      str(tmp_path), ("udp", PROXY.address, 5060))
+    yield server
+    server.close()
 
 
 def test_each_asks_the_other_and_a_drained_dispatcher_takes_us_out(stage, dispatcher):
     def told():
-        return re.findall("VIADUCT (UP|DOWN)", dispatcher.read_text())
+        return re.findall("VIADUCT (UP|DOWN)", dispatcher.log())
     is_in(stage, "proxy", "up")
     wait_until(lambda: state(stage, "proxy")["options_answered"] >= 1, 5,
                "kamailio to answer OPTIONS")
     stage.cli.text("peer", "proxy", "drain")
-    wait_until(lambda: told()[-1:] == ["DOWN"], 6, lambda: dispatcher.read_text()[-2000:])
+    wait_until(lambda: told()[-1:] == ["DOWN"], 6, lambda: dispatcher.log()[-2000:])
     stage.cli.text("peer", "proxy", "resume")
-    wait_until(lambda: told()[-1:] == ["UP"], 6, lambda: dispatcher.read_text()[-2000:])
+    wait_until(lambda: told()[-1:] == ["UP"], 6, lambda: dispatcher.log()[-2000:])

@@ -2,14 +2,9 @@
 """Numbers and routes on the wire: what the rules make of them, whom a call reaches, what the caller
 hears. The daemon has a configuration of its own."""
 
-import os
-
 import pytest
 
 import plan
-from conftest import Stage
-from daemon import Daemon
-from net import World
 from scenario import Callee, Caller, basic_callee, sdp
 from sipp import finish
 
@@ -24,8 +19,9 @@ def number(digits):
     return NumberedCaller()
 
 
+@pytest.fixture(scope="module")
 def configuration():
-    config = plan.configuration(f"e2e-own-{os.getpid()}")
+    config = plan.configuration()
     peers = {peer["name"]: peer for peer in config["peers"]
              if peer["name"] in ("pbx", "phone", "trunk", "second", "proxy")}
     config["number_rules"] = [{"name": "german", "rules": [
@@ -69,37 +65,6 @@ def configuration():
         {"name": "fraud", "called": "3.*", "to": ["second"]},
     ]
     return config
-
-
-@pytest.fixture(scope="module")
-def routing_world():
-    world = World(tag="r")
-    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
-    yield world
-    world.remove()
-
-
-@pytest.fixture(scope="module")
-def routing_daemon(routing_world):
-    daemon = Daemon(routing_world.viaduct, configuration())
-    try:
-        yield daemon
-        daemon.stop()
-        assert not daemon.pinned(), "pins are left after a stop"
-    finally:
-        daemon.discard()
-
-
-@pytest.fixture
-def stage(routing_world, routing_daemon):
-    stage = Stage(routing_world, routing_daemon)
-    try:
-        yield stage
-        stage.check_hidden()
-        stage.quiet()
-    finally:
-        stage.strike()
-        routing_daemon.check_alive()
 
 
 def user_of(header):

@@ -10,9 +10,6 @@ import pytest
 
 import plan
 from baresip import write_tone
-from conftest import Stage
-from daemon import Daemon
-from net import World
 from rtp import Stream, wait_until
 from scenario import Callee, Caller, basic_callee, sdp
 from sipp import finish
@@ -30,42 +27,12 @@ SETTINGS = {
 PBX = plan.PEERS["pbx"]
 
 
+@pytest.fixture(scope="module")
 def configuration():
-    config = plan.configuration(f"e2e-own-{os.getpid()}")
+    config = plan.configuration()
     for peer in config["peers"]:
         peer |= SETTINGS.get(peer["name"], {})
     return config
-
-
-@pytest.fixture(scope="module")
-def sessions_world():
-    world = World(tag="s")
-    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
-    yield world
-    world.remove()
-
-
-@pytest.fixture(scope="module")
-def sessions_daemon(sessions_world):
-    daemon = Daemon(sessions_world.viaduct, configuration())
-    try:
-        yield daemon
-        daemon.stop()
-        assert not daemon.pinned(), "pins are left after a stop"
-    finally:
-        daemon.discard()
-
-
-@pytest.fixture
-def stage(sessions_world, sessions_daemon):
-    stage = Stage(sessions_world, sessions_daemon)
-    try:
-        yield stage
-        stage.check_hidden()
-        stage.quiet()
-    finally:
-        stage.strike()
-        sessions_daemon.check_alive()
 
 
 class Scene:

@@ -11,14 +11,11 @@ from datetime import datetime
 
 import pytest
 
-import kamailio
 import plan
 from certificates import Authority
 from conftest import Stage
-from daemon import Daemon
 from events import Events
 from kamailio import Kamailio
-from net import World
 from rtp import Stream, wait_until
 from scenario import basic_callee, basic_caller, sdp
 from sipp import Message, Sipp
@@ -123,8 +120,9 @@ def identities(authority):
     }
 
 
-def configuration(authority, ours):
-    base = plan.configuration(f"e2e-own-{os.getpid()}")
+def showing(ours, authority):
+    """The configuration, with that certificate of ours."""
+    base = plan.configuration()
     udp, tls = plan.PEERS["pbx"].listener, "external-tls"
     peers = [
         {"name": "pbx", "kind": "direct", "listener": udp, "address": f"{PBX.address}:5060"},
@@ -151,49 +149,29 @@ def configuration(authority, ours):
 
 
 @pytest.fixture(scope="module")
-def tls_world():
-    if not kamailio.available():
-        pytest.skip("kamailio is not installed")
-    world = World(tag="s")
-    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
-    yield world
-    world.remove()
+def configuration(authority, identities):
+    return showing(identities["ours"], authority)
 
 
 @pytest.fixture(scope="module")
-def tls_daemon(tls_world, authority, identities):
-    daemon = Daemon(tls_world.viaduct, configuration(authority, identities["ours"]))
-    try:
-        yield daemon
-        daemon.stop()
-    finally:
-        daemon.discard()
-
-
-@pytest.fixture(scope="module")
-def proxy(tls_world, tls_daemon, authority, identities, tmp_path_factory):
+def proxy(world, daemon, authority, identities, tmp_path_factory):
     directory, identity = tmp_path_factory.mktemp("kamailio"), identities["proxy"]
     tls = directory / "tls.cfg"
     tls.write_text(KAMAILIO_TLS.format(key=identity.key, certificate=identity.certificate,
                                        ca=authority.file))
     text = KAMAILIO.format(proxy=PROXY, port=TLS_PORT, tls=tls, behind=TRUNK.address, viaduct=VIA,
                            name=OUR_NAME)
-    server = Kamailio(tls_world.external, text, str(directory), ("tls", PROXY, TLS_PORT))
+    server = Kamailio(world.external, text, str(directory), ("tls", PROXY, TLS_PORT))
     yield server
     server.close()
 
 
 @pytest.fixture
-def stage(tls_world, tls_daemon, proxy):
-    stage = TlsStage(tls_world, tls_daemon)
-    try:
+def stage(world, daemon, proxy):
+    with TlsStage(world, daemon) as stage:
         yield stage
+        stage.check_hidden()
         stage.quiet()
-    finally:
-        stage.strike()
-        tls_daemon.check_alive()
-        for call in tls_daemon.cli.live_calls():
-            tls_daemon.cli.text("hangup", str(call["id"]), check=False)
 
 
 class Wire:
@@ -405,13 +383,13 @@ def shown_by_us(stage, identity, authority):
     return names
 
 
-def test_reload_takes_new_certificates_during_a_call_and_refuses_bad_ones(stage, authority,
-                                                                          identities):
+def test_reload_takes_new_certificates_during_a_call_and_refuses_bad_ones(stage, configuration,
+                                                                          authority, identities):
     talk = Talk(stage)
     connections = stage.sip("tcp_connections")
     renewed = authority.issue("renewed", [f"DNS:{OUR_NAME}", "DNS:renewed.example"],
                               days=SHORT_DAYS)
-    stage.daemon.write(configuration(authority, renewed))
+    stage.daemon.write(showing(renewed, authority))
     stage.cli.text("reload")
     assert stage.sip("tcp_connections") >= connections
     assert "renewed.example" in shown_by_us(stage, identities["proxy"], authority)
@@ -422,7 +400,7 @@ def test_reload_takes_new_certificates_during_a_call_and_refuses_bad_ones(stage,
     assert "renewed.example" in peer["tls"]["our_certificate"]["names"]
     assert peer["tls"]["our_certificate"]["days_left"] in (SHORT_DAYS - 1, SHORT_DAYS)
     renewed.key = identities["other"].key
-    stage.daemon.write(configuration(authority, renewed))
+    stage.daemon.write(showing(renewed, authority))
     refused = stage.cli.text("reload", check=False)
     assert refused.returncode == 1
     assert len([line for line in refused.stderr.splitlines() if "tls[0].key" in line]) == 1
@@ -430,5 +408,5 @@ def test_reload_takes_new_certificates_during_a_call_and_refuses_bad_ones(stage,
     assert "renewed.example" in shown_by_us(stage, identities["proxy"], authority)
     pass_media(talk)
     talk.end()
-    stage.daemon.write(configuration(authority, identities["ours"]))
+    stage.daemon.write(configuration)
     stage.cli.text("reload")

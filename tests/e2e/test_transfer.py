@@ -2,17 +2,12 @@
 """Transfers: REFER carried out by Viaduct, passed on, refused; INVITE with Replaces. Whoever is left
 hears each other afterwards, through XDP."""
 
-import os
 import re
 
 import pytest
 
-import baresip
 import plan
 from baresip import Baresip
-from conftest import Stage
-from daemon import Daemon
-from net import World
 from rtp import Stream, tone_share, ulaw_decode, wait_until
 from scenario import Callee, Caller, sdp
 from sipp import finish
@@ -24,41 +19,14 @@ PACKETS = 25
 
 
 @pytest.fixture(scope="module")
-def transfer_world():
-    world = World(tag="t")
-    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
-    yield world
-    world.remove()
-
-
-@pytest.fixture(scope="module")
-def transfer_daemon(transfer_world):
-    """A daemon of their own, for a peer that passes REFER on and one that takes none."""
-    configuration = plan.configuration(f"e2e-own-{os.getpid()}")
+def configuration():
+    """With a peer that passes REFER on and one that takes none."""
+    config = plan.configuration()
     settings = {PASSING.name: {"refer": "pass"}, REFUSING.name: {"refer": "refuse"}}
-    for peer in configuration["peers"]:
-        peer.update(settings.get(peer["name"], {}))
-    configuration["timers"]["transfer"] = 5
-    daemon = Daemon(transfer_world.viaduct, configuration)
-    try:
-        yield daemon
-        daemon.stop()
-        assert not daemon.pinned(), "pins are left after a stop"
-    finally:
-        daemon.discard()
-
-
-@pytest.fixture
-def stage(transfer_world, transfer_daemon):
-    stage = Stage(transfer_world, transfer_daemon)
-    try:
-        yield stage
-        stage.quiet()
-    finally:
-        stage.strike()
-        transfer_daemon.check_alive()
-        for call in transfer_daemon.cli.live_calls():
-            transfer_daemon.cli.text("hangup", str(call["id"]), check=False)
+    for peer in config["peers"]:
+        peer |= settings.get(peer["name"], {})
+    config["timers"]["transfer"] = 5
+    return config
 
 
 def to_number(number):
@@ -101,8 +69,6 @@ def heard_at(sniffer, place, tone):
 
 
 def test_baresip_transfers_its_call_and_the_others_hear_each_other(stage):
-    if not baresip.available():
-        pytest.skip("baresip is not installed")
     def phone(peer, tone):
         return stage.keep(Baresip(stage.namespace(peer.side), peer.address, peer.number, tone,
                                   answer=True))
