@@ -35,6 +35,9 @@ def made_world(addresses, tag=""):
     world = World(tag)
     world.create(*addresses)
     try:
+        # Silence from an address that no host has, and no "unreachable" once ARP has given up.
+        world.viaduct.run("ip", "neighbour", "add", plan.NOBODY, "lladdr", "02:00:00:00:00:99",
+                          "dev", world.viaduct_external, "nud", "permanent")
         yield world
     finally:
         world.remove()

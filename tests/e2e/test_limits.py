@@ -140,8 +140,8 @@ def test_a_daemon_that_fell_behind_refuses_new_calls_and_serves_those_that_stand
     assert len(shed) == FLOOD
     wait_until(lambda: "overload: over after" in stage.daemon.log(), 3, "shedding to be over")
     # Calls are taken again.
-    finish(stage.caller(basic_caller(OFFER).bye(), port=5061),
-           stage.callee(basic_callee(ANSWER).answer_bye()))
+    called = stage.callee(basic_callee(ANSWER).answer_bye())
+    finish(stage.caller(basic_caller(OFFER).bye(), port=5061), called)
 
 
 def test_every_invite_has_one_record_also_after_a_stop(stage):
