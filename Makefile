@@ -93,6 +93,7 @@ $(OUT)/gen/%.pb-c.o: build/gen/%.pb-c.c
 	$(CC) $(filter-out $(WARN),$(ALLFLAGS)) -c $< -o $@
 $(OUT)/libstore.a: $(OUT)/gen/state.pb-c.o
 $(foreach r,$(ROOMS),$($(r)_OBJS)): | build/gen/state.pb-c.h
+$(patsubst %.c,$(OUT)/%.o,$(wildcard daemon/*.c tests/unit/*.c)): | build/gen/state.pb-c.h
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)

@@ -259,6 +259,7 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	ret = media_new(&calls->media, loop, cfg, engine, &media_handlers);
 	if (ret)
 		goto fail;
+	media_adoption_done(calls->media);
 	ret = sip_new(&calls->sip, loop, cfg, &sip_handlers);
 	if (ret)
 		goto fail;

@@ -96,6 +96,24 @@ static void delete_one(struct media *m, dataplane_flow_id *id)
 	*id = 0;
 }
 
+static int place(struct media_session *s, const struct dataplane_flow *f, dataplane_flow_id *id)
+{
+	struct media *m = s->media;
+	int ret;
+
+	if (s->adopting) {
+		ret = dataplane_flow_adopt(m->dataplane, f, id);
+		if (!ret)
+			m->flows_adopted++;
+		if (ret != -ENOENT)
+			return ret;
+	}
+	ret = dataplane_flow_add(m->dataplane, f, id);
+	if (!ret && s->adopting)
+		m->flows_added++;
+	return ret;
+}
+
 static int sync_one(struct media_session *s, unsigned index, enum leg leg, enum component component)
 {
 	struct media *m = s->media;
@@ -125,14 +143,13 @@ static int sync_one(struct media_session *s, unsigned index, enum leg leg, enum 
 	if (old &&
 		memcmp(old, &f, sizeof(f)) == 0) /* NOLINT(bugprone-suspicious-memory-comparison) */
 		return 0;
-	ret = old ? dataplane_flow_update(m->dataplane, *id, &f)
-		  : dataplane_flow_add(m->dataplane, &f, id);
+	ret = old ? dataplane_flow_update(m->dataplane, *id, &f) : place(s, &f, id);
 	if (!ret)
 		return 0;
 	if (!old)
 		*id = 0;
 	log_limited(LOG_LEVEL_ERROR, "media: cannot program a flow: %s", strerror(-ret));
-	return ret == -ENOMEM ? ret : -ENOSPC;
+	return ret == -ENOMEM || s->adopting ? ret : -ENOSPC;
 }
 
 /* What was latched holds for the remote address that it was latched against. */
@@ -146,15 +163,11 @@ static void forget_latched(struct media_session *s, struct stream *st, unsigned 
 		memset(&st->latched[leg][c], 0, sizeof(st->latched[leg][c]));
 }
 
-int flows_sync(struct media_session *s, unsigned index)
+static int sync_all(struct media_session *s, unsigned index)
 {
-	struct stream *st = s->stream[index];
+	const struct stream *st = s->stream[index];
 	int ret = 0;
 
-	for (unsigned leg = 0; leg < LEG_COUNT; leg++) {
-		for (unsigned c = 0; c < COMPONENT_COUNT; c++)
-			forget_latched(s, st, leg, c);
-	}
 	for (unsigned leg = 0; leg < LEG_COUNT; leg++) {
 		/* The flow that another one points at is there first and goes last. */
 		enum component first =
@@ -165,6 +178,56 @@ int flows_sync(struct media_session *s, unsigned index)
 
 		ret = ret ? ret : r ? r : r2;
 	}
+	return ret;
+}
+
+int flows_sync(struct media_session *s, unsigned index)
+{
+	struct stream *st = s->stream[index];
+
+	for (unsigned leg = 0; leg < LEG_COUNT; leg++) {
+		for (unsigned c = 0; c < COMPONENT_COUNT; c++)
+			forget_latched(s, st, leg, c);
+	}
+	return sync_all(s, index);
+}
+
+/* What was latched after the daemon before had been saved. */
+static bool take_latched(struct media_session *s, struct stream *st)
+{
+	bool changed = false;
+
+	for (unsigned leg = 0; leg < LEG_COUNT; leg++) {
+		for (unsigned c = 0; c < COMPONENT_COUNT; c++) {
+			struct addr *latched = &st->latched[leg][c];
+			struct dataplane_stats stats;
+
+			if (!st->flow[leg][c] ||
+				dataplane_flow_stats(
+					s->media->dataplane, st->flow[leg][c], &stats) ||
+				addr_equal(&stats.latched, latched))
+				continue;
+			*latched = stats.latched;
+			changed = true;
+		}
+	}
+	return changed;
+}
+
+int flows_adopt(struct media_session *s, unsigned index)
+{
+	struct stream *st = s->stream[index];
+	int ret;
+
+	for (unsigned leg = 0; leg < LEG_COUNT; leg++) {
+		if (!s->peer[leg]->latch)
+			memset(st->latched[leg], 0, sizeof(st->latched[leg]));
+	}
+	s->adopting = true;
+	ret = sync_all(s, index);
+	s->adopting = false;
+	if (!ret && take_latched(s, st))
+		ret = flows_sync(s, index);
 	return ret;
 }
 

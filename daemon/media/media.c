@@ -52,8 +52,23 @@ static struct port_pool *find_pool(const struct media *m, unsigned side, const s
 	return NULL;
 }
 
-/* Addresses that went keep their pool until nothing of it is in use. */
-static void drop_empty_pools(struct media *m)
+int media_pool_of(
+	struct media *m, unsigned side, const struct side_address *address, struct port_pool **out)
+{
+	int ret;
+
+	*out = find_pool(m, side, &address->local);
+	if (*out)
+		return 0;
+	if (m->pool_count == POOLS_MAX)
+		return -ENOSPC;
+	ret = port_pool_new(out, side, address, 1, 0);
+	if (!ret)
+		m->pool[m->pool_count++] = *out;
+	return ret;
+}
+
+void media_drop_empty_pools(struct media *m)
 {
 	unsigned kept = 0;
 
@@ -110,7 +125,7 @@ static int set_pools(struct media *m, const struct config *cfg)
 	}
 	m->bandwidth = (struct bandwidth_defaults){cfg->audio_kbit, cfg->video_kbit};
 	m->quarantine_ms = (uint64_t)cfg->port_quarantine_s * MS_A_SEC;
-	drop_empty_pools(m);
+	media_drop_empty_pools(m);
 	return 0;
 }
 
@@ -183,6 +198,14 @@ media_event(const struct media_session *s, const char *kind, const char *fmt, ..
 	h->event(h->ctx, s->owner, kind, text);
 }
 
+void media_changed(const struct media_session *s)
+{
+	const struct media_handlers *h = &s->media->handlers;
+
+	if (h->changed)
+		h->changed(h->ctx, s->owner);
+}
+
 static char leg_letter(enum leg leg)
 {
 	return leg == LEG_A ? 'a' : 'b';
@@ -208,6 +231,7 @@ static void on_latched(void *ctx, uint32_t cookie, const struct addr *source)
 		return;
 	o.st->latched[o.leg][o.component] = *source;
 	flows_sync(o.s, o.stream);
+	media_changed(o.s);
 	media_event(o.s, "latched", "leg %c stream %u%s latched %s", leg_letter(o.leg), o.stream,
 		o.component == COMPONENT_RTCP ? " RTCP" : "", addr_print(source, text));
 }
@@ -233,6 +257,7 @@ static void on_dtmf(void *ctx, uint32_t cookie, uint8_t event, uint16_t duration
 	if (event < sizeof(digits) - 1)
 		digit = digits[event];
 	o.st->dtmf[o.leg]++;
+	media_changed(o.s);
 	clock = o.st->now.clock_rate;
 	media_event(o.s, "dtmf", "leg %c stream %u digit %c %.0f ms", leg_letter(o.leg), o.stream,
 		digit, clock > 0 ? duration * (double)MS_A_SEC / clock : 0.0);
@@ -286,6 +311,7 @@ int media_new(struct media **out, struct loop *loop, const struct config *cfg,
 		return -ENOMEM;
 	m->loop = loop;
 	m->now_ms = loop_clock;
+	m->slot_free = SLOT_NONE;
 	m->watchdog.fire = on_watchdog;
 	if (handlers)
 		m->handlers = *handlers;
@@ -299,7 +325,6 @@ int media_new(struct media **out, struct loop *loop, const struct config *cfg,
 	ret = dataplane_open(&m->dataplane, engine, cfg, m->flows_max, loop, &below);
 	if (ret)
 		goto fail;
-	dataplane_adoption_done(m->dataplane);
 	*out = m;
 	return 0;
 fail:
@@ -339,6 +364,10 @@ void media_get_status(const struct media *m, struct media_status *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->sessions = m->session_count;
+	out->sessions_adopted = m->sessions_adopted;
+	out->flows_adopted = m->flows_adopted;
+	out->flows_added = m->flows_added;
+	out->flows_removed = m->flows_removed;
 	for (unsigned i = 0; i < m->pool_count; i++) {
 		unsigned side = port_pool_side(m->pool[i]);
 		struct port_pool_status st;

@@ -29,6 +29,7 @@
 #include "base/loop.h"
 #include "config/config.h"
 #include "dataplane/dataplane.h"
+#include "state.pb-c.h"
 
 #define MEDIA_STREAMS_MAX 8 /* m-lines of a session; one more is refused with 488 */
 #define MEDIA_SDP_MAX     (32 * 1024)
@@ -52,7 +53,11 @@ struct media_handlers {
 	/* For the events stream: text is one line such as "leg a stream 0 latched 192.0.2.7:4000".
 	 */
 	void (*event)(void *ctx, void *owner, const char *kind, const char *text);
+	/* What media_session_save writes has changed by itself: a latch, digits; and what was
+	 * measured, each MEDIA_CHANGED_PERIOD_MS of an answered call. */
+	void (*changed)(void *ctx, void *owner);
 };
+#define MEDIA_CHANGED_PERIOD_MS 30000
 
 int media_new(struct media **out, struct loop *loop, const struct config *cfg,
 	enum dataplane_engine engine, const struct media_handlers *handlers);
@@ -131,6 +136,25 @@ void media_session_set_spare(struct media_session *s, bool spare);
 /* It is known that a leg sends no more: the watchdog stops. */
 void media_session_pause(struct media_session *s);
 
+/* ---- from one daemon to the next ---- */
+struct arena;
+/* Fills out, which points at what lives: to be packed before anything else is done with the
+ * session. 0 or -ENOMEM. */
+int media_session_save(const struct media_session *s, struct arena *a, VdState__MediaSession *out);
+/* Takes up a session of the daemon before, with its ports, its flows as they are in the kernel, and
+ * the offer that is pending; the watchdog goes on where it was. Reports the bandwidth to the owner
+ * as an offer does. Before any media_session_new. What in says is checked: 0; -EINVAL it
+ * contradicts itself; -EEXIST its ports or its slot are another's; -ENOENT an address that is not
+ * ours any more; -ENOSPC, -ENOMEM. What a session that fails had in the kernel is removed. */
+int media_session_adopt(struct media *m, void *owner, const struct peer_config *peer_a,
+	const struct peer_config *peer_b, const VdState__MediaSession *in,
+	struct media_session **out);
+/* Once after media_new, when all that there is was adopted, and before any media_session_new: flows
+ * of the daemon before that nobody took up are removed. */
+void media_adoption_done(struct media *m);
+/* Frees the room and its sessions, and leaves what is in the kernel to the next daemon. */
+void media_leave(struct media *m);
+
 /* ---- what the CLI and the records read ---- */
 struct media_leg_info {
 	struct addr local, local_rtcp;     /* ours on that leg, as in the SDP we sent it */
@@ -163,6 +187,9 @@ int media_stream_info(const struct media_session *s, unsigned index, struct medi
 
 struct media_status {
 	unsigned sessions;
+	/* At the start: sessions and flows that were taken up, flows that had to be added anew,
+	 * flows that were left over and removed. */
+	unsigned sessions_adopted, flows_adopted, flows_added, flows_removed;
 	unsigned ports_total[SIDE_COUNT], ports_used[SIDE_COUNT], ports_quarantined[SIDE_COUNT];
 };
 void media_get_status(const struct media *m, struct media_status *out);

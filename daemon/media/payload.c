@@ -5,7 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/table.h"
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #define CLOCK_RATE_MAX 999999999ul
 
@@ -109,7 +110,7 @@ unsigned payload_read(
 		if (rtpmap)
 			read_rtpmap(p, rest);
 		else
-			p->parameters = table_hash(rest.s, rest.len) | 1;
+			p->parameters = (uint32_t)XXH3_64bits(rest.s, rest.len) | 1;
 	}
 	return count;
 }

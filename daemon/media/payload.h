@@ -10,14 +10,15 @@
 #include "config/config.h"
 #include "media/sdp.h"
 
-#define PAYLOAD_NONE 0xff
+#define PAYLOAD_NONE       0xff
+#define PAYLOAD_NUMBER_MAX 127
 
 struct payload {
 	uint8_t number;
 	uint8_t channels;
 	char name[30];       /* encoding name, "" where neither rtpmap nor RFC 3551 says */
 	uint32_t clock_rate; /* Hz, 0 = not known */
-	uint32_t parameters; /* a hash of the fmtp value, 0 = none */
+	uint32_t parameters; /* a hash of the fmtp value, the same in every process; 0 = none */
 };
 
 /* Reads the formats of an RTP m-line, in their order. Returns how many. */

@@ -21,6 +21,7 @@ struct port_pool {
 	unsigned ring_head, ring_count;
 	uint8_t state[PAIRS];
 	uint16_t free[PAIRS]; /* free pairs of the range, in no order */
+	uint16_t at[PAIRS];   /* where in free[] a pair is, if it is there */
 	struct {
 		uint16_t pair;
 		uint64_t due_ms;
@@ -30,6 +31,27 @@ struct port_pool {
 static bool in_range(const struct port_pool *pool, unsigned pair)
 {
 	return pair >= pool->first && pair <= pool->last;
+}
+
+static void add_free(struct port_pool *pool, unsigned pair)
+{
+	pool->at[pair] = (uint16_t)pool->free_count;
+	pool->free[pool->free_count++] = (uint16_t)pair;
+}
+
+static void remove_free(struct port_pool *pool, unsigned pair)
+{
+	uint16_t last = pool->free[--pool->free_count];
+
+	pool->free[pool->at[pair]] = last;
+	pool->at[last] = pool->at[pair];
+}
+
+static uint16_t use(struct port_pool *pool, unsigned pair)
+{
+	pool->state[pair] = PAIR_USED;
+	pool->used_count++;
+	return (uint16_t)(pair * PORTS_A_PAIR);
 }
 
 void port_pool_set_range(struct port_pool *pool, uint16_t min, uint16_t max)
@@ -46,7 +68,7 @@ void port_pool_set_range(struct port_pool *pool, uint16_t min, uint16_t max)
 	pool->free_count = 0;
 	for (unsigned pair = pool->first; pair <= pool->last; pair++) {
 		if (pool->state[pair] == PAIR_FREE)
-			pool->free[pool->free_count++] = (uint16_t)pair;
+			add_free(pool, pair);
 	}
 }
 
@@ -93,23 +115,34 @@ static void end_quarantine(struct port_pool *pool, uint64_t now_ms)
 		pool->ring_count--;
 		pool->state[pair] = PAIR_FREE;
 		if (in_range(pool, pair))
-			pool->free[pool->free_count++] = (uint16_t)pair;
+			add_free(pool, pair);
 	}
 }
 
 int port_pool_take(struct port_pool *pool, uint64_t now_ms, uint16_t *port)
 {
-	unsigned at, pair;
+	unsigned pair;
 
 	end_quarantine(pool, now_ms);
 	if (pool->free_count == 0)
 		return -ENOSPC;
-	at = (unsigned)(token_random64() % pool->free_count);
-	pair = pool->free[at];
-	pool->free[at] = pool->free[--pool->free_count];
-	pool->state[pair] = PAIR_USED;
-	pool->used_count++;
-	*port = (uint16_t)(pair * PORTS_A_PAIR);
+	pair = pool->free[token_random64() % pool->free_count];
+	remove_free(pool, pair);
+	*port = use(pool, pair);
+	return 0;
+}
+
+int port_pool_claim(struct port_pool *pool, uint16_t port)
+{
+	unsigned pair = port / PORTS_A_PAIR;
+
+	if (port == 0 || port % PORTS_A_PAIR)
+		return -EINVAL;
+	if (pool->state[pair] != PAIR_FREE)
+		return -EEXIST;
+	if (in_range(pool, pair))
+		remove_free(pool, pair);
+	use(pool, pair);
 	return 0;
 }
 
@@ -123,9 +156,7 @@ int port_pool_take_resting(struct port_pool *pool, uint16_t *port)
 		pool->state[pair] = PAIR_FREE;
 		if (!in_range(pool, pair))
 			continue;
-		pool->state[pair] = PAIR_USED;
-		pool->used_count++;
-		*port = (uint16_t)(pair * PORTS_A_PAIR);
+		*port = use(pool, pair);
 		return 0;
 	}
 	return -ENOSPC;

@@ -27,6 +27,9 @@ const struct side_address *port_pool_address(const struct port_pool *pool);
 
 /* Writes the even port of a pair. O(1). 0 or -ENOSPC. now_ms: monotonic. */
 int port_pool_take(struct port_pool *pool, uint64_t now_ms, uint16_t *port);
+/* That pair, by its even port, in the range or not: of a session that is adopted. O(1). 0; -EINVAL
+ * no even port; -EEXIST it is in use or rests. */
+int port_pool_claim(struct port_pool *pool, uint16_t port);
 /* The pair whose quarantine would end first. O(1) but for those outside of the range. 0 or
  * -ENOSPC. */
 int port_pool_take_resting(struct port_pool *pool, uint16_t *port);

@@ -3,6 +3,8 @@
 #ifndef VIADUCT_MEDIA_ROOM_H
 #define VIADUCT_MEDIA_ROOM_H
 
+#include <limits.h>
+
 #include "media/bandwidth.h"
 #include "media/media.h"
 #include "media/payload.h"
@@ -23,6 +25,7 @@ enum component { COMPONENT_RTP, COMPONENT_RTCP };
 /* Cookies of flows: slot (20 bits), its generation (7), stream (3), leg (1), component (1). */
 #define SLOTS_MAX   (1u << 20)
 #define GENERATIONS 128u
+#define SLOT_NONE   UINT_MAX
 
 /* What one leg said of one stream. */
 struct said {
@@ -94,7 +97,9 @@ struct media_session {
 	bool started, timed_out, urgent;
 	bool spare;          /* not the owner's yet: what it takes is not reported */
 	bool bypassed;       /* by the last negotiation that succeeded */
+	bool adopting;       /* flows may be there already */
 	uint64_t changed_ms; /* when the watchdog's expectations last changed */
+	uint64_t told_ms;    /* when the owner was last told of what is measured */
 	const struct peer_config *peer[LEG_COUNT];
 	struct {
 		uint64_t id, version; /* of o= */
@@ -110,7 +115,7 @@ struct media_session {
 struct slot {
 	struct media_session *session;
 	uint8_t generation;
-	unsigned next_free;
+	unsigned next_free, prev_free;
 };
 
 struct media {
@@ -125,8 +130,9 @@ struct media {
 	struct bandwidth_defaults bandwidth;
 	unsigned flows_max, flows_reserved;
 	struct slot *slot;
-	unsigned slot_count, slot_free; /* slot_free == slot_count: none */
+	unsigned slot_count, slot_free;
 	unsigned session_count, started_count;
+	unsigned sessions_adopted, flows_adopted, flows_added, flows_removed; /* at the start */
 	struct sdp *scratch; /* parsing is never nested */
 	struct loop_timer watchdog;
 	unsigned watchdog_next;
@@ -137,6 +143,18 @@ struct media {
 struct port_pool *media_pool_for(
 	const struct media *m, const struct peer_config *peer, uint8_t family);
 
+/* The pool of that address of ours; one that is in no configuration gets one without a range. 0,
+ * -ENOSPC or -ENOMEM. */
+int media_pool_of(
+	struct media *m, unsigned side, const struct side_address *address, struct port_pool **out);
+/* Pools of addresses that went, once nothing of them is in use. */
+void media_drop_empty_pools(struct media *m);
+/* Tells the owner that something to be saved has changed. */
+void media_changed(const struct media_session *s);
+/* As media_session_new, with that slot and generation. -EEXIST: the slot is in use. */
+int media_session_new_at(struct media *m, unsigned slot, uint8_t generation, void *owner,
+	const struct peer_config *peer_a, const struct peer_config *peer_b,
+	struct media_session **out);
 /* What the data plane calls. */
 struct dataplane_handlers media_dataplane_handlers(struct media *m);
 uint32_t cookie_make(

@@ -11,9 +11,30 @@
 
 #define SLOTS_FIRST 64
 
+static void link_free(struct media *m, unsigned at)
+{
+	m->slot[at].next_free = m->slot_free;
+	m->slot[at].prev_free = SLOT_NONE;
+	if (m->slot_free != SLOT_NONE)
+		m->slot[m->slot_free].prev_free = at;
+	m->slot_free = at;
+}
+
+static void unlink_free(struct media *m, unsigned at)
+{
+	unsigned next = m->slot[at].next_free, prev = m->slot[at].prev_free;
+
+	if (next != SLOT_NONE)
+		m->slot[next].prev_free = prev;
+	if (prev != SLOT_NONE)
+		m->slot[prev].next_free = next;
+	else
+		m->slot_free = next;
+}
+
 static int grow_slots(struct media *m)
 {
-	unsigned count = m->slot_count ? m->slot_count * 2 : SLOTS_FIRST;
+	unsigned old = m->slot_count, count = old ? old * 2 : SLOTS_FIRST;
 	struct slot *slot;
 
 	if (count > SLOTS_MAX)
@@ -21,39 +42,59 @@ static int grow_slots(struct media *m)
 	slot = realloc(m->slot, count * sizeof(*slot));
 	if (!slot)
 		return -ENOMEM;
-	memset(slot + m->slot_count, 0, (count - m->slot_count) * sizeof(*slot));
-	for (unsigned i = m->slot_count; i < count; i++)
-		slot[i].next_free = i + 1;
+	memset(slot + old, 0, (count - old) * sizeof(*slot));
 	m->slot = slot;
-	m->slot_free = m->slot_count;
 	m->slot_count = count;
+	for (unsigned i = count; i-- > old;)
+		link_free(m, i);
 	return 0;
 }
 
-int media_session_new(struct media *m, void *owner, const struct peer_config *peer_a,
+/* In a slot that is free. */
+static int new_in(struct media *m, unsigned at, void *owner, const struct peer_config *peer_a,
 	const struct peer_config *peer_b, struct media_session **out)
 {
-	struct media_session *s;
-	int ret = 0;
+	struct media_session *s = calloc(1, sizeof(*s));
 
-	if (m->slot_free == m->slot_count)
-		ret = grow_slots(m);
-	if (ret)
-		return ret;
-	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->media = m;
 	s->owner = owner;
 	s->peer[LEG_A] = peer_a;
 	s->peer[LEG_B] = peer_b;
-	s->slot = m->slot_free;
-	m->slot_free = m->slot[s->slot].next_free;
-	m->slot[s->slot].session = s;
-	s->generation = m->slot[s->slot].generation;
+	s->slot = at;
+	s->generation = m->slot[at].generation;
+	unlink_free(m, at);
+	m->slot[at].session = s;
 	m->session_count++;
 	*out = s;
 	return 0;
+}
+
+int media_session_new(struct media *m, void *owner, const struct peer_config *peer_a,
+	const struct peer_config *peer_b, struct media_session **out)
+{
+	int ret = m->slot_free == SLOT_NONE ? grow_slots(m) : 0;
+
+	return ret ? ret : new_in(m, m->slot_free, owner, peer_a, peer_b, out);
+}
+
+int media_session_new_at(struct media *m, unsigned slot, uint8_t generation, void *owner,
+	const struct peer_config *peer_a, const struct peer_config *peer_b,
+	struct media_session **out)
+{
+	int ret = 0;
+
+	if (slot >= SLOTS_MAX || generation >= GENERATIONS)
+		return -EINVAL;
+	while (!ret && slot >= m->slot_count)
+		ret = grow_slots(m);
+	if (!ret && m->slot[slot].session)
+		ret = -EEXIST;
+	if (ret)
+		return ret;
+	m->slot[slot].generation = generation;
+	return new_in(m, slot, owner, peer_a, peer_b, out);
 }
 
 int media_session_set_peer(struct media_session *s, enum leg leg, const struct peer_config *peer)
@@ -88,7 +129,7 @@ void media_session_start(struct media_session *s)
 	if (s->started)
 		return;
 	s->started = true;
-	s->changed_ms = m->now_ms(m);
+	s->changed_ms = s->told_ms = m->now_ms(m);
 	m->started_count++;
 	/* A timer that found no memory is tried again with the next call. */
 	if (!loop_timer_is_started(&m->watchdog) &&
@@ -116,8 +157,7 @@ void media_session_free(struct media_session *s)
 	free(s->heard[LEG_B]);
 	m->slot[s->slot].session = NULL;
 	m->slot[s->slot].generation = (uint8_t)((s->generation + 1) % GENERATIONS);
-	m->slot[s->slot].next_free = m->slot_free;
-	m->slot_free = s->slot;
+	link_free(m, s->slot);
 	m->session_count--;
 	free(s);
 }

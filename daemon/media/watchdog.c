@@ -60,6 +60,14 @@ static void take_samples(const struct media_session *s, uint64_t now_ms)
 	}
 }
 
+static void tell_measured(struct media_session *s, uint64_t now_ms)
+{
+	if (s->count == 0 || now_ms - s->told_ms < MEDIA_CHANGED_PERIOD_MS)
+		return;
+	s->told_ms = now_ms;
+	media_changed(s);
+}
+
 /* The handler may free the session. */
 static void look_at(struct media_session *s, uint64_t now_ms)
 {
@@ -101,6 +109,7 @@ void watchdog_tick(struct media *m)
 		if (!s || !s->started || s->timed_out)
 			continue;
 		take_samples(s, m->now_ms(m));
+		tell_measured(s, m->now_ms(m));
 		look_at(s, m->now_ms(m));
 	}
 }

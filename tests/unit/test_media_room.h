@@ -118,6 +118,7 @@ static inline void test_room_start(struct test_room *r)
 	assert_int_equal(loop_new(&r->loop), 0);
 	assert_int_equal(media_new(&r->m, r->loop, &r->cfg, DATAPLANE_NULL, &handlers), 0);
 	r->m->now_ms = test_clock;
+	media_adoption_done(r->m);
 	assert_int_equal(media_session_new(r->m, r, &r->a, &r->b, &r->s), 0);
 }
 
