@@ -226,6 +226,9 @@ static int run(struct daemon *d)
 	ret = calls_new(&d->calls, d->loop, d->cfg, DATAPLANE_XDP, tell_event, d);
 	if (ret)
 		goto cleanup;
+	ret = calls_adopt(d->calls, NULL);
+	if (ret)
+		goto cleanup;
 	privilege_settle(media_dataplane(calls_media(d->calls)));
 	ret = open_records(d, d->cfg);
 	if (ret)

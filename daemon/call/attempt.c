@@ -364,6 +364,7 @@ void attempt_heard(struct call *call, const struct peer_config *config, bool is_
 {
 	struct peer *peer = config ? live_peer(call, config) : NULL;
 
+	call_touch(call);
 	if (!peer)
 		return;
 	peer_heard(peer);

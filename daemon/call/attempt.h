@@ -55,5 +55,8 @@ void invite_refuse_pair(struct exchange *x, struct pair *pair);
 
 /* ---- late.c ---- */
 void late_2xx_received(void *ctx, struct sip_client *txn, osip_message_t *resp);
+/* A 2xx to an INVITE that we know nothing of: in a dialog of a call that goes on, the daemon before
+ * has sent it. */
+void stray_2xx_received(void *ctx, osip_message_t *resp, const struct peer_config *peer);
 
 #endif

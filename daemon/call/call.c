@@ -31,12 +31,17 @@ void call_event(struct call *call, const char *kind, const char *fmt, ...)
 
 struct call *call_new(struct calls *calls, const struct peer_config *from)
 {
+	return call_new_at(calls, call_take_id(calls), from);
+}
+
+struct call *call_new_at(struct calls *calls, uint64_t id, const struct peer_config *from)
+{
 	struct call *call = calloc(1, sizeof(*call));
 
 	if (!call)
 		return NULL;
 	call->calls = calls;
-	call->id = ++calls->next_id;
+	call->id = id;
 	call->cfg = config_ref(calls->cfg);
 	call->setup_ms = loop_now_ms(calls->loop);
 	table_add_failed = false;
@@ -81,6 +86,7 @@ static void call_free(struct call *call)
 	struct pair *pair, *next_pair;
 	struct exchange *x, *next_x;
 
+	call_unsave(call);
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	session_timers_stop(call);
 	held_back_drop(call);
@@ -136,6 +142,12 @@ static void media_event(void *ctx, void *owner, const char *kind, const char *te
 
 	if (calls->event)
 		calls->event(calls->event_ctx, call->id, kind, text);
+}
+
+static void media_changed(void *ctx, void *owner)
+{
+	(void)ctx;
+	call_touch(owner);
 }
 
 static void peer_event(void *ctx, const char *kind, const char *text)
@@ -235,10 +247,12 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	struct media_handlers media_handlers = {.ctx = calls,
 		.timeout = media_timed_out,
 		.bandwidth = limits_bandwidth,
-		.event = media_event};
+		.event = media_event,
+		.changed = media_changed};
 	struct sip_handlers sip_handlers = {.ctx = calls,
 		.request = request_received,
 		.late_2xx = late_2xx_received,
+		.stray_2xx = stray_2xx_received,
 		.is_emergency = uri_is_emergency,
 		.refused = history_refused_text,
 		.overload = overload_told,
@@ -284,13 +298,17 @@ void calls_free(struct calls *calls)
 
 	if (!calls)
 		return;
+	calls_save_end(calls);
 	while ((call = call_next(calls, 0)))
 		call_free(call);
 	reap(&calls->reaper);
 	loop_timer_stop(calls->loop, &calls->reaper);
 	peers_free(calls->peers);
 	sip_free(calls->sip);
-	media_free(calls->media);
+	if (calls->leaving)
+		media_leave(calls->media);
+	else
+		media_free(calls->media);
 	config_unref(calls->cfg);
 	free(calls->order.slot);
 	free(calls->order.id);
@@ -298,18 +316,16 @@ void calls_free(struct calls *calls)
 	free(calls);
 }
 
-/* An open listener to stand in for one that a reload has closed: same side and transport, best the
- * same family. SIP_NO_LISTENER when there is none. */
-static unsigned substitute(const struct calls *calls, const struct dialog *d)
+unsigned call_substitute_listener(
+	const struct calls *calls, const struct peer_config *peer, uint8_t family)
 {
 	const struct config *cfg = calls->cfg;
-	const struct peer_config *peer = d->peer;
 
 	for (unsigned i = 0; i < cfg->listener_count; i++) {
 		const struct listener_config *lc = &cfg->listener[i];
 
 		if (lc->side == peer->side && lc->transport == peer->transport &&
-			lc->address.local.family == d->dest.remote.family)
+			lc->address.local.family == family)
 			return sip_listener_slot(calls->sip, lc);
 	}
 	return SIP_NO_LISTENER;
@@ -328,7 +344,8 @@ static void move_dialogs(struct calls *calls)
 
 				if (!d->peer || sip_listener_is_open(calls->sip, d->listener))
 					continue;
-				dialog_move(d, substitute(calls, d));
+				dialog_move(d, call_substitute_listener(
+						       calls, d->peer, d->dest.remote.family));
 			}
 		}
 	}
@@ -409,6 +426,7 @@ void calls_shutdown(struct calls *calls)
 	struct call *call;
 
 	calls->shutting_down = true;
+	calls->leave_wanted = false;
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id)
 		call_hangup(call, "Shutting down");
 }

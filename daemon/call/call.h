@@ -12,6 +12,7 @@
 #include "peer/peer.h"
 #include "route/route.h"
 #include "sip/sip.h"
+#include "store/store.h"
 
 struct calls; /* the room */
 struct call;
@@ -43,6 +44,23 @@ void call_hangup(struct call *call, const char *reason_text);
 void calls_shutdown(struct calls *calls);
 /* All calls, also those that are over but for the last answers. */
 unsigned calls_count(const struct calls *calls);
+
+/* What was found of calls that an earlier daemon left (kill -9, calls_leave). */
+struct calls_adoption {
+	unsigned adopted; /* go on */
+	unsigned ended;   /* their dialogs could be taken up, their media not: BYE to both legs */
+	unsigned lost;    /* a peer of theirs is in the configuration no more, or worse */
+};
+/* Takes up the calls that are in the store and writes changes of answered calls there from here on;
+ * what the kernel still forwards for nobody is removed. Once, after calls_new and before the first
+ * message; store NULL: nothing is written down. 0 or -errno: the store cannot be read. */
+int calls_adopt(struct calls *calls, struct store *store);
+void calls_get_adoption(const struct calls *calls, struct calls_adoption *out);
+/* No call is taken any more and those not answered are ended; calls_unanswered reaches 0 when that
+ * is said. After it calls_free leaves the answered ones to the next daemon: in the store, their
+ * media in the kernel. */
+void calls_leave(struct calls *calls);
+unsigned calls_unanswered(const struct calls *calls);
 
 struct call *call_by_id(struct calls *calls, uint64_t id);
 /* Ids only grow. The live call with the smallest id > after, NULL when there is none: a cursor that

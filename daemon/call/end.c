@@ -73,6 +73,7 @@ void call_finish(struct call *call, const struct ending *end)
 	if (!call->answered)
 		calls->counters.failed++;
 	call->state = CALL_ENDING;
+	call_unsave(call);
 	call_uncount(call);
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	session_timers_stop(call);

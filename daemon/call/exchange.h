@@ -91,6 +91,9 @@ struct pair *pair_by_ids(struct calls *calls, const char *call_id, const char *l
  * there is none (481). */
 struct pair *pair_of_message(
 	struct calls *calls, osip_message_t *msg, const struct peer_config *peer, enum leg *leg);
+/* The same by the tags of a message, whichever of its header fields has which. */
+struct pair *pair_of_tags(struct calls *calls, const osip_message_t *msg, const char *local_tag,
+	const char *remote_tag, const struct peer_config *peer, enum leg *leg);
 
 /* ---- own_request.c, for the life of its exchanges; what others ask of it is in own_request.h ----
  */

@@ -275,6 +275,7 @@ void history_transfer(struct call *call, const struct call_transfer *transfer)
 	h->transfer = list;
 	list[h->transfer_count] = *transfer;
 	list[h->transfer_count++].at_ms = wall_clock_ms();
+	call_touch(call);
 }
 
 void history_clear(struct call *call)

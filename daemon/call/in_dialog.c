@@ -46,14 +46,23 @@ struct pair *pair_by_ids(struct calls *calls, const char *call_id, const char *l
 struct pair *pair_of_message(
 	struct calls *calls, osip_message_t *msg, const struct peer_config *peer, enum leg *leg)
 {
+	return pair_of_tags(calls, msg, sip_tag(msg->to), sip_tag(msg->from), peer, leg);
+}
+
+struct pair *pair_of_tags(struct calls *calls, const osip_message_t *msg, const char *local_tag,
+	const char *remote_tag, const struct peer_config *peer, enum leg *leg)
+{
 	struct pair *pair = NULL;
 	char *call_id = NULL;
 
 	if (osip_call_id_to_str(msg->call_id, &call_id))
 		return NULL;
-	pair = pair_by_ids(calls, call_id, sip_tag(msg->to), sip_tag(msg->from), leg);
+	pair = pair_by_ids(calls, call_id, local_tag, remote_tag, leg);
 	osip_free(call_id);
-	return pair && is_from_peer(calls, peer, pair->leg[*leg].peer) ? pair : NULL;
+	if (!pair || !is_from_peer(calls, peer, pair->leg[*leg].peer))
+		return NULL;
+	call_touch(pair->call);
+	return pair;
 }
 
 /* INVITE and UPDATE: for how long, and whether they are but a refresh. Answered when so. */

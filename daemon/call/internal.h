@@ -192,6 +192,7 @@ struct call {
 	struct takeover *takeover;  /* of one of the legs, under way */
 	struct passed_refer passed;
 	struct replaces_grant grant;
+	uint32_t stray_cseq;        /* of the last 2xx to an INVITE of a daemon before us */
 	unsigned refers, transfers; /* how many were asked for; through how many it has come */
 	uint64_t came_of;           /* call that was transferred to this one, 0 = none */
 	const struct peer_config *asking;          /* whose routes it takes; NULL: leg A's */
@@ -227,6 +228,10 @@ struct call {
 	bool merge_added;
 	unsigned index; /* place in calls->order */
 	UT_hash_handle hh_id;
+	bool touched; /* is among calls->touched */
+	bool saved;   /* the store has it */
+	bool adopted; /* it began in a daemon before us */
+	struct call *prev_touched, *next_touched;
 	struct call *next_dead;
 };
 
@@ -255,6 +260,14 @@ struct calls {
 	unsigned live;  /* not ENDING */
 	unsigned count; /* all, with those whose last transactions are still under way */
 	bool shutting_down;
+	bool leave_wanted;    /* what is answered goes on without us, once the room is freed */
+	bool leaving;         /* it is being freed */
+	struct store *store;  /* NULL: nothing is written down */
+	uint64_t ids_below;   /* ids that may be given out by what the store has */
+	struct call *touched; /* to be written down */
+	struct loop_timer save_timer;
+	struct arena *save_arena;
+	struct calls_adoption adoption;
 	struct calls_status counters;
 	struct loads *loads;
 	struct loop_timer limit_timer; /* while a limit bites */
@@ -264,10 +277,29 @@ struct calls {
 
 /* ---- call.c: a call's life ---- */
 struct call *call_new(struct calls *calls, const struct peer_config *from);
+/* The same with that id: greater than of all calls that there are. */
+struct call *call_new_at(struct calls *calls, uint64_t id, const struct peer_config *from);
+/* An open listener to stand in for one that is gone: same side and transport, same family.
+ * SIP_NO_LISTENER when there is none. */
+unsigned call_substitute_listener(
+	const struct calls *calls, const struct peer_config *peer, uint8_t family);
 /* Frees the call once nothing of it is under way any more. */
 void call_release_if_done(struct call *call);
 void call_event(struct call *call, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* ---- save.c: what the daemon after this one is to know of a call ---- */
+#define CALL_IDS_KEY "ids"
+/* Something of it has changed: it is written down some milliseconds later, if it is answered. */
+void call_touch(struct call *call);
+/* It is over: what was written down of it goes. */
+void call_unsave(struct call *call);
+/* Gives out the next id. */
+uint64_t call_take_id(struct calls *calls);
+/* What was touched is written down now. */
+void calls_save(struct calls *calls);
+/* calls_free begins. */
+void calls_save_end(struct calls *calls);
 
 /* ---- pair.c: pairs and exchanges come and go ---- */
 struct pair *pair_new(struct call *call);

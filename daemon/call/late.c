@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A 2xx to an INVITE whose call is over: a branch of a fork that answers late, or one that has not
- * had our ACK. RFC 3261 13.2.2.4: it gets its ACK, and a BYE. */
+/* 2xx to INVITEs that nobody waits for. A call that is over: a branch of a fork that answers late,
+ * or one that has not had our ACK. RFC 3261 13.2.2.4: it gets its ACK, and a BYE. */
 #include "call/internal.h"
+#include "call/exchange.h"
+#include "call/own_request.h"
 
 #include "call/attempt.h"
 
@@ -31,4 +33,26 @@ void late_2xx_received(void *ctx, struct sip_client *txn, osip_message_t *resp)
 		sip_client_send(calls->sip, &d.dest, msg, NULL, NULL, NULL);
 	}
 	dialog_clear(&d);
+}
+
+/* Without its ACK the peer would end the call after 64*T1. What it has agreed to, the leg that
+ * asked has not heard: it is led back to what was agreed before. */
+void stray_2xx_received(void *ctx, osip_message_t *resp, const struct peer_config *peer)
+{
+	struct calls *calls = ctx;
+	osip_message_t *ack = NULL;
+	struct pair *pair;
+	enum leg leg;
+
+	/* As if the peer had sent a request: its tag is in To here. */
+	pair = pair_of_tags(calls, resp, sip_tag(resp->from), sip_tag(resp->to), peer, &leg);
+	if (!pair || !pair->call->adopted || pair->call->state != CALL_ANSWERED ||
+		pair->call->leg_gone[leg] ||
+		dialog_ack(&pair->leg[leg], calls->sip, sip_cseq_number(resp), &ack))
+		return;
+	sip_send_ack(calls->sip, &pair->leg[leg].dest, ack, NULL, NULL);
+	if (pair->call->stray_cseq == sip_cseq_number(resp))
+		return;
+	pair->call->stray_cseq = sip_cseq_number(resp);
+	own_request_restore(pair->call, leg);
 }

@@ -87,7 +87,7 @@ static void forget_tag(struct call *call, enum leg leg)
 	}
 }
 
-static int take_tag(struct call *call, enum leg leg, const char *text)
+int call_take_tag(struct call *call, enum leg leg, const char *text)
 {
 	struct pair *pair = call->answered;
 	struct tag *tag = leg == LEG_A ? &pair->tag_a : &call->tag_b;
@@ -133,8 +133,9 @@ int call_replace_leg(struct call *call, enum leg leg, struct dialog *with, struc
 	memset(with, 0, sizeof(*with));
 	call_set_peer(call, leg, d->peer);
 	media_session_set_spare(call->media, false);
-	ret = take_tag(call, leg, d->local_tag);
+	ret = call_take_tag(call, leg, d->local_tag);
 	call->leg_gone[leg] = false;
+	call_touch(call);
 	return ret;
 }
 
@@ -149,4 +150,5 @@ void call_replace_media(struct call *call, struct media_session *session)
 	media_session_set_spare(session, false);
 	media_session_start(session);
 	exchange_note_hold(call);
+	call_touch(call);
 }

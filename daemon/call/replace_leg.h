@@ -15,6 +15,8 @@ int call_replace_leg(struct call *call, enum leg leg, struct dialog *with, struc
 /* The same for the media: session, of the same two positions, takes the place of the call's own. */
 void call_replace_media(struct call *call, struct media_session *session);
 /* Keeps cfg as long as the call. 0 or -ENOSPC. */
+/* That leg's requests are found by that tag of ours. 0 or -ENOMEM. */
+int call_take_tag(struct call *call, enum leg leg, const char *text);
 int call_hold_config(struct call *call, struct config *cfg);
 /* The configuration that peer is of: one of those the call holds. */
 struct config *call_config_of(const struct call *call, const struct peer_config *peer);

@@ -20,6 +20,7 @@
 #define RETRY_MIN_MS         250
 #define RETRY_BUSY_MS        1000
 #define RETRY_MAX_MS         30000
+#define ADOPTED_SPREAD_MS    2000
 
 static void refresh(struct session_timer *st);
 
@@ -159,6 +160,8 @@ static void stop(struct session_timer *st)
 	if (st->call)
 		loop_timer_stop(st->call->calls->loop, &st->timer);
 	st->active = false;
+	if (st->call)
+		call_touch(st->call);
 }
 
 static void start(struct session_timer *st, uint32_t interval_s, bool we_refresh)
@@ -169,6 +172,27 @@ static void start(struct session_timer *st, uint32_t interval_s, bool we_refresh
 	st->since_ms = loop_now_ms(st->call->calls->loop);
 	/* RFC 4028 10: at half of it; who only waits looks when it is too late. */
 	wait_ms(st, we_refresh ? (uint64_t)interval_s * 1000 / 2 : UINT64_MAX);
+	call_touch(st->call);
+}
+
+void session_timer_adopt(struct call *call, enum leg leg, const struct session_timer_state *was)
+{
+	struct session_timer *st = timer_of(call, leg);
+	uint64_t now = loop_now_ms(call->calls->loop), due;
+
+	st->min_s = was->min_s;
+	st->has_update = was->has_update;
+	if (!was->interval_s)
+		return;
+	st->active = true;
+	st->interval_s = was->interval_s < SESSION_MAX_S ? was->interval_s : SESSION_MAX_S;
+	st->we_refresh = was->we_refresh;
+	st->since_ms = was->since_ms < now ? was->since_ms : now;
+	due = st->since_ms + (uint64_t)st->interval_s * 1000 / 2;
+	if (!st->we_refresh)
+		wait_ms(st, UINT64_MAX);
+	else /* what fell due while nobody was there is not done all at once */
+		wait_ms(st, due > now ? due - now : call->id % ADOPTED_SPREAD_MS);
 }
 
 void session_timers_stop(struct call *call)

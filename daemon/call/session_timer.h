@@ -26,6 +26,13 @@ unsigned session_timer_left(
 void session_timer_stop(struct call *call, enum leg leg);
 /* The leg, just refreshed, goes on in another call. */
 void session_timer_move(struct call *from, enum leg from_leg, struct call *to, enum leg to_leg);
+/* As it was in the daemon before; interval_s 0: none was in force. */
+struct session_timer_state {
+	uint32_t interval_s, min_s;
+	uint64_t since_ms;
+	bool we_refresh, has_update;
+};
+void session_timer_adopt(struct call *call, enum leg leg, const struct session_timer_state *was);
 /* Whether the request refreshes the leg's session and nothing else: then it is answered here, and
  * the other leg does not hear of it (session_refresh.c). */
 bool session_refresh_received(

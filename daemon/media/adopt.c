@@ -453,20 +453,19 @@ void media_adoption_done(struct media *m)
 			m->sessions_adopted, m->flows_adopted, m->flows_added, m->flows_removed);
 }
 
+void media_set_leaving(struct media *m)
+{
+	m->leaving = true;
+}
+
 void media_leave(struct media *m)
 {
 	if (!m)
 		return;
+	media_set_leaving(m);
 	for (unsigned i = 0; i < m->slot_count; i++) {
-		struct media_session *s = m->slot[i].session;
-
-		if (!s)
-			continue;
-		for (unsigned j = 0; j < MEDIA_STREAMS_MAX; j++) {
-			if (s->stream[j])
-				memset(s->stream[j]->flow, 0, sizeof(s->stream[j]->flow));
-		}
-		give_up(s);
+		if (m->slot[i].session)
+			give_up(m->slot[i].session);
 	}
 	dataplane_leave(m->dataplane);
 	m->dataplane = NULL;

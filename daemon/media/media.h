@@ -152,6 +152,8 @@ int media_session_adopt(struct media *m, void *owner, const struct peer_config *
 /* Once after media_new, when all that there is was adopted, and before any media_session_new: flows
  * of the daemon before that nobody took up are removed. */
 void media_adoption_done(struct media *m);
+/* From here on a session that is freed leaves its flows to the next daemon. */
+void media_set_leaving(struct media *m);
 /* Frees the room and its sessions, and leaves what is in the kernel to the next daemon. */
 void media_leave(struct media *m);
 

@@ -132,6 +132,7 @@ struct media {
 	struct slot *slot;
 	unsigned slot_count, slot_free;
 	unsigned session_count, started_count;
+	bool leaving; /* what is freed stays in the kernel */
 	unsigned sessions_adopted, flows_adopted, flows_added, flows_removed; /* at the start */
 	struct sdp *scratch; /* parsing is never nested */
 	struct loop_timer watchdog;

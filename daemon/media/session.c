@@ -147,6 +147,8 @@ void media_session_free(struct media_session *s)
 	if (s->started && --m->started_count == 0)
 		loop_timer_stop(m->loop, &m->watchdog);
 	for (unsigned i = 0; i < MEDIA_STREAMS_MAX; i++) {
+		if (s->stream[i] && m->leaving)
+			memset(s->stream[i]->flow, 0, sizeof(s->stream[i]->flow));
 		if (s->stream[i])
 			s->stream[i]->now.active = false;
 	}

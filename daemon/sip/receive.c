@@ -27,6 +27,17 @@ static osip_message_t *parse(struct incoming *in)
 
 /* ---- responses ---- */
 
+/* The INVITE may have been one of a daemon before us. */
+static void receive_stray_2xx(struct incoming *in)
+{
+	const struct sip_handlers *h = &in->sip->handlers;
+	osip_message_t *msg = h->stray_2xx ? parse(in) : NULL;
+
+	if (msg)
+		h->stray_2xx(h->ctx, msg, in->peer);
+	osip_message_free(msg);
+}
+
 static void receive_response(struct incoming *in)
 {
 	struct sip *sip = in->sip;
@@ -49,6 +60,9 @@ static void receive_response(struct incoming *in)
 	l = remnant_find(sip, key->s, (unsigned)key->len);
 	if (!l) {
 		sip->status.stray_responses++;
+		if (in->raw->status >= 200 && in->raw->status < 300 &&
+			text_is(in->guard.cseq_method, "INVITE"))
+			receive_stray_2xx(in);
 		return;
 	}
 	sip->status.retransmissions_in++;

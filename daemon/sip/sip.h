@@ -70,6 +70,8 @@ struct sip_handlers {
 	/* A 2xx to an INVITE of ours that nobody owns any more; at most LATE_2XX_MAX for each. May
 	 * be NULL. */
 	void (*late_2xx)(void *ctx, struct sip_client *txn, osip_message_t *resp);
+	/* A 2xx to an INVITE that we know nothing of, from an admitted peer. May be NULL. */
+	void (*stray_2xx)(void *ctx, osip_message_t *resp, const struct peer_config *peer);
 	/* Whether a request of that peer with that Request-URI is an emergency call's: it is not
 	 * refused when we fall behind. May be NULL. */
 	bool (*is_emergency)(

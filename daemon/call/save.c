@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the daemon that comes after this one is to know of answered calls, as messages of
+ * store/state.proto. Changes are collected for some milliseconds: a call that is answered and put
+ * on hold at once is written once.
+ *
+ * Not carried over: what is under way at the moment (calls that are not answered, requests without
+ * a final response, transfers). The call stands as it stood before them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "call/internal.h"
+#include "media/media.h"
+#include "state.pb-c.h"
+#include "store/store.h"
+
+#define SAVE_DELAY_MS 5
+#define IDS_AT_ONCE   4096
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+	return (ProtobufCBinaryData){
+		.len = text ? strlen(text) : 0, .data = (uint8_t *)(uintptr_t)text};
+}
+
+static char *string_of(const char *text)
+{
+	return (char *)(uintptr_t)(text ? text : "");
+}
+
+static char *addr_of(struct arena *a, const struct addr *addr)
+{
+	char *text = arena_take(a, ADDR_TEXT_MAX);
+
+	if (!text || !addr->family)
+		return string_of(NULL);
+	return (char *)(uintptr_t)addr_print(addr, text);
+}
+
+/* A message of that type in the arena; NULL is seen by arena_failed. */
+#define NEW(a, type, INIT)                                                                         \
+	({                                                                                         \
+		type *new_message = arena_take((a), sizeof(type));                                 \
+		if (new_message)                                                                   \
+			*new_message = (type)INIT;                                                 \
+		new_message;                                                                       \
+	})
+
+static VdState__Numbers *save_numbers(struct arena *a, const struct numbers *n)
+{
+	VdState__Numbers *m = NEW(a, VdState__Numbers, VD_STATE__NUMBERS__INIT);
+
+	if (!m)
+		return NULL;
+	m->calling = bytes_of(n->calling);
+	m->called = bytes_of(n->called);
+	m->anonymous = n->anonymous;
+	return m;
+}
+
+static VdState__Dialog *save_dialog(struct arena *a, const struct dialog *d)
+{
+	VdState__Dialog *m = NEW(a, VdState__Dialog, VD_STATE__DIALOG__INIT);
+
+	if (!m)
+		return NULL;
+	m->call_id = bytes_of(d->call_id);
+	m->is_uac = d->is_uac;
+	m->local_tag = bytes_of(d->local_tag);
+	m->remote_tag = bytes_of(d->remote_tag);
+	m->local_uri = bytes_of(d->local_uri);
+	m->remote_uri = bytes_of(d->remote_uri);
+	m->remote_target = bytes_of(d->remote_target);
+	m->routes = bytes_of(d->routes);
+	m->local_cseq = d->local_cseq;
+	m->remote_cseq = d->remote_cseq;
+	m->began = addr_of(a, &d->began.remote);
+	m->remote = addr_of(a, &d->dest.remote);
+	m->over_tcp = d->dest.over_tcp;
+	return m;
+}
+
+static VdState__SessionTimer *save_session(struct arena *a, const struct session_timer *st)
+{
+	VdState__SessionTimer *m;
+
+	if (!st->active)
+		return NULL;
+	m = NEW(a, VdState__SessionTimer, VD_STATE__SESSION_TIMER__INIT);
+	if (!m)
+		return NULL;
+	m->interval_s = st->interval_s;
+	m->we_refresh = st->we_refresh;
+	m->since_ms = st->since_ms;
+	return m;
+}
+
+static VdState__CallLeg *save_leg(struct arena *a, const struct call *call, enum leg leg)
+{
+	const struct session_timer *st = &call->session_timer[leg];
+	VdState__CallLeg *m = NEW(a, VdState__CallLeg, VD_STATE__CALL_LEG__INIT);
+
+	if (!m)
+		return NULL;
+	m->peer = string_of(call->peer[leg]->name);
+	m->dialog = save_dialog(a, &call->answered->leg[leg]);
+	m->session = save_session(a, st);
+	m->gone = call->leg_gone[leg];
+	m->session_min_s = st->min_s;
+	m->has_update = st->has_update;
+	return m;
+}
+
+static VdState__CallAttempt *save_attempt(struct arena *a, const struct call_attempt *attempt)
+{
+	VdState__CallAttempt *m = NEW(a, VdState__CallAttempt, VD_STATE__CALL_ATTEMPT__INIT);
+
+	if (!m)
+		return NULL;
+	m->peer = string_of(attempt->peer);
+	m->start_wall_ms = attempt->start_ms;
+	m->end_wall_ms = attempt->end_ms;
+	m->code = (uint32_t)attempt->code;
+	m->cause = (uint32_t)attempt->cause;
+	m->address = addr_of(a, &attempt->address);
+	m->call_id = bytes_of(attempt->call_id);
+	m->from = bytes_of(attempt->from);
+	m->to = bytes_of(attempt->to);
+	return m;
+}
+
+static VdState__CallTransfer *save_transfer(struct arena *a, const struct call_transfer *transfer)
+{
+	VdState__CallTransfer *m = NEW(a, VdState__CallTransfer, VD_STATE__CALL_TRANSFER__INIT);
+
+	if (!m)
+		return NULL;
+	m->at_wall_ms = transfer->at_ms;
+	m->kind = string_of(transfer->kind);
+	m->by = transfer->by == 'b';
+	m->to = bytes_of(transfer->to);
+	m->code = (uint32_t)transfer->code;
+	m->call = transfer->call;
+	return m;
+}
+
+static void save_history(struct arena *a, const struct history *h, VdState__Call *m)
+{
+	m->setup_wall_ms = h->setup_ms;
+	m->ring_wall_ms = h->ring_ms;
+	m->answer_wall_ms = h->answer_ms;
+	m->tried = arena_array(a, h->attempt_count, sizeof(*m->tried));
+	m->transferred = arena_array(a, h->transfer_count, sizeof(*m->transferred));
+	if (!m->tried || !m->transferred)
+		return;
+	for (unsigned i = 0; i < h->attempt_count; i++)
+		m->tried[m->n_tried++] = save_attempt(a, &h->attempt[i]);
+	for (unsigned i = 0; i < h->transfer_count; i++)
+		m->transferred[m->n_transferred++] = save_transfer(a, &h->transfer[i]);
+}
+
+static void save_call(struct arena *a, const struct call *call, VdState__Call *m)
+{
+	*m = (VdState__Call)VD_STATE__CALL__INIT;
+	m->from = bytes_of(call->from);
+	m->to = bytes_of(call->to);
+	m->routed = save_numbers(a, &call->routed);
+	m->sent = save_numbers(a, &call->sent);
+	if (call->route.route)
+		m->route = string_of(call->route.route->name);
+	m->emergency = call->emergency;
+	m->takes_any = call->takes_any;
+	m->setup_ms = call->setup_ms;
+	m->answered_ms = call->answered_ms;
+	m->attempt = call->attempt;
+	save_history(a, &call->history, m);
+	m->refers = call->refers;
+	m->transfers = call->transfers;
+	m->came_of = call->came_of;
+	m->leg = arena_array(a, 2, sizeof(*m->leg));
+	m->media = NEW(a, VdState__MediaSession, VD_STATE__MEDIA_SESSION__INIT);
+	if (!m->leg || !m->media)
+		return;
+	for (enum leg leg = LEG_A; leg <= LEG_B; leg++)
+		m->leg[m->n_leg++] = save_leg(a, call, leg);
+	media_session_save(call->media, a, m->media);
+}
+
+static void put(struct calls *calls, struct store_key key, const ProtobufCMessage *m)
+{
+	size_t len = protobuf_c_message_get_packed_size(m);
+	uint8_t *value = malloc(len);
+
+	if (!value) {
+		log_limited(LOG_LEVEL_ERROR, "no memory to write down what calls do");
+		return;
+	}
+	protobuf_c_message_pack(m, value);
+	store_put(calls->store, STORE_CALL, key, value, len);
+}
+
+static void untouch(struct call *call)
+{
+	if (call->touched)
+		DL_DELETE2(call->calls->touched, call, prev_touched, next_touched);
+	call->touched = false;
+}
+
+static void save(struct call *call)
+{
+	struct calls *calls = call->calls;
+	VdState__Call m;
+
+	untouch(call);
+	if (call->state != CALL_ANSWERED || !call->media || !call->answered->has_dialog_a)
+		return;
+	save_call(calls->save_arena, call, &m);
+	if (arena_failed(calls->save_arena)) {
+		log_limited(LOG_LEVEL_ERROR, "call %llu: no memory to write it down",
+			(unsigned long long)call->id);
+	} else {
+		put(calls, STORE_NUMBER(call->id), &m.base);
+		call->saved = true;
+	}
+	arena_reset(calls->save_arena);
+}
+
+void calls_save(struct calls *calls)
+{
+	while (calls->touched)
+		save(calls->touched);
+}
+
+static void save_timer_fired(struct loop_timer *t)
+{
+	calls_save((struct calls *)((char *)t - offsetof(struct calls, save_timer)));
+}
+
+void call_touch(struct call *call)
+{
+	struct calls *calls = call->calls;
+
+	if (!calls->store || call->touched || call->state == CALL_ENDING)
+		return;
+	call->touched = true;
+	DL_APPEND2(calls->touched, call, prev_touched, next_touched);
+	calls->save_timer.fire = save_timer_fired;
+	/* Without memory for the timer the next call that is touched takes this one along. */
+	if (!loop_timer_is_started(&calls->save_timer))
+		loop_timer_start(calls->loop, &calls->save_timer, SAVE_DELAY_MS);
+}
+
+void call_unsave(struct call *call)
+{
+	untouch(call);
+	if (call->saved && !call->calls->leaving)
+		store_del(call->calls->store, STORE_CALL, STORE_NUMBER(call->id));
+	call->saved = false;
+}
+
+uint64_t call_take_id(struct calls *calls)
+{
+	calls->next_id++;
+	if (calls->store && calls->next_id >= calls->ids_below) {
+		VdState__CallIds m = VD_STATE__CALL_IDS__INIT;
+
+		m.below = calls->ids_below = calls->next_id + IDS_AT_ONCE;
+		put(calls, STORE_NAME(CALL_IDS_KEY), &m.base);
+	}
+	return calls->next_id;
+}
+
+void calls_save_end(struct calls *calls)
+{
+	calls->leaving = calls->leave_wanted;
+	if (calls->leaving) {
+		calls_save(calls);
+		media_set_leaving(calls->media);
+	}
+	loop_timer_stop(calls->loop, &calls->save_timer);
+	if (calls->save_arena)
+		arena_free(calls->save_arena);
+	free(calls->save_arena);
+	calls->save_arena = NULL;
+}
