@@ -100,8 +100,7 @@ static void a_refresh_that_waits_outlives_the_media_of_the_call(void **state)
 	refer(&w, &a1, refer_to_dialog(&a2, "300"));
 	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
 	refresh_is_due(&w, call_by_id(w.calls, 2), LEG_B, false);
-	answer(&w, C, request, 200, NULL, SDP_C);
-	expect(&w, C, "ACK ");
+	answer_final(&w, C, request, 200, NULL, SDP_C);
 	expect_notify(&w, &a1, 100);
 	follow(&w, &b, SDP_B);
 	expect_bye(&w, &a2);
@@ -175,8 +174,7 @@ static void a_far_end_that_refuses_stays_where_it_was(void **state)
 	(void)state;
 	begin(&w, &a1, &b, &a2, &c);
 	refer(&w, &a1, refer_to_dialog(&a2, "300"));
-	answer(&w, C, expect(&w, C, "INVITE "), 488, NULL, NULL);
-	expect(&w, C, "ACK ");
+	answer_final(&w, C, expect(&w, C, "INVITE "), 488, NULL, NULL);
 	expect_notify(&w, &a1, 100);
 	expect_notify(&w, &a1, 488);
 	expect_nothing(&w, B);
@@ -185,8 +183,7 @@ static void a_far_end_that_refuses_stays_where_it_was(void **state)
 	refer(&w, &a1, refer_to_dialog(&a2, "300"));
 	follow(&w, &c, SDP("6002", ""));
 	expect_notify(&w, &a1, 100);
-	answer(&w, B, expect(&w, B, "INVITE "), 603, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 603, NULL, NULL);
 	follow(&w, &c, SDP("6004", ""));
 	expect_notify(&w, &a1, 603);
 	run_ms(&w, 2);
@@ -208,12 +205,9 @@ static void a_referrer_that_hangs_up_both_is_not_waited_for(void **state)
 	refer(&w, &a1, refer_to_dialog(&a2, "300"));
 	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
 	expect_notify(&w, &a1, 100);
-	say(&w, &a1, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
-	say(&w, &a2, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
-	answer(&w, C, request, 200, NULL, SDP_C);
-	expect(&w, C, "ACK ");
+	hang_up(&w, &a1);
+	hang_up(&w, &a2);
+	answer_final(&w, C, request, 200, NULL, SDP_C);
 	follow(&w, &b, SDP_B);
 	expect_nothing(&w, A);
 	joined(&w, &b, &c);
@@ -223,12 +217,9 @@ static void a_referrer_that_hangs_up_both_is_not_waited_for(void **state)
 	refer(&w, &a1, refer_to_dialog(&a2, "300"));
 	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
 	expect_notify(&w, &a1, 100);
-	say(&w, &a1, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
-	say(&w, &a2, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
-	answer(&w, C, request, 488, NULL, NULL);
-	expect(&w, C, "ACK ");
+	hang_up(&w, &a1);
+	hang_up(&w, &a2);
+	answer_final(&w, C, request, 488, NULL, NULL);
 	expect_bye(&w, &c);
 	expect_bye(&w, &b);
 	world_close(&w);
@@ -244,12 +235,10 @@ static void either_far_end_may_hang_up_meanwhile(void **state)
 	refer(&w, &a1, refer_to_dialog(&a2, "300"));
 	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
 	expect_notify(&w, &a1, 100);
-	say(&w, &c, "BYE", NULL);
-	expect(&w, C, "SIP/2.0 200");
+	hang_up(&w, &c);
 	expect_bye(&w, &a2);
 	expect_notify(&w, &a1, 480);
-	answer(&w, C, request, 487, NULL, NULL);
-	expect(&w, C, "ACK ");
+	answer_final(&w, C, request, 487, NULL, NULL);
 	run_ms(&w, 2);
 	bye_from(&w, &a1, B);
 	world_close(&w);
@@ -258,13 +247,11 @@ static void either_far_end_may_hang_up_meanwhile(void **state)
 	follow(&w, &c, SDP_C);
 	expect_notify(&w, &a1, 100);
 	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
-	say(&w, &b, "BYE", NULL);
-	expect(&w, B, "SIP/2.0 200");
+	hang_up(&w, &b);
 	expect_bye(&w, &a1);
 	/* The other call goes on as it was. */
 	follow(&w, &c, SDP_C);
-	answer(&w, B, request, 487, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, request, 487, NULL, NULL);
 	bye_from(&w, &a2, C);
 	world_close(&w);
 }
@@ -280,8 +267,7 @@ static void calls_in_another_transfer_are_left_alone(void **state)
 	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
 	expect_notify(&w, &a1, 100);
 	refer_with(&w, &a2, refer_to_dialog(&a1, "100"), "", "SIP/2.0 491");
-	answer(&w, C, request, 200, NULL, SDP_C);
-	expect(&w, C, "ACK ");
+	answer_final(&w, C, request, 200, NULL, SDP_C);
 	follow(&w, &b, SDP_B);
 	expect_bye(&w, &a2);
 	expect_notify(&w, &a1, 200);

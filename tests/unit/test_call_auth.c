@@ -98,8 +98,7 @@ static void a_challenged_invite_goes_out_again(void **state)
 	has_not(text, "Authenticat");
 	learn(&a, text);
 	ack(&w, &a, 1, NULL);
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
+	hang_up(&w, &a);
 	text = expect(&w, B, "BYE ");
 	assert_string_equal(header(text, "CSeq"), "3 BYE");
 	c = credentials_of(text, "Authorization", "BYE");
@@ -124,8 +123,7 @@ static void a_challenged_bye_goes_out_again(void **state)
 
 	(void)state;
 	begin(&w, &a, &b);
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
+	hang_up(&w, &a);
 	copy_text(first, TEXT_MAX, expect(&w, B, "BYE "));
 	answer_with(&w, B, first, 407, NULL,
 		challenge_text("Proxy-Authenticate", "proxy", ", qop=\"auth\""), NULL);
@@ -188,8 +186,7 @@ static void wrong_credentials_are_tried_once(void **state)
 	invite(&w, &a, "100", SDP_A);
 	copy_text(invite_1, TEXT_MAX, expect(&w, B, "INVITE "));
 	has_not(invite_1, "Authorization");
-	answer(&w, B, invite_1, 486, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, invite_1, 486, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	world_close(&w);
 }
@@ -209,8 +206,7 @@ static void a_stale_nonce_is_replaced(void **state)
 	c = credentials_of(invite_3, "Authorization", "INVITE");
 	assert_int_equal(c.nc, 1);
 	assert_string_equal(header(invite_3, "CSeq"), "3 INVITE");
-	answer(&w, B, invite_3, 486, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, invite_3, 486, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	/* The next call begins with them, and that nonce may be too old by now, said or not. */
 	invite(&w, &a, "100", SDP_A);
@@ -219,8 +215,7 @@ static void a_stale_nonce_is_replaced(void **state)
 	www(&w, invite_1, QOP);
 	copy_text(invite_2, TEXT_MAX, expect(&w, B, "INVITE "));
 	assert_int_equal(credentials_of(invite_2, "Authorization", "INVITE").nc, 1);
-	answer(&w, B, invite_2, 486, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, invite_2, 486, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	world_close(&w);
 }
@@ -267,8 +262,7 @@ static void a_proxy_and_the_server_behind_it_are_both_answered(void **state)
 	assert_string_equal(
 		header(text, "Proxy-Authorization"), header(invite_3, "Proxy-Authorization"));
 	assert_string_equal(header(text, "Authorization"), header(invite_3, "Authorization"));
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
+	expect_answer(&w, &a, 1);
 	bye_from(&w, &a, B);
 	world_close(&w);
 }
@@ -293,8 +287,7 @@ static void the_strongest_that_we_know_is_answered(void **state)
 	expect(&w, B, "ACK ");
 	copy_text(invite_2, TEXT_MAX, expect(&w, B, "INVITE "));
 	assert_string_equal(credentials_of(invite_2, "Authorization", "INVITE").nonce, "3");
-	answer(&w, B, invite_2, 603, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, invite_2, 603, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 603");
 	world_close(&w);
 }
@@ -312,8 +305,7 @@ static void an_old_server_gets_no_quality_of_protection(void **state)
 	assert_false(credentials_of(invite_2, "Authorization", "INVITE").has_qop);
 	has_not(header(invite_2, "Authorization"), "nc=");
 	has_not(header(invite_2, "Authorization"), "algorithm");
-	answer(&w, B, invite_2, 603, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, invite_2, 603, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 603");
 	world_close(&w);
 }
@@ -336,8 +328,7 @@ static void a_challenge_that_comes_again_is_acknowledged_alone(void **state)
 	answer_with(&w, B, invite_1, 401, "c", challenge, NULL);
 	has(receive_any(&w, B, PATIENCE_MS), "CSeq: 1 ACK");
 	expect_nothing(&w, B);
-	answer(&w, B, invite_2, 603, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, invite_2, 603, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 603");
 	world_close(&w);
 }
@@ -365,8 +356,7 @@ static void cancel_is_of_the_invite_that_is_out(void **state)
 	assert_string_equal(header(text, "Via"), header(invite_2, "Via"));
 	assert_string_equal(header(text, "CSeq"), "2 CANCEL");
 	answer(&w, B, text, 200, "b2", NULL);
-	answer(&w, B, invite_2, 487, "b2", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, invite_2, 487, "b2", NULL);
 	world_close(&w);
 }
 
@@ -419,8 +409,7 @@ static void early_dialogs_end_with_the_challenge(void **state)
 	take(&b, B, invite_2, "b1");
 	answer(&w, B, invite_2, 200, "b1", SDP_B);
 	assert_string_equal(header(expect(&w, B, "ACK "), "CSeq"), "3 ACK");
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
+	expect_answer(&w, &a, 1);
 	bye_from(&w, &b, A);
 	world_close(&w);
 }
@@ -492,14 +481,12 @@ static void after_the_challenge_the_route_still_fails_over(void **state)
 	invite(&w, &a, "200", SDP_A);
 	www(&w, expect(&w, B, "INVITE "), QOP);
 	copy_text(invite_2, TEXT_MAX, expect(&w, B, "INVITE "));
-	answer(&w, B, invite_2, 503, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, invite_2, 503, "b1", NULL);
 	text = expect(&w, C, "INVITE ");
 	has_not(text, "Authorization");
 	assert_string_equal(header(text, "CSeq"), "1 INVITE");
 	assert_string_not_equal(header(text, "Call-ID"), header(invite_2, "Call-ID"));
-	answer(&w, C, text, 486, "c1", NULL);
-	expect(&w, C, "ACK ");
+	answer_final(&w, C, text, 486, "c1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	world_close(&w);
 }
@@ -531,8 +518,7 @@ static void a_reload_takes_up_another_password(void **state)
 	setenv("VIADUCT_TEST_PASSWORD", PASSWORD, 1);
 	cfg = world_config(&w, "");
 	assert_int_equal(calls_reload(w.calls, cfg, stderr), 0);
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
+	hang_up(&w, &a);
 	www(&w, expect(&w, B, "BYE "), QOP);
 	text = expect(&w, B, "BYE ");
 	credentials_of(text, "Authorization", "BYE");
@@ -604,8 +590,7 @@ static void one_that_credentials_make_too_long_arrives(void **state)
 	invite(&w, &a, "100", SDP_A);
 	copy_text(invite_1, TEXT_MAX, expect(&w, B, "INVITE "));
 	len = UDP_REQUEST_MAX - 20 - (int)strlen(invite_1) - (int)strlen("X-Filler: \r\n");
-	answer(&w, B, invite_1, 486, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, invite_1, 486, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	assert_true(len > 0 && len < (int)sizeof(filler));
 	snprintf(extra, sizeof(extra), "X-Filler: %.*s\r\n", len, filler);
@@ -617,8 +602,7 @@ static void one_that_credentials_make_too_long_arrives(void **state)
 	assert_true(strlen(invite_2) > UDP_REQUEST_MAX);
 	has(header(invite_2, "Via"), "SIP/2.0/UDP ");
 	is_again(invite_2, invite_1, 2, "INVITE");
-	answer(&w, B, invite_2, 486, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, invite_2, 486, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	world_close(&w);
 }

@@ -104,8 +104,7 @@ static void an_invite_is_admitted_with_the_right_credentials(void **state)
 	text = expect(&w, B, "INVITE ");
 	has_not(text, "Authorization");
 	take(&b, B, text, "b1");
-	answer(&w, B, text, 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, text, 200, "b1", SDP_B);
 	learn(&a, expect(&w, A, "SIP/2.0 200"));
 	ack(&w, &a, a.cseq, NULL);
 	/* Within the dialog the methods that are listed, and no others. */
@@ -136,8 +135,7 @@ static void a_nonce_serves_again_with_the_next_count_alone(void **state)
 		invite_again(&w, &a,
 			authorization(&c, "phone", PASSWORD, "INVITE", "sip:100@127.0.0.1", nc));
 		text = expect(&w, B, "INVITE ");
-		answer(&w, B, text, 486, "b1", NULL);
-		expect(&w, B, "ACK ");
+		answer_final(&w, B, text, 486, "b1", NULL);
 		expect_refusal(&w, &a, "SIP/2.0 486");
 	}
 	/* Said once more by somebody who heard it. */
@@ -174,8 +172,7 @@ static void an_old_nonce_is_stale(void **state)
 	ack_refusal(&w, &a, text);
 	invite_again(
 		&w, &a, authorization(&c, "phone", PASSWORD, "INVITE", "sip:100@127.0.0.1", 1));
-	answer(&w, B, expect(&w, B, "INVITE "), 486, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 486, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	world_close(&w);
 }

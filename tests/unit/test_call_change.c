@@ -62,8 +62,7 @@ static void a_refused_change_leaves_the_media_as_it_was(void **state)
 		char seen[32];
 
 		say(&w, &a, "INVITE", SDP("4444", ""));
-		answer(&w, B, expect(&w, B, "INVITE "), codes[i], NULL, NULL);
-		expect(&w, B, "ACK ");
+		answer_final(&w, B, expect(&w, B, "INVITE "), codes[i], NULL, NULL);
 		snprintf(seen, sizeof(seen), "SIP/2.0 %d", codes[i] == 401 ? 403 : codes[i]);
 		expect(&w, A, seen);
 		assert_int_equal(remote_of(&w, LEG_A).port, 4000);
@@ -114,8 +113,7 @@ static void a_change_waits_for_the_ack_of_the_one_before(void **state)
 	say(&w, &b, "INVITE", SDP_B);
 	expect(&w, B, "SIP/2.0 491");
 	ack(&w, &a, a.cseq, NULL);
-	answer(&w, A, expect(&w, A, "INVITE "), 200, NULL, SDP_A);
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, expect(&w, A, "INVITE "), 200, NULL, SDP_A);
 	expect(&w, B, "SIP/2.0 200");
 	ack(&w, &b, b.cseq - 1, NULL);
 	change(&w, &b, A, SDP_B, SDP_A);
@@ -134,14 +132,12 @@ static void a_change_waits_for_the_ack_of_the_first_invite(void **state)
 	invite(&w, &a, "100", SDP_A);
 	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
 	take(&b, B, b_invite, "b1");
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
 	learn(&a, expect(&w, A, "SIP/2.0 200"));
 	say(&w, &b, "INVITE", SDP("5002", ""));
 	expect_nothing(&w, B);
 	ack(&w, &a, 1, NULL);
-	answer(&w, A, expect(&w, A, "INVITE "), 200, NULL, SDP_A);
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, expect(&w, A, "INVITE "), 200, NULL, SDP_A);
 	expect(&w, B, "SIP/2.0 200");
 	ack(&w, &b, b.cseq, NULL);
 	assert_int_equal(remote_of(&w, LEG_B).port, 5002);
@@ -171,8 +167,7 @@ static void what_waits_for_an_ack_can_be_cancelled_and_ends_with_the_call(void *
 			expect_nothing(&w, A);
 		}
 	}
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
+	hang_up(&w, &a);
 	expect(&w, B, "SIP/2.0 487");
 	answer(&w, B, expect(&w, B, "BYE "), 200, NULL, NULL);
 	world_close(&w);
@@ -211,8 +206,7 @@ static void an_unusable_answer_to_a_change_keeps_what_was(void **state)
 	begin(&w, &a, &b);
 	for (unsigned i = 0; i < 2; i++) {
 		say(&w, &a, "INVITE", SDP("4444", ""));
-		answer(&w, B, expect(&w, B, "INVITE "), 200, NULL, answers[i]);
-		expect(&w, B, "ACK ");
+		answer_final(&w, B, expect(&w, B, "INVITE "), 200, NULL, answers[i]);
 		expect(&w, A, "SIP/2.0 488");
 		assert_int_equal(remote_of(&w, LEG_A).port, 4000);
 		say(&w, &a, "UPDATE", SDP("4444", ""));
@@ -240,8 +234,7 @@ static void an_early_answer_to_a_change_stands_for_a_2xx_without(void **state)
 	copy_text(b_request, TEXT_MAX, expect(&w, B, "INVITE "));
 	answer(&w, B, b_request, 183, NULL, SDP_B);
 	has(expect(&w, A, "SIP/2.0 183"), "m=audio");
-	answer(&w, B, b_request, 200, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_request, 200, NULL, NULL);
 	expect(&w, A, "SIP/2.0 200");
 	ack(&w, &a, cseq, NULL);
 	assert_int_equal(remote_of(&w, LEG_A).port, 4444);
@@ -282,8 +275,7 @@ static void a_delayed_change_with_an_unusable_offer_ends_the_call(void **state)
 	(void)state;
 	begin(&w, &a, &b);
 	say(&w, &a, "INVITE", NULL);
-	answer(&w, B, expect(&w, B, "INVITE "), 200, NULL, "v=nonsense\r\n");
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 200, NULL, "v=nonsense\r\n");
 	expect(&w, A, "SIP/2.0 488");
 	answer(&w, B, expect(&w, B, "BYE "), 200, NULL, NULL);
 	answer(&w, A, expect(&w, A, "BYE "), 200, NULL, NULL);
@@ -305,8 +297,7 @@ static void a_change_is_cancelled_and_the_call_goes_on(void **state)
 	cancel(&w, &a);
 	expect(&w, A, "SIP/2.0 200");
 	answer(&w, B, expect(&w, B, "CANCEL "), 200, NULL, NULL);
-	answer(&w, B, b_request, 487, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_request, 487, NULL, NULL);
 	expect(&w, A, "SIP/2.0 487");
 	assert_int_equal(remote_of(&w, LEG_A).port, 4000);
 	assert_int_equal(the_call(&w)->state, CALL_ANSWERED);
@@ -323,13 +314,11 @@ static void bye_that_crosses_a_change_ends_both(void **state)
 	begin(&w, &a, &b);
 	say(&w, &a, "INVITE", SDP_A);
 	copy_text(b_request, TEXT_MAX, expect(&w, B, "INVITE "));
-	say(&w, &b, "BYE", NULL);
-	expect(&w, B, "SIP/2.0 200");
+	hang_up(&w, &b);
 	expect(&w, A, "SIP/2.0 487");
 	answer(&w, A, expect(&w, A, "BYE "), 200, NULL, NULL);
 	/* Its 200 was on the way: acknowledged, and no more said. */
-	answer(&w, B, b_request, 200, NULL, SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_request, 200, NULL, SDP_B);
 	expect_nothing(&w, B);
 	expect_nothing(&w, A);
 	world_close(&w);
@@ -343,8 +332,7 @@ static void a_leg_that_knows_the_dialog_no_more_ends_the_call(void **state)
 	(void)state;
 	begin(&w, &a, &b);
 	say(&w, &a, "INVITE", SDP_A);
-	answer(&w, B, expect(&w, B, "INVITE "), 481, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 481, NULL, NULL);
 	expect(&w, A, "SIP/2.0 481");
 	answer(&w, A, expect(&w, A, "BYE "), 200, NULL, NULL);
 	expect_nothing(&w, B);
@@ -385,8 +373,7 @@ static void requests_out_of_order_are_refused(void **state)
 	has(expect(&w, B, "INFO "), "CSeq: 3 INFO");
 	say_with(&w, &a, "BYE", 2147483647, new_branch(), "", NULL);
 	expect(&w, A, "SIP/2.0 500");
-	say(&w, &b, "BYE", NULL);
-	expect(&w, B, "SIP/2.0 200");
+	hang_up(&w, &b);
 	expect(&w, A, "SIP/2.0 481"); /* to the INFO that was still open */
 	answer(&w, A, expect(&w, A, "BYE "), 200, NULL, NULL);
 	world_close(&w);
@@ -404,8 +391,7 @@ static void a_target_moves_only_once_the_change_is_accepted(void **state)
 	old = w.port[A];
 	w.port[A] = port; /* in Via and Contact */
 	copy_text(b_request, TEXT_MAX, say(&w, &a, "INVITE", SDP_A));
-	answer(&w, B, expect(&w, B, "INVITE "), 488, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 488, NULL, NULL);
 	say(&w, &b, "INFO", NULL);
 	expect(&w, A, "SIP/2.0 488"); /* by rport */
 	expect(&w, A, "INFO ");

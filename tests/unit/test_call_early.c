@@ -28,10 +28,8 @@ static const char *prack_through(
 
 static void finish(struct world *w, struct ua *a)
 {
-	answer(w, B, b_invite, 200, "b1", SDP_B);
-	expect(w, B, "ACK ");
-	learn(a, expect(w, A, "SIP/2.0 200"));
-	ack(w, a, 1, NULL);
+	answer_final(w, B, b_invite, 200, "b1", SDP_B);
+	expect_answer(w, a, 1);
 	bye_from(w, a, B);
 	world_close(w);
 }
@@ -78,10 +76,8 @@ static void a_branch_that_answers_after_the_call_is_acknowledged_and_ended(void 
 
 	(void)state;
 	begin(&w, &a, &b, "100", SDP_A);
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
+	expect_answer(&w, &a, 1);
 	bye_from(&w, &a, B);
 	answer(&w, B, b_invite, 200, "b2", SDP_B);
 	has(expect(&w, B, "ACK "), ";tag=b2");
@@ -104,12 +100,9 @@ static void the_bye_to_a_late_branch_counts_on_from_its_prack(void **state)
 	answer_reliably(&w, B, b_invite, 183, "b2", 1, SDP_B);
 	learn(&a, expect(&w, A, "SIP/2.0 183"));
 	prack_through(&w, &a, 1, NULL, NULL);
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
-	answer(&w, B, b_invite, 200, "b2", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
+	expect_answer(&w, &a, 1);
+	answer_final(&w, B, b_invite, 200, "b2", SDP_B);
 	has(expect(&w, B, "BYE "), "CSeq: 3 BYE");
 	bye_from(&w, &a, B);
 	world_close(&w);
@@ -143,16 +136,14 @@ static void late_branches_without_end_are_bounded(void **state)
 	(void)state;
 	begin(&w, &a, &b, "100", SDP_A);
 	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
+	expect_answer(&w, &a, 1);
 	for (unsigned i = 0; i < 3 * CALL_PAIRS_MAX; i++) {
 		snprintf(tag, sizeof(tag), "t%u", i);
 		answer(&w, B, b_invite, 200, tag, SDP_B);
 	}
 	assert_int_equal(the_call(&w)->pair_count, CALL_PAIRS_MAX);
 	assert_int_equal(the_call(&w)->exchange_count, CALL_PAIRS_MAX);
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
+	hang_up(&w, &a);
 	world_close(&w);
 }
 
@@ -167,8 +158,7 @@ static void where_every_branch_fails_the_final_refusal_ends_them_all(void **stat
 	expect(&w, A, "SIP/2.0 183");
 	answer(&w, B, b_invite, 183, "b2", SDP("6000", ""));
 	expect(&w, A, "SIP/2.0 183");
-	answer(&w, B, b_invite, 486, "b3", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 486, "b3", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	world_close(&w);
 }
@@ -210,10 +200,8 @@ static void a_reliable_answer_need_not_come_again_in_the_2xx(void **state)
 	answer_reliably(&w, B, b_invite, 183, "b1", 1, SDP_B);
 	learn(&a, expect(&w, A, "SIP/2.0 183"));
 	prack_through(&w, &a, 1, NULL, NULL);
-	answer(&w, B, b_invite, 200, "b1", NULL);
-	expect(&w, B, "ACK ");
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
+	answer_final(&w, B, b_invite, 200, "b1", NULL);
+	expect_answer(&w, &a, 1);
 	assert_false(media_offer_pending(call_media(the_call(&w))));
 	bye_from(&w, &a, B);
 	world_close(&w);
@@ -235,8 +223,7 @@ static void prack_may_offer_anew_after_a_reliable_answer(void **state)
 	answer(&w, B, text, 200, NULL, SDP_B);
 	has(expect(&w, A, "SIP/2.0 200"), "m=audio");
 	/* The 2xx says the first answer again: that is not for the new offer. */
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
 	text = expect(&w, A, "SIP/2.0 200");
 	has_not(text, "m=audio");
 	learn(&a, text);
@@ -280,10 +267,8 @@ static void a_reliable_offer_is_answered_in_the_prack(void **state)
 	has(text, "m=audio");
 	answer(&w, B, text, 200, NULL, NULL);
 	expect(&w, A, "SIP/2.0 200");
-	answer(&w, B, b_invite, 200, "b1", NULL);
-	expect(&w, B, "ACK ");
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
+	answer_final(&w, B, b_invite, 200, "b1", NULL);
+	expect_answer(&w, &a, 1);
 	assert_int_equal(media_stream_count(call_media(the_call(&w))), 1);
 	bye_from(&w, &a, B);
 	world_close(&w);
@@ -347,10 +332,8 @@ static void failing_over_takes_the_early_media_back(void **state)
 	dataplane_status(media_dataplane(calls_media(w.calls)), &flows);
 	assert_int_equal(flows.flows, 0);
 	answer(&w, C, text, 200, "c1", SDP_B);
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
+	expect_answer(&w, &a, 1);
+	hang_up(&w, &a);
 	world_close(&w);
 }
 
@@ -365,8 +348,7 @@ static void there_is_no_failing_over_once_offer_and_answer_are_done(void **state
 	answer_reliably(&w, B, b_invite, 183, "b1", 1, SDP_B);
 	learn(&a, expect(&w, A, "SIP/2.0 183"));
 	prack_through(&w, &a, 1, SDP_A, NULL);
-	answer(&w, B, b_invite, 503, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 503, "b1", NULL);
 	expect(&w, A, "SIP/2.0 503");
 	expect_nothing(&w, C);
 	world_close(&w);
@@ -406,8 +388,7 @@ static void bye_of_the_caller_ends_an_early_call(void **state)
 	begin(&w, &a, &b, "100", SDP_A);
 	answer(&w, B, b_invite, 180, "b1", NULL);
 	learn(&a, expect(&w, A, "SIP/2.0 180"));
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
+	hang_up(&w, &a);
 	expect(&w, A, "SIP/2.0 487");
 	answer(&w, B, expect(&w, B, "CANCEL "), 200, "b1", NULL);
 	answer(&w, B, b_invite, 487, "b1", NULL);

@@ -35,8 +35,7 @@ static void bye_of_the_callee_waits_for_the_callers_ack(void **state)
 	answer(&w, B, b_invite, 200, "b1", SDP_B);
 	learn(&a, expect(&w, A, "SIP/2.0 200"));
 	expect(&w, B, "ACK ");
-	say(&w, &b, "BYE", NULL);
-	expect(&w, B, "SIP/2.0 200");
+	hang_up(&w, &b);
 	assert_int_equal(w.calls->live, 0);
 	expect_nothing(&w, A);
 	ack(&w, &a, 1, NULL);
@@ -73,8 +72,7 @@ static void the_caller_may_end_before_its_ack(void **state)
 	answer(&w, B, b_invite, 200, "b1", SDP_B);
 	learn(&a, expect(&w, A, "SIP/2.0 200"));
 	expect(&w, B, "ACK ");
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
+	hang_up(&w, &a);
 	answer(&w, B, expect(&w, B, "BYE "), 200, NULL, NULL);
 	ack(&w, &a, 1, NULL);
 	world_close(&w);
@@ -137,8 +135,7 @@ static void a_call_is_hung_up_in_every_state(void **state)
 		if (!ringing)
 			answer(&w, B, b_invite, 180, "b1", NULL);
 		has(expect(&w, B, "CANCEL "), "Enough");
-		answer(&w, B, b_invite, 487, "b1", NULL);
-		expect(&w, B, "ACK ");
+		answer_final(&w, B, b_invite, 487, "b1", NULL);
 		world_is_empty(&w);
 	}
 	world_close(&w);
@@ -258,8 +255,7 @@ static void a_listener_that_goes_during_a_change_leaves_the_call_usable(void **s
 	answer(&w, B, b_invite, 100, NULL, NULL);
 	move_listener(&w);
 	expect(&w, B, "CANCEL ");
-	answer(&w, B, b_invite, 487, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 487, NULL, NULL);
 	say(&w, &b, "INVITE", SDP_B);
 	cseq = b.cseq;
 	answer(&w, A, expect(&w, A, "INVITE "), 200, NULL, SDP_A);

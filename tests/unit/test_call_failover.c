@@ -253,8 +253,7 @@ static void early_dialogs_of_a_failed_attempt_end_with_199_where_the_caller_asks
 		copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
 		answer(&w, B, b_invite, 180, "b1", NULL);
 		copy_text(first_to, sizeof(first_to), header(expect(&w, A, "SIP/2.0 180"), "To"));
-		answer(&w, B, b_invite, 500, "b1", NULL);
-		expect(&w, B, "ACK ");
+		answer_final(&w, B, b_invite, 500, "b1", NULL);
 		if (*supported[i]) {
 			text = expect(&w, A, "SIP/2.0 199");
 			assert_string_equal(header(text, "To"), first_to);
@@ -310,8 +309,7 @@ static void a_100_is_a_sign_and_silence_is_none(void **state)
 	answer(&w, B, b_invite, 100, NULL, NULL);
 	run_ms(&w, 1100);
 	expect_nothing(&w, C);
-	answer(&w, B, b_invite, 486, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 486, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	invite(&w, &a, "200", SDP_A);
 	expect(&w, B, "INVITE ");

@@ -51,8 +51,7 @@ static void without_an_ack_both_legs_get_bye(void **state)
 	(void)state;
 	world_open(&w);
 	invite(&w, &a, "100", SDP_A);
-	answer(&w, B, expect(&w, B, "INVITE "), 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 200, "b1", SDP_B);
 	expect(&w, A, "SIP/2.0 200");
 	text = expect(&w, B, "BYE ");
 	has(text, "No ACK");
@@ -79,8 +78,7 @@ static void cancel_reaches_the_callee_and_the_caller_gets_487(void **state)
 	expect_refusal(&w, &a, "SIP/2.0 487");
 	text = expect(&w, B, "CANCEL ");
 	answer(&w, B, text, 200, "b1", NULL);
-	answer(&w, B, b_invite, 487, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 487, "b1", NULL);
 	world_close(&w);
 }
 
@@ -99,8 +97,7 @@ static void cancel_waits_for_a_sign_of_the_callee(void **state)
 	expect_nothing(&w, B);
 	answer(&w, B, b_invite, 180, "b1", NULL);
 	answer(&w, B, expect(&w, B, "CANCEL "), 200, "b1", NULL);
-	answer(&w, B, b_invite, 487, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 487, "b1", NULL);
 	expect_nothing(&w, A);
 	world_close(&w);
 }
@@ -135,12 +132,10 @@ static void a_2xx_that_crosses_cancel_is_acked_and_ended(void **state)
 	expect(&w, A, "SIP/2.0 200");
 	expect_refusal(&w, &a, "SIP/2.0 487");
 	expect(&w, B, "CANCEL ");
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
 	answer(&w, B, expect(&w, B, "BYE "), 200, NULL, NULL);
 	/* Once more: only the ACK is due. */
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
 	expect_nothing(&w, B);
 	world_close(&w);
 }
@@ -166,8 +161,7 @@ static void a_2xx_that_crosses_cancel_is_ended_also_after_prack(void **state)
 	expect(&w, A, "SIP/2.0 200");
 	expect(&w, A, "SIP/2.0 487");
 	expect(&w, B, "CANCEL ");
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
 	has(expect(&w, B, "BYE "), "CSeq: 3 BYE");
 	world_close(&w);
 }
@@ -187,8 +181,7 @@ static void a_refusal_reaches_the_caller(void **state)
 	world_open(&w);
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		invite(&w, &a, "100", SDP_A);
-		answer(&w, B, expect(&w, B, "INVITE "), cases[i].code, "b1", NULL);
-		expect(&w, B, "ACK ");
+		answer_final(&w, B, expect(&w, B, "INVITE "), cases[i].code, "b1", NULL);
 		expect_refusal(&w, &a, cases[i].seen);
 	}
 	assert_int_equal(w.calls->counters.failed, sizeof(cases) / sizeof(cases[0]));
@@ -205,14 +198,11 @@ static void a_peer_in_trouble_is_passed_over(void **state)
 	world_open(&w);
 	for (unsigned i = 0; i < 2; i++) {
 		invite(&w, &a, "200", SDP_A);
-		answer(&w, B, expect(&w, B, "INVITE "), codes[i], "b1", NULL);
-		expect(&w, B, "ACK ");
+		answer_final(&w, B, expect(&w, B, "INVITE "), codes[i], "b1", NULL);
 		copy_text(c_invite, TEXT_MAX, expect(&w, C, "INVITE "));
 		take(&c, C, c_invite, "c1");
-		answer(&w, C, c_invite, 200, "c1", SDP_B);
-		expect(&w, C, "ACK ");
-		learn(&a, expect(&w, A, "SIP/2.0 200"));
-		ack(&w, &a, 1, NULL);
+		answer_final(&w, C, c_invite, 200, "c1", SDP_B);
+		expect_answer(&w, &a, 1);
 		bye_from(&w, &a, C);
 	}
 	assert_int_equal(w.calls->counters.failovers, 2);
@@ -227,8 +217,7 @@ static void busy_is_no_reason_to_try_the_next_peer(void **state)
 	(void)state;
 	world_open(&w);
 	invite(&w, &a, "200", SDP_A);
-	answer(&w, B, expect(&w, B, "INVITE "), 486, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 486, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	expect_nothing(&w, C);
 	world_close(&w);
@@ -280,14 +269,11 @@ static void a_late_2xx_of_a_peer_given_up_is_ended_and_the_call_goes_on(void **s
 	answer(&w, C, c_invite, 180, "same", NULL);
 	learn(&a, expect(&w, A, "SIP/2.0 180"));
 	/* The same tag as the other callee's, and still another dialog. */
-	answer(&w, B, b_invite, 200, "same", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "same", SDP_B);
 	answer(&w, B, expect(&w, B, "BYE "), 200, NULL, NULL);
 	expect_nothing(&w, A);
-	answer(&w, C, c_invite, 200, "same", SDP_B);
-	expect(&w, C, "ACK ");
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
+	answer_final(&w, C, c_invite, 200, "same", SDP_B);
+	expect_answer(&w, &a, 1);
 	say(&w, &b, "BYE", NULL);
 	expect(&w, B, "SIP/2.0 481");
 	bye_from(&w, &c, A);
@@ -332,8 +318,7 @@ static void an_answer_that_is_no_use_ends_the_call_on_both_legs(void **state)
 
 		invite(&w, &a, "100", SDP_A);
 		copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
-		answer(&w, B, b_invite, 200, "b1", cases[i].sdp);
-		expect(&w, B, "ACK ");
+		answer_final(&w, B, b_invite, 200, "b1", cases[i].sdp);
 		text = expect(&w, B, "BYE ");
 		has(text, "cause=488");
 		answer(&w, B, text, 200, NULL, NULL);
@@ -359,8 +344,7 @@ static void a_2xx_without_contact_is_answered_where_the_invite_went(void **state
 	take(&b, B, b_invite, "b1");
 	answer_with(&w, B, b_invite, 200, "b1", "", SDP_B);
 	has(expect(&w, B, "ACK "), "ACK sip:100@127.0.0.4");
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
+	expect_answer(&w, &a, 1);
 	bye_from(&w, &b, A);
 	world_close(&w);
 }

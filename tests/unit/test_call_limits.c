@@ -41,8 +41,7 @@ static void calls_beyond_the_limit_get_503_until_one_ends(void **state)
 	has(expect(&w, A, "SIP/2.0 503"), "Retry-After: ");
 	assert_int_equal(w.calls->counters.refused_limit, 1);
 	/* The place is free with the BYE, whether it is answered or not. */
-	say(&w, &b, "BYE", NULL);
-	expect(&w, B, "SIP/2.0 200");
+	hang_up(&w, &b);
 	answer(&w, A, expect(&w, A, "BYE "), 200, NULL, NULL);
 	establish(&w, &a, &b, b_invite, "100");
 	bye_from(&w, &a, B);
@@ -91,8 +90,7 @@ static void a_peer_at_its_limit_is_left_out_and_its_own_code_is_heard_when_none_
 	invite(&w, &c, "200", SDP_A);
 	text = expect(&w, C, "INVITE ");
 	expect_nothing(&w, B);
-	answer(&w, C, text, 487, "c1", NULL);
-	expect(&w, C, "ACK ");
+	answer_final(&w, C, text, 487, "c1", NULL);
 	expect_refusal(&w, &c, "SIP/2.0 487");
 	/* Here there is no next. */
 	invite(&w, &c, "100", SDP_A);
@@ -181,8 +179,7 @@ static void bandwidth_is_taken_from_the_offer_and_given_back_however_a_call_ends
 	/* Two at once and no third; where another peer has room, it goes there. */
 	invite(&w, &more, "100", SDP_A);
 	text = expect(&w, B, "INVITE ");
-	answer(&w, B, text, 200, "b2", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, text, 200, "b2", SDP_B);
 	learn(&more, expect(&w, A, "SIP/2.0 200"));
 	ack(&w, &more, 1, NULL);
 	invite(&w, &a, "100", SDP_A);
@@ -191,8 +188,7 @@ static void bandwidth_is_taken_from_the_offer_and_given_back_however_a_call_ends
 	invite(&w, &a, "200", SDP_A);
 	text = expect(&w, C, "INVITE ");
 	assert_int_equal(load_of_peer(&w, "a").kbit, 3 * G711_KBIT);
-	answer(&w, C, text, 486, "c1", NULL);
-	expect(&w, C, "ACK ");
+	answer_final(&w, C, text, 486, "c1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	bye_from(&w, &b, A);
 	bye_from(&w, &more, B);
@@ -219,10 +215,8 @@ static void the_answer_decides_what_the_offer_reserved(void **state)
 	text = expect(&w, B, "INVITE ");
 	assert_int_equal(w.calls->loads->side[SIDE_EXTERNAL].kbit, G711_KBIT);
 	take(&b, B, text, "b1");
-	answer(&w, B, text, 200, "b1", g729);
-	expect(&w, B, "ACK ");
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
+	answer_final(&w, B, text, 200, "b1", g729);
+	expect_answer(&w, &a, 1);
 	assert_int_equal(w.calls->loads->side[SIDE_EXTERNAL].kbit, G729_KBIT);
 	/* A change that asks for too much is refused, and the call stays as it was. */
 	say(&w, &a, "INVITE",
@@ -237,8 +231,7 @@ static void the_answer_decides_what_the_offer_reserved(void **state)
 	say(&w, &a, "INVITE", SDP_A);
 	text = expect(&w, B, "INVITE ");
 	assert_int_equal(w.calls->loads->side[SIDE_EXTERNAL].kbit, G711_KBIT);
-	answer(&w, B, text, 488, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, text, 488, NULL, NULL);
 	ack_refusal(&w, &a, expect(&w, A, "SIP/2.0 488"));
 	assert_int_equal(w.calls->loads->side[SIDE_EXTERNAL].kbit, G729_KBIT);
 	bye_from(&w, &a, B);
@@ -277,8 +270,7 @@ static void no_limit_holds_for_emergency_calls(void **state)
 	for (unsigned i = 0; i < 3; i++) {
 		invite(&w, &sos, "112", SDP_A);
 		text = expect(&w, B, "INVITE ");
-		answer(&w, B, text, 486, "b2", NULL);
-		expect(&w, B, "ACK ");
+		answer_final(&w, B, text, 486, "b2", NULL);
 		expect_refusal(&w, &sos, "SIP/2.0 486");
 	}
 	assert_int_equal(w.calls->counters.refused_limit, 0);
@@ -318,8 +310,7 @@ static void an_emergency_call_takes_the_place_of_another_at_a_full_trunk(void **
 		text = expect(&w, B, "INVITE ");
 		assert_int_equal(load_of_peer(&w, "b").live, 2);
 		assert_int_equal(w.calls->counters.preempted, 1);
-		answer(&w, B, text, 486, "b9", NULL);
-		expect(&w, B, "ACK ");
+		answer_final(&w, B, text, 486, "b9", NULL);
 		expect_refusal(&w, &sos, "SIP/2.0 486");
 		bye_from(&w, &a[1 - victim], B);
 		world_peer_keys[B] = "";
@@ -341,8 +332,7 @@ static void emergency_calls_do_not_end_each_other(void **state)
 	text = expect(&w, B, "INVITE ");
 	assert_int_equal(w.calls->counters.preempted, 0);
 	assert_int_equal(load_of_peer(&w, "b").live, 2);
-	answer(&w, B, text, 486, "b9", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, text, 486, "b9", NULL);
 	expect_refusal(&w, &sos, "SIP/2.0 486");
 	bye_from(&w, &a, B);
 	world_peer_keys[B] = "";
@@ -466,8 +456,7 @@ static void requests_under_way_in_a_call_are_bounded(void **state)
 	}
 	say(&w, &b, "INFO", NULL);
 	has(expect(&w, B, "SIP/2.0 500"), "Retry-After: ");
-	say(&w, &b, "BYE", NULL);
-	expect(&w, B, "SIP/2.0 200");
+	hang_up(&w, &b);
 	for (unsigned i = 1; i < CALL_EXCHANGES_MAX; i++)
 		expect(&w, A, "SIP/2.0 481");
 	answer(&w, A, expect(&w, A, "BYE "), 200, NULL, NULL);
@@ -512,10 +501,8 @@ static void nothing_is_left_of_calls_without_number(void **state)
 			break;
 		case 1:
 			invite(&w, &a, "200", SDP_A);
-			answer(&w, B, expect(&w, B, "INVITE "), 503, "b1", NULL);
-			expect(&w, B, "ACK ");
-			answer(&w, C, expect(&w, C, "INVITE "), 486, "c1", NULL);
-			expect(&w, C, "ACK ");
+			answer_final(&w, B, expect(&w, B, "INVITE "), 503, "b1", NULL);
+			answer_final(&w, C, expect(&w, C, "INVITE "), 486, "c1", NULL);
 			expect_refusal(&w, &a, "SIP/2.0 486");
 			break;
 		case 2:
@@ -527,8 +514,7 @@ static void nothing_is_left_of_calls_without_number(void **state)
 			expect(&w, A, "SIP/2.0 200");
 			expect_refusal(&w, &a, "SIP/2.0 487");
 			expect(&w, B, "CANCEL ");
-			answer(&w, B, b_invite, 487, "b1", NULL);
-			expect(&w, B, "ACK ");
+			answer_final(&w, B, b_invite, 487, "b1", NULL);
 			break;
 		default:
 			establish(&w, &a, &b, b_invite, "100");

@@ -156,8 +156,7 @@ static void offer_answered(struct world *w, struct ua *a, bool brink)
 {
 	if (brink) {
 		offer_turned(w, a, true);
-		answer(w, B, b_invite, 200, "b1", SDP_B);
-		expect(w, B, "ACK ");
+		answer_final(w, B, b_invite, 200, "b1", SDP_B);
 		learn(a, expect(w, A, "SIP/2.0 200"));
 	} else {
 		ack(w, a, 1, SDP_HOLD);
@@ -220,8 +219,7 @@ static void overtaken(struct world *w, struct ua *a, bool brink)
 	if (brink) {
 		ring(w, a, "", SDP_A);
 		take(&b, B, b_invite, "b1");
-		answer(w, B, b_invite, 200, "b1", SDP_B);
-		expect(w, B, "ACK ");
+		answer_final(w, B, b_invite, 200, "b1", SDP_B);
 		learn(a, expect(w, A, "SIP/2.0 200"));
 	} else {
 		say(w, &b, "INVITE", SDP_B);
@@ -277,8 +275,7 @@ static void remaining_answered(struct world *w, struct ua *a, bool brink)
 		target_answered(w, a, true);
 		expect(w, A, "SIP/2.0 202");
 		answer(w, A, expect(w, A, "NOTIFY "), 200, NULL, NULL);
-		answer(w, C, c_invite, 200, "c1", SDP_C);
-		expect(w, C, "ACK ");
+		answer_final(w, C, c_invite, 200, "c1", SDP_C);
 		copy_text(seen, TEXT_MAX, expect(w, B, "INVITE "));
 	} else {
 		answer(w, B, seen, 200, NULL, SDP_B);

@@ -89,8 +89,7 @@ static void a_request_without_offer_is_answered(void **state)
 	ask(&w, &heard, LEG_A, "UPDATE", false);
 	/* It is in nobody's way. */
 	say(&w, &a, "INVITE", SDP_A);
-	answer(&w, B, expect(&w, B, "INVITE "), 200, NULL, SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 200, NULL, SDP_B);
 	copy_text(a_request, TEXT_MAX, expect(&w, A, "UPDATE "));
 	expect(&w, A, "SIP/2.0 200");
 	ack(&w, &a, a.cseq, NULL);
@@ -116,19 +115,16 @@ static void a_busy_dialog_is_tried_again(void **state)
 	copy_text(a_request, TEXT_MAX, expect(&w, A, "INVITE "));
 	ask(&w, &heard, LEG_A, "INVITE", true);
 	expect_nothing(&w, A);
-	answer(&w, A, a_request, 488, NULL, NULL);
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, a_request, 488, NULL, NULL);
 	expect(&w, B, "SIP/2.0 488");
 	copy_text(a_request, TEXT_MAX, expect(&w, A, "INVITE "));
 	/* And as the leg sees it. */
-	answer(&w, A, a_request, 491, NULL, NULL);
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, a_request, 491, NULL, NULL);
 	assert_int_equal(heard.count, 0);
 	assert_false(media_offer_pending(call_media(the_call(&w))));
 	text = receive(&w, A, 2500);
 	has(text, "INVITE ");
-	answer(&w, A, text, 200, NULL, SDP_A);
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, text, 200, NULL, SDP_A);
 	assert_int_equal(heard.code, 200);
 	bye_from(&w, &a, B);
 	world_close(&w);
@@ -151,8 +147,7 @@ static void what_crosses_an_offer_of_ours_is_refused_491(void **state)
 	say(&w, &a, "INFO", NULL);
 	answer(&w, B, expect(&w, B, "INFO "), 200, NULL, NULL);
 	expect(&w, A, "SIP/2.0 200");
-	answer(&w, B, b_request, 200, NULL, SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_request, 200, NULL, SDP_B);
 	assert_int_equal(heard.code, 200);
 	bye_from(&w, &b, A);
 	world_close(&w);
@@ -167,8 +162,7 @@ static void an_answer_of_no_use_is_told_as_488(void **state)
 	(void)state;
 	begin(&w, &a, &b);
 	ask(&w, &heard, LEG_B, "INVITE", true);
-	answer(&w, B, expect(&w, B, "INVITE "), 200, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 200, NULL, NULL);
 	assert_int_equal(heard.code, 488);
 	assert_false(media_offer_pending(call_media(the_call(&w))));
 	bye_from(&w, &a, B);
@@ -184,8 +178,7 @@ static void a_leg_that_knows_the_dialog_no_more_ends_the_call(void **state)
 	(void)state;
 	begin(&w, &a, &b);
 	ask(&w, &heard, LEG_B, "INVITE", true);
-	answer(&w, B, expect(&w, B, "INVITE "), 481, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 481, NULL, NULL);
 	answer(&w, A, expect(&w, A, "BYE "), 200, NULL, NULL);
 	assert_int_equal(heard.code, 481);
 	world_close(&w);
@@ -211,8 +204,7 @@ static void a_call_that_ends_first_tells_nobody(void **state)
 	copy_text(b_request, TEXT_MAX, expect(&w, B, "INVITE "));
 	bye_from(&w, &a, B);
 	/* Its 2xx was on the way. */
-	answer(&w, B, b_request, 200, NULL, SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_request, 200, NULL, SDP_B);
 	assert_int_equal(heard.count, 0);
 	world_close(&w);
 	begin(&w, &a, &b);
@@ -238,12 +230,10 @@ static void one_given_up_that_is_accepted_leads_back(void **state)
 	answer(&w, B, b_request, 180, NULL, NULL);
 	own_request_cancel(x);
 	answer(&w, B, expect(&w, B, "CANCEL "), 200, NULL, NULL);
-	answer(&w, B, b_request, 200, NULL, SDP("5004", ""));
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_request, 200, NULL, SDP("5004", ""));
 	text = expect(&w, B, "INVITE ");
 	has(text, "CSeq: 3 INVITE");
-	answer(&w, B, text, 488, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, text, 488, NULL, NULL);
 	/* Nor does it want to come back: nobody would hear it any more. */
 	answer(&w, B, expect(&w, B, "BYE "), 200, NULL, NULL);
 	answer(&w, A, expect(&w, A, "BYE "), 200, NULL, NULL);
@@ -265,8 +255,7 @@ static void a_fresh_offer_is_not_on_hold(void **state)
 		"v=0\r\no=- 1 2 IN IP4 127.0.0.9\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"
 		"m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n");
 	cseq = a.cseq;
-	answer(&w, B, expect(&w, B, "INVITE "), 200, NULL, SDP("5000", "a=inactive\r\n"));
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 200, NULL, SDP("5000", "a=inactive\r\n"));
 	expect(&w, A, "SIP/2.0 200");
 	ack(&w, &a, cseq, NULL);
 	assert_int_equal(media_fresh_offer(call_media(the_call(&w)), LEG_A, &text), 0);
@@ -279,8 +268,7 @@ static void a_fresh_offer_is_not_on_hold(void **state)
 	free(text);
 	/* What is refused is not what was said. */
 	say(&w, &a, "INVITE", SDP("4444", ""));
-	answer(&w, B, expect(&w, B, "INVITE "), 488, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 488, NULL, NULL);
 	expect(&w, A, "SIP/2.0 488");
 	has_not(media_heard_sdp(call_media(the_call(&w)), LEG_A), "4444");
 	bye_from(&w, &a, B);

@@ -114,8 +114,7 @@ static void where_the_other_leg_takes_no_refer_it_is_done_here(void **state)
 	copy_text(request, TEXT_MAX, expect(&w, A, "INVITE "));
 	take(&a2, A, request, "a2");
 	expect_notify(&w, &b, 100);
-	answer(&w, A, request, 486, "a2", NULL);
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, request, 486, "a2", NULL);
 	expect_notify(&w, &b, 486);
 	bye_from(&w, &b, A);
 	world_close(&w);
@@ -209,8 +208,7 @@ static void a_far_leg_that_refuses_leaves_the_call_as_it_was(void **state)
 	(void)state;
 	begin(&w, &a, &b);
 	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
-	answer(&w, B, expect(&w, B, "INVITE "), 488, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 488, NULL, NULL);
 	expect_refusal(&w, &n, "SIP/2.0 488");
 	/* Nobody crosses one that is under way; given up, it is undone. */
 	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
@@ -221,8 +219,7 @@ static void a_far_leg_that_refuses_leaves_the_call_as_it_was(void **state)
 	expect(&w, A, "SIP/2.0 200");
 	expect_refusal(&w, &n, "SIP/2.0 487");
 	answer(&w, B, expect(&w, B, "CANCEL "), 200, NULL, NULL);
-	answer(&w, B, request, 200, NULL, SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, request, 200, NULL, SDP_B);
 	follow(&w, &b, SDP("5002", ""));
 	assert_int_equal(media_port(call_by_id(w.calls, 1), LEG_A), 4000);
 	assert_int_equal(media_port(call_by_id(w.calls, 1), LEG_B), 5002);
@@ -239,10 +236,8 @@ static void either_leg_may_hang_up_meanwhile(void **state)
 	begin(&w, &a, &b);
 	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
 	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
-	answer(&w, B, request, 200, NULL, SDP_B);
-	expect(&w, B, "ACK ");
+	hang_up(&w, &a);
+	answer_final(&w, B, request, 200, NULL, SDP_B);
 	learn(&n, expect(&w, A, "SIP/2.0 200"));
 	ack(&w, &n, 1, NULL);
 	bye_from(&w, &b, A);
@@ -250,8 +245,7 @@ static void either_leg_may_hang_up_meanwhile(void **state)
 	begin(&w, &a, &b);
 	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
 	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
-	say(&w, &b, "BYE", NULL);
-	expect(&w, B, "SIP/2.0 200");
+	hang_up(&w, &b);
 	expect_refusal(&w, &n, "SIP/2.0 603");
 	expect_bye(&w, &a);
 	world_close(&w);

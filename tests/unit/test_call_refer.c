@@ -28,8 +28,7 @@ static void refer_and_ring(struct world *w, struct ua *a, struct ua *c)
 
 static void answer_target(struct world *w)
 {
-	answer(w, C, c_invite, 200, "c1", SDP_C);
-	expect(w, C, "ACK ");
+	answer_final(w, C, c_invite, 200, "c1", SDP_C);
 }
 
 /* B and C are a call, of the dialogs that they had. */
@@ -53,8 +52,7 @@ static void joined(struct world *w, struct ua *b, struct ua *c)
 	follow(w, b, SDP_B);
 	expect(w, C, "SIP/2.0 200");
 	ack(w, c, c->cseq, NULL);
-	say(w, c, "BYE", NULL);
-	expect(w, C, "SIP/2.0 200");
+	hang_up(w, c);
 	expect_bye(w, b);
 }
 
@@ -95,16 +93,14 @@ static void the_caller_is_led_by_the_callee(void **state)
 	take(&a2, A, request, "a2");
 	has(header(request, "From"), "sip:1000@127.0.0.1");
 	expect_notify(&w, &b, 100);
-	answer(&w, A, request, 200, "a2", SDP("4002", ""));
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, request, 200, "a2", SDP("4002", ""));
 	follow(&w, &a, SDP_A);
 	expect_notify(&w, &b, 200);
 	expect_bye(&w, &b);
 	run_ms(&w, 2);
 	assert_int_equal(media_port(the_call(&w), LEG_A), 4000);
 	assert_int_equal(media_port(the_call(&w), LEG_B), 4002);
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
+	hang_up(&w, &a);
 	text = expect(&w, A, "BYE ");
 	assert_string_equal(header(text, "Call-ID"), a2.call_id);
 	answer(&w, A, text, 200, NULL, NULL);
@@ -125,8 +121,7 @@ static void a_target_that_refuses_leaves_the_call_as_it_was(void **state)
 		/* RFC 3515 2.4.6: the second and later ones have an id. */
 		assert_int_equal(
 			strstr(header(expect_notify(&w, &a, 100), "Event"), ";id=") != NULL, i > 0);
-		answer(&w, C, c_invite, codes[i], "c1", NULL);
-		expect(&w, C, "ACK ");
+		answer_final(&w, C, c_invite, codes[i], "c1", NULL);
 		expect_notify(&w, &a, codes[i]);
 		run_ms(&w, 2);
 	}
@@ -219,8 +214,7 @@ static void a_referrer_that_hangs_up_is_not_waited_for(void **state)
 	(void)state;
 	begin(&w, &a, &b);
 	refer_and_ring(&w, &a, &c);
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
+	hang_up(&w, &a);
 	expect_nothing(&w, B);
 	/* Nobody hears what the remaining one says meanwhile. */
 	say(&w, &b, "INVITE", SDP_B);
@@ -242,10 +236,8 @@ static void the_remaining_one_is_let_go_when_nobody_is_left(void **state)
 	(void)state;
 	begin(&w, &a, &b);
 	refer_and_ring(&w, &a, &c);
-	say(&w, &a, "BYE", NULL);
-	expect(&w, A, "SIP/2.0 200");
-	answer(&w, C, c_invite, 486, "c1", NULL);
-	expect(&w, C, "ACK ");
+	hang_up(&w, &a);
+	answer_final(&w, C, c_invite, 486, "c1", NULL);
 	expect_bye(&w, &b);
 	expect_nothing(&w, A);
 	world_close(&w);
@@ -259,11 +251,9 @@ static void a_remaining_one_that_hangs_up_ends_all(void **state)
 	(void)state;
 	begin(&w, &a, &b);
 	refer_and_ring(&w, &a, &c);
-	say(&w, &b, "BYE", NULL);
-	expect(&w, B, "SIP/2.0 200");
+	hang_up(&w, &b);
 	answer(&w, C, expect(&w, C, "CANCEL "), 200, NULL, NULL);
-	answer(&w, C, c_invite, 487, "c1", NULL);
-	expect(&w, C, "ACK ");
+	answer_final(&w, C, c_invite, 487, "c1", NULL);
 	expect_bye(&w, &a);
 	world_close(&w);
 	/* While it is led over. */
@@ -271,12 +261,10 @@ static void a_remaining_one_that_hangs_up_ends_all(void **state)
 	refer_and_ring(&w, &a, &c);
 	answer_target(&w);
 	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
-	say(&w, &b, "BYE", NULL);
-	expect(&w, B, "SIP/2.0 200");
+	hang_up(&w, &b);
 	expect_bye(&w, &a);
 	expect_bye(&w, &c);
-	answer(&w, B, request, 487, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, request, 487, NULL, NULL);
 	world_close(&w);
 }
 
@@ -292,8 +280,7 @@ static void a_target_that_rings_for_ever_is_given_up(void **state)
 	text = receive(&w, C, 1500);
 	has(text, "CANCEL ");
 	answer(&w, C, text, 200, NULL, NULL);
-	answer(&w, C, c_invite, 487, "c1", NULL);
-	expect(&w, C, "ACK ");
+	answer_final(&w, C, c_invite, 487, "c1", NULL);
 	expect_notify(&w, &a, 408);
 	run_ms(&w, 2);
 	assert_int_equal(live_calls(&w), 1);
@@ -310,8 +297,7 @@ static void a_remaining_one_that_refuses_stays_where_it_was(void **state)
 	begin(&w, &a, &b);
 	refer_and_ring(&w, &a, &c);
 	answer_target(&w);
-	answer(&w, B, expect(&w, B, "INVITE "), 488, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 488, NULL, NULL);
 	expect_bye(&w, &c);
 	expect_notify(&w, &a, 488);
 	run_ms(&w, 2);
@@ -319,8 +305,7 @@ static void a_remaining_one_that_refuses_stays_where_it_was(void **state)
 	/* One whose answer is of no use has left all the same: it is led back. */
 	refer_and_ring(&w, &a, &c);
 	answer_target(&w);
-	answer(&w, B, expect(&w, B, "INVITE "), 200, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 200, NULL, NULL);
 	expect_bye(&w, &c);
 	follow(&w, &b, SDP_B);
 	expect_notify(&w, &a, 488);
@@ -343,11 +328,9 @@ static void a_target_that_hangs_up_meanwhile_is_no_transfer(void **state)
 	expect(&w, C, "SIP/2.0 500");
 	say(&w, &c, "INVITE", SDP_C);
 	expect(&w, C, "SIP/2.0 491");
-	say(&w, &c, "BYE", NULL);
-	expect(&w, C, "SIP/2.0 200");
+	hang_up(&w, &c);
 	/* The re-INVITE was accepted all the same: back to what was. */
-	answer(&w, B, request, 200, NULL, SDP("5004", ""));
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, request, 200, NULL, SDP("5004", ""));
 	follow(&w, &b, SDP("5006", ""));
 	expect_notify(&w, &a, 480);
 	run_ms(&w, 2);
@@ -368,8 +351,7 @@ static void one_transfer_at_a_time(void **state)
 	refer_with(&w, &b, "<sip:500@127.0.0.2>", "", "SIP/2.0 491");
 	/* The one under way goes on; media changes meanwhile are no trouble. */
 	say(&w, &b, "INVITE", SDP("5008", ""));
-	answer(&w, A, expect(&w, A, "INVITE "), 200, NULL, SDP_A);
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, expect(&w, A, "INVITE "), 200, NULL, SDP_A);
 	expect(&w, B, "SIP/2.0 200");
 	ack(&w, &b, b.cseq, NULL);
 	answer_target(&w);
@@ -394,8 +376,7 @@ static void a_glare_is_waited_out(void **state)
 	copy_text(request, TEXT_MAX, expect(&w, A, "INVITE "));
 	answer_target(&w);
 	expect_nothing(&w, B);
-	answer(&w, A, request, 200, NULL, SDP_A);
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, request, 200, NULL, SDP_A);
 	expect(&w, B, "SIP/2.0 200");
 	ack(&w, &b, cseq, NULL);
 	follow(&w, &b, SDP_B);
@@ -577,8 +558,7 @@ static void a_transferred_call_is_transferred_again(void **state)
 	take(&a2, A, request, "a2");
 	has(header(request, "From"), "sip:300@");
 	expect_notify(&w, &b, 100);
-	answer(&w, A, request, 200, "a2", SDP_A);
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, request, 200, "a2", SDP_A);
 	follow(&w, &c, SDP_C);
 	expect_notify(&w, &b, 200);
 	expect_bye(&w, &b);
@@ -602,8 +582,7 @@ static void a_call_hung_up_here_ends_its_transfer(void **state)
 	expect_bye(&w, &a);
 	expect_bye(&w, &b);
 	answer(&w, C, expect(&w, C, "CANCEL "), 200, NULL, NULL);
-	answer(&w, C, c_invite, 487, "c1", NULL);
-	expect(&w, C, "ACK ");
+	answer_final(&w, C, c_invite, 487, "c1", NULL);
 	world_close(&w);
 	/* And all at once, wherever it stands. */
 	begin(&w, &a, &b);

@@ -261,8 +261,7 @@ static void its_service_route_is_the_route_of_calls(void **state)
 	invite(&w, &a, "100", SDP_A);
 	text = expect(&w, B, "INVITE ");
 	has(text, "Route: <sip:p1.provider.example;lr>\r\nRoute: <sip:p2.provider.example;lr>\r\n");
-	answer(&w, B, text, 486, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, text, 486, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	close_registered(&w);
 }
@@ -284,8 +283,7 @@ static void service_routes_beyond_count_are_left_out(void **state)
 	text = expect(&w, B, "INVITE ");
 	has(text, "Route: <sip:p7;lr>");
 	has_not(text, "p8;lr");
-	answer(&w, B, text, 486, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, text, 486, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	close_registered(&w);
 }
@@ -301,8 +299,7 @@ static void without_it_calls_take_the_next_peer(void **state)
 	answer_with(&w, B, expect(&w, B, "REGISTER "), 403, "r", "", NULL);
 	invite(&w, &a, "200", SDP_A);
 	text = expect(&w, C, "INVITE ");
-	answer(&w, C, text, 486, "c1", NULL);
-	expect(&w, C, "ACK ");
+	answer_final(&w, C, text, 486, "c1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	expect_nothing(&w, B);
 	close_registered(&w);

@@ -29,8 +29,7 @@ static void begin(struct world *w, struct ua *a, struct ua *b, const char *extra
 /* B answers, A is answered and acknowledges. */
 static void finish(struct world *w, struct ua *a, const char *sdp)
 {
-	answer(w, B, b_invite, 200, "b1", sdp);
-	expect(w, B, "ACK ");
+	answer_final(w, B, b_invite, 200, "b1", sdp);
 	copy_text(seen, TEXT_MAX, expect(w, A, "SIP/2.0 200"));
 	learn(a, seen);
 	ack(w, a, 1, NULL);
@@ -164,8 +163,7 @@ static void a_2xx_that_waits_goes_when_the_caller_gives_up(void **state)
 	expect(&w, A, "SIP/2.0 200");
 	expect_refusal(&w, &a, "SIP/2.0 487");
 	/* It comes again, as it has no ACK, and is ended. */
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
 	answer(&w, B, expect(&w, B, "BYE "), 200, NULL, NULL);
 	world_close(&w);
 }
@@ -222,14 +220,12 @@ static void an_answer_that_changed_after_the_reliable_one_is_offered_again(void 
 	/* An offer of A's cannot reach B, whose answer is not given yet. */
 	say(&w, &a, "UPDATE", SDP("4100", ""));
 	expect(&w, A, "SIP/2.0 491");
-	answer(&w, B, b_invite, 200, "b1", SDP("5000", "a=recvonly\r\n"));
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP("5000", "a=recvonly\r\n"));
 	expect(&w, A, "SIP/2.0 200");
 	ack(&w, &a, 1, NULL);
 	copy_text(seen, TEXT_MAX, expect(&w, A, "INVITE "));
 	has(seen, "a=recvonly");
-	answer(&w, A, seen, 200, NULL, SDP("4000", "a=sendonly\r\n"));
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, seen, 200, NULL, SDP("4000", "a=sendonly\r\n"));
 	expect_nothing(&w, B);
 	bye_from(&w, &a, B);
 	world_close(&w);
@@ -281,18 +277,15 @@ static void off_means_not_spoken(void **state)
 	has_not(b_invite, "100rel");
 	answer(&w, B, b_invite, 180, "b1", NULL);
 	has_not(expect(&w, A, "SIP/2.0 180"), "100rel");
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
+	expect_answer(&w, &a, 1);
 	/* Nor in a re-INVITE, whatever comes of it. */
 	say_with(&w, &a, "INVITE", 0, new_branch(), CAN, SDP_A);
 	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
 	has_not(b_invite, "100rel");
 	answer_reliably(&w, B, b_invite, 183, "b1", 7, SDP_B);
 	expect_nothing(&w, A);
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
 	expect(&w, A, "SIP/2.0 200");
 	ack(&w, &a, a.cseq, NULL);
 	bye_from(&w, &a, B);

@@ -137,8 +137,7 @@ static void without_update_we_refresh_with_the_same_offer(void **state)
 	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
 	has(request, "CSeq: 3 INVITE");
 	has(request, "Session-Expires: 200;refresher=uac"); /* it refreshes too */
-	answer(&w, B, request, 200, NULL, SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, request, 200, NULL, SDP_B);
 	expect(&w, A, "SIP/2.0 200");
 	ack(&w, &a, a.cseq, NULL);
 	/* No Session-Expires in that 200: the session has no end any more (RFC 4028 7.2). */
@@ -199,8 +198,7 @@ static void a_refresh_of_one_leg_is_not_heard_on_the_other(void **state)
 	assert_false(media_offer_pending(call_media(the_call(&w))));
 	/* A new offer is no mere refresh. */
 	say_with(&w, &a, "INVITE", 0, new_branch(), TIMER_OF_90, SDP_HOLD);
-	answer(&w, B, expect(&w, B, "INVITE "), 200, NULL, SDP("5000", "a=recvonly\r\n"));
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, expect(&w, B, "INVITE "), 200, NULL, SDP("5000", "a=recvonly\r\n"));
 	expect(&w, A, "SIP/2.0 200");
 	ack(&w, &a, a.cseq, NULL);
 	bye_from(&w, &a, B);
@@ -337,8 +335,7 @@ static void a_peer_without_session_timers_is_refreshed_by_us(void **state)
 	/* It knows no UPDATE after all: a re-INVITE follows. */
 	answer(&w, B, request, 501, NULL, NULL);
 	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
-	answer(&w, B, request, 200, NULL, SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, request, 200, NULL, SDP_B);
 	assert_true(the_call(&w)->session_timer[LEG_B].active);
 	/* The dialog is gone there: the call ends. */
 	age(&w, LEG_A, 51);
@@ -464,8 +461,7 @@ static void a_change_that_is_never_answered_is_given_up(void **state)
 	answer(&w, B, expect(&w, B, "CANCEL "), 200, NULL, NULL);
 	assert_int_equal(the_call(&w)->state, CALL_ANSWERED);
 	assert_false(media_offer_pending(call_media(the_call(&w))));
-	answer(&w, B, request, 487, NULL, NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, request, 487, NULL, NULL);
 	bye_from(&w, &a, B);
 	world_close(&w);
 }

@@ -24,8 +24,7 @@ static void begin(struct world *w, struct ua *a, struct ua *b, const char *sdp)
 /* B answers with that tag, A is answered and acknowledges. */
 static void answered(struct world *w, struct ua *a, const char *tag, const char *sdp)
 {
-	answer(w, B, b_invite, 200, tag, sdp);
-	expect(w, B, "ACK ");
+	answer_final(w, B, b_invite, 200, tag, sdp);
 	copy_text(seen, TEXT_MAX, expect(w, A, "SIP/2.0 200"));
 	learn(a, seen);
 	ack(w, a, 1, NULL);
@@ -89,8 +88,7 @@ static void the_answer_of_another_branch_is_offered_again(void **state)
 	assert_int_equal(remote_of(&w, LEG_B).port, 6000);
 	copy_text(seen, TEXT_MAX, expect(&w, A, "INVITE "));
 	has_not(seen, "a=sendonly");
-	answer(&w, A, seen, 200, NULL, SDP_A);
-	expect(&w, A, "ACK ");
+	answer_final(&w, A, seen, 200, NULL, SDP_A);
 	expect_nothing(&w, B);
 	assert_int_equal(remote_of(&w, LEG_B).port, 6000);
 	bye_from(&w, &a, B);
@@ -118,8 +116,7 @@ static void a_request_under_way_ends_with_its_branchs_turn(void **state)
 	answer(&w, B, b_invite, 200, "b2", SDP_B);
 	expect(&w, B, "SIP/2.0 481");
 	expect(&w, B, "ACK ");
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
-	ack(&w, &a, 1, NULL);
+	expect_answer(&w, &a, 1);
 	bye_from(&w, &a, B);
 	world_close(&w);
 }
@@ -274,8 +271,7 @@ static void a_peer_that_wants_an_offer_gets_one(void **state)
 	/* Early its answer is no offer yet. */
 	answer(&w, B, b_invite, 183, "b1", SDP_TWO);
 	has_not(expect(&w, A, "SIP/2.0 180"), "m=audio");
-	answer(&w, B, b_invite, 200, "b1", SDP_TWO);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_TWO);
 	copy_text(seen, TEXT_MAX, expect(&w, A, "SIP/2.0 200"));
 	has(seen, "c=IN IP4 127.0.0.1");
 	has(seen, "RTP/AVP 8 0 101");
@@ -300,14 +296,12 @@ static void what_the_caller_takes_less_the_callee_hears_of(void **state)
 	world_open(&w);
 	session_of(&w, B)->delayed_offer = DELAYED_OFFER_CONVERT;
 	begin(&w, &a, &b, NULL);
-	answer(&w, B, b_invite, 200, "b1", SDP_TWO);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_TWO);
 	learn(&a, expect(&w, A, "SIP/2.0 200"));
 	ack(&w, &a, 1, SDP_A);
 	copy_text(seen, TEXT_MAX, expect(&w, B, "INVITE "));
 	has(seen, "RTP/AVP 8\r\n");
-	answer(&w, B, seen, 200, NULL, SDP_B);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, seen, 200, NULL, SDP_B);
 	expect_nothing(&w, A);
 	assert_int_equal(remote_of(&w, LEG_A).port, 4000);
 	bye_from(&w, &a, B);
@@ -329,8 +323,7 @@ static void the_offer_keeps_to_the_peers_codecs(void **state)
 	w.cfg->peer[B].codec_count = 3;
 	begin(&w, &a, &b, NULL);
 	has(b_invite, "RTP/AVP 9 0 101\r\n");
-	answer(&w, B, b_invite, 486, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 486, "b1", NULL);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	/* And none fits: 488. */
 	w.cfg->peer[B].codec_count = 1;
@@ -352,8 +345,7 @@ static void no_answer_in_the_ack_ends_a_converted_call(void **state)
 		world_open(&w);
 		session_of(&w, B)->delayed_offer = DELAYED_OFFER_CONVERT;
 		begin(&w, &a, &b, NULL);
-		answer(&w, B, b_invite, 200, "b1", SDP_B);
-		expect(&w, B, "ACK ");
+		answer_final(&w, B, b_invite, 200, "b1", SDP_B);
 		learn(&a, expect(&w, A, "SIP/2.0 200"));
 		ack(&w, &a, 1, answers[i]);
 		answer(&w, A, expect(&w, A, "BYE "), 200, NULL, NULL);
@@ -376,8 +368,7 @@ static void a_converted_call_fails_over_to_one_that_waits_for_the_offer(void **s
 	has(b_invite, "m=audio");
 	answer(&w, B, b_invite, 183, "b1", SDP_B);
 	expect(&w, A, "SIP/2.0 180");
-	answer(&w, B, b_invite, 503, "b1", NULL);
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, b_invite, 503, "b1", NULL);
 	text = expect(&w, C, "INVITE ");
 	has_not(text, "m=audio");
 	answer(&w, C, text, 200, "c1", SDP_B);
@@ -426,8 +417,7 @@ static void a_change_without_an_offer_is_answered_with_what_the_other_said(void 
 	ack(&w, &a, a.cseq, SDP_HOLD);
 	copy_text(seen, TEXT_MAX, expect(&w, B, "INVITE "));
 	has(seen, "a=sendonly");
-	answer(&w, B, seen, 200, NULL, SDP("5000", "a=recvonly\r\n"));
-	expect(&w, B, "ACK ");
+	answer_final(&w, B, seen, 200, NULL, SDP("5000", "a=recvonly\r\n"));
 	assert_true(the_call(&w)->held);
 	/* And one whose ACK never comes. */
 	say(&w, &a, "INVITE", NULL);

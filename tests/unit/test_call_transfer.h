@@ -70,10 +70,8 @@ static inline void call_to(struct world *w, struct ua *a, enum who who, struct u
 	invite(w, a, number, SDP_A);
 	text = expect(w, who, "INVITE ");
 	take(other, who, text, tag);
-	answer(w, who, text, 200, tag, sdp);
-	expect(w, who, "ACK ");
-	learn(a, expect(w, A, "SIP/2.0 200"));
-	ack(w, a, 1, NULL);
+	answer_final(w, who, text, 200, tag, sdp);
+	expect_answer(w, a, 1);
 }
 
 /* "<sip:number@127.0.0.1?Replaces=…>" that names the dialog d, for the one whom d's owner talks to.

@@ -521,6 +521,21 @@ static inline void cancel(struct world *w, struct ua *d)
 	say_with(w, d, "CANCEL", d->cseq, d->invite_branch, "", NULL);
 }
 
+/* A final response, which Viaduct acknowledges. */
+static inline void answer_final(struct world *w, enum who who, const char *request, int code,
+	const char *tag, const char *sdp)
+{
+	answer(w, who, request, code, tag, sdp);
+	expect(w, who, "ACK ");
+}
+
+/* A 200 to the INVITE of that CSeq has come, and is acknowledged. */
+static inline void expect_answer(struct world *w, struct ua *d, unsigned cseq)
+{
+	learn(d, expect(w, d->who, "SIP/2.0 200"));
+	ack(w, d, cseq, NULL);
+}
+
 /* A calls, gets that final refusal, and acknowledges it. */
 static inline void expect_refusal(struct world *w, struct ua *a, const char *start)
 {
@@ -537,11 +552,16 @@ static inline void establish(
 	text = expect(w, B, "INVITE ");
 	copy_text(b_invite, TEXT_MAX, text);
 	take(b, B, text, "b1");
-	answer(w, B, text, 200, "b1", SDP_B);
-	expect(w, B, "ACK ");
-	learn(a, expect(w, A, "SIP/2.0 200"));
-	ack(w, a, 1, NULL);
+	answer_final(w, B, text, 200, "b1", SDP_B);
+	expect_answer(w, a, 1);
 	assert_int_equal(the_call(w)->state, CALL_ANSWERED);
+}
+
+/* Its BYE is answered. */
+static inline void hang_up(struct world *w, struct ua *from)
+{
+	say(w, from, "BYE", NULL);
+	expect(w, from->who, "SIP/2.0 200");
 }
 
 /* One side's BYE, answered, and the other's that follows from it. */
@@ -549,8 +569,7 @@ static inline void bye_from(struct world *w, struct ua *from, enum who other)
 {
 	const char *text;
 
-	say(w, from, "BYE", NULL);
-	expect(w, from->who, "SIP/2.0 200");
+	hang_up(w, from);
 	text = expect(w, other, "BYE ");
 	answer(w, other, text, 200, NULL, NULL);
 }
