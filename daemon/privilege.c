@@ -2,6 +2,7 @@
 #include "privilege.h"
 
 #include <errno.h>
+#include <fts.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -36,15 +37,27 @@ static unsigned needed_caps(const struct config *cfg, cap_value_t caps[CAPS_MAX]
 	return n;
 }
 
-/* The directory that our pins lie in belongs to the user who will write there. */
+/* The directory that our pins lie in belongs to the user who will write there, and so does what a
+ * daemon before us pinned as another user. */
 static int give_pin_dir(const struct config *cfg, uid_t uid, gid_t gid)
 {
-	char dir[512];
+	char dir[512], *roots[] = {dir, NULL};
+	FTSENT *entry;
+	FTS *tree;
+	int ret = 0;
 
 	snprintf(dir, sizeof(dir), "%s/viaduct-%s", cfg->bpf_dir, cfg->instance);
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return -errno;
-	return chown(dir, uid, gid) ? -errno : 0;
+	tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	if (!tree)
+		return -errno;
+	while (!ret && (entry = fts_read(tree))) {
+		if (lchown(entry->fts_path, uid, gid))
+			ret = -errno;
+	}
+	fts_close(tree);
+	return ret;
 }
 
 /* So does the directory of the state file, where it was made for that: now, or by a daemon that ran

@@ -95,6 +95,27 @@ static int adoption_begin(struct dataplane *dp, unsigned asked)
 	return 0;
 }
 
+static void end(struct dataplane *dp, enum dataplane_end how)
+{
+	if (!dp)
+		return;
+	loop_timer_stop(dp->loop, &dp->drain);
+	events_close(dp->events);
+	/* Before the tables go: packets read them. */
+	if (dp->engine == DATAPLANE_XDP && how == END_CLOSE)
+		xdp_detach(&dp->xdp);
+	if (dp->engine == DATAPLANE_NULL && how == END_LEAVE)
+		null_leave_stats(dp);
+	flow_table_free(dp->flows);
+	nexthop_table_free(dp->nexthops);
+	if (dp->engine == DATAPLANE_XDP)
+		xdp_engine_end(dp, how);
+	else
+		null_end(dp, how);
+	free(dp->instance);
+	free(dp);
+}
+
 int dataplane_open(struct dataplane **out, enum dataplane_engine engine, const struct config *cfg,
 	unsigned capacity_flows, struct loop *loop, const struct dataplane_handlers *handlers)
 {
@@ -130,9 +151,9 @@ int dataplane_open(struct dataplane **out, enum dataplane_engine engine, const s
 		ret = apply_locals(dp, cfg);
 	/* Last: from here on packets come. */
 	if (!ret && engine == DATAPLANE_XDP)
-		ret = xdp_attach_links(&dp->xdp);
+		ret = xdp_engine_attach(dp);
 	if (ret) {
-		dataplane_close(dp);
+		end(dp, END_ABANDON);
 		return ret;
 	}
 	*out = dp;
@@ -141,38 +162,12 @@ int dataplane_open(struct dataplane **out, enum dataplane_engine engine, const s
 
 void dataplane_close(struct dataplane *dp)
 {
-	if (!dp)
-		return;
-	loop_timer_stop(dp->loop, &dp->drain);
-	events_close(dp->events);
-	if (dp->engine == DATAPLANE_XDP)
-		xdp_detach(&dp->xdp);
-	flow_table_free(dp->flows);
-	nexthop_table_free(dp->nexthops);
-	if (dp->engine == DATAPLANE_XDP)
-		xdp_engine_close(dp);
-	else
-		null_close(dp);
-	free(dp->instance);
-	free(dp);
+	end(dp, END_CLOSE);
 }
 
 void dataplane_leave(struct dataplane *dp)
 {
-	if (!dp)
-		return;
-	loop_timer_stop(dp->loop, &dp->drain);
-	events_close(dp->events);
-	if (dp->engine == DATAPLANE_NULL)
-		null_leave_stats(dp);
-	flow_table_free(dp->flows);
-	nexthop_table_free(dp->nexthops);
-	if (dp->engine == DATAPLANE_XDP)
-		xdp_engine_leave(dp);
-	else
-		null_leave(dp);
-	free(dp->instance);
-	free(dp);
+	end(dp, END_LEAVE);
 }
 
 int dataplane_reload(struct dataplane *dp, const struct config *cfg)
@@ -223,8 +218,12 @@ int dataplane_flow_adopt(
 
 unsigned dataplane_adoption_done(struct dataplane *dp)
 {
+	unsigned removed = flow_table_adoption_done(dp->flows);
+
 	dp->adopting = false;
-	return flow_table_adoption_done(dp->flows);
+	if (dp->engine == DATAPLANE_XDP)
+		xdp_engine_replace(dp);
+	return removed;
 }
 
 int dataplane_flow_stats(

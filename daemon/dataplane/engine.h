@@ -47,12 +47,18 @@ struct dataplane {
 	struct engine_sizes sizes; /* in force */
 };
 
+/* What becomes of what the kernel holds. */
+enum dataplane_end {
+	END_CLOSE,   /* all of it goes */
+	END_LEAVE,   /* it stays */
+	END_ABANDON, /* a start that failed: what we made goes, what an earlier daemon left stays */
+};
+
 /* Each fills nexthops, flows and what locals needs, of dp->sizes or, where an earlier daemon's
  * tables are found (dp->adopting and dp->left say so), of theirs. On failure the caller closes what
- * there is; the close and leave functions come after flows and nexthops were freed. */
+ * there is; the end functions come after flows and nexthops were freed. */
 int null_open(struct dataplane *dp, const struct config *cfg);
-void null_close(struct dataplane *dp);
-void null_leave(struct dataplane *dp);
+void null_end(struct dataplane *dp, enum dataplane_end how);
 /* Before flows are freed: what a test set stays with the flow that has that cookie. */
 void null_leave_stats(struct dataplane *dp);
 void null_adopted(struct dataplane *dp, dataplane_flow_id id);
@@ -61,8 +67,11 @@ int null_stats(const struct dataplane *dp, dataplane_flow_id id, struct dataplan
 
 int xdp_engine_open(
 	struct dataplane *dp, const struct config *cfg, const struct dataplane_handlers *handlers);
-void xdp_engine_close(struct dataplane *dp);
-void xdp_engine_leave(struct dataplane *dp);
+void xdp_engine_end(struct dataplane *dp, enum dataplane_end how);
+/* From here on packets come to our program, if no other layout's tables serve; then from
+ * xdp_engine_replace() on. */
+int xdp_engine_attach(struct dataplane *dp);
+void xdp_engine_replace(struct dataplane *dp);
 int xdp_engine_status(struct dataplane *dp, struct dataplane_status *out);
 /* Shows the program the locals as they are now. */
 int xdp_engine_publish_locals(struct dataplane *dp);

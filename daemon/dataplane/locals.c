@@ -307,6 +307,19 @@ unsigned locals_adopt(struct locals *l, const struct vd_locals *left)
 	return refused;
 }
 
+bool locals_any_flow(const struct locals *l)
+{
+	for (unsigned i = 0; i < VD_LOCALS_MAX; i++) {
+		const struct local *local = &l->local[i];
+
+		for (uint32_t p = local->port_min; local->used && p <= local->port_max; p++) {
+			if (*locals_port(l, i, (uint16_t)p))
+				return true;
+		}
+	}
+	return false;
+}
+
 bool locals_draining(const struct locals *l)
 {
 	for (unsigned i = 0; i < VD_LOCALS_MAX; i++) {

@@ -56,6 +56,8 @@ int locals_apply(
  * alone until locals_apply() says more. Returns how many entries make no sense and were left out.
  */
 unsigned locals_adopt(struct locals *l, const struct vd_locals *left);
+/* Whether any port that the program is shown has a flow. */
+bool locals_any_flow(const struct locals *l);
 /* Whether some address or port range outlived its place in the configuration. */
 bool locals_draining(const struct locals *l);
 /* Gives up what drained. Returns whether there is something new to publish. */

@@ -96,6 +96,8 @@ static const char *unresolved_why(const struct nexthop_table *t, const struct de
 {
 	if (!t->egress[d->key.side].up)
 		return why_device_down;
+	if (d->inherited)
+		return t->array[d->index].flags & VD_NEXTHOP_VALID ? NULL : why_not_asked;
 	if (d->why)
 		return d->why;
 	return neighbour_usable(d->neighbour) ? NULL : why_no_neighbour;
@@ -530,7 +532,11 @@ static int get_at(struct nexthop_table *t, uint8_t side, const struct addr *src,
 	if (index)
 		t->kept[index] = 0;
 	d->refs = 1;
-	examine(t, d);
+	/* Packets have a way out meanwhile: the kernel is asked in the next rounds of the loop. */
+	if (d->inherited)
+		mark_dirty(t, d);
+	else
+		examine(t, d);
 	*out = d;
 	return 0;
 }
@@ -608,7 +614,9 @@ void nexthop_path(
 	memcpy(out->smac, e->mac, sizeof(out->smac));
 	out->vlan = e->vlan;
 	out->gateway = d->gateway;
-	if (neighbour_usable(d->neighbour))
+	if (d->inherited)
+		memcpy(out->dmac, t->array[d->index].dmac, sizeof(out->dmac));
+	else if (neighbour_usable(d->neighbour))
 		memcpy(out->dmac, d->neighbour->mac, sizeof(out->dmac));
 	out->why = unresolved_why(t, d);
 	out->resolved = !out->why;

@@ -129,25 +129,24 @@ int null_open(struct dataplane *dp, const struct config *cfg)
 		&dp->locals, dp->nexthops, 0);
 }
 
-void null_close(struct dataplane *dp)
+void null_end(struct dataplane *dp, enum dataplane_end how)
 {
-	free_memory(&dp->null);
-}
-
-void null_leave(struct dataplane *dp)
-{
-	struct left *l = calloc(1, sizeof(*l));
+	bool stays = how == END_LEAVE || (how == END_ABANDON && dp->adopting);
+	struct left *l = stays ? calloc(1, sizeof(*l)) : NULL;
 
 	if (l)
 		l->instance = strdup(dp->instance);
 	if (!l || !l->instance) {
 		free(l);
-		null_close(dp);
+		free_memory(&dp->null);
 		return;
 	}
 	l->memory = dp->null;
 	l->sizes = dp->sizes;
-	locals_encode(&dp->locals, &l->locals);
+	if (how == END_LEAVE)
+		locals_encode(&dp->locals, &l->locals);
+	else
+		l->locals = dp->left;
 	l->next = left;
 	left = l;
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,10 +13,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "dataplane/xdp_attach.h"
 #include "viaduct_xdp.h"
 
 #define LOCK_ATTEMPTS 8 /* the owner before us may be removing the directory just now */
+#define LAYOUT_PREFIX 'v'
+#define SET_ASIDE_MAX 4 /* starts in a row that died before they were done */
 
 /* dir/name; false where that is no path any more. */
 static bool join(char path[PATH_MAX], const char *dir, const char *name)
@@ -89,55 +89,128 @@ static int lock_base(struct pins *p)
 	return -EBUSY;
 }
 
-/* A pinned link would detach some time after its pin, its last reference, has gone, and we attach
- * anew at once; a program under libxdp's dispatcher has to be taken out of it. */
-static bool remove_layout(const char *layout)
+/* The pins of one layout's directory. */
+static unsigned each_pin(
+	const char *layout, void (*fn)(void *ctx, const char *path, const char *name), void *ctx)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
-	bool any = false;
-	DIR *dir;
+	unsigned count = 0;
+	DIR *dir = opendir(layout);
 
-	dir = opendir(layout);
 	if (!dir)
-		return false;
-	if (join(path, layout, PIN_PROGRAM) && access(path, F_OK) == 0)
-		xdp_detach_pinned(path);
+		return 0;
 	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.' || !join(path, layout, entry->d_name))
 			continue;
-		if (!join(path, layout, entry->d_name))
-			continue;
-		if (strncmp(entry->d_name, PIN_LINK_PREFIX, sizeof(PIN_LINK_PREFIX) - 1) == 0)
-			xdp_detach_pinned_link(path);
-		if (unlink(path))
-			log_warn("dataplane: cannot remove %s: %s", path, strerror(errno));
-		any = true;
+		count++;
+		if (fn)
+			fn(ctx, path, entry->d_name);
 	}
 	closedir(dir);
-	if (rmdir(layout))
-		log_warn("dataplane: cannot remove %s: %s", layout, strerror(errno));
-	return any;
+	return count;
 }
 
-/* Returns whether there was anything. */
-static bool remove_all(const struct pins *p)
+/* Calls fn with the directory of each layout but ours. */
+static void each_other(const struct pins *p, void (*fn)(void *ctx, const char *layout), void *ctx)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
-	bool any = false;
 	DIR *dir = opendir(p->base);
 
 	if (!dir)
-		return false;
+		return;
 	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] != 'v')
-			continue;
-		if (join(path, p->base, entry->d_name))
-			any |= remove_layout(path);
+		if (entry->d_name[0] == LAYOUT_PREFIX && join(path, p->base, entry->d_name) &&
+			strcmp(path, p->layout) != 0)
+			fn(ctx, path);
 	}
 	closedir(dir);
-	return any;
+}
+
+struct each {
+	void (*fn)(void *ctx, const char *path, const char *name);
+	void *ctx;
+	unsigned count;
+};
+
+static void each_pin_of_other(void *ctx, const char *layout)
+{
+	struct each *each = ctx;
+
+	each->count += each_pin(layout, each->fn, each->ctx);
+}
+
+unsigned pins_each(const struct pins *p, enum pins_whose whose,
+	void (*fn)(void *ctx, const char *path, const char *name), void *ctx)
+{
+	struct each each = {.fn = fn, .ctx = ctx};
+
+	if (whose == PINS_OURS)
+		return each_pin(p->layout, fn, ctx);
+	each_other(p, each_pin_of_other, &each);
+	return each.count;
+}
+
+struct wanted {
+	const char *name;
+	char *path;
+	bool found;
+};
+
+static void look_for(void *ctx, const char *path, const char *name)
+{
+	struct wanted *w = ctx;
+
+	if (w->found || strcmp(name, w->name) != 0)
+		return;
+	w->found = true;
+	strcpy(w->path, path);
+}
+
+bool pins_find_other(const struct pins *p, const char *name, char path[PATH_MAX])
+{
+	struct wanted wanted = {.name = name, .path = path};
+
+	pins_each(p, PINS_OTHERS, look_for, &wanted);
+	return wanted.found;
+}
+
+static void unpin(void *ctx, const char *path, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	if (unlink(path))
+		log_warn("dataplane: cannot remove %s: %s", path, strerror(errno));
+}
+
+static void remove_layout(void *ctx, const char *layout)
+{
+	(void)ctx;
+	each_pin(layout, unpin, NULL);
+	if (rmdir(layout))
+		log_warn("dataplane: cannot remove %s: %s", layout, strerror(errno));
+}
+
+void pins_remove(const struct pins *p, enum pins_whose whose)
+{
+	if (whose == PINS_OURS)
+		each_pin(p->layout, unpin, NULL);
+	else
+		each_other(p, remove_layout, NULL);
+}
+
+int pins_set_aside(const struct pins *p)
+{
+	char path[PATH_MAX];
+	int ret = -EEXIST;
+
+	for (unsigned i = 1; ret && i <= SET_ASIDE_MAX; i++) {
+		if (snprintf(path, sizeof(path), "%s_old%u", p->layout, i) >= PATH_MAX)
+			return -ENAMETOOLONG;
+		ret = rename(p->layout, path) ? -errno : 0;
+	}
+	return ret ? ret : make_directory(p->layout);
 }
 
 int pins_open(struct pins *p, const char *bpf_dir, const char *instance)
@@ -163,20 +236,22 @@ int pins_open(struct pins *p, const char *bpf_dir, const char *instance)
 		log_error("dataplane: cannot use %s: %s", p->base, strerror(-ret));
 		return ret;
 	}
-	if (remove_all(p))
-		log_info("dataplane: removed what an earlier run left in %s", p->base);
 	ret = make_directory(p->layout);
 	if (ret) {
 		log_error("dataplane: cannot make %s: %s", p->layout, strerror(-ret));
-		pins_close(p);
+		pins_leave(p);
 	}
 	return ret;
 }
 
 void pins_leave(struct pins *p)
 {
-	if (p->lock_fd >= 0)
-		close(p->lock_fd);
+	if (p->lock_fd < 0)
+		return;
+	/* Where nothing is pinned no directories stay. */
+	rmdir(p->layout);
+	rmdir(p->base);
+	close(p->lock_fd);
 	p->lock_fd = -1;
 }
 
@@ -184,7 +259,7 @@ void pins_close(struct pins *p)
 {
 	if (p->lock_fd < 0)
 		return;
-	remove_all(p);
-	rmdir(p->base);
+	pins_remove(p, PINS_OTHERS);
+	pins_remove(p, PINS_OURS);
 	pins_leave(p);
 }

@@ -15,7 +15,8 @@
 #include "base/capability.h"
 #include "viaduct.skel.h"
 
-#define PROGRAM_NAME "viaduct_xdp"
+#define PROGRAM_NAME  "viaduct_xdp"
+#define LINK_NAME_MAX (IFNAMSIZ + sizeof(PIN_LINK_PREFIX))
 
 static const char mode_native[] = "native";
 static const char mode_generic[] = "generic";
@@ -87,7 +88,6 @@ static int attach_dispatcher_to(struct xdp *x, struct xdp_device *device)
 int xdp_attach_dispatcher(struct xdp *x)
 {
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = x->skel->obj, .prog_name = PROGRAM_NAME);
-	char path[PATH_MAX];
 	int ret;
 
 	x->program = xdp_program__create(&opts);
@@ -101,9 +101,6 @@ int xdp_attach_dispatcher(struct xdp *x)
 		if (ret)
 			goto fail;
 	}
-	ret = xdp_program__pin(x->program, pins_path(&x->pins, PIN_PROGRAM, path));
-	if (ret)
-		goto fail;
 	return 0;
 fail:
 	xdp_detach(x);
@@ -124,17 +121,22 @@ static const char *attach_words(int error)
 	}
 }
 
-static const char *link_path(const struct xdp *x, const struct xdp_device *device, char *path)
+static const char *link_name(const struct xdp_device *device, char name[LINK_NAME_MAX])
 {
-	char name[IFNAMSIZ + sizeof(PIN_LINK_PREFIX)];
-
-	snprintf(name, sizeof(name), PIN_LINK_PREFIX "%s", device->name);
+	snprintf(name, LINK_NAME_MAX, PIN_LINK_PREFIX "%s", device->name);
 	for (char *c = name; *c; c++) {
 		/* bpffs refuses names with dots. */
 		if (*c == '.')
 			*c = '_';
 	}
-	return pins_path(&x->pins, name, path);
+	return name;
+}
+
+const char *xdp_link_path(const struct xdp *x, const struct xdp_device *device, char path[PATH_MAX])
+{
+	char name[LINK_NAME_MAX];
+
+	return pins_path(&x->pins, link_name(device, name), path);
 }
 
 static int attach_link(struct xdp *x, struct xdp_device *device, uint32_t flags)
@@ -147,7 +149,7 @@ static int attach_link(struct xdp *x, struct xdp_device *device, uint32_t flags)
 
 	if (fd < 0)
 		return fd;
-	ret = bpf_obj_pin(fd, link_path(x, device, path));
+	ret = bpf_obj_pin(fd, xdp_link_path(x, device, path));
 	if (ret) {
 		log_error("dataplane: cannot pin %s: %s", path, strerror(-ret));
 		close(fd);
@@ -159,25 +161,95 @@ static int attach_link(struct xdp *x, struct xdp_device *device, uint32_t flags)
 	return 0;
 }
 
+static const char *mode_of(unsigned ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+
+	if (bpf_xdp_query((int)ifindex, 0, &opts) == 0 && opts.attach_mode == XDP_ATTACHED_SKB)
+		return mode_generic;
+	return mode_native;
+}
+
+/* A link whose device has gone is attached to nothing. */
+static bool link_holds(int fd, unsigned ifindex)
+{
+	struct bpf_link_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.xdp.ifindex == ifindex;
+}
+
+/* The link at path, ours or another layout's, runs our program from now on. 0 or -errno. */
+static int swing_link(struct xdp *x, struct xdp_device *device, const char *path)
+{
+	char own[PATH_MAX];
+	int fd = bpf_obj_get(path), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = link_holds(fd, device->ifindex)
+		      ? bpf_link_update(fd, bpf_program__fd(x->skel->progs.viaduct_xdp), NULL)
+		      : -ENOLINK;
+	/* Over what may be left there of a device that has gone. */
+	if (!ret && strcmp(path, xdp_link_path(x, device, own)) != 0 && rename(path, own))
+		ret = -errno;
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	device->link_fd = fd;
+	device->attached = "link";
+	device->mode = mode_of(device->ifindex);
+	return 0;
+}
+
+/* 0: a link that was left for the device runs our program. -ENOENT: there is none of use. */
+static int take_link(struct xdp *x, struct xdp_device *device)
+{
+	char name[LINK_NAME_MAX], path[PATH_MAX];
+	int ret = swing_link(x, device, xdp_link_path(x, device, path));
+
+	if (ret == -ENOLINK) {
+		unlink(path);
+		ret = -ENOENT;
+	}
+	if (ret == -ENOENT && pins_find_other(&x->pins, link_name(device, name), path)) {
+		ret = swing_link(x, device, path);
+		if (ret == -ENOLINK)
+			ret = -ENOENT;
+	}
+	return ret;
+}
+
+/* Native mode, or generic where the driver has none. 0 or -errno. */
+static int make_link(struct xdp *x, struct xdp_device *device)
+{
+	int native = attach_link(x, device, XDP_FLAGS_DRV_MODE), ret = native;
+
+	if (ret && ret != -EBUSY && ret != -EPERM && ret != -ENODEV)
+		ret = attach_link(x, device, XDP_FLAGS_SKB_MODE);
+	if (native && !ret)
+		log_warn("dataplane: %s takes no native XDP (%s): generic mode, slower",
+			device->name, strerror(-native));
+	return ret;
+}
+
 int xdp_attach_links(struct xdp *x)
 {
 	for (unsigned i = 0; i < x->device_count; i++) {
 		struct xdp_device *device = &x->device[i];
-		int ret, native;
+		int ret;
 
 		if (strcmp(device->attached, mode_none) != 0)
 			continue;
-		ret = native = attach_link(x, device, XDP_FLAGS_DRV_MODE);
-		if (ret && ret != -EBUSY && ret != -EPERM && ret != -ENODEV)
-			ret = attach_link(x, device, XDP_FLAGS_SKB_MODE);
+		ret = take_link(x, device);
+		if (ret == -ENOENT)
+			ret = make_link(x, device);
 		if (ret) {
 			log_error("dataplane: cannot attach to %s: %s", device->name,
 				attach_words(ret));
 			return ret;
 		}
-		if (native)
-			log_warn("dataplane: %s takes no native XDP (%s): generic mode, slower",
-				device->name, strerror(-native));
 	}
 	return 0;
 }
@@ -190,7 +262,7 @@ int xdp_attach_again(struct xdp *x, struct xdp_device *device, unsigned ifindex)
 	if (device->link_fd >= 0) {
 		close(device->link_fd);
 		device->link_fd = -1;
-		unlink(link_path(x, device, path));
+		unlink(xdp_link_path(x, device, path));
 	}
 	device->attached = mode_none;
 	device->mode = mode_none;
@@ -247,42 +319,4 @@ void xdp_detach_pinned_link(const char *path)
 		return;
 	bpf_link_detach(fd);
 	close(fd);
-}
-
-static void detach_from(struct xdp_program *program, int ifindex)
-{
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
-	struct xdp_program *attached = NULL;
-	bool found = false;
-	enum xdp_attach_mode mode;
-
-	if (libxdp_get_error(mp))
-		return;
-	if (!xdp_multiprog__is_legacy(mp)) {
-		while ((attached = xdp_multiprog__next_prog(attached, mp))) {
-			if (xdp_program__id(attached) == xdp_program__id(program))
-				found = true;
-		}
-	}
-	mode = xdp_multiprog__attach_mode(mp);
-	xdp_multiprog__close(mp);
-	if (found)
-		xdp_program__detach(program, ifindex, mode, 0);
-}
-
-void xdp_detach_pinned(const char *path)
-{
-	struct xdp_program *program;
-	bool raised = capability_raise(CAP_SYS_ADMIN);
-	struct if_nameindex *all;
-
-	program = xdp_program__from_pin(path);
-	if (!libxdp_get_error(program)) {
-		all = if_nameindex();
-		for (struct if_nameindex *i = all; i && i->if_index; i++)
-			detach_from(program, (int)i->if_index);
-		if_freenameindex(all);
-		xdp_program__close(program);
-	}
-	capability_restore(CAP_SYS_ADMIN, raised);
 }

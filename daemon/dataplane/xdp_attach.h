@@ -14,16 +14,18 @@ bool xdp_dispatcher_works(void);
 /* Loads x->skel's object and attaches it to all devices. On failure nothing is attached, and the
  * object cannot be loaded again: open a new one. */
 int xdp_attach_dispatcher(struct xdp *x);
-/* Attaches the loaded program by a pinned link each, to devices that have none yet. Errors are
- * logged. */
+/* Attaches the loaded program by a pinned link each, to devices that have none yet; a link that an
+ * earlier daemon pinned is swung over to it, without a moment in which no program is attached.
+ * Errors are logged. */
 int xdp_attach_links(struct xdp *x);
 /* The device has gone and one of the same name has come. Errors are logged. */
 int xdp_attach_again(struct xdp *x, struct xdp_device *device, unsigned ifindex);
 void xdp_detach(struct xdp *x);
 /* Closes what is ours; all stays attached. */
 void xdp_let_go(struct xdp *x);
-/* Takes the program pinned at path out of every dispatcher that calls it. */
-void xdp_detach_pinned(const char *path);
+/* Where a device's link is pinned; returns path. */
+const char *xdp_link_path(
+	const struct xdp *x, const struct xdp_device *device, char path[PATH_MAX]);
 /* Detaches the link pinned at path, before this returns. */
 void xdp_detach_pinned_link(const char *path);
 

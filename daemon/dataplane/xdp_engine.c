@@ -8,6 +8,7 @@
 #include "dataplane/counters.h"
 #include "dataplane/engine.h"
 #include "dataplane/xdp_attach.h"
+#include "dataplane/xdp_left.h"
 #include "viaduct.skel.h"
 
 /* Both sides may share a device: it is attached to once. The DEVMAP has an entry a side. */
@@ -46,6 +47,9 @@ int xdp_engine_publish_locals(struct dataplane *dp)
 {
 	struct vd_locals locals;
 
+	/* An empty table of addresses says that the maps are not in force yet. */
+	if (dp->xdp.replaces)
+		return 0;
 	locals_encode(&dp->locals, &locals);
 	return xdp_set_locals(&dp->xdp, &locals);
 }
@@ -77,7 +81,7 @@ static int open_tables(
 	int ret;
 
 	dp->locals.ports = x->ports.address;
-	dp->locals.ports_stride = x->ports_stride;
+	dp->locals.ports_stride = XDP_PORTS_STRIDE;
 	rtnetlink_ops(dp->rtnetlink, &ops);
 	ret = nexthop_table_new(&dp->nexthops, dp->loop, x->nexthops.address, dp->sizes.nexthops,
 		VD_FLOW_GRACE_MS, &ops);
@@ -105,8 +109,9 @@ static int open_tables(
 int xdp_engine_open(
 	struct dataplane *dp, const struct config *cfg, const struct dataplane_handlers *handlers)
 {
-	const struct xdp_sizes map_sizes = {
-		.flows = dp->sizes.flows, .ports = dp->sizes.ports, .nexthops = dp->sizes.nexthops};
+	struct engine_sizes *sizes = &dp->sizes;
+	struct xdp_sizes of_maps = {
+		.flows = sizes->flows, .ports = sizes->ports, .nexthops = sizes->nexthops};
 	int ret;
 
 	ret = rtnetlink_open(&dp->rtnetlink, dp->loop);
@@ -120,9 +125,19 @@ int xdp_engine_open(
 	ret = pins_open(&dp->xdp.pins, cfg->bpf_dir, cfg->instance);
 	if (ret)
 		return ret;
-	ret = xdp_load(&dp->xdp, &map_sizes);
+	ret = xdp_load(&dp->xdp, &of_maps);
 	if (ret)
 		return ret;
+	if (dp->xdp.maps == XDP_MAPS_ADOPTED) {
+		*sizes = (struct engine_sizes){.flows = of_maps.flows,
+			.ports = of_maps.ports,
+			.nexthops = of_maps.nexthops,
+			.capacity = flow_table_capacity_of(of_maps.flows)};
+		dp->adopting = true;
+		ret = xdp_get_locals(&dp->xdp, &dp->left);
+		if (ret)
+			return ret;
+	}
 	ret = open_tables(dp, cfg, handlers);
 	if (ret) {
 		log_error("dataplane: cannot start: %s", strerror(-ret));
@@ -131,18 +146,50 @@ int xdp_engine_open(
 	return 0;
 }
 
-void xdp_engine_close(struct dataplane *dp)
+int xdp_engine_attach(struct dataplane *dp)
 {
-	if (dp->xdp.skel)
-		xdp_unload(&dp->xdp);
-	pins_close(&dp->xdp.pins);
-	rtnetlink_close(dp->rtnetlink);
+	int ret;
+
+	if (dp->xdp.replaces) {
+		log_info("dataplane: the tables of another version serve until ours are filled");
+		return 0;
+	}
+	ret = xdp_attach_links(&dp->xdp);
+	if (!ret)
+		xdp_left_remove(&dp->xdp);
+	return ret;
 }
 
-void xdp_engine_leave(struct dataplane *dp)
+void xdp_engine_replace(struct dataplane *dp)
 {
-	xdp_leave(&dp->xdp);
-	pins_leave(&dp->xdp.pins);
+	if (!dp->xdp.replaces)
+		return;
+	dp->xdp.replaces = false;
+	if (xdp_engine_publish_locals(dp) || xdp_engine_attach(dp))
+		log_error("dataplane: what an earlier daemon left cannot be replaced and stays");
+	else
+		log_warn("dataplane: another version's tables were replaced: statistics of running "
+			 "calls begin anew");
+}
+
+void xdp_engine_end(struct dataplane *dp, enum dataplane_end how)
+{
+	struct xdp *x = &dp->xdp;
+
+	if (how == END_CLOSE && x->replaces)
+		xdp_left_detach(x, PINS_OTHERS);
+	/* Swung links carry on with our program where the start fails after that; beside an earlier
+	 * program under the dispatcher ours goes again. */
+	if (how == END_LEAVE || (how == END_ABANDON && x->maps == XDP_MAPS_ADOPTED && !x->program))
+		xdp_leave(x);
+	else
+		xdp_unload(x);
+	if (how == END_ABANDON && x->maps == XDP_MAPS_NEW)
+		pins_remove(&x->pins, PINS_OURS);
+	if (how == END_CLOSE)
+		pins_close(&x->pins);
+	else
+		pins_leave(&x->pins);
 	rtnetlink_close(dp->rtnetlink);
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "dataplane/xdp_attach.h"
+#include "dataplane/xdp_left.h"
 #include "viaduct.skel.h"
 
 #define DUMP_TAIL_BYTES 4000
@@ -141,18 +142,24 @@ static int open_sized(struct xdp *x, const struct xdp_sizes *sizes)
 	return ret;
 }
 
-static int map_memory(const struct bpf_map *map, struct xdp_mapping *out)
+int xdp_map_memory(int fd, uint32_t value_bytes, uint32_t elements, struct xdp_mapping *out)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t element = (bpf_map__value_size(map) + ARRAY_ALIGN - 1) & ~(size_t)(ARRAY_ALIGN - 1);
-	size_t bytes = (element * bpf_map__max_entries(map) + page - 1) & ~(page - 1);
-	void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	size_t element = (value_bytes + ARRAY_ALIGN - 1) & ~(size_t)(ARRAY_ALIGN - 1);
+	size_t bytes = (element * elements + page - 1) & ~(page - 1);
+	void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (address == MAP_FAILED)
 		return -errno;
 	out->address = address;
 	out->bytes = bytes;
 	return 0;
+}
+
+static int map_memory(const struct bpf_map *map, struct xdp_mapping *out)
+{
+	return xdp_map_memory(
+		bpf_map__fd(map), bpf_map__value_size(map), bpf_map__max_entries(map), out);
 }
 
 static void unmap_memory(struct xdp_mapping *m)
@@ -181,6 +188,16 @@ static uint64_t map_memlock(int fd)
 	return bytes;
 }
 
+static void weigh_maps(struct xdp *x)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, x->skel->obj)
+	{
+		x->memory_bytes += map_memlock(bpf_map__fd(map));
+	}
+}
+
 static int pin_maps(struct xdp *x)
 {
 	char path[PATH_MAX];
@@ -189,7 +206,6 @@ static int pin_maps(struct xdp *x)
 
 	bpf_object__for_each_map(map, x->skel->obj)
 	{
-		x->memory_bytes += map_memlock(bpf_map__fd(map));
 		if (bpf_map__is_internal(map))
 			continue;
 		ret = bpf_map__pin(map, pins_path(&x->pins, bpf_map__name(map), path));
@@ -201,13 +217,14 @@ static int pin_maps(struct xdp *x)
 	return 0;
 }
 
-static int load_program(struct xdp *x, const struct xdp_sizes *sizes)
+static int load_program(struct xdp *x, struct xdp_sizes *sizes)
 {
-	int ret = open_sized(x, sizes);
+	int ret = x->maps == XDP_MAPS_ADOPTED ? xdp_left_reuse(x, sizes) : 0;
 
 	if (ret)
 		return ret;
-	if (xdp_dispatcher_works()) {
+	/* Where a link is attached no dispatcher can be. */
+	if (!x->linked && xdp_dispatcher_works()) {
 		ret = xdp_attach_dispatcher(x);
 		if (!ret)
 			return 0;
@@ -215,30 +232,37 @@ static int load_program(struct xdp *x, const struct xdp_sizes *sizes)
 		viaduct_bpf__destroy(x->skel);
 		x->skel = NULL;
 		ret = open_sized(x, sizes);
+		if (!ret && x->maps == XDP_MAPS_ADOPTED)
+			ret = xdp_left_reuse(x, sizes);
 		if (ret)
 			return ret;
 	}
 	return viaduct_bpf__load(x->skel);
 }
 
-int xdp_load(struct xdp *x, const struct xdp_sizes *sizes)
+int xdp_load(struct xdp *x, struct xdp_sizes *sizes)
 {
 	int ret;
 
+	_Static_assert(XDP_PORTS_STRIDE == ARRAY_ALIGN / sizeof(uint32_t), "one port an element");
 	libbpf_set_print(print_library);
 	libxdp_set_print(print_libxdp);
-	x->ports_stride = ARRAY_ALIGN / sizeof(uint32_t);
 	ret = check_capabilities();
+	if (!ret)
+		ret = open_sized(x, sizes);
+	if (!ret)
+		ret = xdp_left_find(x, sizes);
 	if (ret)
 		return ret;
 	ret = load_program(x, sizes);
 	if (ret) {
 		log_error("dataplane: the XDP program does not load: %s", load_words(ret));
-		goto fail;
+		return ret;
 	}
-	ret = pin_maps(x);
+	weigh_maps(x);
+	ret = x->maps == XDP_MAPS_ADOPTED ? 0 : pin_maps(x);
 	if (ret)
-		goto fail;
+		return ret;
 	ret = map_memory(x->skel->maps.vd_flows, &x->flows);
 	if (!ret)
 		ret = map_memory(x->skel->maps.vd_streams, &x->streams);
@@ -246,13 +270,8 @@ int xdp_load(struct xdp *x, const struct xdp_sizes *sizes)
 		ret = map_memory(x->skel->maps.vd_ports, &x->ports);
 	if (!ret)
 		ret = map_memory(x->skel->maps.vd_nexthops, &x->nexthops);
-	if (ret) {
+	if (ret)
 		log_error("dataplane: cannot map the tables: %s", strerror(-ret));
-		goto fail;
-	}
-	return 0;
-fail:
-	xdp_unload(x);
 	return ret;
 }
 
@@ -286,6 +305,13 @@ int xdp_set_device(struct xdp *x, uint32_t index, unsigned ifindex)
 	if (!ifindex)
 		return 0;
 	return bpf_map_update_elem(bpf_map__fd(x->skel->maps.vd_devices), &index, value, BPF_ANY);
+}
+
+int xdp_get_locals(const struct xdp *x, struct vd_locals *locals)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(bpf_map__fd(x->skel->maps.vd_locals), &zero, locals);
 }
 
 int xdp_set_locals(struct xdp *x, const struct vd_locals *locals)

@@ -30,28 +30,39 @@ struct xdp_device {
 	int link_fd;          /* -1 = none */
 };
 
+#define XDP_PORTS_STRIDE 2 /* in uint32_t: array elements are multiples of 8 bytes */
+
 struct xdp {
 	struct pins pins;
 	struct viaduct_bpf *skel;
 	struct xdp_program *program; /* libxdp's handle, where its dispatcher is used */
 	struct xdp_mapping flows, streams, ports, nexthops;
-	unsigned ports_stride; /* in uint32_t: array elements are multiples of 8 bytes */
 	/* Distinct devices: one where both sides share it. */
 	struct xdp_device device[SIDE_COUNT];
 	unsigned device_count;
 	uint8_t device_of_side[SIDE_COUNT];
 	uint64_t memory_bytes;
+	enum xdp_maps {
+		XDP_MAPS_NONE,
+		XDP_MAPS_NEW,
+		XDP_MAPS_ADOPTED, /* a daemon before us made them */
+	} maps;
+	bool replaces; /* another layout's maps serve until xdp_left_remove() */
+	bool linked;   /* a daemon before us left pinned links, to be swung to our program */
 };
 
-/* Loads for the devices in x, already filled in. On a kernel where libxdp's dispatcher works, the
- * program is attached by that as well, passing everything as long as vd_locals is empty. Errors
- * are logged in plain words. */
-int xdp_load(struct xdp *x, const struct xdp_sizes *sizes);
+/* Loads for the devices in x, already filled in, with the maps that a daemon before us left where
+ * they are of use: *sizes are then theirs. On a kernel where libxdp's dispatcher works, the program
+ * is attached by that as well, beside what is attached already; as long as vd_locals is empty it
+ * passes everything. Errors are logged in plain words; the caller closes what there is. */
+int xdp_load(struct xdp *x, struct xdp_sizes *sizes);
 void xdp_unload(struct xdp *x);
 /* Gives up what is ours; the program stays attached, the maps pinned. */
 void xdp_leave(struct xdp *x);
 /* Puts a device into the DEVMAP. */
 int xdp_set_device(struct xdp *x, uint32_t index, unsigned ifindex);
+int xdp_get_locals(const struct xdp *x, struct vd_locals *locals);
+int xdp_map_memory(int fd, uint32_t value_bytes, uint32_t elements, struct xdp_mapping *out);
 int xdp_set_locals(struct xdp *x, const struct vd_locals *locals);
 
 #endif

@@ -75,13 +75,19 @@ static enum neighbour_state fake_get(
 	return k->neighbour;
 }
 
-static int setup(void **state)
+static void make_table(struct kernel *k)
 {
-	struct kernel *k = calloc(1, sizeof(*k));
 	const struct nexthop_ops ops = {.ctx = k,
 		.route = fake_route,
 		.neighbour_use = fake_use,
 		.neighbour_get = fake_get};
+
+	assert_int_equal(nexthop_table_new(&k->table, k->loop, k->array, ELEMENTS, 0, &ops), 0);
+}
+
+static int setup(void **state)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
 
 	assert_non_null(k);
 	k->route_device = DEVICE;
@@ -96,7 +102,7 @@ static int setup(void **state)
 		.mtu = 1500,
 		.up = true};
 	assert_int_equal(loop_new(&k->loop), 0);
-	assert_int_equal(nexthop_table_new(&k->table, k->loop, k->array, ELEMENTS, 0, &ops), 0);
+	make_table(k);
 	nexthop_set_egress(k->table, 1, &k->egress);
 	*state = k;
 	return 0;
@@ -325,6 +331,113 @@ static void a_full_table_refuses_and_idle_destinations_make_room(void **state)
 	assert_int_equal(unresolved, 0);
 }
 
+/* Another table over the array as it stands; flows lead to the elements in use. */
+static void start_again(struct kernel *k, const uint8_t use[ELEMENTS])
+{
+	nexthop_table_free(k->table);
+	make_table(k);
+	nexthop_set_egress(k->table, 1, &k->egress);
+	assert_int_equal(nexthop_adoption_begin(k->table, use), 0);
+}
+
+static struct destination *adopt(struct kernel *k, const char *dst, uint32_t index)
+{
+	struct addr src = address("192.0.2.1"), to = address(dst);
+	struct destination *d = NULL;
+
+	assert_int_equal(nexthop_adopt(k->table, 1, &src, &to, index, &d), 0);
+	return d;
+}
+
+static void an_element_stays_until_the_kernel_has_answered(void **state)
+{
+	struct kernel *k = *state;
+	const uint8_t use[ELEMENTS] = {[1] = 1};
+	struct vd_nexthop before;
+	struct destination *d = get(k, "198.51.100.1");
+	unsigned asked;
+
+	assert_int_equal(nexthop_index(d), 1);
+	before = k->array[1];
+	memcpy(k->mac, mac_b, 6);
+	start_again(k, use);
+	asked = k->route_asked;
+	d = adopt(k, "198.51.100.1", 1);
+	assert_int_equal(nexthop_index(d), 1);
+	assert_memory_equal(&k->array[1], &before, sizeof(before));
+	assert_why(k, d, NULL);
+	assert_int_equal(k->route_asked, asked);
+	k->route_error = -EAGAIN;
+	pass(k, 20);
+	assert_true(k->route_asked > asked);
+	assert_memory_equal(&k->array[1], &before, sizeof(before));
+	k->route_error = 0;
+	pass(k, 20);
+	assert_why(k, d, NULL);
+	assert_memory_equal(k->array[1].dmac, mac_b, 6);
+}
+
+static void a_neighbour_that_the_kernel_forgot_serves_while_it_is_looked_for(void **state)
+{
+	struct kernel *k = *state;
+	const uint8_t use[ELEMENTS] = {[1] = 1};
+	struct destination *d;
+	unsigned used;
+
+	get(k, "198.51.100.1");
+	k->neighbour = NEIGHBOUR_NONE;
+	start_again(k, use);
+	d = adopt(k, "198.51.100.1", 1);
+	used = k->used;
+	pass(k, 20);
+	assert_true(k->used > used);
+	assert_why(k, d, NULL);
+	assert_memory_equal(element(k, d)->dmac, mac_a, 6);
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_FAILED, mac_b);
+	assert_why(k, d, "no neighbour");
+}
+
+static void an_element_without_a_route_is_taken_up_and_given_up(void **state)
+{
+	struct kernel *k = *state;
+	const uint8_t use[ELEMENTS] = {[1] = 1};
+	struct destination *d;
+
+	get(k, "198.51.100.1");
+	k->route_error = -ENETUNREACH;
+	start_again(k, use);
+	d = adopt(k, "198.51.100.1", 1);
+	pass(k, 20);
+	assert_why(k, d, "no route");
+}
+
+static void elements_that_nobody_takes_up_serve_again(void **state)
+{
+	struct kernel *k = *state;
+	const uint8_t use[ELEMENTS] = {[1] = 1, [2] = 1};
+	struct destination *taken;
+
+	get(k, "198.51.100.1");
+	get(k, "198.51.100.2");
+	get(k, "198.51.100.3");
+	start_again(k, use);
+	/* To the third no flow led. */
+	assert_false(k->array[3].flags & VD_NEXTHOP_VALID);
+	assert_true(k->array[2].flags & VD_NEXTHOP_VALID);
+	taken = adopt(k, "198.51.100.1", 1);
+	/* One element for one destination; what is no index is none. */
+	assert_int_not_equal(nexthop_index(adopt(k, "198.51.100.4", 1)), 1);
+	assert_ptr_equal(adopt(k, "198.51.100.1", 2), taken);
+	assert_int_not_equal(nexthop_index(adopt(k, "198.51.100.5", ELEMENTS)), 0);
+	assert_int_not_equal(nexthop_index(adopt(k, "198.51.100.6", 0)), 0);
+	nexthop_adoption_done(k->table);
+	assert_false(k->array[2].flags & VD_NEXTHOP_VALID);
+	/* Seven elements in all, four of them taken. */
+	get(k, "198.51.100.7");
+	get(k, "198.51.100.8");
+	get(k, "198.51.100.9");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -340,6 +453,10 @@ int main(void)
 		TEST(a_stale_neighbour_is_used_and_confirmed),
 		TEST(the_last_mac_serves_while_the_kernel_looks_and_not_once_it_failed),
 		TEST(lost_events_are_made_good_by_asking_again),
+		TEST(an_element_stays_until_the_kernel_has_answered),
+		TEST(a_neighbour_that_the_kernel_forgot_serves_while_it_is_looked_for),
+		TEST(an_element_without_a_route_is_taken_up_and_given_up),
+		TEST(elements_that_nobody_takes_up_serve_again),
 		TEST(a_full_table_refuses_and_idle_destinations_make_room),
 	};
 

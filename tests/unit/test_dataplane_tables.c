@@ -58,6 +58,26 @@ static void slots_come_back_however_often_they_are_used(void **state)
 	slots_destroy(&s);
 }
 
+static void slots_left_by_another_are_handed_out_unless_used_and_the_waiting_ones_last(void **state)
+{
+	/* Index 0 is nobody's. */
+	const uint8_t use[] = {SLOT_USED, SLOT_WAITS, SLOT_USED, SLOT_FREE, SLOT_WAITS, SLOT_FREE};
+	struct slots s;
+
+	(void)state;
+	assert_int_equal(slots_init(&s, 1, 5, 1000), 0);
+	slots_restore(&s, use, 5000);
+	assert_int_equal(slots_take(&s, 5000), 3);
+	assert_int_equal(slots_take(&s, 5000), 5);
+	assert_int_equal(slots_take(&s, 5999), 0);
+	assert_int_equal(slots_take(&s, 6000), 1);
+	assert_int_equal(slots_take(&s, 6000), 4);
+	assert_int_equal(slots_take(&s, 9000), 0);
+	slots_give(&s, 2, 9000);
+	assert_int_equal(slots_take(&s, 10000), 2);
+	slots_destroy(&s);
+}
+
 static struct dataplane_flow plain_flow(void)
 {
 	return (struct dataplane_flow){
@@ -280,6 +300,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_slot_given_back_is_not_taken_before_the_grace_time),
 		cmocka_unit_test(slots_come_back_however_often_they_are_used),
+		cmocka_unit_test(
+			slots_left_by_another_are_handed_out_unless_used_and_the_waiting_ones_last),
 		cmocka_unit_test(a_plain_flow_admits_its_source_alone),
 		cmocka_unit_test(the_constant_checksum_part_is_that_of_the_headers_it_leaves_with),
 		cmocka_unit_test(a_latch_counts_the_prefix_in_the_mapped_scale_and_takes_any_port),

@@ -3,16 +3,21 @@
  * one command a line from standard input; answers each with one line.
  *
  *   dpdriver BPF_DIR INSTANCE DEVICE_INTERNAL DEVICE_EXTERNAL PORT_MIN PORT_MAX \
- *            ADDRESS_INTERNAL,... ADDRESS_EXTERNAL,...
+ *            ADDRESS_INTERNAL,... ADDRESS_EXTERNAL,... [CAPACITY_FLOWS]
  *
  *   add IN_SIDE LOCAL REMOTE OUT_LOCAL OUT_REMOTE [latch]   ok ID
+ *   adopt … (as add)                                        ok ID, none where there is no such flow
+ *   done               ok FLOWS that nobody adopted
  *   update ID REMOTE OUT_LOCAL OUT_REMOTE                   ok
  *   del ID                                                  ok
- *   stats ID           ok packets bytes rtcp lost out_of_order
+ *   stats ID           ok packets bytes rtcp lost out_of_order ssrc LATCHED (- = not)
  *   path ID            ok DEVICE DMAC SMAC GATEWAY resolved|WHY
  *   status             ok NAME=PACKETS … (both sides together), modes, flows, memory
  *   reload MIN MAX     ok
  *   bench N            ok ADD_NS UPDATE_NS DEL_NS STATS_NS for N flows (needs N ports)
+ *   fill N             ok: N flows on all sides and addresses, to N / 4 destinations
+ *   take N             ok NS to adopt them all
+ *   leave              ends, and leaves all in the kernel
  *   quit
  */
 #include <errno.h>
@@ -34,6 +39,7 @@ static struct dataplane *dp;
 static struct loop *loop;
 static struct config cfg;
 static unsigned firsts;
+static bool leaves;
 static char input[LINE_BYTES];
 static size_t input_len;
 
@@ -59,6 +65,17 @@ static void answer(int ret)
 		printf("ok\n");
 }
 
+static uint32_t cookie_of(const struct dataplane_flow *spec)
+{
+	return (uint32_t)spec->in_side << 17 | (uint32_t)(spec->local.family == 6) << 16 |
+	       spec->local.port;
+}
+
+static int add_or_adopt(const struct dataplane_flow *spec, bool adopts, dataplane_flow_id *id)
+{
+	return adopts ? dataplane_flow_adopt(dp, spec, id) : dataplane_flow_add(dp, spec, id);
+}
+
 static void do_add(char **word, unsigned count)
 {
 	struct dataplane_flow spec = {.te_pt = 0xff, .clock_rate = 8000, .dscp = 46};
@@ -71,9 +88,13 @@ static void do_add(char **word, unsigned count)
 	if (spec.latch)
 		spec.latch_prefix = strchr(word[3], ':') == strrchr(word[3], ':') ? 32 : 128;
 	if (word_addr(&spec.local, word[2]) && word_addr(&spec.remote, word[3]) &&
-		word_addr(&spec.out_local, word[4]) && word_addr(&spec.out_remote, word[5]))
-		ret = dataplane_flow_add(dp, &spec, &id);
-	if (ret)
+		word_addr(&spec.out_local, word[4]) && word_addr(&spec.out_remote, word[5])) {
+		spec.cookie = cookie_of(&spec);
+		ret = add_or_adopt(&spec, strcmp(word[0], "adopt") == 0, &id);
+	}
+	if (ret == -ENOENT && strcmp(word[0], "adopt") == 0)
+		printf("ok none\n");
+	else if (ret)
 		answer(ret);
 	else
 		printf("ok %u\n", id);
@@ -100,13 +121,15 @@ static void do_update(char **word)
 static void do_stats(char **word)
 {
 	struct dataplane_stats s;
+	char text[ADDR_TEXT_MAX];
 	int ret = dataplane_flow_stats(dp, (dataplane_flow_id)strtoul(word[1], NULL, 10), &s);
 
 	if (ret)
 		answer(ret);
 	else
-		printf("ok %lu %lu %lu %ld %lu\n", s.packets, s.bytes, s.rtcp_packets, s.lost,
-			s.out_of_order);
+		printf("ok %lu %lu %lu %ld %lu %x %s\n", s.packets, s.bytes, s.rtcp_packets, s.lost,
+			s.out_of_order, s.ssrc,
+			s.latched.family ? addr_print(&s.latched, text) : "-");
 }
 
 static void print_mac(const uint8_t mac[6])
@@ -140,9 +163,10 @@ static void do_status(void)
 		answer(ret);
 		return;
 	}
-	printf("ok mode=%s attached=%s flows=%u nexthops=%u unresolved=%u memory=%lu firsts=%u",
-		s.device[0].mode, s.device[0].attached, s.flows, s.nexthops, s.nexthops_unresolved,
-		s.memory_bytes, firsts);
+	printf("ok mode=%s attached=%s flows=%u max=%u nexthops=%u unresolved=%u memory=%lu "
+	       "firsts=%u lost=%lu",
+		s.device[0].mode, s.device[0].attached, s.flows, s.flows_max, s.nexthops,
+		s.nexthops_unresolved, s.memory_bytes, firsts, s.events_lost);
 	for (unsigned r = 0; r < VD_REASON_MAX; r++)
 		printf(" %s=%lu", dataplane_reason_name(r), s.packets[0][r] + s.packets[1][r]);
 	printf("\n");
@@ -189,6 +213,47 @@ static void do_bench(unsigned n)
 			(t[2] - t[1]) / n, (t[4] - t[3]) / n, (t[3] - t[2]) / n);
 }
 
+/* Four flows a port, one on each of our addresses; two ports share a destination on either side. */
+static void numbered_flow(struct dataplane_flow *spec, unsigned i)
+{
+	unsigned side = i % 2, family = i / 2 % 2, n = i / 4;
+
+	*spec = (struct dataplane_flow){
+		.te_pt = 0xff,
+		.clock_rate = 8000,
+		.in_side = (uint8_t)side,
+		.out_side = (uint8_t)!side,
+		.local = cfg.side[side].address[family].local,
+		.remote = cfg.side[side].address[family].local,
+		.out_local = cfg.side[!side].address[0].local,
+		.out_remote = cfg.side[!side].address[0].local,
+	};
+	spec->local.port = (uint16_t)(cfg.side[side].media_port_min + n);
+	spec->remote.port = spec->out_local.port = spec->out_remote.port = 4000;
+	spec->out_remote.ip[1] = 9;
+	spec->out_remote.ip[2] = (uint8_t)(n / 2 >> 8);
+	spec->out_remote.ip[3] = (uint8_t)(n / 2);
+	spec->cookie = cookie_of(spec);
+}
+
+static void do_all(unsigned n, bool adopts)
+{
+	uint64_t began = now_ns();
+	int ret = 0;
+
+	for (unsigned i = 0; i < n && !ret; i++) {
+		struct dataplane_flow spec;
+		dataplane_flow_id id;
+
+		numbered_flow(&spec, i);
+		ret = add_or_adopt(&spec, adopts, &id);
+	}
+	if (ret)
+		answer(ret);
+	else
+		printf("ok %lu\n", now_ns() - began);
+}
+
 static void do_reload(char **word)
 {
 	struct config next = cfg;
@@ -204,7 +269,8 @@ static const struct {
 	const char *name;
 	unsigned words; /* itself included */
 } commands[] = {{"add", 6}, {"update", 5}, {"del", 2}, {"stats", 2}, {"path", 2}, {"status", 1},
-	{"reload", 3}, {"bench", 2}, {"quit", 1}};
+	{"reload", 3}, {"bench", 2}, {"quit", 1}, {"adopt", 6}, {"done", 1}, {"fill", 2},
+	{"take", 2}, {"leave", 1}};
 
 static void command(char *line)
 {
@@ -220,6 +286,7 @@ static void command(char *line)
 	}
 	switch (i) {
 	case 0:
+	case 9:
 		do_add(word, count);
 		break;
 	case 1:
@@ -244,8 +311,19 @@ static void command(char *line)
 	case 7:
 		do_bench((unsigned)atoi(word[1]));
 		break;
+	case 13:
+		leaves = true;
+		loop_stop(loop);
+		break;
 	case 8:
 		loop_stop(loop);
+		break;
+	case 10:
+		printf("ok %u\n", dataplane_adoption_done(dp));
+		break;
+	case 11:
+	case 12:
+		do_all((unsigned)atoi(word[1]), i == 12);
 		break;
 	default:
 		answer(-EINVAL);
@@ -301,9 +379,10 @@ int main(int argc, char **argv)
 {
 	const struct dataplane_handlers handlers = {.first_packet = on_first_packet};
 	struct loop_fd in = {.fd = STDIN_FILENO, .ready = input_ready};
+	uint64_t began;
 	int ret;
 
-	if (argc != 9) {
+	if (argc != 9 && argc != 10) {
 		fprintf(stderr, "usage: see the source\n");
 		return 2;
 	}
@@ -317,17 +396,23 @@ int main(int argc, char **argv)
 	ret = loop_new(&loop);
 	if (ret)
 		return 1;
-	ret = dataplane_open(&dp, DATAPLANE_XDP, &cfg, CAPACITY_FLOWS, loop, &handlers);
+	began = now_ns();
+	ret = dataplane_open(&dp, DATAPLANE_XDP, &cfg,
+		argc == 10 ? (unsigned)atoi(argv[9]) : CAPACITY_FLOWS, loop, &handlers);
 	if (ret) {
 		loop_free(loop);
 		return 1;
 	}
 	ret = loop_fd_add(loop, &in, EPOLLIN);
+	fprintf(stderr, "opened in %lu ns\n", now_ns() - began);
 	printf("ready\n");
 	fflush(stdout);
 	if (!ret)
 		ret = loop_run(loop);
-	dataplane_close(dp);
+	if (leaves)
+		dataplane_leave(dp);
+	else
+		dataplane_close(dp);
 	loop_free(loop);
 	return ret ? 1 : 0;
 }
