@@ -13,7 +13,10 @@
 #include "base/table.h"
 #include "store/internal.h"
 
-#define RETRY_S 1 /* after a write that failed */
+#define RETRY_MS  1000 /* after a write that failed */
+#define GATHER_MS 2    /* a commit costs 0.1 ms, however little it holds */
+#define NS_A_MS   1000000L
+#define MS_A_SEC  1000
 
 struct waiting {
 	UT_hash_handle hh;
@@ -212,8 +215,8 @@ static void write_batch(struct store_writer *w)
 	pthread_mutex_unlock(&w->lock);
 	ret = write_all(w, &batch, false);
 	if (ret) {
-		log_limited(LOG_LEVEL_ERROR, "store: %s: %s; tried again each %u s", w->path,
-			ret == -ENOSPC ? "no room left" : strerror(-ret), RETRY_S);
+		log_limited(LOG_LEVEL_ERROR, "store: %s: %s; tried again each %u ms", w->path,
+			ret == -ENOSPC ? "no room left" : strerror(-ret), RETRY_MS);
 		write_singly(w, &batch);
 	} else {
 		clear(&batch);
@@ -225,12 +228,14 @@ static void write_batch(struct store_writer *w)
 }
 
 /* Under the lock, which is free meanwhile. */
-static void rest(struct store_writer *w)
+static void rest(struct store_writer *w, unsigned ms)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += RETRY_S;
+	until.tv_nsec += ms % MS_A_SEC * NS_A_MS;
+	until.tv_sec += ms / MS_A_SEC + until.tv_nsec / (MS_A_SEC * NS_A_MS);
+	until.tv_nsec %= MS_A_SEC * NS_A_MS;
 	while (!w->closing && !w->hurry &&
 		pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT)
 		;
@@ -246,11 +251,14 @@ static void *run(void *arg)
 			pthread_cond_wait(&w->wake, &w->lock);
 		if (!w->queued)
 			break;
+		rest(w, GATHER_MS);
+		if (w->paused)
+			continue;
 		write_batch(w);
 		if (w->last_failed && w->closing)
 			break;
 		if (w->last_failed)
-			rest(w);
+			rest(w, RETRY_MS);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
