@@ -23,6 +23,7 @@
 #define DEFAULT_CONFIG  "/etc/viaduct/viaduct.yaml"
 #define STOP_GRACE_MS   1000 /* for the BYEs of a stop to be answered */
 #define STOP_POLL_MS    20
+#define DRAIN_POLL_MS   200
 #define DESCRIPTORS_MAX 65536
 
 /* Exit codes, as in viaductd(8). */
@@ -37,7 +38,8 @@ struct daemon {
 	struct record *record;
 	struct loop_fd signals;
 	struct loop_timer stop_timer;
-	uint64_t stop_deadline_ms;
+	uint64_t stop_deadline_ms; /* 0: it goes on, or drains */
+	bool draining;
 };
 
 static const char help_text[] =
@@ -130,10 +132,8 @@ static void stop_poll(struct loop_timer *t)
 		loop_timer_start(d->loop, t, STOP_POLL_MS);
 }
 
-static void stop(void *ctx)
+static void stop_now(struct daemon *d)
 {
-	struct daemon *d = ctx;
-
 	if (d->stop_deadline_ms)
 		return;
 	log_info("stopping: %u calls to end", calls_count(d->calls));
@@ -142,6 +142,53 @@ static void stop(void *ctx)
 	peers_shutdown(calls_peers(d->calls));
 	d->stop_timer.fire = stop_poll;
 	loop_timer_start(d->loop, &d->stop_timer, STOP_POLL_MS);
+}
+
+static void drain_poll(struct loop_timer *t)
+{
+	struct daemon *d = (struct daemon *)((char *)t - offsetof(struct daemon, stop_timer));
+
+	if (calls_count(d->calls) == 0 || loop_timer_start(d->loop, t, DRAIN_POLL_MS))
+		stop_now(d);
+}
+
+static int drain(struct daemon *d)
+{
+	int ret;
+
+	if (d->stop_deadline_ms || d->draining)
+		return 0;
+	d->stop_timer.fire = drain_poll;
+	ret = loop_timer_start(d->loop, &d->stop_timer, STOP_POLL_MS);
+	if (ret)
+		return ret;
+	log_info("draining: %u calls to wait for", calls_count(d->calls));
+	d->draining = true;
+	calls_drain(d->calls);
+	return 0;
+}
+
+static int stop(void *ctx, enum stop_mode mode)
+{
+	struct daemon *d = ctx;
+
+	switch (mode) {
+	case STOP_NOW:
+		stop_now(d);
+		return 0;
+	case STOP_DRAIN:
+		return drain(d);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static bool stopping(void *ctx, enum stop_mode *mode)
+{
+	const struct daemon *d = ctx;
+
+	*mode = d->stop_deadline_ms ? STOP_NOW : STOP_DRAIN;
+	return d->stop_deadline_ms || d->draining;
 }
 
 static void signal_ready(struct loop_fd *lf, uint32_t events)
@@ -154,7 +201,7 @@ static void signal_ready(struct loop_fd *lf, uint32_t events)
 	if (read(lf->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo != SIGHUP) {
-		stop(d);
+		stop_now(d);
 	} else if (reload(d, &text)) {
 		free(text);
 	}
@@ -209,8 +256,11 @@ static void forbid_core_files(void)
 
 static int run(struct daemon *d)
 {
-	struct control_handlers handlers = {
-		.ctx = d, .reload = reload, .stop = stop, .records = show_records};
+	struct control_handlers handlers = {.ctx = d,
+		.reload = reload,
+		.stop = stop,
+		.stopping = stopping,
+		.records = show_records};
 	int ret;
 
 	d->signals.fd = -1;

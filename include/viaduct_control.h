@@ -68,7 +68,7 @@
 	X(UNSUBSCRIBE, NLMSG_ERROR, "stop sending events")                                         \
 	X(RELOAD, NLMSG_ERROR, "read the configuration file again")                                \
 	X(SET_LOG, NLMSG_ERROR, "LEVEL: log from that level up")                                   \
-	X(STOP, NLMSG_ERROR, "end the daemon")                                                     \
+	X(STOP, NLMSG_ERROR, "COMMAND (optional, now): end the daemon, that way")                  \
 	X(GET_PEER, VDC_PEER, "PEER: one peer in detail")                                          \
 	X(SET_PEER, NLMSG_ERROR, "PEER, COMMAND: take it out of service, or back")
 
@@ -122,7 +122,7 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(NUMBER, number, TEXT, none, "called number")                                             \
 	X(LEVEL, level, TEXT, none, "error, warn, info, debug")                                    \
 	X(PEER, peer, TEXT, none, "name of a peer")                                                \
-	X(COMMAND, command, TEXT, none, "drain, block, resume")                                    \
+	X(COMMAND, command, TEXT, none, "SET_PEER: drain, block, resume; STOP: now, drain, leave") \
 	X(CALLING, calling, TEXT, none, "calling number")                                          \
 	X(AT, at, U64, none, "a time, seconds since 1970, UTC")
 
@@ -139,6 +139,7 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(CONFIG_FILE, config_file, TEXT, none, "the configuration in force")                      \
 	X(RELOADS, reloads, U32, none, "configurations taken up since the start")                  \
 	X(LOG_LEVEL, log_level, TEXT, none, "error, warn, info, debug")                            \
+	X(STOPPING, stopping, TEXT, none, "how it ends: now, drain, leave; none: it goes on")      \
 	X(CALLS_LIVE, calls_live, U32, none, "calls")                                              \
 	X(CALLS_MAX, calls_max, U32, none, "their limit")                                          \
 	X(RATE, calls_per_second, U32, none, "calls begun in the last second")                     \

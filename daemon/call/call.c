@@ -198,6 +198,9 @@ static void request_received(
 		return;
 	else if (MSG_IS_INVITE(req))
 		invite_received(calls, txn, req, peer);
+	else if (MSG_IS_OPTIONS(req) && calls->shutting_down)
+		sip_server_reply(
+			txn, SIP_SERVICE_UNAVAILABLE, NULL, "Retry-After", DRAIN_RETRY_AFTER_S);
 	else if (MSG_IS_OPTIONS(req)) {
 		osip_message_t *resp;
 
@@ -419,6 +422,11 @@ void call_hangup(struct call *call, const char *reason_text)
 
 	snprintf(reason, sizeof(reason), "SIP;cause=200;text=\"%.100s\"", reason_text);
 	call_end(call, LEG_NONE, reason, reason_text);
+}
+
+void calls_drain(struct calls *calls)
+{
+	calls->shutting_down = true;
 }
 
 void calls_shutdown(struct calls *calls)

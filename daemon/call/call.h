@@ -39,6 +39,9 @@ void calls_order(struct calls *calls, struct route_result *route, struct peers_c
 
 /* Ends a call: BYE or CANCEL both ways, reason in a Reason header field. */
 void call_hangup(struct call *call, const char *reason_text);
+/* No new call is taken from here on (503), and OPTIONS hear the same, so that peers go elsewhere;
+ * running calls go on. */
+void calls_drain(struct calls *calls);
 /* Ends every call; calls_count reaches 0 when all is said. No new call is taken from here on
  * (503). */
 void calls_shutdown(struct calls *calls);

@@ -10,12 +10,23 @@
 
 struct control;
 
+/* How the daemon ends. */
+enum stop_mode {
+	STOP_NOW,   /* with every call */
+	STOP_DRAIN, /* when the last call has ended; no new one is taken */
+	STOP_LEAVE, /* and leaves calls and media to the next one */
+};
+const char *stop_mode_name(enum stop_mode mode);
+
 struct control_handlers {
 	void *ctx;
 	/* Reads the configuration file anew and swaps it in; on refusal returns -errno and *text
 	 * gets the explanation (malloc'd, one mistake a line). */
 	int (*reload)(void *ctx, char **text);
-	void (*stop)(void *ctx);
+	/* Begins to end; the loop has to run on until that is answered. 0 or -errno. */
+	int (*stop)(void *ctx, enum stop_mode mode);
+	/* Whether it has begun to, and how. May be NULL. */
+	bool (*stopping)(void *ctx, enum stop_mode *mode);
 	/* Lines of the call detail records; false where none are kept. May be NULL. */
 	bool (*records)(void *ctx, uint64_t *written, uint64_t *lost, unsigned *queued);
 };

@@ -109,12 +109,33 @@ static int set_log(struct request *r)
 	return 0;
 }
 
+static const char *const stop_mode_names[] = {
+	[STOP_NOW] = "now", [STOP_DRAIN] = "drain", [STOP_LEAVE] = "leave"};
+#define STOP_MODES (sizeof(stop_mode_names) / sizeof(stop_mode_names[0]))
+
+const char *stop_mode_name(enum stop_mode mode)
+{
+	return stop_mode_names[mode];
+}
+
 static int stop(struct request *r)
 {
+	const struct nlattr *command = r->attr[VDC_REQUEST_COMMAND];
+	const char *name = command ? nla_get_string(command) : stop_mode_names[STOP_NOW];
+	unsigned mode = 0;
+	int ret;
+
+	while (mode < STOP_MODES && strcmp(name, stop_mode_names[mode]) != 0)
+		mode++;
+	if (mode == STOP_MODES)
+		return request_fail(
+			r, -EINVAL, "%s is no way to stop; expected now, drain or leave", name);
 	if (!r->control->handlers.stop)
 		return -EOPNOTSUPP;
-	log_info("control: stopped by uid %u", r->uid);
-	r->stop_after = true;
+	log_info("control: told to stop (%s) by uid %u", name, r->uid);
+	ret = r->control->handlers.stop(r->control->handlers.ctx, (enum stop_mode)mode);
+	if (ret)
+		return request_fail(r, ret, "cannot stop that way (%s): %s", name, strerror(-ret));
 	return 0;
 }
 
@@ -248,6 +269,4 @@ void request_serve(struct control *control, const void *data, size_t len, uint32
 	if (ret)
 		log_debug("control: no answer to port 0x%08x: %s", port, strerror(-ret));
 	free(r.text);
-	if (r.stop_after)
-		control->handlers.stop(control->handlers.ctx);
 }

@@ -36,7 +36,6 @@ struct request {
 	bool has_objects; /* the answer is objects, not NLMSG_ERROR */
 	bool has_more;
 	uint64_t next_cursor;
-	bool stop_after;
 	char *text; /* malloc'd, explains the result; may be NULL */
 };
 

@@ -42,6 +42,15 @@ static void put_records(struct request *r)
 	answer_put_u32(r->answer, VDC_STATUS_RECORDS_QUEUED, queued);
 }
 
+static void put_stopping(struct request *r)
+{
+	const struct control_handlers *h = &r->control->handlers;
+	enum stop_mode mode;
+
+	if (h->stopping && h->stopping(h->ctx, &mode))
+		answer_put_text(r->answer, VDC_STATUS_STOPPING, stop_mode_name(mode));
+}
+
 static void put_daemon(struct request *r)
 {
 	const struct config *cfg = calls_config(r->control->calls);
@@ -56,6 +65,7 @@ static void put_daemon(struct request *r)
 	answer_put_text(a, VDC_STATUS_CONFIG_FILE, cfg->file);
 	answer_put_u32(a, VDC_STATUS_RELOADS, r->control->generation);
 	answer_put_text(a, VDC_STATUS_LOG_LEVEL, log_level_name(log_get_level()));
+	put_stopping(r);
 	if (resident)
 		answer_put_u64(a, VDC_STATUS_RESIDENT_BYTES, resident);
 	put_records(r);

@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include <signal.h>
+#include <pty.h>
 #include <sys/wait.h>
 
 #include "test_control_fake.h"
@@ -78,6 +79,12 @@ static json_t *run_json(const char *args)
 	return v;
 }
 
+/* One that drains has two calls that end one by one, each before somebody looks. */
+static bool has_stopped(void)
+{
+	return fake.stops && (fake.stop_mode != STOP_DRAIN || fake.draining == 2);
+}
+
 /* The daemon, in a process of its own, with what `fake` holds now. */
 static void start_daemon_as(uid_t uid)
 {
@@ -88,7 +95,8 @@ static void start_daemon_as(uid_t uid)
 	daemon_pid = fork();
 	assert_true(daemon_pid >= 0);
 	if (daemon_pid == 0) {
-		struct control_handlers handlers = {.reload = fake_reload, .stop = fake_stop};
+		struct control_handlers handlers = {
+			.reload = fake_reload, .stop = fake_stop, .stopping = fake_stopping};
 		struct control *control;
 		struct loop *loop;
 
@@ -103,13 +111,13 @@ static void start_daemon_as(uid_t uid)
 		byte = 1;
 		if (write(ready[1], &byte, 1) != 1)
 			_exit(1);
-		for (int i = 0; i < 6000 && !fake.stops; i++) {
+		for (int i = 0; i < 6000 && !has_stopped(); i++) {
 			control_event(control, 2, "media", "leg a stream 0 latched");
 			loop_once(loop, 10);
 		}
 		control_free(control);
 		loop_free(loop);
-		_exit(0);
+		_exit((int)fake.stop_mode);
 	}
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
@@ -353,6 +361,9 @@ static void mistakes_in_usage_exit_2(void **state)
 	assert_int_equal(run("peer peer-1 stop"), 2);
 	assert_int_equal(run("status --at '2026-12-24 18:30'"), 2);
 	assert_int_equal(run("routes --at '2026-12-24 18:30'"), 2);
+	assert_int_equal(run("stop --now --drain"), 2);
+	assert_true(says("--now and --drain: one of them"));
+	assert_int_equal(run("status --now"), 2);
 	assert_int_equal(run("log LOUD"), 2);
 	assert_true(says("LOUD is no log level: expected error, warn, info or debug"));
 }
@@ -471,16 +482,109 @@ static void events_are_one_json_object_a_line(void **state)
 	pclose(f);
 }
 
-static void stop_ends_the_daemon_after_it_has_answered(void **state)
+/* The stand-in's exit status is the way it was told to. */
+static void ended(enum stop_mode mode)
 {
 	int status;
 
-	(void)state;
-	assert_int_equal(run("stop"), 0);
 	assert_int_equal(waitpid(daemon_pid, &status, 0), daemon_pid);
 	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), mode);
 	daemon_pid = 0;
+}
+
+static void stop_now_ends_the_daemon_after_it_has_answered(void **state)
+{
+	(void)state;
+	assert_int_equal(run("stop --now"), 0);
+	assert_string_equal(output, "");
+	ended(STOP_NOW);
 	assert_int_equal(run("status"), 3);
+}
+
+static void stop_leave_ends_it_that_way(void **state)
+{
+	(void)state;
+	assert_int_equal(run("--leave --json stop"), 0);
+	assert_string_equal(output, "{}\n");
+	ended(STOP_LEAVE);
+}
+
+static void stop_drain_shows_how_many_calls_are_left_until_the_daemon_ends(void **state)
+{
+	(void)state;
+	assert_int_equal(run("stop --drain"), 0);
+	assert_string_equal(output, "6 calls left\n5 calls left\n");
+	ended(STOP_DRAIN);
+}
+
+static void status_tells_that_the_daemon_drains(void **state)
+{
+	char command[PATH_MAX + 64];
+	FILE *f;
+
+	(void)state;
+	snprintf(command, sizeof(command), "exec %s stop --drain 2>&1", cli);
+	f = popen(command, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(output, OUTPUT_MAX, f)); /* one look */
+	assert_int_equal(run("status"), 0);
+	assert_true(says("stopping       drain"));
+	pclose(f);
+	ended(STOP_DRAIN);
+}
+
+static void a_way_that_is_refused_leaves_the_daemon_alone(void **state)
+{
+	(void)state;
+	fake_reset(3);
+	fake.stop_refusal = -EOPNOTSUPP;
+	start_daemon_as(0);
+	assert_int_equal(run("stop --leave"), 1);
+	assert_true(says("cannot stop that way (leave): Operation not supported"));
+	assert_int_equal(run("status"), 0);
+	assert_false(strstr(output, "stopping") != NULL);
+}
+
+/* On a terminal of its own, with that typed in. Returns the exit status. */
+static int run_on_terminal(const char *args, const char *typed)
+{
+	char command[PATH_MAX + 256];
+	size_t len = 0;
+	ssize_t n;
+	int fd, status;
+	pid_t pid;
+
+	snprintf(command, sizeof(command), "exec %s %s", cli, args);
+	pid = forkpty(&fd, NULL, NULL, NULL);
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", command, NULL);
+		_exit(127);
+	}
+	assert_int_equal(write(fd, typed, strlen(typed)), strlen(typed));
+	while ((n = read(fd, output + len, OUTPUT_MAX - len)) > 0)
+		len += (size_t)n;
+	output[len] = '\0';
+	close(fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void stop_asks_on_a_terminal_and_needs_to_be_told_elsewhere(void **state)
+{
+	(void)state;
+	assert_int_equal(run("stop </dev/null"), 2);
+	assert_true(says("which way? --drain, --now or --leave"));
+	assert_int_equal(run_on_terminal("stop", "\n"), 1);
+	assert_true(says("7 calls are live."));
+	assert_true(says("not stopped"));
+	assert_int_equal(run_on_terminal("stop", "nowhere\n"), 1);
+	assert_true(says("not stopped"));
+	assert_int_equal(run("status"), 0);
+	assert_int_equal(run_on_terminal("stop", "leave\n"), 0);
+	ended(STOP_LEAVE);
 }
 
 static void hangup_goes_on_past_a_call_that_is_gone(void **state)
@@ -555,7 +659,13 @@ int main(void)
 		TEST(another_user_is_not_permitted_and_exits_4),
 		TEST_WITHOUT_DAEMON(who_squats_the_port_is_not_trusted),
 		TEST(events_are_one_json_object_a_line),
-		TEST(stop_ends_the_daemon_after_it_has_answered),
+		TEST(stop_now_ends_the_daemon_after_it_has_answered),
+		TEST(stop_leave_ends_it_that_way),
+		TEST(stop_drain_shows_how_many_calls_are_left_until_the_daemon_ends),
+		TEST(status_tells_that_the_daemon_drains),
+		TEST(stop_asks_on_a_terminal_and_needs_to_be_told_elsewhere),
+		cmocka_unit_test_setup_teardown(
+			a_way_that_is_refused_leaves_the_daemon_alone, NULL, finish),
 		TEST(what_is_done_and_has_no_answer_says_so_in_json),
 		TEST(hangup_goes_on_past_a_call_that_is_gone),
 		TEST_WITHOUT_DAEMON(every_json_key_is_in_the_man_page),

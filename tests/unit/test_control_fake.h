@@ -36,6 +36,9 @@ struct fake {
 	bool long_texts;
 	bool blackhole, unresolved, detached;
 	unsigned hung_up, reloads, stops;
+	enum stop_mode stop_mode; /* of the last of those */
+	int stop_refusal;
+	unsigned draining; /* looks at the status since it drains */
 	uint64_t hung_up_id;
 	const char *reload_refusal;
 	struct dataplane_flow flow;
@@ -148,11 +151,21 @@ static int fake_reload(void *ctx, char **text)
 	return -EINVAL;
 }
 
-static void fake_stop(void *ctx)
+static int fake_stop(void *ctx, enum stop_mode mode)
 {
-	if (ctx)
-		loop_stop(ctx);
+	(void)ctx;
+	if (fake.stop_refusal)
+		return fake.stop_refusal;
+	fake.stop_mode = mode;
 	fake.stops++;
+	return 0;
+}
+
+static bool fake_stopping(void *ctx, enum stop_mode *mode)
+{
+	(void)ctx;
+	*mode = fake.stop_mode;
+	return fake.stops > 0;
 }
 
 /* ---- call ---- */
@@ -234,7 +247,9 @@ const char *call_state_name(enum call_state state)
 void calls_get_status(const struct calls *calls, struct calls_status *out)
 {
 	(void)calls;
-	*out = (struct calls_status){.live = 7, .live_max = 20000, .answered = 42};
+	if (fake.stops && fake.stop_mode == STOP_DRAIN)
+		fake.draining++;
+	*out = (struct calls_status){.live = 7 - fake.draining, .live_max = 20000, .answered = 42};
 }
 
 void calls_get_load(const struct calls *calls, const char *peer_name, struct calls_load *out)

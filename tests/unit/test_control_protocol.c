@@ -127,7 +127,8 @@ static void ask(int fd, struct nl_msg *msg, struct reply *r)
 
 static int start(void **state)
 {
-	const struct control_handlers handlers = {.reload = fake_reload, .stop = fake_stop};
+	const struct control_handlers handlers = {
+		.reload = fake_reload, .stop = fake_stop, .stopping = fake_stopping};
 
 	(void)state;
 	fake_reset(3);
@@ -525,6 +526,20 @@ static void commands_reach_their_rooms(void **state)
 	ask(fd, request(VDC_STOP), &r);
 	assert_int_equal(r.error, 0);
 	assert_int_equal(fake.stops, 1);
+	assert_int_equal(fake.stop_mode, STOP_NOW);
+
+	msg = request(VDC_STOP);
+	nla_put_string(msg, VDC_REQUEST_COMMAND, "drain");
+	ask(fd, msg, &r);
+	assert_int_equal(r.error, 0);
+	assert_int_equal(fake.stop_mode, STOP_DRAIN);
+
+	msg = request(VDC_STOP);
+	nla_put_string(msg, VDC_REQUEST_COMMAND, "softly");
+	ask(fd, msg, &r);
+	assert_int_equal(r.error, -EINVAL);
+	assert_string_equal(r.text, "softly is no way to stop; expected now, drain or leave");
+	assert_int_equal(fake.stops, 2);
 	close(fd);
 }
 

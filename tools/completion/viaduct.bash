@@ -12,7 +12,7 @@ _viaduct()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local commands='status calls call flows peers peer listeners routes hangup events reload log stop version'
-	local options='--json --port --daemon-user --timeout --at --version --help'
+	local options='--json --port --daemon-user --timeout --at --drain --now --leave --version --help'
 	local -a words=() _viaduct_options=()
 	local i
 
@@ -45,6 +45,7 @@ _viaduct()
 	call | events | hangup*)
 		mapfile -t COMPREPLY < <(compgen -W "$(_viaduct_first_column calls)" -- "$cur")
 		;;
+	stop) mapfile -t COMPREPLY < <(compgen -W '--drain --now --leave' -- "$cur") ;;
 	'peer '*) mapfile -t COMPREPLY < <(compgen -W 'drain block resume' -- "$cur") ;;
 	log) mapfile -t COMPREPLY < <(compgen -W 'error warn info debug' -- "$cur") ;;
 	routes) mapfile -t COMPREPLY < <(compgen -W 'test' -- "$cur") ;;

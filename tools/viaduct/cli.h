@@ -24,9 +24,10 @@ struct cli {
 	const char *daemon_user;
 	unsigned timeout_ms; /* for each answer */
 	bool json;
-	const char *at; /* --at, NULL where not given */
-	bool quiet;     /* says nothing about a daemon that does not answer */
-	int argc;       /* of the subcommand, options left out */
+	const char *at;   /* --at, NULL where not given */
+	const char *stop; /* of --drain, --now, --leave: its name, NULL where none was given */
+	bool quiet;       /* says nothing about a daemon that does not answer */
+	int argc;         /* of the subcommand, options left out */
 	char **argv;
 };
 

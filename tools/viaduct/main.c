@@ -34,7 +34,7 @@ static const struct command {
 	{"events", cmd_events, "[ID]", 0, 1, "follow what happens, or what happens to one call"},
 	{"reload", cmd_reload, "", 0, 0, "take up the changed configuration file"},
 	{"log", cmd_log, "error|warn|info|debug", 1, 1, "log from that level up"},
-	{"stop", cmd_stop, "", 0, 0, "end the daemon"},
+	{"stop", cmd_stop, "--drain|--now|--leave", 0, 0, "end the daemon: see viaduct(8)"},
 	{"version", cmd_version, "", 0, 0, "versions of this program and of the daemon"},
 };
 
@@ -84,6 +84,9 @@ static void print_options(FILE *f)
 	      "  -t, --timeout SECONDS  how long to wait for each answer, 5 by default\n"
 	      "      --at TIME          of routes test: as if it were YYYY-MM-DD HH:MM (of this\n"
 	      "                         host's zone; with a Z behind it, UTC)\n"
+	      "      --drain            of stop: take no new calls, end with the last one\n"
+	      "      --now              of stop: end every call and then the daemon\n"
+	      "      --leave            of stop: leave calls and media to the next daemon\n"
 	      "  -V, --version          the version of this program, without asking the daemon\n"
 	      "  -h, --help             this text\n"
 	      "\n"
@@ -131,6 +134,9 @@ static int parse_options(int argc, char **argv, struct cli *cli, bool *help)
 		{"daemon-user", required_argument, NULL, 'u'},
 		{"timeout", required_argument, NULL, 't'},
 		{"at", required_argument, NULL, 'a'},
+		{"drain", no_argument, NULL, 'S'},
+		{"now", no_argument, NULL, 'S'},
+		{"leave", no_argument, NULL, 'S'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -138,12 +144,12 @@ static int parse_options(int argc, char **argv, struct cli *cli, bool *help)
 	const char *port = getenv("VIADUCT_CONTROL_PORT");
 	const char *user = getenv("VIADUCT_DAEMON_USER");
 	uint64_t seconds;
-	int c;
+	int c, which = 0;
 
 	*cli = (struct cli){.port = VDC_PORT_DEFAULT,
 		.daemon_user = user && *user ? user : "viaduct",
 		.timeout_ms = TIMEOUT_DEFAULT_MS};
-	while ((c = getopt_long(argc, argv, "jp:u:t:Vh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "jp:u:t:Vh", options, &which)) != -1) {
 		switch (c) {
 		case 'V':
 			puts("viaduct " VIADUCT_VERSION);
@@ -156,6 +162,14 @@ static int parse_options(int argc, char **argv, struct cli *cli, bool *help)
 			break;
 		case 'a':
 			cli->at = optarg;
+			break;
+		case 'S':
+			if (cli->stop && strcmp(cli->stop, options[which].name) != 0) {
+				cli_error("--%s and --%s: one of them", cli->stop,
+					options[which].name);
+				return -EINVAL;
+			}
+			cli->stop = options[which].name;
 			break;
 		case 'u':
 			cli->daemon_user = optarg;
@@ -225,6 +239,10 @@ int main(int argc, char **argv)
 	}
 	if (cli.at && (command->run != cmd_routes || cli.argc == 0)) {
 		cli_error("--at is of routes test alone");
+		return CLI_USAGE;
+	}
+	if (cli.stop && command->run != cmd_stop) {
+		cli_error("--%s is of stop alone", cli.stop);
 		return CLI_USAGE;
 	}
 	ret = (int)command->run(&cli);

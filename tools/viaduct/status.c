@@ -47,6 +47,8 @@ static void print_daemon(const json_t *s)
 		show_duration(s, "uptime_ms", up), show_u64(s, "pid"), show_u64(s, "uid"));
 	show_line("configuration  %s, reloaded %" PRIu64 " times; log level %s",
 		show_text(s, "config_file"), show_u64(s, "reloads"), show_text(s, "log_level"));
+	if (json_object_get(s, "stopping"))
+		show_line("stopping       %s", show_text(s, "stopping"));
 	show_line("calls          %" PRIu64 " live, at most %" PRIu64 "; %" PRIu64 " a second%s",
 		show_u64(s, "calls_live"), show_u64(s, "calls_max"),
 		show_u64(s, "calls_per_second"), at_most(s, "calls_per_second_max", "", rate));
