@@ -334,7 +334,8 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 		"until it is over; none: there is none")                                           \
 	X(REGISTRATION_WHY, registration_why, TEXT, none, "what was answered to it last")          \
 	X(REGISTRATION_AOR, registration_aor, TEXT, none, "what is registered")                    \
-	X(PUBLIC_ADDRESS, public_address, ADDRESS, none, "of ours, as the registrar saw it")       \
+	X(PUBLIC_ADDRESS, public_address, ADDRESS, none,                                           \
+		"of ours, as the registrar saw it: by Via, or our contact in its answer")          \
 	X(CALLS, calls, U32, none, "live calls with it")                                           \
 	X(CALLS_MAX, calls_max, U32, none, "their limit; none: the global one alone")              \
 	X(STATE, state, TEXT, none, "up, failing, down, draining, blocked")                        \

@@ -23,12 +23,12 @@ struct auth_config {
 
 /* REGISTER to a provider (RFC 3261 10). */
 struct register_config {
-	char *aor;       /* sip:USER@DOMAIN: To and From */
-	char *registrar; /* Request-URI: sip:DOMAIN */
-	char *contact;   /* user part of our Contact */
-	unsigned expires_s;
-	unsigned retry_s, retry_max_s; /* after the first failure, and at most */
-	bool required;                 /* without a registration the peer is down */
+	char *aor;                         /* sip:USER@DOMAIN: To and From */
+	char *registrar;                   /* Request-URI: sip:DOMAIN */
+	char *contact;                     /* user part of our Contact */
+	unsigned expires_s, expires_min_s; /* asked for; what has to be granted */
+	unsigned retry_s, retry_max_s;     /* after the first failure, and at most */
+	bool required;                     /* without a registration the peer is down */
 };
 
 /* Methods that may be challenged; ACK and CANCEL cannot be (RFC 3261 22.1). */

@@ -48,6 +48,7 @@ static const struct key keys[] = {
 	{"peers[].register.registrar", "a domain or address, with a port or without", 0, 0, 0, NULL},
 	{"peers[].register.contact", "the user part of a SIP URI", 0, 0, 0, NULL},
 	{"peers[].register.expires", "seconds,", 10, 86400, 3600, NULL},
+	{"peers[].register.min_expires", "seconds,", 1, 3600, 5, NULL},
 	{"peers[].register.retry", "seconds,", 1, 3600, 30, NULL},
 	{"peers[].register.retry_max", "seconds,", 1, 86400, 1800, NULL},
 	{"peers[].challenge", "a mapping with realm and users_file, or user and password_file", 0, 0, 0, NULL},

@@ -203,6 +203,11 @@ static int resolve_register(struct resolve *r, struct peer_config *peer,
 		return ret;
 	mistake_key(key, "%s.expires", base);
 	reg->expires_s = key_number(r->mistakes, key, file->expires);
+	mistake_key(key, "%s.min_expires", base);
+	reg->expires_min_s = key_number(r->mistakes, key, file->min_expires);
+	if (reg->expires_min_s > reg->expires_s)
+		mistake_add(r->mistakes, key, "%u is more than expires; expected at most %u",
+			reg->expires_min_s, reg->expires_s);
 	mistake_key(key, "%s.retry", base);
 	reg->retry_s = key_number(r->mistakes, key, file->retry);
 	mistake_key(key, "%s.retry_max", base);

@@ -166,6 +166,7 @@ static const cyaml_schema_field_t register_fields[] = {
 	TEXT("registrar", MAY, struct file_register, registrar),
 	TEXT("contact", MAY, struct file_register, contact),
 	NUMBER("expires", struct file_register, expires),
+	NUMBER("min_expires", struct file_register, min_expires),
 	NUMBER("retry", struct file_register, retry),
 	NUMBER("retry_max", struct file_register, retry_max),
 	CYAML_FIELD_BOOL_PTR("required", MAY, struct file_register, required),

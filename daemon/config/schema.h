@@ -47,7 +47,7 @@ enum file_family { FILE_FAMILY_IPV4 = 4, FILE_FAMILY_IPV6 = 6 };
 
 struct file_register {
 	char *aor, *registrar, *contact;
-	uint32_t *expires, *retry, *retry_max;
+	uint32_t *expires, *min_expires, *retry, *retry_max;
 	bool *required;
 };
 

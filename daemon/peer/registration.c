@@ -122,6 +122,21 @@ static void failed(struct registration *reg, unsigned retry_after_s, const char 
 	wait_after_failure(reg, retry_after_s);
 }
 
+/* An address that others see and we do not write is for the operator to judge: nothing of ours
+ * follows it, since an answer that nobody has proven must not say where calls and media go. */
+static void learn(struct registration *reg, const osip_message_t *resp)
+{
+	struct addr before = reg->public_address;
+	char text[ADDR_TEXT_MAX];
+
+	registration_learn(reg, resp);
+	if (addr_equal(&before, &reg->public_address) || !registration_is_seen_elsewhere(reg))
+		return;
+	tell(reg, LOG_LEVEL_WARN,
+		"its registrar sees us at %s, our Contact is %s: sides.advertise may be wrong",
+		addr_print(&reg->public_address, text), reg->contact);
+}
+
 static void registered(struct registration *reg, osip_message_t *resp, unsigned granted_s)
 {
 	bool is_new = !reg->until_ms;
@@ -130,7 +145,7 @@ static void registered(struct registration *reg, osip_message_t *resp, unsigned 
 		REFRESH_MIN_PERCENT +
 		(unsigned)(token_random64() % (REFRESH_MAX_PERCENT - REFRESH_MIN_PERCENT + 1));
 
-	registration_learn(reg, resp);
+	learn(reg, resp);
 	reg->state = REGISTRATION_DONE;
 	reg->failures = reg->too_brief = 0;
 	reg->until_ms = loop_now_ms(reg->peers->loop) + granted_ms;
@@ -218,10 +233,13 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 		free_registration(reg);
 	} else if (code < 300) {
 		granted = registration_granted(reg, resp);
-		if (granted)
-			registered(reg, resp, granted);
-		else
+		if (!granted)
 			failed(reg, 0, "%d, but our contact is not among those registered", code);
+		else if (granted < reg->config->registration->expires_min_s)
+			failed(reg, 0, "%d, but for %u s alone, less than min_expires", code,
+				granted);
+		else
+			registered(reg, resp, granted);
 	} else if (code == SIP_INTERVAL_TOO_BRIEF && ask_for_more(reg, resp)) {
 		return;
 	} else if (code == SIP_UNAUTHORIZED || code == SIP_PROXY_AUTHENTICATION_REQUIRED) {

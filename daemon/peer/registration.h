@@ -40,8 +40,11 @@ struct registration {
 int registration_make(struct registration *reg, unsigned expires_s, osip_message_t **out);
 /* The seconds that a 2xx grants to our contact (RFC 3261 10.2.4), 0 = it is not registered. */
 unsigned registration_granted(const struct registration *reg, const osip_message_t *resp);
-/* Takes what else a 2xx says: Service-Route (RFC 3608), our address (RFC 3581). */
+/* Takes what else a 2xx says: Service-Route (RFC 3608), our address as Via (RFC 3581) or else our
+ * contact has it. */
 void registration_learn(struct registration *reg, const osip_message_t *resp);
+/* Whether that address is known, and is not the one that our Contact has. */
+bool registration_is_seen_elsewhere(const struct registration *reg);
 /* A number of seconds in a header field, fallback where there is none. */
 unsigned registration_seconds(const osip_message_t *resp, const char *name, unsigned fallback);
 

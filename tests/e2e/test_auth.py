@@ -11,6 +11,7 @@ import pytest
 
 import plan
 from baresip import Baresip
+from conftest import running_daemon
 from daemon import Daemon
 from events import Events
 from kamailio import Kamailio
@@ -24,6 +25,7 @@ SUBSCRIBER = plan.FORK_TARGETS[0]  # behind the provider
 ACCOUNT, DOMAIN = "viaduct", "provider.test"
 PASSWORD, PHONE_PASSWORD, WRONG = "pAss-for-trunk", "pAss-for-phones", "pAss-not-right"
 REALM = "phones"
+ADVERTISED = "198.51.100.1"  # nobody has it
 GRANTED_S = 12  # kamailio's least, more than what is asked for
 
 KAMAILIO_CONFIG = """
@@ -46,6 +48,7 @@ loadmodule "textops.so"
 loadmodule "auth.so"
 loadmodule "usrloc.so"
 loadmodule "registrar.so"
+loadmodule "nathelper.so"
 modparam("usrloc", "db_mode", 0)
 modparam("registrar", "min_expires", %(granted)d)
 modparam("auth", "algorithm", "SHA-256")
@@ -58,6 +61,7 @@ request_route {
 			exit;
 		}
 		xlog("L_ERR", "REGISTER of $au from $si: expires $hdr(Expires)\\n");
+		if ($ct =~ "%(advertised)s") { fix_nated_contact(); }
 		append_to_reply("Service-Route: <sip:%(address)s;lr>\\r\\n");
 		save("location");
 		exit;
@@ -121,7 +125,7 @@ def provider(world, tmp_path_factory):
     """Kamailio's log, as a function."""
     text = KAMAILIO_CONFIG % {"domain": DOMAIN, "address": PROVIDER.address, "password": PASSWORD,
                               "modules": "%(modules)s", "subscriber": SUBSCRIBER,
-                              "granted": GRANTED_S}
+                              "granted": GRANTED_S, "advertised": ADVERTISED}
     server = Kamailio(world.external, text, str(tmp_path_factory.mktemp("kamailio")),
                       ("udp", PROVIDER.address, 5060))
     yield server.log
@@ -296,3 +300,21 @@ def test_registration_is_refreshed_and_taken_back_at_the_end(world, daemon, prov
     assert daemon.cli.peers()[PROVIDER.name]["registration"] == "registered"
     daemon.stop()
     assert pattern.findall(provider())[-1] == "0"
+
+
+def test_contact_rewritten_by_the_registrar_is_ours_and_tells_of_a_wrong_advertise(
+        world, configuration, secrets):
+    secret_file(os.path.dirname(secrets["trunk"]), "trunk", PASSWORD + "\n")
+    secret_file(os.path.dirname(secrets["users"]), "users", f"{ACCOUNT}:{PHONE_PASSWORD}\n")
+    external = configuration["sides"]["external"]
+    advertise = [ADVERTISED if address == PROVIDER.viaduct else address
+                 for address in external["addresses"]]
+    built = {**configuration, "sides": {**configuration["sides"],
+                                        "external": {**external, "advertise": advertise}}}
+    with running_daemon(world, built) as daemon:
+        def shown():
+            return daemon.cli.peers()[PROVIDER.name]
+        wait_until(lambda: shown()["registration"] == "registered", 5, lambda: str(shown()))
+        assert shown()["public_address"] == f"{PROVIDER.viaduct}:5060"
+        assert f"sees us at {PROVIDER.viaduct}:5060, our Contact is sip:{ACCOUNT}@{ADVERTISED}" \
+            in daemon.log()

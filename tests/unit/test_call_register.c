@@ -6,7 +6,8 @@
 #include "digest/digest.h"
 
 #define KEYS                                                                                       \
-	", register: {aor: 'sip:acc@provider.example', expires: 60, retry: 1, retry_max: 1}"       \
+	", register: {aor: 'sip:acc@provider.example', expires: 60, min_expires: 1, retry: 1, "    \
+	"retry_max: 1}"                                                                            \
 	", auth: {user: acc, password_env: VIADUCT_TEST_PASSWORD}"
 
 static char first[TEXT_MAX], again[TEXT_MAX];
@@ -220,30 +221,108 @@ static void a_200_without_our_contact_is_none(void **state)
 	close_registered(&w);
 }
 
+/* 200 for the first REGISTER, which asked for 60 s, with that in Via and Contact. */
+static void answer_seen(struct world *w, const char *via, const char *contact)
+{
+	char response[TEXT_MAX], branch[128];
+	const char *sent = strstr(header(first, "Via"), "branch=");
+
+	snprintf(branch, sizeof(branch), "%s", sent);
+	branch[strcspn(branch, ";\r\n")] = '\0';
+	snprintf(response, sizeof(response),
+		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.2%s;%s\r\nFrom: %s\r\nTo: %s;tag=r\r\n"
+		"Call-ID: %s\r\nCSeq: %s\r\n%sContent-Length: 0\r\n\r\n",
+		via, branch, header(first, "From"), header(first, "To"), header(first, "Call-ID"),
+		header(first, "CSeq"), contact);
+	send_text(w, B, response);
+}
+
+static void expect_seen(const char *via, const char *contact, const char *address)
+{
+	char text[ADDR_TEXT_MAX];
+	struct peer_registration status;
+	struct world w;
+
+	register_open(&w, KEYS);
+	copy_text(first, TEXT_MAX, expect(&w, B, "REGISTER "));
+	answer_seen(&w, via, contact);
+	status = status_of_b(&w);
+	assert_string_equal(status.state, "registered");
+	if (address)
+		assert_string_equal(addr_print(&status.public_address, text), address);
+	else
+		assert_int_equal(status.public_address.family, 0);
+	close_registered(&w);
+}
+
 static void our_address_is_what_the_registrar_saw(void **state)
 {
-	char text[ADDR_TEXT_MAX], via[512];
-	struct peer_registration status;
+	(void)state;
+	expect_seen(";received=198.51.100.7;rport=1234", "", "198.51.100.7:1234");
+	expect_seen(";received=198.51.100.7", "", "198.51.100.7");
+	expect_seen(";received=nobody.example;rport=1234", "", NULL);
+	expect_seen(";received=198.51.100.7;rport=99999", "", NULL);
+}
+
+static void our_address_is_that_of_the_contact_where_via_tells_none(void **state)
+{
+	(void)state;
+	/* As a proxy before the registrar writes it, and as a registrar keeps it beside. */
+	expect_seen("", "Contact: <sip:acc@198.51.100.8:6000>;expires=30\r\n", "198.51.100.8:6000");
+	expect_seen("",
+		"Contact: <sip:acc@10.0.0.1>;expires=30;received=\"sip:198.51.100.9:7000\"\r\n",
+		"198.51.100.9:7000");
+	expect_seen(";received=198.51.100.7;rport=1234",
+		"Contact: <sip:acc@198.51.100.8:6000>;expires=30\r\n", "198.51.100.7:1234");
+	/* What is no address, and what may be somebody else's. */
+	expect_seen("", "Contact: <sip:acc@nat.example>;expires=30\r\n", NULL);
+	expect_seen("", "Contact: <sip:acc@10.0.0.1>;expires=30;received=\"x\"\r\n", NULL);
+}
+
+static void the_contact_that_is_as_we_wrote_it_tells_nothing(void **state)
+{
+	struct world w;
+
+	(void)state;
+	register_open(&w, KEYS);
+	grant(&w, expect(&w, B, "REGISTER "), 60, "");
+	assert_int_equal(status_of_b(&w).public_address.family, 0);
+	close_registered(&w);
+}
+
+static void an_address_that_we_do_not_write_is_told_once(void **state)
+{
+	unsigned events;
 	struct world w;
 
 	(void)state;
 	register_open(&w, KEYS);
 	copy_text(first, TEXT_MAX, expect(&w, B, "REGISTER "));
-	snprintf(via, sizeof(via), "SIP/2.0/UDP 127.0.0.2;received=198.51.100.7;rport=1234;%s",
-		strstr(header(first, "Via"), "branch="));
-	{
-		char response[TEXT_MAX];
+	events = w.events;
+	answer_seen(&w, "", "Contact: <sip:acc@198.51.100.8:6000>;expires=1\r\n");
+	assert_int_equal(w.events, events + 3); /* that, registered, up */
+	copy_text(first, TEXT_MAX, expect(&w, B, "REGISTER "));
+	answer_seen(&w, "", "Contact: <sip:acc@198.51.100.8:6000>;expires=60\r\n");
+	assert_int_equal(w.events, events + 3);
+	/* What we write stays what it was. */
+	has(header(first, "Contact"), "@127.0.0.2:");
+	close_registered(&w);
+}
 
-		snprintf(response, sizeof(response),
-			"SIP/2.0 200 OK\r\nVia: %s\r\nFrom: %s\r\nTo: %s;tag=r\r\nCall-ID: %s\r\n"
-			"CSeq: %s\r\nExpires: 30\r\nContent-Length: 0\r\n\r\n",
-			via, header(first, "From"), header(first, "To"), header(first, "Call-ID"),
-			header(first, "CSeq"));
-		send_text(&w, B, response);
-	}
-	status = status_of_b(&w);
-	assert_string_equal(status.state, "registered");
-	assert_string_equal(addr_print(&status.public_address, text), "198.51.100.7:1234");
+static void a_grant_that_is_too_short_is_none(void **state)
+{
+	struct world w;
+
+	(void)state;
+	register_open(&w, ", register: {aor: 'sip:acc@provider.example', expires: 60, retry: 1, "
+			  "retry_max: 1}");
+	grant(&w, expect(&w, B, "REGISTER "), 4, "");
+	assert_string_equal(status_of_b(&w).state, "failed");
+	has(status_of_b(&w).why, "but for 4 s alone");
+	expect_nothing(&w, B);
+	assert_false(b_takes_calls(&w));
+	grant(&w, expect(&w, B, "REGISTER "), 5, "");
+	assert_string_equal(status_of_b(&w).state, "registered");
 	close_registered(&w);
 }
 
@@ -408,6 +487,10 @@ int main(void)
 		cmocka_unit_test(it_holds_until_its_time_is_over),
 		cmocka_unit_test(a_200_without_our_contact_is_none),
 		cmocka_unit_test(our_address_is_what_the_registrar_saw),
+		cmocka_unit_test(our_address_is_that_of_the_contact_where_via_tells_none),
+		cmocka_unit_test(the_contact_that_is_as_we_wrote_it_tells_nothing),
+		cmocka_unit_test(an_address_that_we_do_not_write_is_told_once),
+		cmocka_unit_test(a_grant_that_is_too_short_is_none),
 		cmocka_unit_test(its_service_route_is_the_route_of_calls),
 		cmocka_unit_test(service_routes_beyond_count_are_left_out),
 		cmocka_unit_test(without_it_calls_take_the_next_peer),
