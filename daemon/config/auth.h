@@ -49,6 +49,7 @@ struct challenge_config {
 	unsigned methods;    /* bit of each enum challenge_method */
 	unsigned algorithms; /* bit of each enum digest_algorithm */
 	unsigned nonce_lifetime_s;
+	bool any_uri; /* the one in the credentials may be another than the Request-URI */
 };
 
 bool challenge_covers(const struct challenge_config *challenge, const char *method);

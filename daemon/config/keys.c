@@ -59,6 +59,7 @@ static const struct key keys[] = {
 	{"peers[].challenge.password_env", "the name of an environment variable", 0, 0, 0, NULL},
 	{"peers[].challenge.methods", "a list of methods", 0, 0, 0, NULL},
 	{"peers[].challenge.algorithms", "a list of SHA-256, SHA-512-256, MD5", 0, 0, 0, NULL},
+	{"peers[].challenge.uri", "same or any", 0, 0, 0, NULL},
 	{"peers[].challenge.nonce_lifetime", "seconds,", 1, 86400, 300, NULL},
 	{"peers[].listener", "the name of a listener", 0, 0, 0, NULL},
 	{"peers[].address", "an address such as 192.0.2.1:5060 or \"[2001:db8::1]:5060\", or a host name", 0, 0, 0, NULL},

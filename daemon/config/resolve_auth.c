@@ -131,6 +131,7 @@ static int resolve_challenge(struct resolve *r, struct peer_config *peer,
 		challenge->algorithms = 1u << DIGEST_SHA_256 | 1u << DIGEST_MD5;
 	mistake_key(key, "%s.nonce_lifetime", base);
 	challenge->nonce_lifetime_s = key_number(r->mistakes, key, file->nonce_lifetime);
+	challenge->any_uri = file->uri && *file->uri == FILE_CHALLENGE_URI_ANY;
 	return resolve_users(r, challenge, file, base);
 }
 

@@ -189,6 +189,11 @@ static const cyaml_schema_value_t algorithm_entry = {
 		CYAML_FLAG_STRICT, unsigned, algorithm_strings, CYAML_ARRAY_LEN(algorithm_strings)),
 };
 
+static const cyaml_strval_t challenge_uri_strings[] = {
+	{"same", FILE_CHALLENGE_URI_SAME},
+	{"any", FILE_CHALLENGE_URI_ANY},
+};
+
 static const cyaml_schema_field_t challenge_fields[] = {
 	TEXT("realm", MUST, struct file_challenge, realm),
 	TEXT("users_file", MAY, struct file_challenge, users_file),
@@ -200,6 +205,7 @@ static const cyaml_schema_field_t challenge_fields[] = {
 	LIST("algorithms", MAY, struct file_challenge, algorithms, &algorithm_entry, 1,
 		CYAML_ARRAY_LEN(algorithm_strings)),
 	NUMBER("nonce_lifetime", struct file_challenge, nonce_lifetime),
+	CHOICE("uri", struct file_challenge, uri, challenge_uri_strings),
 	CYAML_FIELD_END,
 };
 

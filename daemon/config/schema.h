@@ -51,6 +51,8 @@ struct file_register {
 	bool *required;
 };
 
+enum file_challenge_uri { FILE_CHALLENGE_URI_SAME, FILE_CHALLENGE_URI_ANY };
+
 struct file_challenge {
 	char *realm;
 	char *users_file;
@@ -60,6 +62,7 @@ struct file_challenge {
 	unsigned *algorithms;
 	unsigned algorithms_count;
 	uint32_t *nonce_lifetime;
+	enum file_challenge_uri *uri;
 };
 
 struct file_auth {

@@ -8,6 +8,7 @@
 
 #include "base/strbuf.h"
 #include "peer/registration.h"
+#include "sip/uri.h"
 #include "sip/via.h"
 
 #define SECONDS_MAX  (7 * 86400) /* that a registrar may impose on us */
@@ -35,15 +36,6 @@ unsigned registration_seconds(const osip_message_t *resp, const char *name, unsi
 	return fallback;
 }
 
-/* Whether it is the one that we registered: user, host and port; parameters may have changed. */
-static bool is_ours(const osip_uri_t *a, const osip_uri_t *b)
-{
-	const char *port_a = a->port ? a->port : "5060", *port_b = b->port ? b->port : "5060";
-
-	return a->username && b->username && strcmp(a->username, b->username) == 0 && a->host &&
-	       b->host && strcasecmp(a->host, b->host) == 0 && strcmp(port_a, port_b) == 0;
-}
-
 static bool has_our_user(const osip_contact_t *contact, const osip_uri_t *ours)
 {
 	return contact->url && contact->url->username && ours->username &&
@@ -57,7 +49,7 @@ static osip_contact_t *our_contact(const osip_message_t *resp, const osip_uri_t 
 	osip_contact_t *contact;
 
 	for (int i = 0; (contact = osip_list_get(&resp->contacts, i)); i++) {
-		if (contact->url && is_ours(contact->url, ours))
+		if (contact->url && uri_is_same(contact->url, ours))
 			return contact;
 	}
 	contact = osip_list_get(&resp->contacts, 0);
@@ -190,7 +182,7 @@ static bool address_of_contact(
 		snprintf(text, sizeof(text), "%s", received->gvalue + (received->gvalue[0] == '"'));
 		text[strcspn(text, "\"")] = '\0';
 		good = address_of_uri(a, text);
-	} else if (contact && !is_ours(contact->url, ours)) {
+	} else if (contact && !uri_is_same(contact->url, ours)) {
 		good = to_address(a, contact->url->host, contact->url->port);
 	}
 	osip_uri_free(ours);

@@ -11,6 +11,7 @@
 #include "config/users.h"
 #include "digest/digest.h"
 #include "digest/nonce.h"
+#include "sip/uri.h"
 
 #define FAILURES_MAX       10 /* wrong passwords of one peer within the window; then it waits */
 #define FAILURES_WINDOW_MS 60000
@@ -25,7 +26,7 @@ struct auth_failures {
 	char peer[]; /* name */
 };
 
-enum verdict { ADMITTED, CHALLENGED, STALE, REFUSED };
+enum verdict { ADMITTED, CHALLENGED, STALE, MISDIRECTED, REFUSED };
 
 /* ---- failures ---- */
 
@@ -114,7 +115,19 @@ static bool is_offered(const struct digest_credentials *c, const struct challeng
 	return c->has_qop && !c->is_session && (config->algorithms & 1u << c->algorithm);
 }
 
-static enum verdict judge(struct sip *sip, const struct raw *raw, const char *method,
+/* RFC 7616 3.4.6: what they were made for is what is asked for. */
+static bool is_for(const struct digest_credentials *c, const osip_message_t *req)
+{
+	osip_uri_t *uri = NULL;
+	bool is;
+
+	is = osip_uri_init(&uri) == 0 && osip_uri_parse(uri, c->uri) == 0 &&
+	     uri_is_same(uri, req->req_uri);
+	osip_uri_free(uri);
+	return is;
+}
+
+static enum verdict judge(struct sip *sip, const struct raw *raw, const osip_message_t *req,
 	const char *peer, const struct challenge_config *config)
 {
 	static const char nobody[] = "no such user";
@@ -134,7 +147,7 @@ static enum verdict judge(struct sip *sip, const struct raw *raw, const char *me
 	user = users_find(config->users, c.username);
 	/* An unknown user takes as long as a wrong password. */
 	ret = digest_verify(&c, user ? user->password : nobody,
-		user ? user->password_len : sizeof(nobody) - 1, method);
+		user ? user->password_len : sizeof(nobody) - 1, req->sip_method);
 	if (ret || !user) {
 		if (nonce == NONCE_FRESH)
 			count_failure(sip, peer);
@@ -144,7 +157,7 @@ static enum verdict judge(struct sip *sip, const struct raw *raw, const char *me
 	 * before. */
 	if (nonce != NONCE_FRESH || !nonce_use(sip->nonces, &id, c.nc))
 		return STALE;
-	return ADMITTED;
+	return config->any_uri || is_for(&c, req) ? ADMITTED : MISDIRECTED;
 }
 
 /* RFC 8760 2.3: one header field for each algorithm, the strongest first. */
@@ -193,15 +206,14 @@ enum auth_verdict auth_server_judge(struct sip_server *s, const struct raw *raw)
 	struct sip *sip = s->sip;
 	const struct peer_config *peer = peer_in_force(sip, s->peer);
 	const struct challenge_config *config = peer->challenge;
-	const char *method = s->request->sip_method;
 
-	if (!config || !challenge_covers(config, method))
+	if (!config || !challenge_covers(config, s->request->sip_method))
 		return AUTH_ADMITTED;
 	if (!sip->nonces && nonces_new(&sip->nonces)) {
 		sip_server_reply(s, 500, NULL, NULL, NULL);
 		return AUTH_CHALLENGED;
 	}
-	switch (judge(sip, raw, method, peer->name, config)) {
+	switch (judge(sip, raw, s->request, peer->name, config)) {
 	case ADMITTED:
 		return AUTH_ADMITTED;
 	case CHALLENGED:
@@ -210,6 +222,13 @@ enum auth_verdict auth_server_judge(struct sip_server *s, const struct raw *raw)
 	case STALE:
 		challenge(s, config, true);
 		break;
+	case MISDIRECTED:
+		sip->status.auth_misdirected++;
+		log_limited(LOG_LEVEL_WARN,
+			"sip: credentials of peer %s are for another Request-URI (challenge.uri)",
+			peer->name);
+		sip_server_reply(s, 400, "Credentials For Another Request-URI", NULL, NULL);
+		return AUTH_MISDIRECTED;
 	case REFUSED:
 		sip->status.auth_refused++;
 		sip_server_reply(s, 403, NULL, NULL, NULL);

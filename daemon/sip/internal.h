@@ -467,7 +467,7 @@ void request_rewrite_transport(char *text, size_t len, const char *from, const c
 int cancel_make(const osip_message_t *invite, const char *reason, osip_message_t **out);
 
 /* ---- auth_server.c ---- */
-enum auth_verdict { AUTH_ADMITTED, AUTH_CHALLENGED, AUTH_REFUSED };
+enum auth_verdict { AUTH_ADMITTED, AUTH_CHALLENGED, AUTH_MISDIRECTED, AUTH_REFUSED };
 /* AUTH_ADMITTED: a request that is new may be handed up, since nobody asks it for credentials, or
  * they are right. Otherwise it is answered. raw: the request before it was parsed. */
 enum auth_verdict auth_server_judge(struct sip_server *s, const struct raw *raw);

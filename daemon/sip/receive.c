@@ -193,6 +193,9 @@ static void receive_new(struct incoming *in, const char *key, unsigned key_len)
 	switch (auth_server_judge(s, in->raw)) {
 	case AUTH_ADMITTED:
 		break;
+	case AUTH_MISDIRECTED:
+		refuse_tell(in, 400, "credentials for another Request-URI");
+		return;
 	case AUTH_REFUSED:
 		refuse_tell(in, 403, "too many wrong credentials");
 		return;

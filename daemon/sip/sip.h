@@ -243,6 +243,7 @@ void sip_get_tls(const struct sip *sip, const char *peer, struct sip_tls_info *o
 	X(challenges_out, "requests answered with 401: their credentials are missing or too old")  \
 	X(auth_failures, "requests with wrong credentials")                                        \
 	X(auth_refused, "requests refused after too many of those")                                \
+	X(auth_misdirected, "requests refused: their credentials are for another Request-URI")     \
 	X(timeouts, "client transactions without an answer")                                       \
 	X(transport_errors, "sends that failed")                                                   \
 	X(pings, "CRLF pings sent over idle connections (RFC 5626)")                               \

@@ -85,12 +85,12 @@ class Agent:
             lines.append(self.contact)
         return self.send(lines, body, headers=headers, **kwargs)
 
-    def request(self, method, body=None, headers=(), cseq=None, **kwargs):
+    def request(self, method, body=None, headers=(), cseq=None, uri="[next_url]", **kwargs):
         """A request inside the dialog."""
         if cseq is None:
             self.cseq += 1
             cseq = self.cseq
-        lines = [f"{method} [next_url] SIP/2.0",
+        lines = [f"{method} {uri} SIP/2.0",
                  "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport",
                  "[routes]", *self.dialog_headers(), "Call-ID: [call_id]", f"CSeq: {cseq} {method}",
                  "Max-Forwards: 70"]

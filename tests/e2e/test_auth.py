@@ -192,13 +192,18 @@ def challenged_caller(password, user=ACCOUNT):
     return caller.invite(sdp(PHONE.address, 5000), headers=[answer]).trying(), answer
 
 
+def for_uri(to):
+    return ("-auth_uri", f"{plan.PEERS[to].number}@{PHONE.viaduct}:5060")
+
+
 def test_phone_is_challenged_and_calls_with_the_right_password(stage):
     called = stage.callee(basic_callee(sdp(plan.PEERS["second"].address, 6000)).answer_bye(),
                           "second")
     caller, answer = challenged_caller(PHONE_PASSWORD)
+    # sipp has one URI for all that it authenticates: the BYE has it as well.
     caller.recv(180, optional=True).answered().ack().request("BYE").recv(401, auth="true")
-    caller.request("BYE", headers=[answer]).recv(200)
-    calling = stage.caller(caller, PHONE.name, to="second")
+    caller.request("BYE", headers=[answer], uri=caller.target).recv(200)
+    calling = stage.caller(caller, PHONE.name, to="second", extra=for_uri("second"))
     finish(calling, called)
     [challenge] = calling.received(401, "INVITE")[0].all("www-authenticate")
     assert f'realm="{REALM}"' in challenge and "MD5" in challenge and "stale" not in challenge
@@ -213,6 +218,18 @@ def test_phone_with_wrong_credentials_reaches_nobody(stage, user, password):
     finish(calling)
     assert stage.cli.status()["sip"]["auth_failures"] == before + 1
     assert not stage.cli.live_calls()
+
+
+def test_credentials_made_for_another_number_reach_nobody(stage):
+    """The password is right: as if somebody in between had put another number in the request."""
+    before = stage.cli.status()["sip"]["auth_misdirected"]
+    caller, _ = challenged_caller(PHONE_PASSWORD)
+    calling = stage.caller(caller.recv(400).ack_failure(caller.target), PHONE.name, to="second",
+                           extra=for_uri("trunk"))
+    finish(calling)
+    assert stage.cli.status()["sip"]["auth_misdirected"] == before + 1
+    assert not stage.cli.live_calls()
+    assert stage.daemon.records()[-1]["why"] == "credentials for another Request-URI"
 
 
 def test_baresip_calls_with_its_password(stage):

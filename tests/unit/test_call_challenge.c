@@ -121,6 +121,81 @@ static void an_invite_is_admitted_with_the_right_credentials(void **state)
 	world_close(&w);
 }
 
+static void expect_misdirected(struct world *w, struct ua *a, const char *uri, unsigned nc,
+	const struct digest_challenge *c)
+{
+	const char *text;
+
+	invite_again(w, a, authorization(c, "phone", PASSWORD, "INVITE", uri, nc));
+	text = expect(w, A, "SIP/2.0 400 Credentials For Another Request-URI");
+	ack_refusal(w, a, text);
+	expect_nothing(w, B);
+}
+
+static void count_record(void *ctx, const struct call_record *record)
+{
+	unsigned *count = ctx;
+
+	++*count;
+	assert_int_equal(record->code, 400);
+	assert_string_equal(record->why, "credentials for another Request-URI");
+	assert_string_equal(record->to, "100");
+}
+
+/* Somebody in between has put another number in the request. */
+static void credentials_for_another_number_are_worth_nothing(void **state)
+{
+	struct digest_challenge c;
+	struct sip_status status;
+	unsigned records = 0;
+	struct world w;
+	struct ua a;
+	const char *text;
+
+	(void)state;
+	challenge_open(&w, KEYS);
+	calls_set_recorder(w.calls, count_record, &records);
+	c = challenged_invite(&w, &a);
+	expect_misdirected(&w, &a, "sip:101@127.0.0.1", 1, &c);
+	expect_misdirected(&w, &a, "sip:127.0.0.1", 2, &c);
+	expect_misdirected(&w, &a, "nonsense", 3, &c);
+	sip_get_status(calls_sip(w.calls), &status);
+	assert_int_equal(status.auth_misdirected, 3);
+	assert_int_equal(status.auth_failures, 0);
+	assert_int_equal(records, 3);
+	assert_int_equal(call_count(&w), 0);
+	calls_set_recorder(w.calls, NULL, NULL);
+	/* The same in other words is the same. */
+	invite_again(&w, &a,
+		authorization(&c, "phone", PASSWORD, "INVITE",
+			"SIP:100@127.0.0.1:5060;transport=udp", 4));
+	text = expect(&w, B, "INVITE ");
+	answer(&w, B, text, 486, "b1", NULL);
+	expect(&w, B, "ACK ");
+	expect_refusal(&w, &a, "SIP/2.0 486");
+	world_close(&w);
+}
+
+static void by_setting_a_proxy_may_have_written_another_number(void **state)
+{
+	struct digest_challenge c;
+	struct world w;
+	struct ua a;
+	const char *text;
+
+	(void)state;
+	challenge_open(&w, ", challenge: {realm: " REALM ", user: phone, uri: any, "
+			   "password_env: VIADUCT_TEST_PASSWORD}");
+	c = challenged_invite(&w, &a);
+	invite_again(
+		&w, &a, authorization(&c, "phone", PASSWORD, "INVITE", "sip:101@127.0.0.1", 1));
+	text = expect(&w, B, "INVITE ");
+	answer(&w, B, text, 486, "b1", NULL);
+	expect(&w, B, "ACK ");
+	expect_refusal(&w, &a, "SIP/2.0 486");
+	world_close(&w);
+}
+
 static void a_nonce_serves_again_with_the_next_count_alone(void **state)
 {
 	struct digest_challenge c;
@@ -267,6 +342,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_invite_is_admitted_with_the_right_credentials),
+		cmocka_unit_test(credentials_for_another_number_are_worth_nothing),
+		cmocka_unit_test(by_setting_a_proxy_may_have_written_another_number),
 		cmocka_unit_test(a_nonce_serves_again_with_the_next_count_alone),
 		cmocka_unit_test(an_old_nonce_is_stale),
 		cmocka_unit_test(what_is_not_right_is_challenged_again),
