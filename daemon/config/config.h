@@ -128,6 +128,15 @@ struct failover_config {
 	unsigned retry_after_max_s; /* a longer Retry-After counts as this; 0 = it is ignored */
 };
 
+/* When a peer's calls fail too often (PEER_FAILING). */
+#define FAILING_CALLS_MAX 60
+struct failing_config {
+	unsigned calls;     /* the last so many are remembered, up to FAILING_CALLS_MAX */
+	unsigned failed;    /* so many of them: failing; 0 = never */
+	unsigned well;      /* so few of them: well again; less than failed */
+	unsigned memory_ms; /* without another failure they are forgotten */
+};
+
 /* A peer: IP-PBX, PSTN gateway (direct), or a provider's trunk. Identified by source address and
  * listener. */
 struct peer_config {
@@ -177,6 +186,7 @@ struct peer_config {
 	struct identity_config identity;
 	struct liveness_config liveness;
 	struct failover_config failover;
+	struct failing_config failing;
 };
 
 #define CONFIG_NO_LISTENER UINT_MAX

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "config/session_config.h"
 #include "viaduct_control.h"
 
@@ -76,6 +77,11 @@ static const struct key keys[] = {
 	{"peers[].failover.codes", "a list of response codes", 0, 0, 0, NULL},
 	{"peers[].failover.codes[]", "a response code or a range, such as 503 or 500-504, from 400 to 599", 0, 0, 0, NULL},
 	{"peers[].failover.retry_after", "seconds, 0 to ignore it,", 0, 86400, 300, NULL},
+	{"peers[].failing", "a mapping of when a peer's calls fail too often", 0, 0, 0, NULL},
+	{"peers[].failing.calls", "a number of calls,", 1, FAILING_CALLS_MAX, 10, NULL},
+	{"peers[].failing.failed", "a number of calls, 0 for never,", 0, FAILING_CALLS_MAX, 5, NULL},
+	{"peers[].failing.well", "a number of calls,", 0, FAILING_CALLS_MAX - 1, 2, NULL},
+	{"peers[].failing.memory", "seconds,", 1, 86400, 60, NULL},
 	{"peers[].media", "a mapping of media options", 0, 0, 0, NULL},
 	{"peers[].media.latch_prefix", "a mapping with ipv4 or ipv6", 0, 0, 0, NULL},
 	{"peers[].media.latch_prefix.ipv4", "a prefix length,", 8, 32, 32, NULL},

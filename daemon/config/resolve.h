@@ -26,6 +26,8 @@ int resolve_peers(struct resolve *r);
 /* What resolve_peers asks of each peer, whose kind is known; base: "peers[3]". */
 void resolve_liveness(struct resolve *r, struct peer_config *peer, const struct file_liveness *file,
 	const char *base);
+void resolve_failing(struct resolve *r, struct peer_config *peer, const struct file_failing *file,
+	const char *base);
 void resolve_failover(struct resolve *r, struct peer_config *peer, const struct file_failover *file,
 	const char *base);
 void resolve_session(struct resolve *r, struct session_config *out, const struct file_session *file,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* When a peer counts as down, and which of its answers have a call go elsewhere. */
+/* When a peer counts as down or as failing, and which of its answers have a call go elsewhere. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,4 +78,26 @@ void resolve_failover(struct resolve *r, struct peer_config *peer, const struct 
 		add_codes(out, fallback[i], fallback[i]);
 	mistake_key(key, "%s.failover.retry_after", base);
 	out->retry_after_max_s = key_number(r->mistakes, key, file->retry_after);
+}
+
+void resolve_failing(struct resolve *r, struct peer_config *peer, const struct file_failing *file,
+	const char *base)
+{
+	struct failing_config *out = &peer->failing;
+	char key[MISTAKE_KEY_MAX];
+
+	mistake_key(key, "%s.failing.calls", base);
+	out->calls = key_number(r->mistakes, key, file->calls);
+	out->memory_ms = milliseconds(r, base, "failing.memory", file->memory);
+	mistake_key(key, "%s.failing.well", base);
+	out->well = key_number(r->mistakes, key, file->well);
+	mistake_key(key, "%s.failing.failed", base);
+	out->failed = key_number(r->mistakes, key, file->failed);
+	if (out->failed > out->calls)
+		mistake_add(r->mistakes, key, "%u is more than calls; expected at most %u",
+			out->failed, out->calls);
+	else if (out->failed && out->failed <= out->well)
+		mistake_add(r->mistakes, key,
+			"%u is not above well; expected more than %u, or 0 for never", out->failed,
+			out->well);
 }

@@ -364,6 +364,7 @@ static int resolve_peer(struct resolve *r, unsigned index)
 		return ret;
 	resolve_liveness(r, peer, &file->liveness, base);
 	resolve_failover(r, peer, &file->failover, base);
+	resolve_failing(r, peer, &file->failing, base);
 	resolve_peer_limits(r, peer, file, base);
 	peer->refer = file->refer ? *file->refer : REFER_LOCAL;
 	peer->replaces = file->replaces ? *file->replaces : REPLACES_OWN;

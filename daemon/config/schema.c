@@ -233,6 +233,14 @@ static const cyaml_schema_field_t liveness_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t failing_fields[] = {
+	NUMBER("calls", struct file_failing, calls),
+	NUMBER("failed", struct file_failing, failed),
+	NUMBER("well", struct file_failing, well),
+	NUMBER("memory", struct file_failing, memory),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t failover_fields[] = {
 	LIST("codes", MAY, struct file_failover, codes, &text_entry, 0, FAILOVER_ENTRIES_MAX),
 	NUMBER("retry_after", struct file_failover, retry_after),
@@ -348,6 +356,7 @@ static const cyaml_schema_field_t peer_fields[] = {
 	LIST("codecs", MAY, struct file_peer, codecs, &text_entry, 0, CONFIG_CODECS_MAX),
 	CYAML_FIELD_MAPPING("liveness", MAY, struct file_peer, liveness, liveness_fields),
 	CYAML_FIELD_MAPPING("failover", MAY, struct file_peer, failover, failover_fields),
+	CYAML_FIELD_MAPPING("failing", MAY, struct file_peer, failing, failing_fields),
 	CYAML_FIELD_MAPPING("media", MAY, struct file_peer, media, media_fields),
 	CYAML_FIELD_MAPPING("limits", MAY, struct file_peer, limits, peer_limits_fields),
 	NUMBER("calls_max", struct file_peer, calls_max),

@@ -86,6 +86,10 @@ struct file_failover {
 	uint32_t *retry_after;
 };
 
+struct file_failing {
+	uint32_t *calls, *failed, *well, *memory;
+};
+
 struct file_media {
 	enum file_family *family;
 	bool *latch;
@@ -167,6 +171,7 @@ struct file_peer {
 	unsigned codecs_count;
 	struct file_liveness liveness;
 	struct file_failover failover;
+	struct file_failing failing;
 	struct file_media media;
 	struct file_peer_limits limits;
 	uint32_t *calls_max;

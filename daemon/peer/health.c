@@ -30,43 +30,42 @@ void health_missed(struct peer *peer, uint64_t sent_ms, const char *what)
 
 /* ---- the last attempts ---- */
 
-static unsigned failed_of(const struct peer *peer)
-{
-	return (unsigned)__builtin_popcount(peer->outcomes);
-}
+_Static_assert(FAILING_CALLS_MAX < 64, "an outcome is a bit of 64");
 
 /* No failure for a while. A peer that was failing is tried as the others are, but has to be good
  * from the first: half of what made it failing does so again. */
 static void forget(struct loop_timer *t)
 {
 	struct peer *peer = PEER_OF(t, memory_timer);
-	bool was_failing = peer->fact[FACT_FAILING].holds;
+	const struct failing_config *config = &peer->config->failing;
+	unsigned half = peer->fact[FACT_FAILING].holds ? (config->failed + 1) / 2 : 0;
 
-	peer->outcomes = was_failing ? (1u << (HEALTH_FAILING + 1) / 2) - 1 : 0;
-	peer->outcome_count = was_failing ? (HEALTH_FAILING + 1) / 2 : 0;
-	if (was_failing)
-		loop_timer_start(peer->peers->loop, t, HEALTH_MEMORY_MS);
-	fact_clear(peer, FACT_FAILING, "no call has failed for %u s", HEALTH_MEMORY_MS / 1000);
+	peer->outcomes = (1ull << half) - 1;
+	peer->outcome_count = half;
+	if (half)
+		loop_timer_start(peer->peers->loop, t, config->memory_ms);
+	fact_clear(peer, FACT_FAILING, "no call has failed for %u s", config->memory_ms / 1000);
 }
 
 static void remember(struct peer *peer, bool failed)
 {
+	const struct failing_config *config = &peer->config->failing;
 	unsigned count;
 
 	peer->count.attempts++;
 	peer->count.attempts_failed += failed;
-	peer->outcomes = (uint16_t)((peer->outcomes << 1 | failed) & ((1u << HEALTH_WINDOW) - 1));
-	if (peer->outcome_count < HEALTH_WINDOW)
-		peer->outcome_count++;
-	count = failed_of(peer);
+	peer->outcomes = (peer->outcomes << 1 | failed) & ((1ull << config->calls) - 1);
+	if (++peer->outcome_count > config->calls)
+		peer->outcome_count = config->calls;
+	count = (unsigned)__builtin_popcountll(peer->outcomes);
 	if (failed) {
 		peer->memory_timer.fire = forget;
-		loop_timer_start(peer->peers->loop, &peer->memory_timer, HEALTH_MEMORY_MS);
+		loop_timer_start(peer->peers->loop, &peer->memory_timer, config->memory_ms);
 	}
-	if (count >= HEALTH_FAILING)
+	if (config->failed && count >= config->failed)
 		fact_set(peer, FACT_FAILING, "%u of the last %u calls to it failed", count,
 			peer->outcome_count);
-	else if (count <= HEALTH_WELL)
+	else if (!config->failed || count <= config->well)
 		fact_clear(peer, FACT_FAILING, "calls to it succeed again");
 }
 

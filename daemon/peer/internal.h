@@ -49,7 +49,7 @@ struct peer {
 	/* ---- health.c ---- */
 	uint64_t heard_ms; /* of the last answer, 0 = none yet */
 	unsigned misses;
-	uint16_t outcomes; /* of the last attempts, newest lowest: 1 = failed */
+	uint64_t outcomes; /* of the last attempts, newest lowest: 1 = failed */
 	unsigned outcome_count;
 	struct loop_timer memory_timer;
 	struct peer_counters count;
@@ -142,10 +142,6 @@ void fact_clear(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* ---- health.c ---- */
-#define HEALTH_WINDOW    10    /* attempts that are remembered */
-#define HEALTH_FAILING   5     /* failed ones of them: failing */
-#define HEALTH_WELL      2     /* so few of them: well again */
-#define HEALTH_MEMORY_MS 60000 /* without another failure they are forgotten */
 /* A request of ours, sent then, that got no sign. what: in words. */
 void health_missed(struct peer *peer, uint64_t sent_ms, const char *what);
 /* It is somewhere else now: nothing of what was known holds any more. */

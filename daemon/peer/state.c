@@ -200,7 +200,7 @@ void peer_get_status(const struct peer *peer, struct peer_status *out)
 		.heard_ms_ago = peer->heard_ms ? now - peer->heard_ms : UINT64_MAX,
 		.misses = peer->misses,
 		.recent_calls = peer->outcome_count,
-		.recent_failed = (unsigned)__builtin_popcount(peer->outcomes),
+		.recent_failed = (unsigned)__builtin_popcountll(peer->outcomes),
 		.count = peer->count,
 	};
 }

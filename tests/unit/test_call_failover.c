@@ -180,6 +180,10 @@ static void a_pause_is_bounded_ends_by_itself_and_can_be_ignored(void **state)
 	world_close(&w);
 }
 
+/* The defaults of `failing`. */
+#define CALLS  10
+#define FAILED 5
+
 static void a_peer_whose_calls_fail_comes_last_until_they_succeed(void **state)
 {
 	struct world w;
@@ -187,7 +191,7 @@ static void a_peer_whose_calls_fail_comes_last_until_they_succeed(void **state)
 
 	(void)state;
 	world_open(&w);
-	for (unsigned i = 0; i < HEALTH_FAILING; i++) {
+	for (unsigned i = 0; i < FAILED; i++) {
 		is_in_state(&w, "b", PEER_UP);
 		invite(&w, &a, "200", SDP_A);
 		turn_down(&w, B, 500);
@@ -200,7 +204,7 @@ static void a_peer_whose_calls_fail_comes_last_until_they_succeed(void **state)
 	turn_down(&w, C, 500);
 	turn_down(&w, B, 486);
 	expect_refusal(&w, &a, "SIP/2.0 486");
-	for (unsigned i = 0; i < HEALTH_WINDOW - 3; i++) {
+	for (unsigned i = 0; i < CALLS - 3; i++) {
 		invite(&w, &a, "100", SDP_A);
 		turn_down(&w, B, 486);
 		expect_refusal(&w, &a, "SIP/2.0 486");
@@ -220,7 +224,7 @@ static void a_failing_peer_is_forgiven_with_time_but_not_all_of_it(void **state)
 	(void)state;
 	world_open(&w);
 	b = live(&w, "b");
-	for (unsigned i = 0; i < HEALTH_FAILING; i++)
+	for (unsigned i = 0; i < FAILED; i++)
 		peer_attempt_over(b, PEER_OUTCOME_FAILED, 0);
 	is_in_state(&w, "b", PEER_FAILING);
 	assert_true(loop_timer_is_started(&b->memory_timer));
@@ -235,6 +239,38 @@ static void a_failing_peer_is_forgiven_with_time_but_not_all_of_it(void **state)
 	b->memory_timer.fire(&b->memory_timer);
 	assert_int_equal(b->outcome_count, 0);
 	world_close(&w);
+}
+
+static void when_a_peer_is_failing_is_a_setting(void **state)
+{
+	struct world w;
+	struct peer *b, *c;
+
+	(void)state;
+	world_peer_keys[B] = ", failing: {calls: 60, failed: 60, well: 59, memory: 7}";
+	world_peer_keys[C] = ", failing: {failed: 0}";
+	world_open(&w);
+	b = live(&w, "b");
+	c = live(&w, "c");
+	for (unsigned i = 0; i < 60; i++) {
+		is_in_state(&w, "b", PEER_UP);
+		peer_attempt_over(b, PEER_OUTCOME_FAILED, 0);
+		peer_attempt_over(c, PEER_OUTCOME_FAILED, 0);
+		is_in_state(&w, "c", PEER_UP);
+	}
+	is_in_state(&w, "b", PEER_FAILING);
+	assert_string_equal(b->why, "60 of the last 60 calls to it failed");
+	peer_attempt_over(b, PEER_OUTCOME_GOOD, 0);
+	is_in_state(&w, "b", PEER_UP);
+	peer_attempt_over(b, PEER_OUTCOME_FAILED, 0);
+	is_in_state(&w, "b", PEER_UP);
+	for (unsigned i = 0; i < 60; i++)
+		peer_attempt_over(b, PEER_OUTCOME_FAILED, 0);
+	is_in_state(&w, "b", PEER_FAILING);
+	b->memory_timer.fire(&b->memory_timer);
+	assert_string_equal(b->why, "no call has failed for 7 s");
+	world_close(&w);
+	world_peer_keys[B] = world_peer_keys[C] = "";
 }
 
 static void early_dialogs_of_a_failed_attempt_end_with_199_where_the_caller_asks(void **state)
@@ -420,6 +456,7 @@ int main(void)
 		cmocka_unit_test(a_503_with_retry_after_is_told_and_honoured),
 		cmocka_unit_test(a_pause_is_bounded_ends_by_itself_and_can_be_ignored),
 		cmocka_unit_test(a_peer_whose_calls_fail_comes_last_until_they_succeed),
+		cmocka_unit_test(when_a_peer_is_failing_is_a_setting),
 		cmocka_unit_test(a_failing_peer_is_forgiven_with_time_but_not_all_of_it),
 		cmocka_unit_test(
 			early_dialogs_of_a_failed_attempt_end_with_199_where_the_caller_asks),

@@ -95,6 +95,7 @@ static void trunks_are_watched_and_codes_are_a_set(void **state)
 			  "  {name: q, kind: trunk, listener: x, address: 192.0.2.4},\n"
 			  "  {name: r, kind: direct, listener: x, address: 192.0.2.5,\n"
 			  "   liveness: {interval: 7, misses: 2, probe: 9, timeout: 1},\n"
+			  "   failing: {calls: 20, failed: 3, well: 0, memory: 5},\n"
 			  "   failover: {codes: [404, 500-503, 599], retry_after: 0}}]\n");
 	const struct peer_config *direct = &cfg->peer[0], *trunk = &cfg->peer[1],
 				 *told = &cfg->peer[2];
@@ -106,6 +107,14 @@ static void trunks_are_watched_and_codes_are_a_set(void **state)
 	assert_int_equal(trunk->liveness.misses, 5);
 	assert_int_equal(trunk->liveness.probe_ms, 60000);
 	assert_int_equal(trunk->liveness.timeout_ms, 5000);
+	assert_int_equal(trunk->failing.calls, 10);
+	assert_int_equal(trunk->failing.failed, 5);
+	assert_int_equal(trunk->failing.well, 2);
+	assert_int_equal(trunk->failing.memory_ms, 60000);
+	assert_int_equal(told->failing.calls, 20);
+	assert_int_equal(told->failing.failed, 3);
+	assert_int_equal(told->failing.well, 0);
+	assert_int_equal(told->failing.memory_ms, 5000);
 	assert_int_equal(told->liveness.interval_ms, 7000);
 	assert_int_equal(told->liveness.misses, 2);
 	assert_int_equal(told->liveness.probe_ms, 9000);
