@@ -68,8 +68,9 @@ struct crossing_field {
 	const char *name, *compact; /* compact form, or NULL */
 	value_fn *put;
 	const struct crossing *way;
-	unsigned privacy;
-	const char *as; /* its name on the other side, NULL: the same */
+	const osip_message_t *msg, *out; /* where put wants them */
+	const char *as;                  /* its name on the other side, NULL: the same */
+	bool drops_name;                 /* display names */
 };
 
 static int for_values(const struct crossing_field *f, const osip_message_t *msg,
@@ -124,23 +125,60 @@ static bool hide_place(osip_uri_t *uri, const char *host)
 	return uri_set_host(uri, host) == 0 && (!is_phone || osip_uri_set_user_phone(uri) == 0);
 }
 
-/* A name-addr with its parameters, its URI's place hidden. A value that is none is left out. */
-static int put_name_addr(const struct crossing_field *f, char *value, osip_message_t *out)
+/* With its parameters, its URI's place hidden; nothing where its URI says nobody. */
+static int put_addr(const struct crossing_field *f, osip_from_t *addr, osip_message_t *out)
 {
-	osip_from_t *addr = NULL;
 	char *text = NULL;
+	int ret = 0;
+
+	if (!hide_place(addr->url, f->way->host))
+		return 0;
+	if (osip_from_to_str(addr, &text) ||
+		osip_message_set_header(out, f->as ? f->as : f->name, text))
+		ret = -ENOMEM;
+	osip_free(text);
+	return ret;
+}
+
+/* The number of a value after the rules: 0, -EINVAL where they make none of it, -ENOMEM. */
+typedef int renumber_fn(
+	const struct crossing_field *f, const osip_from_t *addr, char number[CALL_NUMBER_MAX + 1]);
+
+static bool is_anonymous(const osip_uri_t *uri)
+{
+	return uri->host && strcasecmp(uri->host, ANONYMOUS_HOST) == 0;
+}
+
+/* A name-addr. A value that is none is left out, as is one whose number becomes none. */
+static int put_renumbered(
+	const struct crossing_field *f, char *value, osip_message_t *out, renumber_fn *renumber)
+{
+	char number[CALL_NUMBER_MAX + 1];
+	osip_from_t *addr = NULL;
 	int ret = 0;
 
 	if (osip_from_init(&addr))
 		return -ENOMEM;
-	if (osip_from_parse(addr, value) == 0 && hide_place(addr->url, f->way->host)) {
-		if (osip_from_to_str(addr, &text) ||
-			osip_message_set_header(out, f->as ? f->as : f->name, text))
-			ret = -ENOMEM;
-		osip_free(text);
+	if (osip_from_parse(addr, value) == 0 && addr->url) {
+		if (f->drops_name) {
+			osip_free(addr->displayname);
+			addr->displayname = NULL;
+		}
+		if (renumber && !is_anonymous(addr->url)) {
+			ret = renumber(f, addr, number);
+			if (!ret)
+				ret = number_replace(addr->url, number);
+		}
+		if (!ret)
+			ret = put_addr(f, addr, out);
 	}
 	osip_from_free(addr);
-	return ret;
+	return ret == -EINVAL ? 0 : ret;
+}
+
+static int put_name_addr(const struct crossing_field *f, char *value, osip_message_t *out)
+{
+	return put_renumbered(f, value, out, NULL);
 }
 
 /* ---- Privacy ---- */
@@ -236,32 +274,16 @@ static int assert_from(osip_message_t *out)
 	return ret;
 }
 
-/* The number of an asserted identity is the caller's as From's is: the same rules apply. One that
- * they make no number of is told to nobody. */
+/* The number of an asserted identity is the caller's as From's is: the same rules apply. */
+static int renumber_caller(
+	const struct crossing_field *f, const osip_from_t *addr, char number[CALL_NUMBER_MAX + 1])
+{
+	return numbers_carry_calling(f->way, addr->url, number);
+}
+
 static int put_asserted(const struct crossing_field *f, char *value, osip_message_t *out)
 {
-	char number[CALL_NUMBER_MAX + 1];
-	osip_from_t *addr = NULL;
-	char *text = NULL;
-	int ret = 0;
-
-	if (osip_from_init(&addr))
-		return -ENOMEM;
-	if (osip_from_parse(addr, value) == 0 && addr->url &&
-		numbers_carry_calling(f->way, addr->url, number) == 0) {
-		ret = number_replace(addr->url, number);
-		if (f->way->caller && (f->way->caller->number || f->way->caller->name)) {
-			osip_free(addr->displayname);
-			addr->displayname = NULL;
-		}
-		if (!ret && osip_from_to_str(addr, &text))
-			ret = -ENOMEM;
-		if (!ret)
-			ret = put_name_addr(f, text, out);
-		osip_free(text);
-	}
-	osip_from_free(addr);
-	return ret;
+	return put_renumbered(f, value, out, renumber_caller);
 }
 
 static int carry_asserted(const struct crossing *way, unsigned privacy, const osip_message_t *msg,
@@ -270,7 +292,8 @@ static int carry_asserted(const struct crossing *way, unsigned privacy, const os
 	struct crossing_field f = {.name = "P-Asserted-Identity",
 		.put = begins ? put_asserted : put_name_addr,
 		.way = way,
-		.privacy = privacy};
+		/* The name goes with the number that the route has put another in the place of. */
+		.drops_name = begins && way->caller && (way->caller->number || way->caller->name)};
 	unsigned count = 0;
 	int ret = 0;
 
@@ -293,30 +316,65 @@ static int carry_asserted(const struct crossing *way, unsigned privacy, const os
 	return ret;
 }
 
+/* Somebody on the way of the call, who has diverted or referred it: a subscriber as a caller is, so
+ * that the calling rules apply, which know the numbers of subscribers in full, and not the called
+ * ones, which know what is dialled. */
+static int renumber_party(
+	const struct crossing_field *f, const osip_from_t *addr, char number[CALL_NUMBER_MAX + 1])
+{
+	return numbers_carry_party(f->way, addr->url, number);
+}
+
+static int put_party(const struct crossing_field *f, char *value, osip_message_t *out)
+{
+	return put_renumbered(f, value, out, renumber_party);
+}
+
+/* The last entry of a History-Info is the Request-URI itself (RFC 7044 9.2): it stays that. */
+static int renumber_target(
+	const struct crossing_field *f, const osip_from_t *addr, char number[CALL_NUMBER_MAX + 1])
+{
+	char came[CALL_NUMBER_MAX + 1];
+
+	if (MSG_IS_REQUEST(f->msg) && MSG_IS_REQUEST(f->out) &&
+		number_of(f->msg->req_uri, came) == 0 && number_of(addr->url, number) == 0 &&
+		strcmp(came, number) == 0)
+		return number_of(f->out->req_uri, number);
+	return renumber_party(f, addr, number);
+}
+
 /* RFC 7044 10.1, RFC 5806 5: an entry may ask for itself not to be told. */
+static bool is_private(const struct crossing_field *f, const char *value)
+{
+	return !f->way->to->identity.trusted &&
+	       (strcasestr(value, "Privacy=history") || strcasestr(value, "privacy=full") ||
+		       strcasestr(value, "privacy=uri"));
+}
+
 static int put_history(const struct crossing_field *f, char *value, osip_message_t *out)
 {
-	if (!f->way->to->identity.trusted &&
-		(strcasestr(value, "Privacy=history") || strcasestr(value, "privacy=full") ||
-			strcasestr(value, "privacy=uri")))
-		return 0;
-	return put_name_addr(f, value, out);
+	return is_private(f, value) ? 0 : put_renumbered(f, value, out, renumber_target);
+}
+
+static int put_diversion(const struct crossing_field *f, char *value, osip_message_t *out)
+{
+	return is_private(f, value) ? 0 : put_party(f, value, out);
 }
 
 static int carry_history(const struct crossing *way, unsigned privacy, const osip_message_t *msg,
 	osip_message_t *out)
 {
-	struct crossing_field f = {
-		.name = "History-Info", .put = put_history, .way = way, .privacy = privacy};
+	struct crossing_field history = {
+		.name = "History-Info", .put = put_history, .way = way, .msg = msg, .out = out};
+	struct crossing_field diversion = {.name = "Diversion", .put = put_diversion, .way = way};
 	unsigned count;
 	int ret;
 
 	if (!way->to->identity.history || !way->from->identity.trusted ||
 		((privacy & PRIVACY_HISTORY) && !way->to->identity.trusted))
 		return 0;
-	ret = for_values(&f, msg, out, &count);
-	f.name = "Diversion";
-	return ret ? ret : for_values(&f, msg, out, &count);
+	ret = for_values(&history, msg, out, &count);
+	return ret ? ret : for_values(&diversion, msg, out, &count);
 }
 
 static int put_as_it_is(const struct crossing_field *f, char *value, osip_message_t *out)
@@ -336,7 +394,7 @@ int identity_carry(const struct crossing *way, const osip_message_t *msg, osip_m
 	bool begins = MSG_IS_REQUEST(out) && MSG_IS_INVITE(out) && !sip_tag(out->to)[0];
 	/* RFC 3325 9.3: a suppressed caller is one that has asked for it. */
 	unsigned privacy = privacy_of(msg) | (way->withhold ? PRIVACY_ID : 0), count;
-	struct crossing_field f = {.way = way, .privacy = privacy};
+	struct crossing_field f = {.way = way};
 	int ret = 0;
 
 	if (begins && (way->withhold || ((privacy & PRIVACY_USER) && !to->trusted)))
@@ -348,7 +406,7 @@ int identity_carry(const struct crossing *way, const osip_message_t *msg, osip_m
 	if (!ret && to->referred_by && way->from->identity.trusted) {
 		f.name = "Referred-By";
 		f.compact = "b";
-		f.put = put_name_addr;
+		f.put = put_party;
 		ret = for_values(&f, msg, out, &count);
 	}
 	if (!ret && to->user_to_user) {

@@ -22,6 +22,9 @@ int numbers_send(struct call *call, const struct route_candidate *candidate);
 struct crossing; /* carry.h */
 int numbers_carry_calling(
 	const struct crossing *way, const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1]);
+/* What the number of another party than the caller becomes, by the calling rules. The same. */
+int numbers_carry_party(
+	const struct crossing *way, const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1]);
 /* Puts the number in the place of the one that uri, SIP or tel, has; its parameters stay. 0 or
  * -ENOMEM. */
 int number_replace(osip_uri_t *uri, const char *number);

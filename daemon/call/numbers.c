@@ -36,17 +36,23 @@ int numbers_send(struct call *call, const struct route_candidate *candidate)
 	return ret;
 }
 
-int numbers_carry_calling(
+int numbers_carry_party(
 	const struct crossing *way, const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1])
 {
 	char theirs[CALL_NUMBER_MAX + 1], routed[CALL_NUMBER_MAX + 1];
 	int ret = number_of(uri, theirs);
 
-	if (way->caller && way->caller->number)
-		strcpy(routed, way->caller->number);
-	else if (!ret)
+	if (!ret)
 		ret = number_in(way->from, NUMBER_CALLING, theirs, routed, NULL, NULL);
 	return ret ? ret : number_out(way->to, NUMBER_CALLING, routed, number, NULL, NULL);
+}
+
+int numbers_carry_calling(
+	const struct crossing *way, const osip_uri_t *uri, char number[CALL_NUMBER_MAX + 1])
+{
+	if (!way->caller || !way->caller->number)
+		return numbers_carry_party(way, uri, number);
+	return number_out(way->to, NUMBER_CALLING, way->caller->number, number, NULL, NULL);
 }
 
 int number_replace(osip_uri_t *uri, const char *number)

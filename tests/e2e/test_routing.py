@@ -34,7 +34,7 @@ def configuration():
                     "calling_in": [{"match": r"1(\d{3})", "replace": "+4930555$1"}]}}
     peers["phone"]["usages"] = ["local", "far"]
     peers["trunk"] |= {
-        "identity": {"trusted": True, "asserted": "pass"}, "q850": {"write": True},
+        "identity": {"trusted": True, "asserted": "pass", "history": True}, "q850": {"write": True},
         "numbers": {"called_out": [{"match": r"\+(\d+)", "replace": "00$1"}],
                     "calling_out": [{"match": r"\+49(\d+)", "replace": "0$1"}]},
         "codes": [{"code": "500-599", "cause": 34, "to": 480, "reason": "Circuits busy"},
@@ -108,11 +108,11 @@ def test_rule_that_gives_no_number_refuses_the_call(stage):
     assert stage.cli.status()["calls"]["refused_number"] == before + 1
 
 
-def invite_of(stage, called, peer):
+def invite_of(stage, called, peer, headers=()):
     """The INVITE that reaches the peer when Alice calls, who asserts her number."""
     caller = number("1001")
-    caller.invite(sdp(PBX.address, 5000),
-                  headers=["P-Asserted-Identity: \"Alice\" <sip:1001@pbx.example>"])
+    caller.invite(sdp(PBX.address, 5000), headers=[
+        "P-Asserted-Identity: \"Alice\" <sip:1001@pbx.example>", *headers])
     callee = stage.callee(Callee().invited().respond(486).acked(), peer)
     finish(stage.caller(caller.trying().refused(486), number=called), callee)
     return callee.expect("INVITE")
@@ -124,6 +124,14 @@ def test_caller_is_replaced_by_the_route(stage):
     assert invite.header("from").startswith('"Example" <sip:080012@')
     assert user_of(invite.header("p-asserted-identity")) == "080012"
     assert "Alice" not in invite.text and "1001" not in invite.text
+
+
+def test_numbers_of_those_who_diverted_the_call_take_the_rules_too(stage):
+    invite = invite_of(stage, "0301", "trunk", ["Diversion: <sip:1002@pbx.example>;reason=away",
+                       "History-Info: <sip:1003@pbx.example>;index=1, <sip:0301@pbx.example>;index=1.1"])
+    assert user_of(invite.first_line) == "0049301"
+    assert [user_of(value) for value in invite.all("diversion")] == ["030555002"]
+    assert [user_of(value) for value in invite.all("history-info")] == ["030555003", "0049301"]
 
 
 def test_caller_is_suppressed_by_the_route(stage):

@@ -9,23 +9,26 @@
 
 #include "call/carry.h"
 #include "call/number.h"
+#include "config_text.h"
 
 #define PAI_FIELD "P-Asserted-Identity"
 #define PAI                                                                                        \
 	"P-Asserted-Identity: \"Ann, of desk 5\" <sip:+4912345;npdi@10.0.0.2:5070;user=phone>\r\n"
 
 static struct peer_config from, to;
+static const struct caller_config *replaced_caller;
 
-static osip_message_t *message(const char *host, const char *from_value, const char *headers)
+static osip_message_t *message(
+	const char *user, const char *host, const char *from_value, const char *headers)
 {
 	osip_message_t *msg = NULL;
 	char text[4096];
 
 	snprintf(text, sizeof(text),
-		"INVITE sip:100@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKa\r\n"
+		"INVITE sip:%s@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKa\r\n"
 		"From: %s;tag=x\r\nTo: <sip:100@%s>\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n"
 		"%sContent-Length: 0\r\n\r\n",
-		host, host, from_value, host, headers);
+		user, host, host, from_value, host, headers);
 	assert_int_equal(osip_message_init(&msg), 0);
 	assert_int_equal(osip_message_parse(msg, text, strlen(text)), 0);
 	return msg;
@@ -35,9 +38,10 @@ static osip_message_t *message(const char *host, const char *from_value, const c
 static const char *cross(const char *headers)
 {
 	static char text[8192];
-	const struct crossing way = {.from = &from, .to = &to, .host = "192.0.2.1"};
-	osip_message_t *in = message("10.0.0.2", "<sip:1@10.0.0.2>", headers);
-	osip_message_t *out = message("192.0.2.1", "\"Ann\" <sip:1@192.0.2.1>", "");
+	const struct crossing way = {
+		.from = &from, .to = &to, .host = "192.0.2.1", .caller = replaced_caller};
+	osip_message_t *in = message("100", "10.0.0.2", "<sip:1@10.0.0.2>", headers);
+	osip_message_t *out = message("+100", "192.0.2.1", "\"Ann\" <sip:1@192.0.2.1>", "");
 	char *printed = NULL;
 	size_t len;
 
@@ -73,6 +77,8 @@ static int setup(void **state)
 static int begin(void **state)
 {
 	(void)state;
+	memset(&from.numbers, 0, sizeof(from.numbers));
+	memset(&to.numbers, 0, sizeof(to.numbers));
 	from.identity = (struct identity_config){.trusted = true};
 	to.identity = (struct identity_config){.asserted = ASSERTED_PASS,
 		.history = true,
@@ -198,6 +204,64 @@ static void history_crosses_with_its_indexes_and_reasons(void **state)
 	has_not(text, "10.0.0.");
 }
 
+/* A PBX says 201, and a trunk wants to read 030201; what is dialled abroad is 00 there. */
+static struct config *number_rules(void)
+{
+	struct config *cfg =
+		load_good("sides: {internal: {device: a, addresses: [10.0.0.1]},\n"
+			  "  external: {device: b, addresses: [192.0.2.1]}}\n"
+			  "listeners: [{name: in, side: internal, transport: udp}]\n"
+			  "peers:\n"
+			  "  - {name: a, kind: direct, listener: in, address: 10.0.0.2, numbers:\n"
+			  "     {calling_in: [{match: '(2..)', replace: '+4930$1'},\n"
+			  "                   {match: 'x(.*)', replace: '$1'}],\n"
+			  "      called_in: [{match: '100', replace: '+100'}]}}\n"
+			  "  - {name: b, kind: direct, listener: in, address: 10.0.0.3, numbers:\n"
+			  "     {calling_out: [{match: '[+]49(.*)', replace: '0$1'}]}}\n");
+
+	from.numbers = cfg->peer[0].numbers;
+	to.numbers = cfg->peer[1].numbers;
+	return cfg;
+}
+
+static void numbers_of_those_on_the_way_take_the_calling_rules(void **state)
+{
+	const struct caller_config caller = {.number = (char *)"0800"};
+	struct config *cfg = number_rules();
+	const char *text;
+
+	(void)state;
+	replaced_caller = &caller; /* is the caller's, and nobody else's */
+	text = cross("Diversion: \"Two\" <sip:201@10.0.0.2>;reason=no-answer\r\n"
+		     "Diversion: <tel:+49171555>, <sip:anonymous@anonymous.invalid>\r\n"
+		     "History-Info: <sip:202@10.0.0.2?Reason=SIP%3Bcause%3D302>;index=1\r\n"
+		     "Referred-By: <sip:203@10.0.0.2>\r\n");
+	replaced_caller = NULL;
+	has(text, "Diversion: \"Two\" <sip:030201@192.0.2.1>;reason=no-answer\r\n");
+	has(text, "Diversion: <tel:0171555>\r\n");
+	has(text, "Diversion: <sip:anonymous@anonymous.invalid>\r\n");
+	has(text, "History-Info: <sip:030202@192.0.2.1?Reason=SIP%3Bcause%3D302>;index=1\r\n");
+	has(text, "Referred-By: <sip:030203@192.0.2.1>\r\n");
+	/* One that becomes no number is told to nobody; the others are. */
+	text = cross("Diversion: <sip:x%20y@10.0.0.2>, <sip:204@10.0.0.2>\r\n");
+	has_not(text, "y@");
+	has(text, "Diversion: <sip:030204@192.0.2.1>\r\n");
+	config_unref(cfg);
+}
+
+static void the_entry_that_is_the_request_uri_stays_it(void **state)
+{
+	struct config *cfg = number_rules();
+	const char *text;
+
+	(void)state;
+	text = cross("History-Info: <sip:202@10.0.0.2>;index=1, <sip:100@10.0.0.2>;index=1.1\r\n");
+	has(text, "INVITE sip:+100@192.0.2.1 ");
+	has(text, "History-Info: <sip:030202@192.0.2.1>;index=1\r\n");
+	has(text, "History-Info: <sip:+100@192.0.2.1>;index=1.1\r\n");
+	config_unref(cfg);
+}
+
 static void private_history_is_not_told_to_the_untrusted(void **state)
 {
 	static const char *const entries[] = {"History-Info: <sip:5@a?Privacy=history>;index=1\r\n",
@@ -253,6 +317,8 @@ int main(void)
 		TEST(privacy_id_withholds_the_identity_from_the_untrusted_alone),
 		TEST(privacy_user_is_provided_by_us_towards_the_untrusted),
 		TEST(history_crosses_with_its_indexes_and_reasons),
+		TEST(numbers_of_those_on_the_way_take_the_calling_rules),
+		TEST(the_entry_that_is_the_request_uri_stays_it),
 		TEST(private_history_is_not_told_to_the_untrusted),
 		TEST(referred_by_and_user_to_user_cross),
 		TEST(hostile_values_come_to_nothing_or_something_harmless),
