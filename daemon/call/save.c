@@ -241,7 +241,8 @@ void call_touch(struct call *call)
 {
 	struct calls *calls = call->calls;
 
-	if (!calls->store || call->touched || call->state == CALL_ENDING)
+	/* Without the arena nothing is written down yet, or any more. */
+	if (!calls->save_arena || call->touched || call->state == CALL_ENDING)
 		return;
 	call->touched = true;
 	DL_APPEND2(calls->touched, call, prev_touched, next_touched);

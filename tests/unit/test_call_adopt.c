@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Answered calls that one daemon leaves and the next takes up. */
+#include "store/message.h"
+#include "test_call_restart.h"
+
+static char b_invite[TEXT_MAX], request[TEXT_MAX], led_back[TEXT_MAX];
+
+static void begin(struct relay *r, struct ua *a, struct ua *b)
+{
+	relay_open(r);
+	establish(&r->w, a, b, b_invite, "100");
+}
+
+static unsigned cseq_of(const char *text)
+{
+	return (unsigned)strtoul(header(text, "CSeq"), NULL, 10);
+}
+
+/* The number after o='s session id. */
+static unsigned long version_of(const char *text)
+{
+	unsigned long version = 0;
+	const char *s = strstr(body(text), "o=");
+
+	assert_non_null(s);
+	assert_int_equal(sscanf(s, "o=%*s %*s %lu", &version), 1);
+	return version;
+}
+
+static void end_from(struct relay *r, struct ua *from, enum who other)
+{
+	bye_from(&r->w, from, other);
+	run_ms(&r->w, 1);
+	assert_int_equal(r->told.count, 1);
+	assert_string_equal(r->told.ended_by, from->who == A ? "a" : "b");
+}
+
+static void a_call_goes_on_and_either_leg_ends_it(void **state)
+{
+	struct relay r;
+	struct ua a, b;
+
+	(void)state;
+	for (unsigned by = 0; by < 2; by++) {
+		struct told before;
+		uint64_t id;
+
+		begin(&r, &a, &b);
+		id = the_call(&r.w)->id;
+		restart(&r);
+		before = r.told;
+		assert_int_equal(before.count, 0);
+		assert_int_equal(adoption(&r).adopted, 1);
+		assert_int_equal(adoption(&r).ended + adoption(&r).lost, 0);
+		assert_int_equal(call_next(r.w.calls, 0)->id, id);
+		assert_int_equal(r.w.calls->live, 1);
+		assert_int_equal(calls_count_peer(r.w.calls, "a"), 1);
+		assert_int_equal(calls_count_peer(r.w.calls, "b"), 1);
+		end_from(&r, by == 0 ? &a : &b, by == 0 ? B : A);
+		assert_int_equal(r.told.id, id);
+		relay_close(&r);
+	}
+}
+
+static void our_requests_go_on_far_behind_their_last_cseq(void **state)
+{
+	struct relay r;
+	struct ua a, b;
+	unsigned before;
+
+	(void)state;
+	begin(&r, &a, &b);
+	before = cseq_of(b_invite);
+	restart(&r);
+	say(&r.w, &a, "INFO", NULL);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INFO "));
+	assert_true(cseq_of(request) >= before + 100);
+	answer(&r.w, B, request, 200, NULL, NULL);
+	expect(&r.w, A, "SIP/2.0 200");
+	restart(&r);
+	end_from(&r, &a, B);
+	relay_close(&r);
+}
+
+static void its_record_tells_all_of_it_once(void **state)
+{
+	uint64_t setup, answered;
+	struct relay r;
+	struct ua a, b;
+
+	(void)state;
+	begin(&r, &a, &b);
+	setup = the_call(&r.w)->history.setup_ms;
+	answered = the_call(&r.w)->history.answer_ms;
+	for (unsigned i = 0; i < 3; i++)
+		restart(&r);
+	end_from(&r, &b, A);
+	assert_int_equal(r.told.code, 200);
+	assert_int_equal(r.told.attempts, 1);
+	assert_int_equal(r.told.setup_ms, setup);
+	assert_int_equal(r.told.answer_ms, answered);
+	assert_true(r.told.end_ms >= answered);
+	assert_string_equal(r.told.from, "1000");
+	assert_string_equal(r.told.to, "100");
+	relay_close(&r);
+}
+
+static void change_of(struct relay *r, struct ua *from, enum who other, const char *sdp)
+{
+	unsigned cseq;
+
+	say(&r->w, from, "INVITE", sdp);
+	cseq = from->cseq;
+	copy_text(request, TEXT_MAX, expect(&r->w, other, "INVITE "));
+	answer(&r->w, other, request, 200, NULL, other == A ? SDP_A : SDP_B);
+	expect(&r->w, other, "ACK ");
+	expect(&r->w, from->who, "SIP/2.0 200");
+	ack(&r->w, from, cseq, NULL);
+}
+
+static void either_leg_changes_its_media_and_the_version_goes_on(void **state)
+{
+	unsigned long before;
+	struct relay r;
+	struct ua a, b;
+
+	(void)state;
+	begin(&r, &a, &b);
+	before = version_of(b_invite);
+	restart(&r);
+	change_of(&r, &a, B, SDP_HOLD);
+	assert_true(version_of(request) == before + 1);
+	assert_true(call_next(r.w.calls, 0)->held);
+	restart(&r);
+	assert_true(call_next(r.w.calls, 0)->held);
+	change_of(&r, &a, B, SDP_A);
+	assert_true(version_of(request) == before + 2);
+	assert_false(call_next(r.w.calls, 0)->held);
+	change_of(&r, &b, A, SDP("5002", ""));
+	restart(&r);
+	end_from(&r, &a, B);
+	relay_close(&r);
+}
+
+static void ids_go_on(void **state)
+{
+	struct relay r;
+	struct ua a, b, a2, b2;
+	uint64_t first, second;
+
+	(void)state;
+	begin(&r, &a, &b);
+	first = the_call(&r.w)->id;
+	establish(&r.w, &a2, &b2, b_invite, "100");
+	second = the_call(&r.w)->id;
+	bye_from(&r.w, &a2, B);
+	restart(&r);
+	assert_int_equal(call_next(r.w.calls, 0)->id, first);
+	establish(&r.w, &a2, &b2, b_invite, "100");
+	assert_true(the_call(&r.w)->id > second);
+	bye_from(&r.w, &a2, B);
+	bye_from(&r.w, &b, A);
+	relay_close(&r);
+}
+
+static void what_has_ended_is_not_in_the_store(void **state)
+{
+	struct relay r;
+	struct ua a, b;
+	uint64_t empty;
+
+	(void)state;
+	begin(&r, &a, &b);
+	run_ms(&r.w, 20);
+	empty = stored(&r) - 1;
+	end_from(&r, &a, B);
+	world_is_empty(&r.w);
+	assert_int_equal(stored(&r), empty);
+	restart(&r);
+	assert_int_equal(adoption(&r).adopted, 0);
+	assert_int_equal(calls_count(r.w.calls), 0);
+	relay_close(&r);
+}
+
+static void a_refresh_is_answered_and_the_session_ends_when_none_comes(void **state)
+{
+	static const char timer[] = "Supported: timer\r\nSession-Expires: 90;refresher=uac\r\n";
+	struct session_timer *st;
+	struct relay r;
+	struct ua a, b;
+	uint64_t since;
+
+	(void)state;
+	relay_open(&r);
+	invite_with(&r.w, &a, "100", timer, SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	take(&b, B, b_invite, "b1");
+	answer(&r.w, B, b_invite, 200, "b1", SDP_B);
+	expect(&r.w, B, "ACK ");
+	copy_text(request, TEXT_MAX, expect(&r.w, A, "SIP/2.0 200"));
+	has(request, "Session-Expires: 90;refresher=uac");
+	learn(&a, request);
+	ack(&r.w, &a, 1, NULL);
+	since = call_next(r.w.calls, 0)->session_timer[LEG_A].since_ms;
+	restart(&r);
+	st = &call_next(r.w.calls, 0)->session_timer[LEG_A];
+	assert_true(st->active);
+	assert_false(st->we_refresh);
+	assert_int_equal(st->interval_s, 90);
+	assert_int_equal(st->since_ms, since);
+	say_with(&r.w, &a, "UPDATE", 0, new_branch(), timer, NULL);
+	has(expect(&r.w, A, "SIP/2.0 200"), "Session-Expires: 90");
+	expect_nothing(&r.w, B);
+	assert_true(st->since_ms >= since);
+	restart(&r);
+	st = &call_next(r.w.calls, 0)->session_timer[LEG_A];
+	st->since_ms -= 90000;
+	assert_int_equal(loop_timer_start(r.w.loop, &st->timer, 0), 0);
+	answer(&r.w, A, expect(&r.w, A, "BYE "), 200, NULL, NULL);
+	answer(&r.w, B, expect(&r.w, B, "BYE "), 200, NULL, NULL);
+	assert_int_equal(r.told.count, 1);
+	assert_string_equal(r.told.ended_by, "viaduct");
+	relay_close(&r);
+}
+
+/* The old daemon's INVITE is answered to the new one, which has no such transaction. */
+static void a_2xx_to_a_change_under_way_is_acknowledged_and_the_leg_led_back(void **state)
+{
+	struct relay r;
+	struct ua a, b;
+
+	(void)state;
+	begin(&r, &a, &b);
+	say(&r.w, &a, "INVITE", SDP_HOLD);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	restart(&r);
+	assert_false(media_offer_pending(call_media(call_next(r.w.calls, 0))));
+	answer(&r.w, B, request, 200, NULL, SDP_B);
+	assert_int_equal(cseq_of(expect(&r.w, B, "ACK ")), cseq_of(request));
+	copy_text(led_back, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	has_not(body(led_back), "a=sendonly");
+	answer(&r.w, B, request, 200, NULL, SDP_B);
+	assert_int_equal(cseq_of(expect(&r.w, B, "ACK ")), cseq_of(request));
+	answer(&r.w, B, led_back, 200, NULL, SDP_B);
+	assert_int_equal(cseq_of(expect(&r.w, B, "ACK ")), cseq_of(led_back));
+	expect_nothing(&r.w, B);
+	end_from(&r, &a, B);
+	relay_close(&r);
+}
+
+static void a_call_that_rings_is_ended_when_the_daemon_leaves(void **state)
+{
+	struct relay r;
+	struct ua a;
+
+	(void)state;
+	relay_open(&r);
+	invite(&r.w, &a, "100", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	answer(&r.w, B, b_invite, 180, "b1", NULL);
+	expect(&r.w, A, "SIP/2.0 180");
+	calls_leave(r.w.calls);
+	answer(&r.w, B, expect(&r.w, B, "CANCEL "), 200, NULL, NULL);
+	answer(&r.w, B, b_invite, 487, "b1", NULL);
+	ack_refusal(&r.w, &a, expect(&r.w, A, "SIP/2.0 480"));
+	restart(&r);
+	assert_int_equal(adoption(&r).adopted, 0);
+	assert_int_equal(r.told.count, 1);
+	relay_close(&r);
+}
+
+static void a_call_of_a_peer_that_is_gone_is_lost_and_counted(void **state)
+{
+	struct relay r;
+	struct ua a, b, a2, c;
+	char *name;
+
+	(void)state;
+	begin(&r, &a, &b);
+	invite(&r.w, &a2, "300", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&r.w, C, "INVITE "));
+	take(&c, C, b_invite, "c1");
+	answer(&r.w, C, b_invite, 200, "c1", SDP_B);
+	expect(&r.w, C, "ACK ");
+	learn(&a2, expect(&r.w, A, "SIP/2.0 200"));
+	ack(&r.w, &a2, 1, NULL);
+	leave(&r);
+	name = r.w.cfg->peer[B].name;
+	r.w.cfg->peer[B].name = (char *)"bb"; /* where b stood in their order */
+	come_back(&r);
+	assert_int_equal(adoption(&r).adopted, 1);
+	assert_int_equal(adoption(&r).lost, 1);
+	bye_from(&r.w, &a2, C);
+	world_is_empty(&r.w);
+	leave(&r);
+	r.w.cfg->peer[B].name = name;
+	come_back(&r);
+	assert_int_equal(adoption(&r).lost, 0);
+	relay_close(&r);
+}
+
+/* What is written is no message, or one that says nothing: it costs itself alone. */
+static void a_record_that_makes_no_sense_costs_itself_alone(void **state)
+{
+	struct relay r;
+	struct ua a, b;
+
+	(void)state;
+	begin(&r, &a, &b);
+	run_ms(&r.w, 20);
+	store_put(r.store, STORE_CALL, STORE_NUMBER(77001), strdup("nonsense"), 8);
+	store_put(r.store, STORE_CALL, STORE_NUMBER(77002), calloc(1, 1), 0);
+	store_put(r.store, STORE_CALL, STORE_NAME("what"), strdup("x"), 1);
+	restart(&r);
+	assert_int_equal(adoption(&r).adopted, 1);
+	assert_int_equal(adoption(&r).lost, 2);
+	end_from(&r, &a, B);
+	restart(&r);
+	assert_int_equal(adoption(&r).lost, 0);
+	relay_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_call_goes_on_and_either_leg_ends_it),
+		cmocka_unit_test(our_requests_go_on_far_behind_their_last_cseq),
+		cmocka_unit_test(its_record_tells_all_of_it_once),
+		cmocka_unit_test(either_leg_changes_its_media_and_the_version_goes_on),
+		cmocka_unit_test(ids_go_on),
+		cmocka_unit_test(what_has_ended_is_not_in_the_store),
+		cmocka_unit_test(a_refresh_is_answered_and_the_session_ends_when_none_comes),
+		cmocka_unit_test(a_2xx_to_a_change_under_way_is_acknowledged_and_the_leg_led_back),
+		cmocka_unit_test(a_call_that_rings_is_ended_when_the_daemon_leaves),
+		cmocka_unit_test(a_call_of_a_peer_that_is_gone_is_lost_and_counted),
+		cmocka_unit_test(a_record_that_makes_no_sense_costs_itself_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One daemon after another in the world of the call tests: the first leaves what is answered, the
+ * next takes it up. */
+#ifndef VIADUCT_TEST_CALL_RESTART_H
+#define VIADUCT_TEST_CALL_RESTART_H
+
+#include "store/store.h"
+#include "test_call_world.h"
+
+struct told {
+	unsigned count; /* records */
+	uint64_t id;    /* what the last one said */
+	int code;
+	unsigned attempts;
+	char ended_by[16], from[32], to[32], why[128];
+	uint64_t setup_ms, answer_ms, end_ms;
+};
+
+struct relay {
+	struct world w;
+	struct store *store;
+	char dir[64];
+	struct told told;
+};
+
+static inline void on_record(void *ctx, const struct call_record *r)
+{
+	struct told *told = ctx;
+
+	told->count++;
+	told->id = r->id;
+	told->code = r->code;
+	told->attempts = r->attempt_count;
+	told->setup_ms = r->setup_ms;
+	told->answer_ms = r->answer_ms;
+	told->end_ms = r->end_ms;
+	snprintf(told->ended_by, sizeof(told->ended_by), "%s", r->ended_by);
+	snprintf(told->from, sizeof(told->from), "%s", r->from);
+	snprintf(told->to, sizeof(told->to), "%s", r->to);
+	snprintf(told->why, sizeof(told->why), "%s", r->why);
+}
+
+static inline void take_up(struct relay *r)
+{
+	assert_int_equal(
+		store_open(&r->store, r->dir, r->w.cfg->instance, store_bytes_max(100)), 0);
+	calls_set_recorder(r->w.calls, on_record, &r->told);
+	assert_int_equal(calls_adopt(r->w.calls, r->store), 0);
+}
+
+static inline void relay_open(struct relay *r)
+{
+	memset(r, 0, sizeof(*r));
+	world_open(&r->w);
+	snprintf(r->dir, sizeof(r->dir), "/tmp/viaduct-calls-XXXXXX");
+	assert_non_null(mkdtemp(r->dir));
+	take_up(r);
+}
+
+/* The daemon ends and leaves what is answered. */
+static inline void leave(struct relay *r)
+{
+	uint64_t end = loop_now_ms(r->w.loop) + 4 * TIMEOUT_MS;
+
+	calls_leave(r->w.calls);
+	while (calls_unanswered(r->w.calls) && loop_now_ms(r->w.loop) < end)
+		loop_once(r->w.loop, 1);
+	calls_free(r->w.calls);
+	r->w.calls = NULL;
+	store_close(r->store);
+}
+
+/* The next one, with the world's configuration of now. */
+static inline void come_back(struct relay *r)
+{
+	struct world *w = &r->w;
+
+	assert_int_equal(calls_new(&w->calls, w->loop, w->cfg, DATAPLANE_NULL, on_event, w), 0);
+	sip_set_timers(calls_sip(w->calls), T1_MS, T2_MS, T4_MS);
+	take_up(r);
+}
+
+static inline void restart(struct relay *r)
+{
+	leave(r);
+	come_back(r);
+}
+
+static inline struct calls_adoption adoption(struct relay *r)
+{
+	struct calls_adoption got;
+
+	calls_get_adoption(r->w.calls, &got);
+	return got;
+}
+
+static inline uint64_t stored(struct relay *r)
+{
+	struct store_status status;
+
+	assert_int_equal(store_flush(r->store), 0);
+	store_get_status(r->store, &status);
+	return status.records[STORE_CALL];
+}
+
+static inline void relay_close(struct relay *r)
+{
+	world_is_empty(&r->w);
+	calls_free(r->w.calls);
+	store_remove(r->store);
+	assert_int_equal(rmdir(r->dir), 0);
+	assert_int_equal(r->w.cfg->refs, 1);
+	config_unref(r->w.cfg);
+	loop_free(r->w.loop);
+	for (unsigned i = 0; i < PEERS; i++)
+		close(r->w.fd[i]);
+}
+
+#endif
