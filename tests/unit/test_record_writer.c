@@ -175,7 +175,8 @@ static void a_queue_that_is_full_loses_the_newest_and_counts_them(void **state)
 		writer_put(w, strdup(big));
 	writer_get_status(w, &status);
 	assert_true(status.queued <= 4);
-	assert_true(status.lost >= 14);
+	/* Four wait, and four more may be in the hands of the thread. */
+	assert_true(status.lost >= 20 - 2 * 4);
 	while (n < 2000 && status.queued) {
 		struct timespec step = {0, 1000000};
 
