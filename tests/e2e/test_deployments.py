@@ -37,6 +37,9 @@ def addresses():
     return [f"{a}/24" for a in INSIDE], [f"{a}/24" for a in (*OUTSIDE, NAMESERVER)]
 
 
+NO_OPTIONS_S = 3600
+
+
 class Deployment:
     """viaductd with one of the examples, and sipp in the place of whoever it names."""
 
@@ -50,6 +53,9 @@ class Deployment:
         configuration["instance"] = f"e2e-own-{os.getpid()}"
         configuration["timers"] = {"attempt": 1, "port_quarantine": 0}
         configuration["dns"] = {"servers": [NAMESERVER]}
+        for peer in configuration["peers"]:
+            # sipp takes an OPTIONS for a call: the next one comes when every test is over.
+            peer["liveness"] = {**peer.get("liveness", {}), "interval": NO_OPTIONS_S}
         if change:
             change(configuration)
         self.daemon = Daemon(world.viaduct, configuration)
