@@ -3,6 +3,7 @@
 #ifndef VIADUCT_BPF_STATISTICS_H
 #define VIADUCT_BPF_STATISTICS_H
 
+#include "clock.h"
 #include "event.h"
 #include "flow.h"
 #include "rtp.h"
@@ -21,19 +22,6 @@
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "vd_stream.sequence and timing are taken apart as little-endian"
 #endif
-
-struct reception {
-	__u64 now_ns;
-	__u32 transit; /* RFC 3550 A.8: arrival - timestamp, in ticks */
-	__u32 ssrc;
-	__u16 seq;
-};
-
-/* Nanoseconds where jitter is measured, a tick's accuracy where only last_seen asks. */
-static __always_inline __u64 reception_time(const struct vd_flow *flow)
-{
-	return flow->clock_mult ? bpf_ktime_get_ns() : bpf_ktime_get_coarse_ns();
-}
 
 /* RFC 3550 A.3. Duplicates may make it negative: none lost, then. */
 static __always_inline __u32 sequence_lost(__u32 base_seq, __u64 sequence)
@@ -157,7 +145,7 @@ static __always_inline void statistics_rtp(struct xdp_md *ctx, const struct pack
 	struct rtp_header *rtp = rtp_header(p);
 	__u16 seq = bpf_ntohs(rtp->seq);
 	__u32 ssrc = bpf_ntohl(rtp->ssrc);
-	__u64 now_ns = reception_time(flow);
+	__u64 now_ns = clock_ns();
 	__u32 arrival = ((now_ns >> 10) * flow->clock_mult) >> 22;
 	__u32 transit = arrival - bpf_ntohl(rtp->timestamp);
 	bool telephone_event = (rtp->marker_pt & RTP_PT_MASK) == flow->te_pt;
@@ -197,7 +185,7 @@ static __always_inline void statistics_opaque(struct xdp_md *ctx, const struct p
 {
 	__sync_fetch_and_add(&stream->packets, 1);
 	__sync_fetch_and_add(&stream->bytes, p->payload_len);
-	WRITE_ONCE(stream->last_seen_ns, bpf_ktime_get_coarse_ns());
+	WRITE_ONCE(stream->last_seen_ns, clock_ns());
 	statistics_first(ctx, p, flow, stream);
 }
 
@@ -210,7 +198,7 @@ static __always_inline void statistics_rtcp(struct xdp_md *ctx, const struct pac
 	const struct vd_flow *flow, struct vd_stream *stream)
 {
 	__sync_fetch_and_add(&stream->rtcp_packets, 1);
-	WRITE_ONCE(stream->last_seen_ns, bpf_ktime_get_coarse_ns());
+	WRITE_ONCE(stream->last_seen_ns, clock_ns());
 	/* On a port that RTP shares, the stream's first packet is its first RTP. */
 	if (flow->flags & VD_FLOW_RTCP)
 		statistics_first(ctx, p, flow, stream);

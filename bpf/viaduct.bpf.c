@@ -6,7 +6,8 @@
  *   parse      Ethernet, one VLAN tag, IPv4 or IPv6, UDP           parse.h
  *   flow       our address? our port? whose flow?                  local.h flow.h
  *   admit      the expected source, or one to latch onto           admit.h rtp.h
- *   transform  statistics, events; the payload type planned        statistics.h telephone_event.h
+ *   transform  statistics, events; the payload type planned        clock.h statistics.h
+ *                                                                  telephone_event.h
  *   rewrite    Ethernet, VLAN, IPv4/IPv6, UDP, checksums           rewrite.h checksum.h
  *   send       the next hop's device                               send.h
  *   count      once, under the reason that is the verdict          count.h

@@ -172,6 +172,17 @@ struct vd_nexthop {
 	__u32 pad[2];
 };
 
+/* ---- clock ------------------------------------------------------------------------------------
+ * The program's own, in its .bss, an element a CPU: never pinned, nothing for user space but tests.
+ */
+struct vd_clock {
+	__u64 ns; /* CLOCK_MONOTONIC, as last read */
+	__u64 jiffies;
+	__u32 share; /* packets, besides the one that read it, that this reading is for */
+	__u32 left;  /* of those, still to come */
+	__u64 pad[5];
+};
+
 /* ---- counters ---------------------------------------------------------------------------------
  * Per-CPU array map "vd_counters" of struct vd_counter, index = side * VD_REASON_MAX + reason.
  * Every packet that enters the program is counted exactly once: forwarded, passed, or dropped. */

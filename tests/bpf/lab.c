@@ -143,6 +143,7 @@ int lab_reset(void **state)
 		lab_unset_device(lab, i);
 	clear_per_cpu(lab->bpf->maps.vd_counters, sizeof(struct vd_counter));
 	clear_per_cpu(lab->bpf->maps.vd_event_lost, sizeof(uint64_t));
+	memset(lab->bpf->bss->clocks, 0, sizeof(lab->bpf->bss->clocks));
 	lab_read_events(lab);
 	lab->events_count = 0;
 	return 0;
