@@ -147,21 +147,17 @@ static void route_call(struct call *call)
 void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *peer)
 {
-	char *unsupported = NULL, value[SESSION_TIMER_VALUE_MAX];
+	char value[SESSION_TIMER_VALUE_MAX];
 	const char *header = NULL;
 	struct refusal why_not = {0};
 	struct call *call;
 	bool emergency = invite_is_emergency(calls, req, peer);
-	int code, ret;
+	int code;
 
 	calls->counters.attempts++;
-	ret = carry_check_require(req, peer, &unsupported);
-	if (ret) {
-		sip_server_reply(txn,
-			ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR, NULL,
-			unsupported ? "Unsupported" : NULL, unsupported);
-		history_refused(calls, req, peer, SIP_BAD_EXTENSION);
-		free(unsupported);
+	code = require_refuse(txn, req, peer);
+	if (code) {
+		history_refused(calls, req, peer, code);
 		return;
 	}
 	code = check_dialog(txn);

@@ -180,6 +180,23 @@ static bool refuse_by_state(struct calls *calls, struct sip_server *txn, osip_me
 	return true;
 }
 
+/* RFC 3261 11.2 */
+static void options_received(
+	struct sip_server *txn, const osip_message_t *req, const struct peer_config *peer)
+{
+	osip_message_t *resp;
+
+	if (require_refuse(txn, req, peer) || sip_response_make(txn, SIP_OK, NULL, NULL, &resp))
+		return;
+	call_announce(resp, peer);
+	osip_message_set_header(resp, "Accept", "application/sdp");
+	if (peer->session.reliable != RELIABLE_OFF)
+		option_add(resp, "Supported", "100rel");
+	if (peer->session.timer != SESSION_TIMER_OFF)
+		option_add(resp, "Supported", "timer");
+	sip_server_respond(txn, resp);
+}
+
 static void request_received(
 	void *ctx, struct sip_server *txn, osip_message_t *req, const struct peer_config *peer)
 {
@@ -201,21 +218,10 @@ static void request_received(
 	else if (MSG_IS_OPTIONS(req) && calls->shutting_down)
 		sip_server_reply(
 			txn, SIP_SERVICE_UNAVAILABLE, NULL, "Retry-After", DRAIN_RETRY_AFTER_S);
-	else if (MSG_IS_OPTIONS(req)) {
-		osip_message_t *resp;
-
-		/* RFC 3261 11.2 */
-		if (sip_response_make(txn, SIP_OK, NULL, NULL, &resp) == 0) {
-			call_announce(resp, peer);
-			osip_message_set_header(resp, "Accept", "application/sdp");
-			if (peer->session.reliable != RELIABLE_OFF)
-				option_add(resp, "Supported", "100rel");
-			if (peer->session.timer != SESSION_TIMER_OFF)
-				option_add(resp, "Supported", "timer");
-			sip_server_respond(txn, resp);
-		}
-	} else if (MSG_IS_BYE(req) || strcmp(req->sip_method, "PRACK") == 0 ||
-		   strcmp(req->sip_method, "UPDATE") == 0 || MSG_IS_INFO(req))
+	else if (MSG_IS_OPTIONS(req))
+		options_received(txn, req, peer);
+	else if (MSG_IS_BYE(req) || strcmp(req->sip_method, "PRACK") == 0 ||
+		 strcmp(req->sip_method, "UPDATE") == 0 || MSG_IS_INFO(req))
 		sip_server_reply(txn, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL, NULL);
 	else if (MSG_IS_REGISTER(req) || MSG_IS_SUBSCRIBE(req) || MSG_IS_NOTIFY(req) ||
 		 MSG_IS_REFER(req) || MSG_IS_MESSAGE(req) || MSG_IS_PUBLISH(req))

@@ -144,6 +144,20 @@ int carry_check_require(
 	return -EOPNOTSUPP;
 }
 
+int require_refuse(
+	struct sip_server *txn, const osip_message_t *req, const struct peer_config *peer)
+{
+	char *unsupported;
+	int ret = carry_check_require(req, peer, &unsupported);
+	int code = ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR;
+
+	if (!ret)
+		return 0;
+	sip_server_reply(txn, code, NULL, unsupported ? "Unsupported" : NULL, unsupported);
+	free(unsupported);
+	return code;
+}
+
 /* The lists that libosip2 keeps apart from other header fields, and how to copy their elements. */
 typedef int clone_fn(void *, void **);
 

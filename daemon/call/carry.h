@@ -24,6 +24,10 @@ int carry_bodies(const osip_message_t *from, osip_message_t *to, const char *sdp
  * *unsupported gets the option tags ("a, b", malloc'd). 0, -EOPNOTSUPP, -ENOMEM. */
 int carry_check_require(
 	const osip_message_t *msg, const struct peer_config *peer, char **unsupported);
+/* A request that does so is answered (RFC 3261 8.2.2.3): returns the code, 0 where all can be had.
+ */
+int require_refuse(
+	struct sip_server *txn, const osip_message_t *req, const struct peer_config *peer);
 /* Adds an option tag to Supported or Require, unless it is there. 0 or -ENOMEM. */
 int option_add(osip_message_t *msg, const char *name, const char *tag);
 /* Takes an option tag out of Supported or Require, and the header field with its last. */

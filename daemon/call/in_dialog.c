@@ -83,10 +83,8 @@ static bool session_timer_received(
 void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *peer)
 {
-	char *unsupported = NULL;
 	struct pair *pair;
 	enum leg leg;
-	int ret;
 
 	pair = pair_of_message(calls, req, peer, &leg);
 	if (!pair) {
@@ -105,14 +103,8 @@ void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message
 		sip_server_reply(txn, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL, NULL);
 		return;
 	}
-	ret = carry_check_require(req, peer, &unsupported);
-	if (ret) {
-		sip_server_reply(txn,
-			ret == -EOPNOTSUPP ? SIP_BAD_EXTENSION : SIP_INTERNAL_SERVER_ERROR, NULL,
-			unsupported ? "Unsupported" : NULL, unsupported);
-		free(unsupported);
+	if (require_refuse(txn, req, peer))
 		return;
-	}
 	if ((MSG_IS_INVITE(req) || strcmp(req->sip_method, "UPDATE") == 0) &&
 		session_timer_received(pair, leg, txn, req))
 		return;

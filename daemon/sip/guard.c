@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sip/guard.h"
 
+#include <errno.h>
+
 static bool refuse(struct guard *g, int code, const char *reason)
 {
 	g->code = code;
@@ -155,22 +157,39 @@ static bool check_request_uri(struct guard *g, const struct raw *raw)
 	return true;
 }
 
+/* RFC 3261 25.1 allows it. The parser behind us unescapes into C strings: what follows would be
+ * lost without a word (RFC 4475 3.1.1.4). */
+static bool has_escaped_nul(struct text uri)
+{
+	return uri.len && memmem(uri.s, uri.len, "%00", 3);
+}
+
+static bool check_escapes(struct guard *g, const struct raw *raw)
+{
+	if (has_escaped_nul(raw->uri) || has_escaped_nul(raw->first[RAW_FROM]->value) ||
+		has_escaped_nul(raw->first[RAW_TO]->value))
+		return refuse(g, 400, "Escaped NUL");
+	return true;
+}
+
 static void check(struct guard *g, const struct raw *raw, size_t len, bool is_stream)
 {
 	const struct raw_header *via = raw->first[RAW_VIA];
 
-	if (!via || via_text_parse(&g->via, via->value)) {
+	int bad_via = via ? via_text_parse(&g->via, via->value) : -ENOENT;
+
+	g->answerable = g->via.len && raw->is_request && !text_is(raw->method, "ACK");
+	if (bad_via) {
 		refuse(g, 400, "Missing or Bad Via");
 		return;
 	}
-	g->answerable = raw->is_request && !text_is(raw->method, "ACK");
 	/* RFC 3261 8.1.3.3: a response with a second Via is not for us. */
 	if (raw->is_response && (raw->count_of[RAW_VIA] > 1 || g->via.len != via->value.len)) {
 		refuse(g, 400, "More Than One Via");
 		return;
 	}
 	if (!check_content_length(g, raw, len, is_stream) || !check_mandatory(g, raw) ||
-		!check_cseq(g, raw) || !check_parts(g, raw))
+		!check_cseq(g, raw) || !check_parts(g, raw) || !check_escapes(g, raw))
 		return;
 	/* A start line that was refused may have left neither method nor URI. */
 	if (raw->is_request && raw->uri.len && check_max_forwards(g, raw))
@@ -240,6 +259,9 @@ int guard_parsed(const osip_message_t *msg, const char **reason)
 		return msg->status_code >= 100 && msg->status_code <= 699 ? 0 : 400;
 	*reason = "Bad Request-URI";
 	if (!msg->sip_method || is_bad_uri(msg->req_uri))
+		return 400;
+	/* RFC 3261 19.1.1: a Request-URI says nothing of header fields. */
+	if (osip_list_size(&msg->req_uri->url_headers) > 0)
 		return 400;
 	return 0;
 }

@@ -46,74 +46,72 @@ static bool is_token(struct text t)
 }
 
 /* Status-Line = SIP-Version SP Status-Code SP Reason-Phrase CRLF; the last SP is not optional, and
- * the parser behind us swallows the next line where it is missing. */
-static int scan_status_line(struct raw *raw, struct text line, const char **why)
+ * the parser behind us swallows the next line where it is missing. This and the next two return
+ * what is wrong, or NULL. */
+static const char *scan_status_line(struct raw *raw, struct text line)
 {
 	struct text code = {line.s + 8, 3};
 	uint64_t status;
 
 	raw->is_response = true;
-	if (strncasecmp(line.s, "SIP/2.0 ", 8) != 0) {
-		*why = "Version Not Supported";
-		return -EBADMSG;
-	}
+	if (strncasecmp(line.s, "SIP/2.0 ", 8) != 0)
+		return "Version Not Supported";
 	if (line.len < 12 || line.s[11] != ' ' || !text_to_number(code, 699, &status) ||
-		status < 100) {
-		*why = "Bad Status-Line";
-		return -EBADMSG;
-	}
+		status < 100)
+		return "Bad Status-Line";
 	raw->status = (unsigned)status;
-	return 0;
+	return NULL;
 }
 
-/* Request-Line = Method SP Request-URI SP SIP-Version CRLF */
-static int scan_request_line(struct raw *raw, struct text line, const char **why)
+/* Request-Line = Method SP Request-URI SP SIP-Version CRLF. With spaces where none may be its parts
+ * can still be told apart, and the request be answered: RFC 4475 3.1.2.8 to 3.1.2.10. */
+static const char *scan_request_line(struct raw *raw, struct text line)
 {
+	static const char bad[] = "Bad Request-Line";
 	const char *end = line.s + line.len;
-	const char *sp1 = memchr(line.s, ' ', line.len);
-	const char *sp2 = sp1 ? memchr(sp1 + 1, ' ', (size_t)(end - sp1 - 1)) : NULL;
+	const char *sp1 = memchr(line.s, ' ', line.len), *sp2;
+	struct text rest;
 
-	*why = "Bad Request-Line";
-	if (!sp2)
-		return -EBADMSG;
+	if (!sp1)
+		return bad;
+	rest = text_trim((struct text){sp1 + 1, (size_t)(end - sp1 - 1)});
+	sp2 = memrchr(rest.s, ' ', rest.len);
 	raw->method = (struct text){line.s, (size_t)(sp1 - line.s)};
-	raw->uri = (struct text){sp1 + 1, (size_t)(sp2 - sp1 - 1)};
-	raw->version = (struct text){sp2 + 1, (size_t)(end - sp2 - 1)};
+	raw->version = rest;
+	if (sp2) {
+		raw->uri = text_trim((struct text){rest.s, (size_t)(sp2 - rest.s)});
+		raw->version = (struct text){sp2 + 1, (size_t)(rest.s + rest.len - sp2 - 1)};
+	}
 	if (!is_token(raw->method) || raw->version.len < 4 ||
 		strncasecmp(raw->version.s, "SIP/", 4) != 0)
-		return -EBADMSG;
+		return bad;
 	raw->is_request = true;
-	if (raw->uri.len == 0 || memchr(raw->version.s, ' ', raw->version.len))
-		return -EBADMSG;
-	return 0;
+	if (raw->uri.len == 0 || memchr(raw->uri.s, ' ', raw->uri.len) ||
+		line.len != raw->method.len + 1 + raw->uri.len + 1 + raw->version.len)
+		return bad;
+	return NULL;
 }
 
-static int scan_start_line(struct raw *raw, struct text line, const char **why)
+static const char *scan_start_line(struct raw *raw, struct text line)
 {
 	if (line.len >= 8 && strncasecmp(line.s, "SIP/", 4) == 0)
-		return scan_status_line(raw, line, why);
-	return scan_request_line(raw, line, why);
+		return scan_status_line(raw, line);
+	return scan_request_line(raw, line);
 }
 
-static int scan_header(struct raw *raw, struct text line, const char **why)
+static const char *scan_header(struct raw *raw, struct text line)
 {
 	const char *colon = memchr(line.s, ':', line.len);
 	struct raw_header *h;
 	struct text name;
 
-	if (!colon) {
-		*why = "Header Field Without Colon";
-		return -EBADMSG;
-	}
+	if (!colon)
+		return "Header Field Without Colon";
 	name = text_trim((struct text){line.s, (size_t)(colon - line.s)});
-	if (!is_token(name)) {
-		*why = "Bad Header Field Name";
-		return -EBADMSG;
-	}
-	if (raw->count == RAW_HEADERS_MAX) {
-		*why = "Too Many Header Fields";
-		return -EBADMSG;
-	}
+	if (!is_token(name))
+		return "Bad Header Field Name";
+	if (raw->count == RAW_HEADERS_MAX)
+		return "Too Many Header Fields";
 	h = &raw->header[raw->count++];
 	h->kind = kind_of(name);
 	h->line = line;
@@ -121,70 +119,64 @@ static int scan_header(struct raw *raw, struct text line, const char **why)
 	if (!raw->first[h->kind])
 		raw->first[h->kind] = h;
 	raw->count_of[h->kind]++;
-	return 0;
+	return NULL;
 }
 
-/* Finds the end of the line at s, folds included; NULL when there is none before end or a character
- * stands there that may not. */
+/* The end of the line at s, folds included, NULL when there is none before end. What may not stand
+ * in a line is told in *why and does not end it: the answer needs the lines after it. */
 static const char *line_end(const char *s, const char *end, bool may_fold, const char **why)
 {
+	*why = NULL;
 	for (const char *p = s; p < end; p++) {
 		unsigned char c = (unsigned char)*p;
 
-		if (c >= 0x20 && c != 0x7f)
-			continue;
-		if (c == '\t')
+		if ((c >= 0x20 && c != 0x7f) || c == '\t')
 			continue;
 		if (c != '\r' || p + 1 == end || p[1] != '\n') {
 			*why = "Bad Character in Header";
-			return NULL;
-		}
-		if (p - s > RAW_LINE_MAX) {
-			*why = "Header Line Too Long";
-			return NULL;
+			continue;
 		}
 		if (may_fold && p > s && p + 2 < end && (p[2] == ' ' || p[2] == '\t')) {
 			p++;
 			continue;
 		}
+		if (p - s > RAW_LINE_MAX)
+			*why = "Header Line Too Long";
 		return p;
 	}
-	*why = "Header Without End";
 	return NULL;
+}
+
+/* What is wrong first is what the answer says. */
+static void blame(const char **first, const char *why)
+{
+	if (!*first)
+		*first = why;
 }
 
 int raw_scan(struct raw *raw, const char *buf, size_t len, const char **why)
 {
-	const char *s = buf, *end = buf + len, *eol;
-	int ret = 0, one;
+	const char *s = buf, *end = buf + len, *eol, *here, *wrong = NULL;
 
 	memset(raw, 0, offsetof(struct raw, header));
-	eol = line_end(s, end, false, why);
-	if (!eol)
-		return -EBADMSG;
-	ret = scan_start_line(raw, (struct text){s, (size_t)(eol - s)}, why);
-	for (s = eol + 2; s < end; s = eol + 2) {
-		const char *why_here;
-
-		eol = line_end(s, end, true, &why_here);
-		if (!eol) {
-			if (!ret)
-				*why = why_here;
-			return -EBADMSG;
+	eol = line_end(s, end, false, &wrong);
+	if (eol)
+		blame(&wrong, scan_start_line(raw, (struct text){s, (size_t)(eol - s)}));
+	while (eol && raw->header_len == 0) {
+		s = eol + 2;
+		eol = line_end(s, end, true, &here);
+		blame(&wrong, here);
+		if (!eol)
+			break;
+		if (eol > s) {
+			blame(&wrong, scan_header(raw, (struct text){s, (size_t)(eol - s)}));
+			continue;
 		}
-		if (eol == s) {
-			raw->header_len = (size_t)(eol + 2 - buf);
-			raw->body = (struct text){eol + 2, (size_t)(end - eol - 2)};
-			return ret;
-		}
-		/* One bad line does not end the scan: the answer needs the fields after it. */
-		one = scan_header(raw, (struct text){s, (size_t)(eol - s)}, &why_here);
-		if (one && !ret) {
-			ret = one;
-			*why = why_here;
-		}
+		raw->header_len = (size_t)(eol + 2 - buf);
+		raw->body = (struct text){eol + 2, (size_t)(end - eol - 2)};
 	}
-	if (!ret)
-		*why = "Header Without End";
-	return -EBADMSG;
+	if (!eol)
+		blame(&wrong, "Header Without End");
+	*why = wrong;
+	return wrong ? -EBADMSG : 0;
 }

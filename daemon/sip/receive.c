@@ -208,12 +208,15 @@ static void receive_new(struct incoming *in, const char *key, unsigned key_len)
 		(void)sip_server_reply(s, 501, NULL, NULL, NULL);
 }
 
+/* OPTIONS is for whom it reaches, however few hops it has left (RFC 3261 11, 16.3): it is how a
+ * peer asks for the next hop alone. */
 static bool is_out_of_hops(const struct raw *raw)
 {
 	const struct raw_header *h = raw->first[RAW_MAX_FORWARDS];
 	uint64_t v;
 
-	return h && text_to_number(h->value, GUARD_MAX_FORWARDS_MAX, &v) && v == 0;
+	return h && !text_is(raw->method, "OPTIONS") &&
+	       text_to_number(h->value, GUARD_MAX_FORWARDS_MAX, &v) && v == 0;
 }
 
 static void receive_request(struct incoming *in)

@@ -109,11 +109,14 @@ static int take_param(struct cursor *c, struct via_text *via)
 int via_text_parse(struct via_text *via, struct text value)
 {
 	struct cursor c = {value.s, value.s + value.len};
+	struct text version;
 
 	memset(via, 0, sizeof(*via));
 	skip_space(&c);
-	if (!text_is_nocase(take_until(&c, "/ \t\r\n"), "SIP") || !take_char(&c, '/') ||
-		!text_is(take_until(&c, "/ \t\r\n"), "2.0") || !take_char(&c, '/'))
+	if (!text_is_nocase(take_until(&c, "/ \t\r\n"), "SIP") || !take_char(&c, '/'))
+		return -EINVAL;
+	version = take_until(&c, "/ \t\r\n");
+	if (!take_char(&c, '/'))
 		return -EINVAL;
 	via->transport = take_until(&c, " \t\r\n;,");
 	if (via->transport.len == 0 || c.s == c.end || !text_is_space(*c.s))
@@ -121,15 +124,14 @@ int via_text_parse(struct via_text *via, struct text value)
 	skip_space(&c);
 	if (take_sent_by(&c, via))
 		return -EINVAL;
+	via->len = (size_t)(c.s - value.s);
 	while (c.s < c.end && *c.s == ';') {
 		if (take_param(&c, via))
 			return -EINVAL;
 		skip_space(&c);
+		via->len = (size_t)(c.s - value.s);
 	}
-	if (c.s < c.end && *c.s != ',')
-		return -EINVAL;
-	via->len = (size_t)(c.s - value.s);
-	return 0;
+	return text_is(version, "2.0") && (c.s == c.end || *c.s == ',') ? 0 : -EINVAL;
 }
 
 void via_response_destination(

@@ -28,7 +28,8 @@ struct via_text {
 	size_t len;           /* of the first Via in the text; a comma may follow */
 };
 
-/* Reads the first Via of a header field's value. 0 or -EINVAL. */
+/* Reads the first Via of a header field's value. 0 or -EINVAL; where len is not 0 then, all before
+ * it is right, and an answer finds its way. */
 int via_text_parse(struct via_text *via, struct text value);
 /* Where the response to a request with this topmost Via goes over UDP: to the source address, at
  * the source port where rport asks for it (RFC 3581 4), else at the port of sent-by (RFC 3261

@@ -140,6 +140,18 @@ static const struct claim claims[] = {
 		REQUEST "Via: SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bKa\r\n" A_FROM A_TO A_ID
 			A_CSEQ A_LENGTH BLANK,
 		0},
+	{"Via with empty parameters",
+		REQUEST
+		"Via: SIP/2.0/UDP 192.0.2.15;;,;,,\r\n" A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK,
+		400},
+	{"Via of SIP/7.0",
+		REQUEST
+		"Via: SIP/7.0/UDP a;branch=z9hG4bKa\r\n" A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK,
+		400},
+	{"a request and its Via of SIP/7.0",
+		"OPTIONS sip:b@192.0.2.2 SIP/7.0\r\n"
+		"Via: SIP/7.0/UDP a;branch=z9hG4bKa\r\n" A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK,
+		505},
 	{"Via with port 0",
 		REQUEST
 		"Via: SIP/2.0/UDP a:0;branch=z9hG4bKa\r\n" A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK,
@@ -174,8 +186,25 @@ static const struct claim claims[] = {
 	{"a URI in brackets",
 		"OPTIONS <sip:b@c> SIP/2.0\r\n" A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK, 400},
 	{"a URI with a space",
-		"OPTIONS sip:b@c d SIP/2.0\r\n" A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK,
-		SILENT},
+		"OPTIONS sip:b@c d SIP/2.0\r\n" A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK, 400},
+	{"two spaces before the URI",
+		"OPTIONS  sip:b@c SIP/2.0\r\n" A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK, 400},
+	{"two spaces behind the URI",
+		"OPTIONS sip:b@c  SIP/2.0\r\n" A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK, 400},
+	{"a space behind the version",
+		"OPTIONS sip:b@c SIP/2.0 \r\n" A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK, 400},
+	{"no URI", "OPTIONS SIP/2.0\r\n" A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK, 400},
+	{"a Request-URI with header fields",
+		"OPTIONS sip:b@c?Route=%3Csip:d%3E SIP/2.0\r\n" A_VIA A_FROM A_TO A_ID A_CSEQ
+			A_LENGTH BLANK,
+		400},
+	{"an escaped NUL in the Request-URI",
+		"OPTIONS sip:b%00c@d SIP/2.0\r\n" A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK,
+		400},
+	{"an escaped NUL in From",
+		REQUEST A_VIA "From: <sip:%00@b>;tag=1\r\n" A_TO A_ID A_CSEQ A_LENGTH BLANK, 400},
+	{"an escaped NUL in To",
+		REQUEST A_VIA A_FROM "To: <sip:a%00@b>\r\n" A_ID A_CSEQ A_LENGTH BLANK, 400},
 	{"an unbracketed IPv6 host",
 		"OPTIONS sip:b@2001:db8::1 SIP/2.0\r\n" A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH
 			BLANK,
@@ -260,6 +289,25 @@ static void test_nul_in_the_header_is_refused(void **state)
 	assert_int_equal(verdict_of(text, sizeof(text) - 1, false, &reason), 400);
 }
 
+static void test_what_stands_behind_a_bad_line_is_there_for_the_answer(void **state)
+{
+	static const char text[] =
+		REQUEST A_VIA "Subject: a\0b\r\n" A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK "body";
+	static struct raw raw;
+	struct guard g;
+
+	(void)state;
+	guard_raw(&g, &raw, text, sizeof(text) - 1, false);
+	assert_int_equal(g.code, 400);
+	assert_true(g.answerable);
+	assert_string_equal(g.reason, "Bad Character in Header");
+	assert_non_null(raw.first[RAW_FROM]);
+	assert_non_null(raw.first[RAW_TO]);
+	assert_non_null(raw.first[RAW_CALL_ID]);
+	assert_non_null(raw.first[RAW_CSEQ]);
+	assert_int_equal(raw.body.len, 4);
+}
+
 static void test_stream_without_content_length_is_refused(void **state)
 {
 	static const char text[] = REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ BLANK;
@@ -305,6 +353,7 @@ int main(void)
 		cmocka_unit_test(test_each_message_of_the_table_gets_its_verdict),
 		cmocka_unit_test(test_what_follows_the_body_is_cut_off),
 		cmocka_unit_test(test_nul_in_the_header_is_refused),
+		cmocka_unit_test(test_what_stands_behind_a_bad_line_is_there_for_the_answer),
 		cmocka_unit_test(test_stream_without_content_length_is_refused),
 		cmocka_unit_test(test_too_many_fields_are_refused),
 		cmocka_unit_test(test_too_long_a_line_is_refused),
