@@ -45,17 +45,22 @@ void strbuf_add(struct strbuf *b, const char *text)
 
 void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 {
+	size_t room = b->room - b->len;
 	va_list ap, again;
 	int n;
 
+	if (b->error)
+		return;
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(b->s ? b->s + b->len : NULL, room, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && grow(b, (size_t)n) == 0) {
+	if (n >= 0 && (size_t)n >= room && grow(b, (size_t)n) == 0)
 		vsnprintf(b->s + b->len, (size_t)n + 1, fmt, again);
+	if (n >= 0 && !b->error)
 		b->len += (size_t)n;
-	}
+	else if (b->s)
+		b->s[b->len] = '\0'; /* what fitted of it goes again */
 	va_end(again);
 }
 

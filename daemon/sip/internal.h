@@ -248,7 +248,8 @@ struct sip {
 	unsigned stranger_answers;
 	struct strbuf scratch; /* a text under way to a socket */
 	struct udp_batch *batch;
-	struct lately refused; /* INVITEs, from their text */
+	struct udp_later *later; /* refusals of the batch that is being handled */
+	struct lately refused;   /* INVITEs, from their text */
 	struct overload overload;
 	struct overload_window streams;
 };
@@ -310,6 +311,14 @@ int udp_batch_new(struct udp_batch **out);
 void udp_batch_free(struct udp_batch *batch);
 void udp_ready(struct loop_fd *lf, uint32_t events);
 int udp_send(struct listener *listener, const struct addr *remote, const char *text, size_t len);
+
+/* ---- udp_later.c ---- */
+int udp_later_new(struct udp_later **out);
+void udp_later_free(struct udp_later *l);
+/* Sends it when the batch that is being handled has been. False: there is no room for it. */
+bool udp_later_put(struct udp_later *l, struct listener *listener, const struct addr *remote,
+	const char *text, size_t len);
+void udp_later_flush(struct udp_later *l);
 
 /* ---- tcp_accept.c ---- */
 void tcp_accept_ready(struct loop_fd *lf, uint32_t events);

@@ -3,27 +3,35 @@
 
 #include <errno.h>
 
+#define NAME(text)                                                                                 \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
 static const struct {
-	const char *name, *compact;
+	struct text name, compact;
 	enum raw_kind kind;
 } known[] = {
-	{"Via", "v", RAW_VIA},
-	{"From", "f", RAW_FROM},
-	{"To", "t", RAW_TO},
-	{"Call-ID", "i", RAW_CALL_ID},
-	{"CSeq", "", RAW_CSEQ},
-	{"Max-Forwards", "", RAW_MAX_FORWARDS},
-	{"Content-Length", "l", RAW_CONTENT_LENGTH},
-	{"Content-Type", "c", RAW_CONTENT_TYPE},
+	{NAME("Via"), NAME("v"), RAW_VIA},
+	{NAME("From"), NAME("f"), RAW_FROM},
+	{NAME("To"), NAME("t"), RAW_TO},
+	{NAME("Call-ID"), NAME("i"), RAW_CALL_ID},
+	{NAME("CSeq"), NAME(""), RAW_CSEQ},
+	{NAME("Max-Forwards"), NAME(""), RAW_MAX_FORWARDS},
+	{NAME("Content-Length"), NAME("l"), RAW_CONTENT_LENGTH},
+	{NAME("Content-Type"), NAME("c"), RAW_CONTENT_TYPE},
 };
+
+static bool is_alike(struct text a, struct text b)
+{
+	return a.len == b.len && strncasecmp(a.s, b.s, b.len) == 0;
+}
 
 static enum raw_kind kind_of(struct text name)
 {
 	if (name.len == 0 || name.len > sizeof("Content-Length") - 1)
 		return RAW_OTHER;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (text_is_nocase(name, known[i].name) ||
-			(known[i].compact[0] && text_is_nocase(name, known[i].compact)))
+		if (is_alike(name, known[i].name) || is_alike(name, known[i].compact))
 			return known[i].kind;
 	}
 	return RAW_OTHER;
@@ -33,7 +41,7 @@ static enum raw_kind kind_of(struct text name)
 static bool is_token_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c && strchr("-.!%*_+`'~", c));
+	       c == '-' || (c && strchr(".!%*_+`'~", c));
 }
 
 static bool is_token(struct text t)

@@ -12,19 +12,44 @@ void incoming_flow(const struct incoming *in, struct flow *out)
 	transport_response_flow(out, in->flow, &in->guard.via);
 }
 
-void incoming_reply_tagged(
-	struct incoming *in, int code, const char *reason, const char *to_tag, const char *extra)
+/* The answer in scratch, and where it goes. */
+static bool print_reply(struct incoming *in, int code, const char *reason, const char *to_tag,
+	const char *extra, struct flow *flow)
 {
 	struct strbuf *out = &in->sip->scratch;
-	struct flow flow;
 
 	strbuf_reset(out);
 	reply_print(out, in->raw, &in->guard, &in->flow->remote, code, reason, to_tag, extra);
 	if (strbuf_error(out))
-		return;
-	incoming_flow(in, &flow);
+		return false;
+	incoming_flow(in, flow);
 	in->sip->status.responses_out++;
-	(void)transport_send(in->sip, &flow, out->s, out->len);
+	return true;
+}
+
+void incoming_reply_tagged(
+	struct incoming *in, int code, const char *reason, const char *to_tag, const char *extra)
+{
+	const struct strbuf *out = &in->sip->scratch;
+	struct flow flow;
+
+	if (print_reply(in, code, reason, to_tag, extra, &flow))
+		(void)transport_send(in->sip, &flow, out->s, out->len);
+}
+
+/* The same, not before the others that have come with it are handled, where that can wait. */
+static void reply_later(
+	struct incoming *in, int code, const char *reason, const char *to_tag, const char *extra)
+{
+	struct sip *sip = in->sip;
+	struct listener *l = listener_at(sip, in->flow->listener);
+	struct flow flow;
+
+	if (!print_reply(in, code, reason, to_tag, extra, &flow))
+		return;
+	if (!l || flow.transport != TRANSPORT_UDP ||
+		!udp_later_put(sip->later, l, &flow.remote, sip->scratch.s, sip->scratch.len))
+		(void)transport_send(sip, &flow, sip->scratch.s, sip->scratch.len);
 }
 
 void incoming_reply(struct incoming *in, int code, const char *reason, const char *extra)
@@ -87,13 +112,13 @@ static uint64_t key_of(const struct incoming *in)
 }
 
 /* What it was refused with before, 0 where it comes for the first time. */
-static int code_before(const struct incoming *in)
+static int code_before(const struct incoming *in, uint64_t key)
 {
-	return lately_code(
-		&in->sip->refused, key_of(in), loop_now_ms(in->sip->loop), 64 * in->sip->t1_ms);
+	return lately_code(&in->sip->refused, key, loop_now_ms(in->sip->loop), 64 * in->sip->t1_ms);
 }
 
-void refuse_tell(const struct incoming *in, int code, const char *why)
+/* Of a new call that was not refused before. */
+static void tell(const struct incoming *in, uint64_t key, int code, const char *why)
 {
 	const struct raw *raw = in->raw;
 	struct sip *sip = in->sip;
@@ -103,9 +128,7 @@ void refuse_tell(const struct incoming *in, int code, const char *why)
 		.code = code,
 		.why = why};
 
-	if (!is_new_call(in) || code_before(in))
-		return;
-	lately_add(&sip->refused, key_of(in), loop_now_ms(sip->loop), code);
+	lately_add(&sip->refused, key, loop_now_ms(sip->loop), code);
 	if (!sip->handlers.refused)
 		return;
 	refused.from = raw->first[RAW_FROM]->value;
@@ -114,22 +137,29 @@ void refuse_tell(const struct incoming *in, int code, const char *why)
 	sip->handlers.refused(sip->handlers.ctx, &refused);
 }
 
-/* 503, with a tag that its ACK is known by. */
-static void refuse_for_now(struct incoming *in, unsigned retry_after_s)
+void refuse_tell(const struct incoming *in, int code, const char *why)
 {
 	uint64_t key = key_of(in);
+
+	if (is_new_call(in) && !code_before(in, key))
+		tell(in, key, code, why);
+}
+
+/* 503, with a tag that its ACK is known by. */
+static void refuse_for_now(struct incoming *in, uint64_t key, unsigned retry_after_s)
+{
 	char tag[OVERLOAD_TAG_LEN + 9], extra[40];
 
 	snprintf(tag, sizeof(tag), "%s%08x", in->sip->overload.tag, (uint32_t)(key ^ key >> 32));
 	snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", retry_after_s);
-	incoming_reply_tagged(in, 503, "Service Unavailable", tag, retry_after_s ? extra : NULL);
+	reply_later(in, 503, "Service Unavailable", tag, retry_after_s ? extra : NULL);
 }
 
 void refuse_busy(struct incoming *in)
 {
 	in->sip->status.transactions_refused++;
 	refuse_tell(in, 503, "too many transactions");
-	refuse_for_now(in, TRANSACTIONS_RETRY_AFTER_S);
+	refuse_for_now(in, key_of(in), TRANSACTIONS_RETRY_AFTER_S);
 }
 
 static bool is_emergency(const struct incoming *in)
@@ -144,21 +174,24 @@ bool refuse_overload(struct incoming *in)
 {
 	struct sip *sip = in->sip;
 	uint64_t key;
+	int before;
 
 	if (!is_new_call(in))
 		return false;
 	key = key_of(in);
-	if (code_before(in) == 503) {
+	before = code_before(in, key);
+	if (before == 503) {
 		sip->status.retransmissions_in++;
 	} else if (overload_chooses(&sip->overload, (uint32_t)(key ^ key >> 32)) &&
 		   !is_emergency(in)) {
 		overload_count(&sip->overload);
 		sip->status.shed++;
-		refuse_tell(in, 503, "overload");
+		if (!before)
+			tell(in, key, 503, "overload");
 	} else {
 		return false;
 	}
-	refuse_for_now(in, sip->cfg->limits.retry_after_s);
+	refuse_for_now(in, key, sip->cfg->limits.retry_after_s);
 	return true;
 }
 

@@ -54,7 +54,8 @@ static void print_field(struct strbuf *out, const char *name, const struct raw_h
 {
 	if (!h)
 		return;
-	strbuf_addf(out, "%s: ", name);
+	strbuf_add(out, name);
+	strbuf_add(out, ": ");
 	strbuf_addn(out, h->value.s, h->value.len);
 	strbuf_add(out, "\r\n");
 }

@@ -132,6 +132,8 @@ int sip_new(struct sip **out, struct loop *loop, const struct config *cfg,
 	ret = transaction_osip_new(sip);
 	if (!ret)
 		ret = udp_batch_new(&sip->batch);
+	if (!ret)
+		ret = udp_later_new(&sip->later);
 	for (unsigned i = 0; !ret && i < cfg->listener_count; i++)
 		ret = open_one(sip, cfg, i, NULL);
 	if (ret) {
@@ -176,6 +178,7 @@ void sip_free(struct sip *sip)
 	if (sip->spare_fd >= 0)
 		close(sip->spare_fd);
 	udp_batch_free(sip->batch);
+	udp_later_free(sip->later);
 	if (sip->osip)
 		osip_release(sip->osip);
 	strbuf_free(&sip->scratch);

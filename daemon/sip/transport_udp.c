@@ -166,6 +166,7 @@ void udp_ready(struct loop_fd *lf, uint32_t events)
 			receive_one(listener, &b->msg[i]);
 		}
 	}
+	udp_later_flush(sip->later);
 }
 
 int udp_send(struct listener *listener, const struct addr *remote, const char *text, size_t len)

@@ -146,6 +146,67 @@ static void each_refusal_is_told_once_with_what_its_text_says(void **state)
 	world_close(&w);
 }
 
+#define MANY 30
+
+/* Calls of two callers in turns of seven, their branches of two lengths. */
+static void leave_many(struct world *w, int fds[2])
+{
+	for (unsigned i = 0; i < 2 * MANY; i++) {
+		w->peer_fd = fds[i / 7 % 2];
+		w->peer_addr = socket_addr(w->peer_fd);
+		leave(w, new_invite(w, i % 5 ? i : 100 + i));
+	}
+}
+
+/* As many refusals as calls came from that socket, each whole and to a call of its own. */
+static unsigned count_refusals(struct world *w, int fd)
+{
+	char branch[32];
+	bool seen[200] = {false};
+	unsigned count = 0, n;
+	const char *answer;
+
+	while (*(answer = receive_within(w, fd, 0))) {
+		expect_start(answer, "SIP/2.0 503 Service Unavailable\r\n");
+		assert_string_equal(strstr(answer, "\r\n\r\n") - strlen("Content-Length: 0"),
+			"Content-Length: 0\r\n\r\n");
+		keep(branch, sizeof(branch), strstr(header(answer, "Via"), "z9hG4bKnew"));
+		n = (unsigned)atoi(branch + strlen("z9hG4bKnew"));
+		assert_true(n < 200 && !seen[n]);
+		seen[n] = true;
+		count++;
+	}
+	return count;
+}
+
+static void refusals_that_go_together_come_out_whole_each_to_its_caller(void **state)
+{
+	struct addr any = localhost(0);
+
+	(void)state;
+	/* The second time without help of the kernel's: it cuts up nothing without checksums. */
+	for (int no_checksum = 0; no_checksum < 2; no_checksum++) {
+		struct world w;
+		int fds[2];
+
+		overload_world(&w);
+		assert_int_equal(setsockopt(w.sip->listener[0]->lf.fd, SOL_SOCKET, SO_NO_CHECK,
+					 &no_checksum, sizeof(no_checksum)),
+			0);
+		fds[0] = w.peer_fd;
+		fds[1] = listener_socket(&any, SOCK_DGRAM);
+		leave_many(&w, fds);
+		usleep((SHED_ALL_MS + 10) * 1000);
+		run_ms(&w, 2);
+		assert_int_equal(refused, 2 * MANY);
+		assert_int_equal(count_refusals(&w, fds[0]), MANY + 2);
+		assert_int_equal(count_refusals(&w, fds[1]), MANY - 2);
+		close(fds[1]);
+		w.peer_fd = fds[0];
+		world_close(&w);
+	}
+}
+
 static const char *without_hops(const char *text)
 {
 	static char copy[4096];
@@ -382,6 +443,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new_calls_that_waited_too_long_are_refused_from_their_text),
 		cmocka_unit_test(each_refusal_is_told_once_with_what_its_text_says),
+		cmocka_unit_test(refusals_that_go_together_come_out_whole_each_to_its_caller),
 		cmocka_unit_test(a_call_without_hops_left_is_told_once_and_other_requests_are_not),
 		cmocka_unit_test(what_belongs_to_a_call_goes_on_and_first),
 		cmocka_unit_test(the_ack_of_a_refusal_and_emergency_calls),
