@@ -31,7 +31,8 @@ endif
 PKGS     := libbpf libxdp libnl-3.0 libnl-route-3.0 libosip2 libcyaml yaml-0.1 libpcre2-8 jansson \
             openssl libcares lmdb libprotobuf-c
 PKGFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcap -lm
+# As needed: the CLI and most tests want few of them, and each takes its time at every start.
+LIBS     := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcap -lm
 
 # Without its compilers and libraries, say so at once; what installs them itself may go on.
 NO_LIBRARIES_FOR := help deps clean format analyse check demo bench bench-smoke

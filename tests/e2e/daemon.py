@@ -58,9 +58,9 @@ class Daemon:
                                         "records": {"file": self.records_path}})
 
     def records(self):
-        """The call detail records, oldest first."""
+        """The call detail records, oldest first: those that are written to the end."""
         with open(self.records_path, encoding="utf-8") as f:
-            return [json.loads(line) for line in f]
+            return [json.loads(line) for line in f if line.endswith("\n")]
 
     def start(self):
         env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1",

@@ -13,8 +13,10 @@ from sipp import finish
 PBX, TRUNK = "10.10.0.2", "192.0.2.2"
 OFFER, ANSWER = sdp(PBX, 5000), sdp(TRUNK, 6000)
 TRANSACTION_LIFE_S = 33  # RFC 3261 64*T1, and a little
-# 2.5 KiB a call: a call that is lost is larger; what the allocator keeps varies by 4 MiB.
+# 2.5 KiB a call: a call that is lost is larger. What the allocator keeps varies as much, with how many
+# calls a slow machine has at once: what is lost is lost in each round.
 GROWTH_ALLOWED_KIB = 6 * 1024
+ROUNDS_MAX = 4
 
 
 def answered(calls, rate):
@@ -79,9 +81,9 @@ def call_that_is_never_acked(stage):
 
 
 def test_thousands_of_calls_leave_nothing(stage):
-    """Two like rounds, the second when the transactions of the first, which outlive their calls,
-    are gone: what the daemon then has more at the same point, it has lost. While they go, a call
-    whose 2xx is never acknowledged ends by itself."""
+    """Like rounds, each when the transactions of the one before, which outlive their calls, are gone:
+    what the daemon then has more at the same point, it has lost. While they go, a call whose 2xx is
+    never acknowledged ends by itself."""
     def round_of_calls():
         for kind in (answered, ended_by_callee, cancelled, refused, reinvited):
             run_load(stage, *kind(500, RATE))
@@ -90,13 +92,17 @@ def test_thousands_of_calls_leave_nothing(stage):
 
     stage.cli.text("log", "warn")
     try:
-        first = round_of_calls()
-        begun = time.monotonic()
-        call_that_is_never_acked(stage)
-        time.sleep(max(0, begun + TRANSACTION_LIFE_S - time.monotonic()))
-        grown = round_of_calls() - first
-        # A sanitizer keeps freed memory, and tells of leaks itself when the daemon ends.
-        assert SANITIZED or grown < GROWTH_ALLOWED_KIB, f"{grown} KiB more after 2,500 calls"
+        kib = [round_of_calls()]
+        while len(kib) < ROUNDS_MAX:
+            begun = time.monotonic()
+            call_that_is_never_acked(stage)
+            time.sleep(max(0, begun + TRANSACTION_LIFE_S - time.monotonic()))
+            kib.append(round_of_calls())
+            # A sanitizer keeps freed memory, and tells of leaks itself when the daemon ends.
+            if SANITIZED or kib[-1] - kib[-2] < GROWTH_ALLOWED_KIB:
+                break
+        else:
+            raise AssertionError(f"2,500 calls more each time, and KiB: {kib}")
     finally:
         stage.cli.text("log", "debug")
 

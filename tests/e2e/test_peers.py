@@ -76,7 +76,8 @@ def is_in(stage, name, wanted, timeout=DOWN_S):
 
 
 def last_attempts(stage):
-    return [attempt["peer"] for attempt in stage.daemon.records()[-1]["attempts"]]
+    return [attempt["peer"] for record in stage.daemon.records()[-1:]
+            for attempt in record["attempts"]]
 
 
 def call(stage, number=ALL, **kwargs):
