@@ -17,13 +17,12 @@
 #include "config/config.h"
 #include "config/tls_context.h"
 #include "control/control.h"
+#include "ending.h"
 #include "privilege.h"
 #include "record/record.h"
+#include "store/store.h"
 
 #define DEFAULT_CONFIG  "/etc/viaduct/viaduct.yaml"
-#define STOP_GRACE_MS   1000 /* for the BYEs of a stop to be answered */
-#define STOP_POLL_MS    20
-#define DRAIN_POLL_MS   200
 #define DESCRIPTORS_MAX 65536
 
 /* Exit codes, as in viaductd(8). */
@@ -36,10 +35,9 @@ struct daemon {
 	struct calls *calls;
 	struct control *control;
 	struct record *record;
+	struct store *store;
 	struct loop_fd signals;
-	struct loop_timer stop_timer;
-	uint64_t stop_deadline_ms; /* 0: it goes on, or drains */
-	bool draining;
+	struct ending ending;
 };
 
 static const char help_text[] =
@@ -49,11 +47,13 @@ static const char help_text[] =
 	"foreground, logs to standard error.\n"
 	"\n"
 	"  -c, --check FILE  validate FILE and exit: one line a mistake\n"
+	"  -r, --remove FILE remove what a daemon of FILE left, media included, and exit\n"
 	"  -l, --log LEVEL   error, warn, info or debug, instead of the file's\n"
 	"  -V, --version     print the version\n"
 	"  -h, --help        print this\n"
 	"\n"
-	"SIGHUP reloads FILE, SIGTERM and SIGINT end every call and stop.\n"
+	"SIGHUP reloads FILE. SIGTERM stops and leaves answered calls and their media to the\n"
+	"next start; SIGINT ends every call and stops.\n"
 	"Exit codes: 0 stopped as asked, 1 failed, 2 usage, 3 the configuration has mistakes.\n";
 
 static int open_records(struct daemon *d, const struct config *cfg)
@@ -121,74 +121,18 @@ static int reload(void *ctx, char **text)
 	return 0;
 }
 
-static void stop_poll(struct loop_timer *t)
-{
-	struct daemon *d = (struct daemon *)((char *)t - offsetof(struct daemon, stop_timer));
-
-	if ((calls_count(d->calls) == 0 && peers_leaving(calls_peers(d->calls)) == 0) ||
-		loop_now_ms(d->loop) >= d->stop_deadline_ms)
-		loop_stop(d->loop);
-	else
-		loop_timer_start(d->loop, t, STOP_POLL_MS);
-}
-
-static void stop_now(struct daemon *d)
-{
-	if (d->stop_deadline_ms)
-		return;
-	log_info("stopping: %u calls to end", calls_count(d->calls));
-	d->stop_deadline_ms = loop_now_ms(d->loop) + STOP_GRACE_MS;
-	calls_shutdown(d->calls);
-	peers_shutdown(calls_peers(d->calls));
-	d->stop_timer.fire = stop_poll;
-	loop_timer_start(d->loop, &d->stop_timer, STOP_POLL_MS);
-}
-
-static void drain_poll(struct loop_timer *t)
-{
-	struct daemon *d = (struct daemon *)((char *)t - offsetof(struct daemon, stop_timer));
-
-	if (calls_count(d->calls) == 0 || loop_timer_start(d->loop, t, DRAIN_POLL_MS))
-		stop_now(d);
-}
-
-static int drain(struct daemon *d)
-{
-	int ret;
-
-	if (d->stop_deadline_ms || d->draining)
-		return 0;
-	d->stop_timer.fire = drain_poll;
-	ret = loop_timer_start(d->loop, &d->stop_timer, STOP_POLL_MS);
-	if (ret)
-		return ret;
-	log_info("draining: %u calls to wait for", calls_count(d->calls));
-	d->draining = true;
-	calls_drain(d->calls);
-	return 0;
-}
-
 static int stop(void *ctx, enum stop_mode mode)
 {
 	struct daemon *d = ctx;
 
-	switch (mode) {
-	case STOP_NOW:
-		stop_now(d);
-		return 0;
-	case STOP_DRAIN:
-		return drain(d);
-	default:
-		return -EOPNOTSUPP;
-	}
+	return ending_begin(&d->ending, mode);
 }
 
 static bool stopping(void *ctx, enum stop_mode *mode)
 {
 	const struct daemon *d = ctx;
 
-	*mode = d->stop_deadline_ms ? STOP_NOW : STOP_DRAIN;
-	return d->stop_deadline_ms || d->draining;
+	return ending_begun(&d->ending, mode);
 }
 
 static void signal_ready(struct loop_fd *lf, uint32_t events)
@@ -200,11 +144,12 @@ static void signal_ready(struct loop_fd *lf, uint32_t events)
 	(void)events;
 	if (read(lf->fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo != SIGHUP) {
-		stop_now(d);
-	} else if (reload(d, &text)) {
+	if (info.ssi_signo == SIGTERM)
+		ending_begin(&d->ending, STOP_LEAVE);
+	else if (info.ssi_signo == SIGINT)
+		ending_begin(&d->ending, STOP_NOW);
+	else if (reload(d, &text))
 		free(text);
-	}
 }
 
 static int open_signals(struct daemon *d)
@@ -246,6 +191,13 @@ static bool show_records(void *ctx, uint64_t *written, uint64_t *lost, unsigned 
 	return true;
 }
 
+static void show_state(void *ctx, struct store_status *out)
+{
+	struct daemon *d = ctx;
+
+	store_get_status(d->store, out);
+}
+
 static void forbid_core_files(void)
 {
 	const struct rlimit none = {0, 0};
@@ -260,7 +212,10 @@ static int run(struct daemon *d)
 		.reload = reload,
 		.stop = stop,
 		.stopping = stopping,
+		.state = show_state,
 		.records = show_records};
+	enum stop_mode how;
+	bool leaves;
 	int ret;
 
 	d->signals.fd = -1;
@@ -273,10 +228,16 @@ static int run(struct daemon *d)
 	ret = open_signals(d);
 	if (ret)
 		goto cleanup;
+	/* First of all: where another daemon has it, nothing in the kernel is touched. */
+	ret = store_open(&d->store, d->cfg->state_dir, d->cfg->instance,
+		store_bytes_max(d->cfg->limits.calls));
+	if (ret)
+		goto cleanup;
 	ret = calls_new(&d->calls, d->loop, d->cfg, DATAPLANE_XDP, tell_event, d);
 	if (ret)
 		goto cleanup;
-	ret = calls_adopt(d->calls, NULL);
+	ending_init(&d->ending, d->loop, d->calls);
+	ret = calls_adopt(d->calls, d->store);
 	if (ret)
 		goto cleanup;
 	privilege_settle(media_dataplane(calls_media(d->calls)));
@@ -295,7 +256,17 @@ static int run(struct daemon *d)
 cleanup:
 	control_free(d->control);
 	d->control = NULL;
+	/* A daemon that fails leaves what it took up, as one that is killed would. */
+	leaves = ending_begun(&d->ending, &how) && how == STOP_LEAVE;
+	if (ret && d->calls && calls_count(d->calls)) {
+		calls_leave(d->calls);
+		leaves = true;
+	}
 	calls_free(d->calls);
+	if (leaves || ret)
+		store_close(d->store);
+	else
+		store_remove(d->store);
 	record_close(d->record);
 	if (d->signals.fd >= 0)
 		close(d->signals.fd);
@@ -321,11 +292,31 @@ static int check(const char *file)
 	return EXIT_OK;
 }
 
+/* Without a word to the peers, whose calls they are: a daemon that starts and is told to stop says
+ * it. */
+static int remove_left(const char *file)
+{
+	struct config *cfg = NULL;
+	struct store *store = NULL;
+	int ret;
+
+	if (config_load(&cfg, file, stderr))
+		return EXIT_CONFIG;
+	ret = dataplane_remove(cfg);
+	if (!ret)
+		ret = store_open(
+			&store, cfg->state_dir, cfg->instance, store_bytes_max(cfg->limits.calls));
+	store_remove(store);
+	config_unref(cfg);
+	return ret ? EXIT_FAILED : EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"check", required_argument, NULL, 'c'},
-		{"log", required_argument, NULL, 'l'}, {"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"remove", required_argument, NULL, 'r'}, {"log", required_argument, NULL, 'l'},
+		{"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	struct rlimit files = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
 	struct daemon d = {.file = DEFAULT_CONFIG};
 	enum log_level level;
@@ -335,10 +326,12 @@ int main(int argc, char **argv)
 	/* What passes through here is other people's calls, and private keys: no core files of it.
 	 */
 	forbid_core_files();
-	while ((opt = getopt_long(argc, argv, "c:l:Vh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:r:l:Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			return check(optarg);
+		case 'r':
+			return remove_left(optarg);
 		case 'l':
 			if (log_level_parse(&level, optarg)) {
 				fprintf(stderr,

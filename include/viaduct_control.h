@@ -164,7 +164,14 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(RECORDS_QUEUED, records_queued, U32, none, "that wait to be written")                    \
 	X(SUBSCRIBERS, subscribers, U32, none, "clients that follow the events")                   \
 	X(SUBSCRIBERS_DROPPED, subscribers_dropped, U64, none, "of those dropped: too slow")       \
-	X(CONTROL_REFUSED, control_refused, U64, none, "control requests not permitted")
+	X(CONTROL_REFUSED, control_refused, U64, none, "control requests not permitted")           \
+	X(ADOPTION, adoption, COUNTERS, none,                                                      \
+		"what the daemon before left, as the start found it")                              \
+	X(STATE_FILE, state_file, TEXT, none, "where calls are written down for the next daemon")  \
+	X(STATE_REFUSED, state_refused, TEXT, none,                                                \
+		"what the start found and set aside: damaged, foreign, of a newer version, of "    \
+		"another boot")                                                                    \
+	X(STATE, state, COUNTERS, none, "of the state file")
 
 #define VDC_DEVICE_FIELDS(X)                                                                       \
 	X(NAME, name, TEXT, none, "interface")                                                     \

@@ -314,8 +314,8 @@ static int adopt_ids(struct calls *calls, const uint8_t *value, size_t len)
 	if (!m)
 		return -EBADMSG;
 	if (m->below > calls->next_id)
-		calls->next_id = m->below;
-	calls->ids_below = calls->next_id;
+		calls->next_id = m->below - 1;
+	calls->ids_below = m->below;
 	vd_state__call_ids__free_unpacked(m, NULL);
 	return 0;
 }
@@ -327,7 +327,7 @@ static int adopt_record(void *ctx, struct store_key key, const uint8_t *value, s
 	int ret;
 
 	if (key.name)
-		return strcmp(key.name, CALL_IDS_KEY) == 0 ? adopt_ids(calls, value, len) : -EINVAL;
+		return -EINVAL;
 	m = vd_state__call__unpack(NULL, len, value);
 	ret = m ? adopt(calls, key.number, m) : -EBADMSG;
 	if (m)
@@ -335,6 +335,13 @@ static int adopt_record(void *ctx, struct store_key key, const uint8_t *value, s
 	if (ret)
 		calls->adoption.lost++;
 	return ret;
+}
+
+static int adopt_room_record(void *ctx, struct store_key key, const uint8_t *value, size_t len)
+{
+	if (!key.name)
+		return -EINVAL;
+	return strcmp(key.name, CALL_IDS_KEY) == 0 ? adopt_ids(ctx, value, len) : 0;
 }
 
 int calls_adopt(struct calls *calls, struct store *store)
@@ -347,12 +354,16 @@ int calls_adopt(struct calls *calls, struct store *store)
 			return -ENOMEM;
 		calls->store = store;
 		ret = store_load(store, STORE_CALL, adopt_record, calls);
+		if (!ret)
+			ret = store_load(store, STORE_ROOM, adopt_room_record, calls);
 	}
+	if (ret)
+		return ret;
 	media_adoption_done(calls->media);
 	if (calls->adoption.adopted || calls->adoption.ended || calls->adoption.lost)
 		log_info("%u calls of before go on, %u were ended, %u are lost",
 			calls->adoption.adopted, calls->adoption.ended, calls->adoption.lost);
-	return ret;
+	return 0;
 }
 
 void calls_get_adoption(const struct calls *calls, struct calls_adoption *out)
@@ -369,6 +380,8 @@ void calls_leave(struct calls *calls)
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id) {
 		if (call->state != CALL_ANSWERED || !calls->leave_wanted)
 			call_hangup(call, "Restarting");
+		else
+			call_touch(call); /* what was measured is written down less often */
 	}
 }
 

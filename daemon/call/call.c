@@ -282,7 +282,6 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	ret = media_new(&calls->media, loop, cfg, engine, &media_handlers);
 	if (ret)
 		goto fail;
-	media_adoption_done(calls->media);
 	ret = sip_new(&calls->sip, loop, cfg, &sip_handlers);
 	if (ret)
 		goto fail;
@@ -294,7 +293,7 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 fail:
 	peers_free(calls->peers);
 	sip_free(calls->sip);
-	media_free(calls->media);
+	media_abandon(calls->media);
 	config_unref(calls->cfg);
 	loads_free(calls);
 	free(calls);
@@ -317,7 +316,7 @@ void calls_free(struct calls *calls)
 	if (calls->leaving)
 		media_leave(calls->media);
 	else
-		media_free(calls->media);
+		media_abandon(calls->media);
 	config_unref(calls->cfg);
 	free(calls->order.slot);
 	free(calls->order.id);

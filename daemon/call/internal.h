@@ -289,7 +289,7 @@ void call_event(struct call *call, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* ---- save.c: what the daemon after this one is to know of a call ---- */
-#define CALL_IDS_KEY "ids"
+#define CALL_IDS_KEY "call"
 /* Something of it has changed: it is written down some milliseconds later, if it is answered. */
 void call_touch(struct call *call);
 /* It is over: what was written down of it goes. */

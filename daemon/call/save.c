@@ -187,7 +187,8 @@ static void save_call(struct arena *a, const struct call *call, VdState__Call *m
 	media_session_save(call->media, a, m->media);
 }
 
-static void put(struct calls *calls, struct store_key key, const ProtobufCMessage *m)
+static void put(
+	struct calls *calls, enum store_kind kind, struct store_key key, const ProtobufCMessage *m)
 {
 	size_t len = protobuf_c_message_get_packed_size(m);
 	uint8_t *value = malloc(len);
@@ -197,7 +198,7 @@ static void put(struct calls *calls, struct store_key key, const ProtobufCMessag
 		return;
 	}
 	protobuf_c_message_pack(m, value);
-	store_put(calls->store, STORE_CALL, key, value, len);
+	store_put(calls->store, kind, key, value, len);
 }
 
 static void untouch(struct call *call)
@@ -220,7 +221,7 @@ static void save(struct call *call)
 		log_limited(LOG_LEVEL_ERROR, "call %llu: no memory to write it down",
 			(unsigned long long)call->id);
 	} else {
-		put(calls, STORE_NUMBER(call->id), &m.base);
+		put(calls, STORE_CALL, STORE_NUMBER(call->id), &m.base);
 		call->saved = true;
 	}
 	arena_reset(calls->save_arena);
@@ -260,15 +261,19 @@ void call_unsave(struct call *call)
 	call->saved = false;
 }
 
+static void reserve_ids(struct calls *calls, uint64_t below)
+{
+	VdState__CallIds m = VD_STATE__CALL_IDS__INIT;
+
+	m.below = calls->ids_below = below;
+	put(calls, STORE_ROOM, STORE_NAME(CALL_IDS_KEY), &m.base);
+}
+
 uint64_t call_take_id(struct calls *calls)
 {
 	calls->next_id++;
-	if (calls->store && calls->next_id >= calls->ids_below) {
-		VdState__CallIds m = VD_STATE__CALL_IDS__INIT;
-
-		m.below = calls->ids_below = calls->next_id + IDS_AT_ONCE;
-		put(calls, STORE_NAME(CALL_IDS_KEY), &m.base);
-	}
+	if (calls->store && calls->next_id >= calls->ids_below)
+		reserve_ids(calls, calls->next_id + IDS_AT_ONCE);
 	return calls->next_id;
 }
 
@@ -277,6 +282,7 @@ void calls_save_end(struct calls *calls)
 	calls->leaving = calls->leave_wanted;
 	if (calls->leaving) {
 		calls_save(calls);
+		reserve_ids(calls, calls->next_id + 1); /* the rest can be given out */
 		media_set_leaving(calls->media);
 	}
 	loop_timer_stop(calls->loop, &calls->save_timer);

@@ -7,6 +7,7 @@
 
 #include "base/loop.h"
 #include "call/call.h"
+#include "store/store.h"
 
 struct control;
 
@@ -27,6 +28,8 @@ struct control_handlers {
 	int (*stop)(void *ctx, enum stop_mode mode);
 	/* Whether it has begun to, and how. May be NULL. */
 	bool (*stopping)(void *ctx, enum stop_mode *mode);
+	/* Of the state file. May be NULL. */
+	void (*state)(void *ctx, struct store_status *out);
 	/* Lines of the call detail records; false where none are kept. May be NULL. */
 	bool (*records)(void *ctx, uint64_t *written, uint64_t *lost, unsigned *queued);
 };

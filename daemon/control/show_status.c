@@ -8,6 +8,11 @@
 #include "control/request.h"
 
 /* Bytes, 0 where /proc is not there. */
+struct named_count {
+	const char *name;
+	uint64_t value;
+};
+
 static uint64_t resident_bytes(void)
 {
 	unsigned long pages = 0;
@@ -42,6 +47,47 @@ static void put_records(struct request *r)
 	answer_put_u32(r->answer, VDC_STATUS_RECORDS_QUEUED, queued);
 }
 
+/* Counters of one list. */
+static void put_counters(struct answer *a, int attr, const struct named_count *count, unsigned n)
+{
+	struct nlattr *list = answer_nest(a, attr);
+
+	for (unsigned i = 0; i < n; i++)
+		answer_put_counter(a, (int)i + 1, count[i].name, count[i].value);
+	answer_nest_end(a, list);
+}
+
+static void put_adoption(struct request *r)
+{
+	struct calls_adoption calls;
+	struct media_status media;
+
+	calls_get_adoption(r->control->calls, &calls);
+	media_get_status(calls_media(r->control->calls), &media);
+	const struct named_count count[] = {{"calls", calls.adopted}, {"calls_ended", calls.ended},
+		{"calls_lost", calls.lost}, {"flows", media.flows_adopted},
+		{"flows_added", media.flows_added}, {"flows_removed", media.flows_removed}};
+	put_counters(r->answer, VDC_STATUS_ADOPTION, count, sizeof(count) / sizeof(count[0]));
+}
+
+static void put_state(struct request *r)
+{
+	const struct control_handlers *h = &r->control->handlers;
+	struct store_status s;
+
+	if (!h->state)
+		return;
+	h->state(h->ctx, &s);
+	const struct named_count count[] = {{"calls", s.records[STORE_CALL]}, {"bytes", s.bytes},
+		{"bytes_max", s.bytes_max}, {"queued", s.queued}, {"commits", s.commits},
+		{"failures", s.failures}, {"damaged", s.damaged}, {"unusable", s.unusable},
+		{"refused_calls", s.refused_calls}};
+	answer_put_text(r->answer, VDC_STATUS_STATE_FILE, s.path);
+	if (s.refused)
+		answer_put_text(r->answer, VDC_STATUS_STATE_REFUSED, s.refused);
+	put_counters(r->answer, VDC_STATUS_STATE, count, sizeof(count) / sizeof(count[0]));
+}
+
 static void put_stopping(struct request *r)
 {
 	const struct control_handlers *h = &r->control->handlers;
@@ -69,6 +115,8 @@ static void put_daemon(struct request *r)
 	if (resident)
 		answer_put_u64(a, VDC_STATUS_RESIDENT_BYTES, resident);
 	put_records(r);
+	put_adoption(r);
+	put_state(r);
 	answer_put_u32(a, VDC_STATUS_SUBSCRIBERS, r->control->subscribers.count);
 	answer_put_u64(a, VDC_STATUS_SUBSCRIBERS_DROPPED, r->control->subscribers.dropped);
 	answer_put_u64(a, VDC_STATUS_CONTROL_REFUSED, r->control->refused);

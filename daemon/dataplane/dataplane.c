@@ -170,6 +170,16 @@ void dataplane_leave(struct dataplane *dp)
 	end(dp, END_LEAVE);
 }
 
+int dataplane_remove(const struct config *cfg)
+{
+	return xdp_engine_remove(cfg);
+}
+
+bool dataplane_is_adopting(const struct dataplane *dp)
+{
+	return dp->adopting || dp->xdp.replaces;
+}
+
 int dataplane_reload(struct dataplane *dp, const struct config *cfg)
 {
 	int ret = apply_locals(dp, cfg);

@@ -39,6 +39,12 @@ void dataplane_close(struct dataplane *dp);
 /* Frees what is ours and leaves program, maps and flows in the kernel, where media go on; the next
  * dataplane_open of the same instance finds them. (The null engine keeps them in memory.) */
 void dataplane_leave(struct dataplane *dp);
+/* Whether an earlier daemon left something that is not adopted yet: until dataplane_adoption_done.
+ */
+bool dataplane_is_adopting(const struct dataplane *dp);
+/* Detaches and unpins what a daemon of that configuration left, without starting one. 0; -EBUSY
+ * where one runs; -errno. Errors are logged. */
+int dataplane_remove(const struct config *cfg);
 /* Takes up a reloaded configuration's addresses, port ranges and VLANs. Flows in use keep working:
  * an address or range that is gone stays open to them alone until the last one is deleted.
  * -ENOSPC, with everything as before, when the maps have no room for the new ranges. */

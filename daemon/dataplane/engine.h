@@ -68,6 +68,7 @@ int null_stats(const struct dataplane *dp, dataplane_flow_id id, struct dataplan
 int xdp_engine_open(
 	struct dataplane *dp, const struct config *cfg, const struct dataplane_handlers *handlers);
 void xdp_engine_end(struct dataplane *dp, enum dataplane_end how);
+int xdp_engine_remove(const struct config *cfg);
 /* From here on packets come to our program, if no other layout's tables serve; then from
  * xdp_engine_replace() on. */
 int xdp_engine_attach(struct dataplane *dp);

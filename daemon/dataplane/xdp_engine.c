@@ -193,6 +193,19 @@ void xdp_engine_end(struct dataplane *dp, enum dataplane_end how)
 	rtnetlink_close(dp->rtnetlink);
 }
 
+int xdp_engine_remove(const struct config *cfg)
+{
+	struct xdp x = {0};
+	int ret = pins_open(&x.pins, cfg->bpf_dir, cfg->instance);
+
+	if (ret)
+		return ret;
+	xdp_left_detach(&x, PINS_OURS);
+	xdp_left_detach(&x, PINS_OTHERS);
+	pins_close(&x.pins);
+	return 0;
+}
+
 int xdp_engine_status(struct dataplane *dp, struct dataplane_status *out)
 {
 	const struct xdp *x = &dp->xdp;

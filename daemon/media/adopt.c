@@ -471,3 +471,11 @@ void media_leave(struct media *m)
 	m->dataplane = NULL;
 	media_free(m);
 }
+
+void media_abandon(struct media *m)
+{
+	if (m && dataplane_is_adopting(m->dataplane))
+		media_leave(m);
+	else
+		media_free(m);
+}

@@ -156,6 +156,9 @@ void media_adoption_done(struct media *m);
 void media_set_leaving(struct media *m);
 /* Frees the room and its sessions, and leaves what is in the kernel to the next daemon. */
 void media_leave(struct media *m);
+/* As media_free; before media_adoption_done, of a start that fails, what an earlier daemon left in
+ * the kernel goes on. */
+void media_abandon(struct media *m);
 
 /* ---- what the CLI and the records read ---- */
 struct media_leg_info {

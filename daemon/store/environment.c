@@ -16,7 +16,7 @@
 #define KEY_NUMBER 1 /* the first byte of a key */
 #define KEY_NAME   2
 
-static const char *const names[STORE_KIND_COUNT] = {"call", "peer"};
+static const char *const names[STORE_KIND_COUNT] = {"call", "peer", "room"};
 
 int environment_errno(int rc)
 {

@@ -22,7 +22,8 @@
 
 struct store;
 
-enum store_kind { STORE_CALL, STORE_PEER, STORE_KIND_COUNT };
+/* STORE_ROOM: what a room knows as a whole, under its name. */
+enum store_kind { STORE_CALL, STORE_PEER, STORE_ROOM, STORE_KIND_COUNT };
 
 /* A number, or a name that is not empty. */
 struct store_key {

@@ -94,10 +94,22 @@ class Daemon:
         report = SANITIZER_REPORT.search(self.log())
         assert not report, self.log()[max(0, report.start() - 500):report.start() + 4000]
 
+    def kill(self):
+        """As a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def leave(self):
+        """Ends it as a restart does: calls and media are left to the next start()."""
+        self._end(signal.SIGTERM)
+
     def stop(self):
         """Ends it as an administrator would; everything it made in the kernel must be gone."""
+        self._end(signal.SIGINT)
+
+    def _end(self, sign):
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(sign)
             try:
                 self.process.wait(15)
             except Exception as e:

@@ -375,21 +375,6 @@ def test_stop_now_ends_a_drain(own_stage):
     assert not stage.daemon.pinned()
 
 
-def test_daemon_that_was_killed_starts_again(own_stage):
-    stage = own_stage
-    Talk(stage)
-    stage.daemon.process.kill()
-    stage.daemon.process.wait()
-    stage.strike()
-    stage.daemon.start()
-    talk = Talk(stage)
-    stream = Stream()
-    talk.a.send_stream(stream, talk.to_a(), 20)
-    got = talk.outside.wait_received((talk.b.address, talk.b.port), 20)
-    assert [d.payload for d in got] == stream.sent
-    talk.end()
-
-
 def test_versions_are_told(stage):
     assert re.search(r"\d+\.\d+\.\d+", stage.cli.text("version").stdout)
     done = subprocess.run([Daemon.program, "--version"], capture_output=True, text=True, timeout=10,

@@ -252,6 +252,12 @@ void calls_get_status(const struct calls *calls, struct calls_status *out)
 	*out = (struct calls_status){.live = 7 - fake.draining, .live_max = 20000, .answered = 42};
 }
 
+void calls_get_adoption(const struct calls *calls, struct calls_adoption *out)
+{
+	(void)calls;
+	*out = (struct calls_adoption){.adopted = 5, .ended = 1, .lost = 2};
+}
+
 void calls_get_load(const struct calls *calls, const char *peer_name, struct calls_load *out)
 {
 	(void)calls;

@@ -37,6 +37,35 @@ static void print_overload(const json_t *s)
 			show_u64(sip, "lag_ms"), show_u64(sip, "shed_percent"));
 }
 
+/* What a start has taken up and what is written down for the next one. */
+static void print_state(const json_t *s)
+{
+	const json_t *before = json_object_get(s, "adoption"), *state = json_object_get(s, "state");
+	char bytes[SHOW_SHORT_MAX];
+
+	if (show_u64(before, "calls") || show_u64(before, "calls_ended") ||
+		show_u64(before, "calls_lost"))
+		show_line("taken up       %" PRIu64 " calls of the daemon before, with %" PRIu64
+			  " flows; %" PRIu64 " calls ended, %" PRIu64 " lost",
+			show_u64(before, "calls"), show_u64(before, "flows"),
+			show_u64(before, "calls_ended"), show_u64(before, "calls_lost"));
+	if (!state)
+		return;
+	show_line("state          %" PRIu64 " calls in %s, %s; %" PRIu64 " waiting, %" PRIu64
+		  " writes failed",
+		show_u64(state, "calls"), show_text(s, "state_file"),
+		show_bytes(show_u64(state, "bytes"), bytes), show_u64(state, "queued"),
+		show_u64(state, "failures"));
+	if (json_object_get(s, "state_refused"))
+		show_line("state refused  the file that was found was %s, with %" PRIu64
+			  " calls: set aside as *.refused",
+			show_text(s, "state_refused"), show_u64(state, "refused_calls"));
+	if (show_u64(state, "damaged") || show_u64(state, "unusable"))
+		show_line("state lost     %" PRIu64 " records were damaged, %" PRIu64
+			  " of no use: see the log",
+			show_u64(state, "damaged"), show_u64(state, "unusable"));
+}
+
 static void print_daemon(const json_t *s)
 {
 	char up[SHOW_SHORT_MAX], resident[SHOW_SHORT_MAX], maps[SHOW_SHORT_MAX];
@@ -68,6 +97,7 @@ static void print_daemon(const json_t *s)
 			  " waiting",
 			show_u64(s, "records_written"), show_u64(s, "records_lost"),
 			show_u64(s, "records_queued"));
+	print_state(s);
 	show_line("control        %" PRIu64 " followers of events, %" PRIu64
 		  " dropped as too slow, %" PRIu64 " requests not permitted",
 		show_u64(s, "subscribers"), show_u64(s, "subscribers_dropped"),

@@ -2,6 +2,7 @@
 """viaductd between the wires, and what it costs: CPU time and memory, from /proc."""
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -88,16 +89,17 @@ def running(wires, calls_max, configuration=None):
         raise Failed("build/viaductd is not built")
     instance = f"bench-{os.getpid()}"
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config, \
-            tempfile.TemporaryFile("w+") as log:
+            tempfile.TemporaryDirectory() as state, tempfile.TemporaryFile("w+") as log:
         config.write((configuration or CONFIG).format(ports=MEDIA_PORTS, calls=calls_max,
                                                       instance=instance, **globals()))
+        config.write(f"\nstate_dir: {state}\n")
         config.flush()
         process = spawn(wires.dut, program, config.name, stdout=log, stderr=log)
         try:
             wait_for_answer(wires, process, log)
             yield Daemon(process, calls_max)
         finally:
-            stop(process)
+            stop(process, signal.SIGINT)  # at SIGTERM it would leave its calls to the next
             remove_pins(instance)
 
 

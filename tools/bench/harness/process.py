@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -36,10 +37,10 @@ def spawn(namespace, *command, **options):
     return subprocess.Popen(words + [str(word) for word in command], **options)
 
 
-def stop(process):
+def stop(process, sign=signal.SIGTERM):
     """Ends a child politely, then not."""
     if process.poll() is None:
-        process.terminate()
+        process.send_signal(sign)
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

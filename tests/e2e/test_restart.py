@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The daemon is killed, or told to leave, while calls are up; the next one goes on with them."""
+
+import contextlib
+import os
+import socket
+
+import pytest
+
+import plan
+from rtp import Stream, wait_until
+from scenario import Callee, basic_callee, basic_caller, sdp
+from sipp import finish
+from talk import Talk
+
+BOTH_WAYS = ("kill", "leave")
+PBX, TRUNK = (plan.PEERS[name].address for name in ("pbx", "trunk"))
+INTERVAL_S = 6  # of a session
+SETTINGS = {
+    "pbx": {"session_timer": {"min": 1}},
+    "informed": {"session_timer": {"mode": "request", "interval": INTERVAL_S, "min": 1}},
+}
+
+
+@pytest.fixture(scope="module")
+def configuration():
+    config = plan.configuration()
+    for peer in config["peers"]:
+        peer |= SETTINGS.get(peer["name"], {})
+    return config
+
+
+def end_daemon(daemon, how="kill"):
+    """What happened in the last milliseconds before a kill may not be written down yet: waits."""
+    def written():
+        state = daemon.cli.status()["state"]
+        return state["calls"] == len(daemon.cli.live_calls()) and not state["queued"]
+    wait_until(written, 5, lambda: f"calls to be written down: {daemon.cli.status()['state']}")
+    getattr(daemon, how)()
+
+
+@contextlib.contextmanager
+def no_daemon(daemon, how="kill"):
+    end_daemon(daemon, how)
+    yield
+    daemon.start()
+
+
+def restart(daemon, how="kill"):
+    with no_daemon(daemon, how):
+        pass
+
+
+def check_media(talk, count=20):
+    """What either end sends comes to the other, bit for bit."""
+    for sender, to, receiver, sniffer in talk.ways():
+        stream, since = Stream(), sniffer.mark()
+        sender.send_stream(stream, to, count)
+        got = sniffer.wait_received((receiver.address, receiver.port), count, since=since)
+        assert [d.payload for d in got] == stream.sent
+
+
+def last_record(daemon, call_id):
+    def written():
+        return [record for record in daemon.records() if record["id"] == call_id]
+    return wait_until(written, 3, f"the record of call {call_id}")[-1]
+
+
+@pytest.mark.parametrize("ended_by", ("caller", "callee"))
+@pytest.mark.parametrize("how", BOTH_WAYS)
+def test_call_goes_on_and_ends_by_bye(stage, how, ended_by):
+    talk = Talk(stage, ended_by=ended_by)
+    check_media(talk)
+    with no_daemon(stage.daemon, how):
+        check_media(talk)
+    assert stage.cli.only_call() == talk.id
+    check_media(talk)
+    talk.end()
+    stage.quiet()
+    record = last_record(stage.daemon, talk.id)
+    assert (record["code"], record["ended_by"]) == (200, ended_by == "caller" and "a" or "b")
+    assert (record["a"]["peer"], record["b"]["peer"], record["route"]) == ("pbx", "trunk", "to-trunk")
+    assert record["setup"] <= record["answer"] < record["end"]
+    # Of before, of the time without a daemon, and of after.
+    assert [record["streams"][0][leg]["packets"] for leg in "ab"] == [60, 60]
+
+
+@pytest.mark.parametrize("family", ("trunk", "trunk6"))
+def test_calls_of_several_daemons_go_on_together(stage, family):
+    """Two restarts: a call of the first daemon and one of the second, told apart by their ids."""
+    first = Talk(stage, frm="pbx", to=family)
+    restart(stage.daemon)
+    phone, second = (plan.PEERS[name].address for name in ("phone", "second"))
+    called = stage.callee(basic_callee(sdp(second, 6100)).answer_bye(), "second")
+    calling = stage.caller(basic_caller(sdp(phone, 5100), hold=True).bye(), "phone", to="second")
+    called.expect("ACK")
+    restart(stage.daemon)
+    ids = [call["id"] for call in stage.cli.live_calls()]
+    assert ids[0] == first.id and len(set(ids)) == 2
+    check_media(first)
+    calling.go()
+    finish(calling, called)
+    first.end()
+
+
+def test_a_bye_while_no_daemon_runs_is_answered_by_the_next(stage):
+    talk = Talk(stage)
+    with no_daemon(stage.daemon):
+        talk.calling.go()
+    finish(talk.calling, talk.called)
+    stage.quiet()
+    assert not stage.cli.flows()
+
+
+@pytest.mark.parametrize("by", ("caller", "callee"))
+def test_media_is_changed_by_a_reinvite_after_a_restart(stage, by):
+    a, b, moved = stage.endpoint("pbx"), stage.endpoint("trunk"), stage.endpoint("pbx" if by == "caller" else "trunk")
+    caller, callee = basic_caller(sdp(PBX, a.port)), basic_callee(sdp(TRUNK, b.port))
+    first, second = (caller, callee) if by == "caller" else (callee, caller)
+    addresses = (PBX, TRUNK) if by == "caller" else (TRUNK, PBX)
+    first.hold().request("INVITE", sdp(addresses[0], moved.port, version=2)).recv(100, optional=True)
+    first.recv(200).ack()
+    second.recv("INVITE").answer_invite(sdp(addresses[1], (b if by == "caller" else a).port, version=2))
+    second.recv("ACK")
+    caller.hold().bye()
+    callee.answer_bye()
+    sniffer = stage.sniffer("internal" if by == "caller" else "external")
+    called, calling = stage.callee(callee), stage.caller(caller)
+    before = called.expect("INVITE"), calling.expect(200, "INVITE")
+    called.expect("ACK")
+    restart(stage.daemon)
+    asking, asked = (calling, called) if by == "caller" else (called, calling)
+    asking.go()
+    answer = asking.expect(200, "INVITE", count=2 if by == "caller" else 1)
+    offer = asked.expect("INVITE", count=2 if by == "caller" else 1)
+    asked.expect("ACK", count=2 if by == "caller" else 1)
+    # Our ports stay.
+    known = before if by == "caller" else before[::-1]
+    assert offer.media() == known[0].media() and answer.media() == known[1].media()
+    sender, to = (b, offer.media()) if by == "caller" else (a, offer.media())
+    stream, since = Stream(), sniffer.mark()
+    sender.send_stream(stream, to, 20)
+    got = sniffer.wait_received((moved.address, moved.port), 20, since=since)
+    assert [d.payload for d in got] == stream.sent
+    calling.go()
+    finish(calling, called)
+
+
+def test_a_session_is_refreshed_after_a_restart(stage):
+    """RFC 4028: the daemon that comes after refreshes what the one before agreed to."""
+    headers = ["Allow: INVITE, ACK, BYE, UPDATE", "Supported: timer", "Require: timer",
+               f"Session-Expires: {INTERVAL_S};refresher=uac"]
+    address = plan.PEERS["informed"].address
+    callee = Callee().invited().answer(sdp(address, 6000), headers).acked()
+    callee.recv("UPDATE").answer_invite("", headers=headers[2:]).hold().answer_bye()
+    called = stage.callee(callee, "informed")
+    calling = stage.caller(basic_caller(sdp(PBX, 5000), hold=True).bye(), to="informed")
+    invite = called.expect("INVITE")
+    called.expect("ACK")
+    restart(stage.daemon, "leave")
+    update = called.expect("UPDATE", timeout=3 * INTERVAL_S)
+    assert update.header("session-expires") == f"{INTERVAL_S};refresher=uac"
+    assert int(update.header("cseq").split()[0]) > int(invite.header("cseq").split()[0])
+    called.go()
+    calling.go()
+    finish(calling, called)
+
+
+def test_media_that_stops_ends_an_adopted_call(stage):
+    talk = Talk(stage, to="watched", ended_by="viaduct")
+    check_media(talk, 5)
+    restart(stage.daemon)
+    finish(talk.calling, talk.called)
+    assert talk.called.received("BYE")[0].header("reason")
+
+
+def test_hangup_ends_an_adopted_call_on_both_legs(stage):
+    talk = Talk(stage, ended_by="viaduct")
+    restart(stage.daemon)
+    stage.cli.text("hangup", str(talk.id))
+    finish(talk.calling, talk.called)
+
+
+def test_status_tells_what_was_taken_up(stage):
+    talk = Talk(stage)
+    restart(stage.daemon)
+    status = stage.cli.status()
+    assert status["adoption"] == {"calls": 1, "calls_ended": 0, "calls_lost": 0, "flows": 4,
+                                  "flows_added": 0, "flows_removed": 0}
+    assert status["state"]["calls"] == 1 and "state_refused" not in status
+    assert "taken up       1 calls of the daemon before, with 4 flows" in stage.cli.text("status").stdout
+    talk.end()
+    wait_until(lambda: stage.cli.status()["state"]["calls"] == 0, 3, "the call to be deleted")
+
+
+def test_a_call_of_a_peer_that_is_gone_is_lost_and_named(stage, configuration):
+    talk = Talk(stage, to="second")
+    end_daemon(stage.daemon)
+    stage.daemon.write({**configuration,
+                        "peers": [p for p in configuration["peers"] if p["name"] != "second"],
+                        "routes": [r for r in configuration["routes"] if "second" not in r["to"]]})
+    stage.daemon.start()
+    try:
+        assert f'call {talk.id}: peer "second" is not configured any more' in stage.daemon.log()
+        assert not stage.cli.live_calls() and not stage.cli.flows()
+        assert stage.cli.status()["adoption"]["calls_lost"] == 1
+    finally:
+        restart_with(stage.daemon, configuration)
+
+
+def restart_with(daemon, configuration):
+    daemon.leave()
+    daemon.write(configuration)
+    daemon.start()
+
+
+def state_file(daemon):
+    return os.path.join(daemon.state_dir, f"{daemon.instance}.state")
+
+
+def test_a_damaged_state_file_is_refused_and_said(stage):
+    talk = Talk(stage)
+    end_daemon(stage.daemon)
+    with open(state_file(stage.daemon), "r+b") as f:
+        f.write(os.urandom(8192))
+    stage.daemon.start()
+    assert "is damaged" in stage.daemon.log()
+    assert stage.cli.status()["state_refused"] == "damaged"
+    assert not stage.cli.live_calls() and not stage.cli.flows(), "nobody knows whose they are"
+    assert os.path.exists(state_file(stage.daemon) + ".refused")
+    os.unlink(state_file(stage.daemon) + ".refused")
+    # Our dialogs are unknown now: 481, and the call is over for the caller.
+    talk.calling.kill()
+    talk.called.kill()
+
+
+def test_a_start_that_fails_leaves_calls_and_media(stage):
+    talk = Talk(stage)
+    end_daemon(stage.daemon)
+    taken = stage.keep(stage.world.viaduct.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    taken.bind((plan.PEERS["pbx"].viaduct, plan.SIP_PORT))
+    with pytest.raises(AssertionError, match="exit 1"):
+        stage.daemon.start()
+    taken.close()
+    check_media(talk)
+    stage.daemon.start()
+    assert stage.cli.only_call() == talk.id
+    check_media(talk)
+    talk.end()
+
+
+def test_a_second_daemon_is_refused_and_disturbs_nothing(stage):
+    talk = Talk(stage)
+    done = stage.world.viaduct.run(stage.daemon.program, stage.daemon.file, check=False)
+    assert done.returncode == 1 and "another viaductd" in done.stderr
+    done = stage.world.viaduct.run(stage.daemon.program, "--remove", stage.daemon.file, check=False)
+    assert done.returncode == 1 and "another viaductd" in done.stderr
+    check_media(talk)
+    talk.end()
+
+
+def test_remove_takes_everything_away(stage):
+    talk = Talk(stage)
+    end_daemon(stage.daemon)
+    assert stage.daemon.pinned()
+    stage.world.viaduct.run(stage.daemon.program, "--remove", stage.daemon.file)
+    assert not stage.daemon.pinned() and not os.path.exists(state_file(stage.daemon))
+    since = talk.outside.mark()
+    talk.a.send_stream(Stream(), talk.to_a(), 10)
+    stage.daemon.start()
+    assert not stage.cli.live_calls() and not stage.cli.flows()
+    assert not talk.outside.received((talk.b.address, talk.b.port), since)
+    talk.calling.kill()
+    talk.called.kill()
+
+
+def test_stop_now_ends_the_calls_and_leaves_nothing(stage):
+    talk = Talk(stage, ended_by="viaduct")
+    stage.cli.text("stop", "--now")
+    finish(talk.calling, talk.called)
+    assert not stage.daemon.pinned() and not os.path.exists(state_file(stage.daemon))
+    stage.daemon.start()
+
+
+def test_stop_leave_leaves_the_calls(stage):
+    talk = Talk(stage)
+    stage.cli.text("stop", "--leave")
+    assert stage.daemon.process.wait(10) == 0
+    check_media(talk)
+    stage.daemon.start()
+    assert stage.cli.only_call() == talk.id
+    talk.end()
