@@ -171,7 +171,8 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(STATE_REFUSED, state_refused, TEXT, none,                                                \
 		"what the start found and set aside: damaged, foreign, of a newer version, of "    \
 		"another boot")                                                                    \
-	X(STATE, state, COUNTERS, none, "of the state file")
+	X(STATE, state, COUNTERS, none, "of the state file")                                       \
+	X(UNRESOLVED, unresolved, LIST, unresolved, "next hops without a neighbour, the first 8")
 
 #define VDC_DEVICE_FIELDS(X)                                                                       \
 	X(NAME, name, TEXT, none, "interface")                                                     \
@@ -179,7 +180,16 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(IFINDEX, ifindex, U32, none, "index of the interface")                                   \
 	X(MODE, mode, TEXT, none, "native, generic, offload, none")                                \
 	X(ATTACHED, attached, TEXT, none, "libxdp dispatcher, link, none")                         \
-	X(UP, up, BOOL, none, "the interface is up")
+	X(UP, up, BOOL, none, "the interface is up")                                               \
+	X(WHY, why, TEXT, none, "no media passes there; none: it does")
+
+#define VDC_UNRESOLVED_FIELDS(X)                                                                   \
+	X(SIDE, side, TEXT, none, "where packets would leave")                                     \
+	X(DEVICE, device, TEXT, none, "its interface")                                             \
+	X(TO, to, ADDRESS, none, "where they would go")                                            \
+	X(GATEWAY, gateway, ADDRESS, none, "the neighbour; none: no route names one")              \
+	X(WHY, why, TEXT, none, "it is not resolved")                                              \
+	X(SINCE, since_ms, U64, none, "it is not, for that reason; none: it never was")
 
 #define VDC_SIDE_FIELDS(X)                                                                         \
 	X(SIDE, side, TEXT, none, "internal, external")                                            \
@@ -292,7 +302,9 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(VLAN, vlan, U32, none, "802.1Q id")                                                      \
 	X(GATEWAY, gateway, ADDRESS, none, "the neighbour")                                        \
 	X(RESOLVED, resolved, BOOL, none, "its MAC address is known")                              \
-	X(WHY, why, TEXT, none, "why not")
+	X(WHY, why, TEXT, none, "why not")                                                         \
+	X(CHANGE, change, TEXT, none, "what the network changed last (one call alone)")            \
+	X(CHANGED, changed_ms, U64, none, "since then")
 
 #define VDC_FLOW_FIELDS(X)                                                                         \
 	X(ID, id, U32, none, "of the flow")                                                        \
@@ -440,6 +452,7 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 #define VDC_DONE_ENUM(name, key, type, of, text)        VDC_DONE_##name,
 #define VDC_STATUS_ENUM(name, key, type, of, text)      VDC_STATUS_##name,
 #define VDC_DEVICE_ENUM(name, key, type, of, text)      VDC_DEVICE_##name,
+#define VDC_UNRESOLVED_ENUM(name, key, type, of, text)  VDC_UNRESOLVED_##name,
 #define VDC_SIDE_ENUM(name, key, type, of, text)        VDC_SIDE_##name,
 #define VDC_PACKETS_ENUM(name, key, type, of, text)     VDC_PACKETS_##name,
 #define VDC_CALL_ENUM(name, key, type, of, text)        VDC_CALL_##name,
@@ -464,6 +477,7 @@ enum { VDC_REQUEST_UNSPEC, VDC_REQUEST_FIELDS(VDC_R_ENUM) VDC_REQUEST_FIELDS_END
 enum { VDC_DONE_UNSPEC, VDC_DONE_FIELDS(VDC_DONE_ENUM) VDC_DONE_FIELDS_END };
 enum { VDC_STATUS_UNSPEC, VDC_STATUS_FIELDS(VDC_STATUS_ENUM) VDC_STATUS_FIELDS_END };
 enum { VDC_DEVICE_UNSPEC, VDC_DEVICE_FIELDS(VDC_DEVICE_ENUM) VDC_DEVICE_FIELDS_END };
+enum { VDC_UNRESOLVED_UNSPEC, VDC_UNRESOLVED_FIELDS(VDC_UNRESOLVED_ENUM) VDC_UNRESOLVED_FIELDS_END };
 enum { VDC_SIDE_UNSPEC, VDC_SIDE_FIELDS(VDC_SIDE_ENUM) VDC_SIDE_FIELDS_END };
 enum { VDC_PACKETS_UNSPEC, VDC_PACKETS_FIELDS(VDC_PACKETS_ENUM) VDC_PACKETS_FIELDS_END };
 enum { VDC_CALL_UNSPEC, VDC_CALL_FIELDS(VDC_CALL_ENUM) VDC_CALL_FIELDS_END };

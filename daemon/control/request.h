@@ -60,7 +60,8 @@ struct call *request_call(struct request *r, int *error);
 typedef void show_put_fn(struct request *r, const struct config *cfg, unsigned index);
 int show_indexed(struct request *r, const struct config *cfg, unsigned count, uint16_t type,
 	show_put_fn *put);
-void show_path(struct answer *a, int attr, const struct dataplane_path *path);
+/* with_change: also what the network changed about it last. */
+void show_path(struct answer *a, int attr, const struct dataplane_path *path, bool with_change);
 /* What `viaduct peers` shows of the peer at that index. */
 void show_put_peer(struct request *r, const struct config *cfg, unsigned index);
 /* How it is now. */

@@ -149,7 +149,7 @@ static void put_stream_leg(struct answer *a, const struct diagnosis_facts *facts
 		answer_put_addr(a, VDC_STREAM_LEG_OUT_LOCAL, &flow->out_local);
 		answer_put_addr(a, VDC_STREAM_LEG_OUT_REMOTE, &flow->out_remote);
 		put_received(a, leg, flow->opaque);
-		show_path(a, VDC_STREAM_LEG_PATH, &leg->path);
+		show_path(a, VDC_STREAM_LEG_PATH, &leg->path, true);
 	}
 	answer_nest_end(a, one);
 }

@@ -5,9 +5,22 @@
 
 #include "control/request.h"
 
-#define WHY_MAX 48 /* bytes: the flows of any call fit in one datagram */
+#define WHY_MAX    48 /* bytes: the flows of any call fit in one datagram */
+#define CHANGE_MAX 96 /* bytes */
 
-void show_path(struct answer *a, int attr, const struct dataplane_path *path)
+static void put_change(struct answer *a, const struct dataplane_path *path)
+{
+	char change[CHANGE_MAX];
+
+	if (!path->change)
+		return;
+	snprintf(change, sizeof(change), "%s%s%s", path->change, path->change_of ? " after: " : "",
+		path->change_of ? path->change_of : "");
+	answer_put_text(a, VDC_PATH_CHANGE, change);
+	answer_put_u64(a, VDC_PATH_CHANGED, path->changed_ms_ago);
+}
+
+void show_path(struct answer *a, int attr, const struct dataplane_path *path, bool with_change)
 {
 	struct nlattr *one = answer_nest(a, attr);
 	char why[WHY_MAX];
@@ -26,6 +39,8 @@ void show_path(struct answer *a, int attr, const struct dataplane_path *path)
 		snprintf(why, sizeof(why), "%s", path->why);
 		answer_put_text(a, VDC_PATH_WHY, why);
 	}
+	if (with_change)
+		put_change(a, path);
 	answer_nest_end(a, one);
 }
 
@@ -67,7 +82,7 @@ static int put_flow(struct answer *a, const struct dataplane *dp, dataplane_flow
 	answer_put_addr(a, VDC_FLOW_OUT_REMOTE, &flow->out_remote);
 	answer_put_bool(a, VDC_FLOW_BLACKHOLE, flow->blackhole || flow->out_remote.family == 0);
 	if (dataplane_flow_path(dp, id, &path) == 0)
-		show_path(a, VDC_FLOW_PATH, &path);
+		show_path(a, VDC_FLOW_PATH, &path, false);
 	if (dataplane_flow_stats(dp, id, &stats) == 0) {
 		answer_put_u64(a, VDC_FLOW_PACKETS, stats.packets + stats.rtcp_packets);
 		answer_put_u64(a, VDC_FLOW_BYTES, stats.bytes);

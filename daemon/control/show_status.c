@@ -199,7 +199,29 @@ static void put_device(struct answer *a, int attr, const struct dataplane_device
 	answer_put_text(a, VDC_DEVICE_MODE, device->mode);
 	answer_put_text(a, VDC_DEVICE_ATTACHED, device->attached);
 	answer_put_bool(a, VDC_DEVICE_UP, device->up);
+	if (device->why)
+		answer_put_text(a, VDC_DEVICE_WHY, device->why);
 	answer_nest_end(a, one);
+}
+
+static void put_unresolved(struct answer *a, const struct dataplane_status *dp)
+{
+	struct nlattr *list = answer_nest(a, VDC_STATUS_UNRESOLVED);
+
+	for (unsigned i = 0; i < dp->nexthops_unresolved && i < DATAPLANE_UNRESOLVED_SHOWN; i++) {
+		const struct dataplane_unresolved *u = &dp->unresolved[i];
+		struct nlattr *one = answer_nest(a, (int)i + 1);
+
+		answer_put_text(a, VDC_UNRESOLVED_SIDE, side_name(u->side));
+		answer_put_text(a, VDC_UNRESOLVED_DEVICE, dp->device[u->side].name);
+		answer_put_addr(a, VDC_UNRESOLVED_TO, &u->to);
+		answer_put_addr(a, VDC_UNRESOLVED_GATEWAY, &u->gateway);
+		answer_put_text(a, VDC_UNRESOLVED_WHY, u->why);
+		if (u->since_ms != UINT64_MAX)
+			answer_put_u64(a, VDC_UNRESOLVED_SINCE, u->since_ms);
+		answer_nest_end(a, one);
+	}
+	answer_nest_end(a, list);
 }
 
 static void put_packets(struct answer *a, const struct dataplane_status *dp)
@@ -235,6 +257,7 @@ static void put_dataplane(struct answer *a, const struct dataplane_status *dp)
 	answer_put_u32(a, VDC_STATUS_FLOWS_MAX, dp->flows_max);
 	answer_put_u32(a, VDC_STATUS_NEXTHOPS, dp->nexthops);
 	answer_put_u32(a, VDC_STATUS_NEXTHOPS_UNRESOLVED, dp->nexthops_unresolved);
+	put_unresolved(a, dp);
 	answer_put_u64(a, VDC_STATUS_EVENTS_LOST, dp->events_lost);
 	answer_put_u64(a, VDC_STATUS_MAP_BYTES, dp->memory_bytes);
 }

@@ -100,6 +100,7 @@ static void end(struct dataplane *dp, enum dataplane_end how)
 	if (!dp)
 		return;
 	loop_timer_stop(dp->loop, &dp->drain);
+	loop_timer_stop(dp->loop, &dp->take_up);
 	events_close(dp->events);
 	/* Before the tables go: packets read them. */
 	if (dp->engine == DATAPLANE_XDP && how == END_CLOSE)
@@ -270,11 +271,12 @@ int dataplane_status(struct dataplane *dp, struct dataplane_status *out)
 		device->side = side;
 		device->ifindex = egress->ifindex;
 		device->up = egress->up;
+		device->why = egress_why(egress);
 		device->mode = "none";
 		device->attached = "none";
 	}
 	out->flows = flow_table_count(dp->flows);
 	out->flows_max = flow_table_capacity(dp->flows);
-	nexthop_count(dp->nexthops, &out->nexthops, &out->nexthops_unresolved);
+	nexthop_survey(dp->nexthops, out);
 	return dp->engine == DATAPLANE_XDP ? xdp_engine_status(dp, out) : 0;
 }

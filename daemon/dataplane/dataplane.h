@@ -132,6 +132,10 @@ struct dataplane_path {
 	struct addr gateway; /* the neighbour asked for: a router's or the peer's own */
 	bool resolved;
 	const char *why; /* where not resolved: "no route", "no neighbour", "device down" … */
+	/* What the network changed about it last: "another gateway", "no route" … */
+	const char *change;    /* NULL = nothing since it is in use */
+	const char *change_of; /* where it was resolved again: why it was not; else NULL */
+	uint64_t changed_ms_ago;
 };
 int dataplane_flow_path(
 	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_path *out);
@@ -145,7 +149,16 @@ struct dataplane_device_status {
 	const char *mode;     /* "native", "generic", "offload", "none" */
 	const char *attached; /* "libxdp dispatcher", "link", "none" */
 	bool up;
+	const char *why; /* no media passes there: "device gone", "no carrier" …; NULL: it does */
 };
+/* A next hop in use that packets cannot take. */
+struct dataplane_unresolved {
+	uint8_t side;
+	struct addr to, gateway; /* gateway: family 0 where no route names one */
+	const char *why;
+	uint64_t since_ms; /* UINT64_MAX = ever since it is in use */
+};
+#define DATAPLANE_UNRESOLVED_SHOWN 8
 struct dataplane_status {
 	struct dataplane_device_status device[SIDE_COUNT];
 	uint64_t packets[SIDE_COUNT][VD_REASON_MAX];
@@ -153,6 +166,7 @@ struct dataplane_status {
 	uint64_t events_lost;
 	unsigned flows, flows_max;
 	unsigned nexthops, nexthops_unresolved;
+	struct dataplane_unresolved unresolved[DATAPLANE_UNRESOLVED_SHOWN]; /* the first of them */
 	uint64_t memory_bytes; /* of all maps, from the kernel */
 };
 int dataplane_status(struct dataplane *dp, struct dataplane_status *out);

@@ -32,6 +32,8 @@ struct dataplane {
 	struct vd_locals left; /* as they were found */
 	/* The XDP engine's. */
 	struct xdp xdp;
+	struct loop_timer take_up; /* runs while a device that came back is not in use again */
+	bool take_up_side[SIDE_COUNT];
 	struct rtnetlink *rtnetlink;
 	struct events *events;
 	/* The null engine's. */

@@ -18,16 +18,23 @@
 #define REEXAMINE_DELAY_MS  1     /* between such rounds */
 #define PROBES_A_TICK       256
 #define PROBE_FIRST_MS      1000 /* between attempts to find a neighbour, doubled up to … */
-#define PROBE_MAX_MS        30000
+#define PROBE_MAX_MS        2000 /* … so: whoever is back is found soon, also if it says nothing */
 #define CONFIRM_MS          10000 /* between requests to confirm a neighbour that stays stale */
 #define LOOKING_GRACE_MS    4000  /* three unanswered requests, one a second: kernel's default */
 
 static const char why_no_route[] = "no route";
 static const char why_other_device[] = "route leaves by another device";
 static const char why_no_local[] = "media address is not on this machine";
+static const char why_device_gone[] = "device gone";
 static const char why_device_down[] = "device down";
+static const char why_no_carrier[] = "no carrier";
 static const char why_no_neighbour[] = "no neighbour";
 static const char why_not_asked[] = "not asked yet";
+
+static const char change_resolved[] = "resolved";
+static const char change_gateway[] = "another gateway";
+static const char change_neighbour_mac[] = "the neighbour has another MAC address";
+static const char change_own_mac[] = "our device has another MAC address";
 
 struct neighbour_key {
 	uint32_t ifindex;
@@ -60,6 +67,12 @@ struct destination {
 	uint64_t idle_since_ms;
 	const char *why; /* NULL: the route is known */
 	struct addr gateway;
+	/* What packets saw of it so far. */
+	bool resolved, ever_resolved;
+	struct addr resolved_gateway; /* when it was resolved last */
+	const char *unresolved_by;    /* why it was not first, or ceased to be */
+	const char *change, *change_of;
+	uint64_t changed_at_ms;
 	struct neighbour *neighbour;
 	struct destination *neighbour_prev, *neighbour_next;
 	struct destination *idle_prev, *idle_next;
@@ -91,11 +104,22 @@ static bool neighbour_usable(const struct neighbour *n)
 	return n && n->has_mac;
 }
 
+const char *egress_why(const struct egress *e)
+{
+	if (e->up)
+		return NULL;
+	if (!e->ifindex)
+		return why_device_gone;
+	return e->no_carrier ? why_no_carrier : why_device_down;
+}
+
 /* Why packets to d cannot leave, NULL if they can. */
 static const char *unresolved_why(const struct nexthop_table *t, const struct destination *d)
 {
-	if (!t->egress[d->key.side].up)
-		return why_device_down;
+	const struct egress *e = &t->egress[d->key.side];
+
+	if (!e->up)
+		return egress_why(e);
 	if (d->inherited)
 		return t->array[d->index].flags & VD_NEXTHOP_VALID ? NULL : why_not_asked;
 	if (d->why)
@@ -110,7 +134,49 @@ struct nexthop_words {
 _Static_assert(offsetof(struct vd_nexthop, smac) == 6, "dmac and two bytes of smac");
 _Static_assert(offsetof(struct vd_nexthop, device) == 16, "smac's rest, VLAN and flags");
 
-static void write_element(const struct nexthop_table *t, const struct destination *d)
+static void note_change(
+	const struct nexthop_table *t, struct destination *d, const char *change, const char *of)
+{
+	const struct egress *e = &t->egress[d->key.side];
+	char to[ADDR_TEXT_MAX];
+
+	d->change = change;
+	d->change_of = of;
+	d->changed_at_ms = loop_now_ms(t->loop);
+	if (d->refs && d->ever_resolved)
+		log_limited(LOG_LEVEL_WARN, "dataplane: next hop to %s on %s: %s%s%s",
+			addr_print_ip(&d->key.dst, to), e->device, change, of ? " after: " : "",
+			of ? of : "");
+}
+
+/* Called before `now` takes the place of what the element says. */
+static void note_what_changes(
+	const struct nexthop_table *t, struct destination *d, const struct vd_nexthop *now)
+{
+	const struct vd_nexthop *was = &t->array[d->index];
+	const char *why = unresolved_why(t, d), *of = d->resolved ? NULL : d->unresolved_by;
+
+	if (why) {
+		if (d->resolved || !d->unresolved_by || d->unresolved_by == why_not_asked)
+			d->unresolved_by = why;
+		if (why != why_not_asked && d->ever_resolved && (d->resolved || d->change != why))
+			note_change(t, d, why, NULL);
+		d->resolved = false;
+		return;
+	}
+	if (d->ever_resolved && !addr_equal_ip(&d->gateway, &d->resolved_gateway))
+		note_change(t, d, change_gateway, of);
+	else if (d->ever_resolved && memcmp(was->dmac, now->dmac, sizeof(now->dmac)) != 0)
+		note_change(t, d, change_neighbour_mac, of);
+	else if (of && of != why_not_asked)
+		note_change(t, d, change_resolved, of);
+	else if (d->ever_resolved && memcmp(was->smac, now->smac, sizeof(now->smac)) != 0)
+		note_change(t, d, change_own_mac, NULL);
+	d->resolved = d->ever_resolved = true;
+	d->resolved_gateway = d->gateway;
+}
+
+static void write_element(const struct nexthop_table *t, struct destination *d)
 {
 	const struct egress *e = &t->egress[d->key.side];
 	struct vd_nexthop *to = &t->array[d->index];
@@ -125,6 +191,7 @@ static void write_element(const struct nexthop_table *t, const struct destinatio
 		memcpy(now.dmac, d->neighbour->mac, sizeof(now.dmac));
 	}
 	memcpy(now.smac, e->mac, sizeof(now.smac));
+	note_what_changes(t, d, &now);
 	memcpy(&words, &now, sizeof(words));
 	if (!(now.flags & VD_NEXTHOP_VALID)) {
 		/* Invalid first: then the rest does not matter. */
@@ -309,6 +376,22 @@ static void neighbour_inherit(struct nexthop_table *t, const struct destination 
 	write_neighbour(t, n);
 }
 
+/* 0, -EXDEV where the way leads over another device, or why there is none. */
+static int ask_route(struct nexthop_table *t, const struct destination *d, unsigned ifindex,
+	struct route_answer *answer)
+{
+	const struct destination_key *key = &d->key;
+	int ret = t->ops.route(t->ops.ctx, &key->src, &key->dst, ifindex, answer);
+
+	if (ret == 0)
+		return answer->ifindex == ifindex ? 0 : -EXDEV;
+	if (ret != -EAGAIN && why_of(ret) == why_no_route &&
+		t->ops.route(t->ops.ctx, &key->src, &key->dst, 0, answer) == 0 &&
+		answer->ifindex != ifindex)
+		return -EXDEV;
+	return ret;
+}
+
 /* Asks for the route, then sees to the neighbour it names. */
 static void examine(struct nexthop_table *t, struct destination *d)
 {
@@ -320,17 +403,11 @@ static void examine(struct nexthop_table *t, struct destination *d)
 	unmark_dirty(t, d);
 	if (!e->ifindex || !e->up) {
 		/* No route leads over a device that is down; when it comes up, all are examined. */
-		d->why = why_device_down;
+		d->why = egress_why(e);
 		neighbour_leave(t, d);
 		goto out;
 	}
-	ret = t->ops.route(t->ops.ctx, &d->key.src, &d->key.dst, e->route_ifindex, &answer);
-	if (ret == 0 && answer.ifindex != e->route_ifindex)
-		ret = -EXDEV;
-	else if (ret && ret != -EAGAIN && ret != -EINVAL &&
-		 t->ops.route(t->ops.ctx, &d->key.src, &d->key.dst, 0, &answer) == 0 &&
-		 answer.ifindex != e->route_ifindex)
-		ret = -EXDEV;
+	ret = ask_route(t, d, e->route_ifindex, &answer);
 	if (ret == -EAGAIN) {
 		mark_dirty(t, d);
 		return;
@@ -463,6 +540,7 @@ const struct egress *nexthop_egress(const struct nexthop_table *t, uint8_t side)
 
 void nexthop_set_egress(struct nexthop_table *t, uint8_t side, const struct egress *egress)
 {
+	bool other = t->egress[side].route_ifindex != egress->route_ifindex;
 	struct destination *d, *next;
 
 	if (memcmp(&t->egress[side], egress, sizeof(*egress)) == 0)
@@ -471,6 +549,9 @@ void nexthop_set_egress(struct nexthop_table *t, uint8_t side, const struct egre
 	HASH_ITER (hh, t->destinations, d, next) {
 		if (d->key.side != side)
 			continue;
+		/* The routes and neighbours of another device went with it. */
+		if (other)
+			d->why = why_not_asked;
 		/* At once what is known (down, a new MAC); the route when its turn comes. */
 		write_element(t, d);
 		mark_dirty(t, d);
@@ -620,19 +701,41 @@ void nexthop_path(
 		memcpy(out->dmac, d->neighbour->mac, sizeof(out->dmac));
 	out->why = unresolved_why(t, d);
 	out->resolved = !out->why;
+	out->change = d->change;
+	out->change_of = d->change_of;
+	if (d->change)
+		out->changed_ms_ago = loop_now_ms(t->loop) - d->changed_at_ms;
 }
 
-void nexthop_count(const struct nexthop_table *t, unsigned *all, unsigned *unresolved)
+static void show_unresolved(const struct nexthop_table *t, const struct destination *d,
+	const char *why, struct dataplane_unresolved *out)
+{
+	*out = (struct dataplane_unresolved){
+		.side = (uint8_t)d->key.side,
+		.to = d->key.dst,
+		.gateway = d->gateway,
+		.why = why,
+		.since_ms = d->change ? loop_now_ms(t->loop) - d->changed_at_ms : UINT64_MAX,
+	};
+}
+
+void nexthop_survey(const struct nexthop_table *t, struct dataplane_status *out)
 {
 	struct destination *d, *next;
 
-	*all = *unresolved = 0;
+	out->nexthops = out->nexthops_unresolved = 0;
 	HASH_ITER (hh, t->destinations, d, next) {
+		const char *why = unresolved_why(t, d);
+		unsigned n = out->nexthops_unresolved;
+
 		if (!d->refs)
 			continue;
-		(*all)++;
-		if (unresolved_why(t, d))
-			(*unresolved)++;
+		out->nexthops++;
+		if (!why)
+			continue;
+		if (n < DATAPLANE_UNRESOLVED_SHOWN)
+			show_unresolved(t, d, why, &out->unresolved[n]);
+		out->nexthops_unresolved++;
 	}
 }
 

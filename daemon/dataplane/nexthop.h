@@ -21,6 +21,7 @@ struct egress {
 	uint8_t mac[6];
 	uint32_t mtu; /* L3 bytes */
 	bool up;
+	bool no_carrier; /* not up: set up, but there is nothing at the other end */
 };
 
 /* What the kernel says about a route. */
@@ -41,7 +42,8 @@ enum neighbour_state {
 struct nexthop_ops {
 	void *ctx;
 	/* The route from src to dst over the device, or over any (ifindex 0). 0, -ENETUNREACH and
-	 * the like, -EAGAIN to be asked again. */
+	 * the like, -EADDRNOTAVAIL or -EINVAL where src is not on this machine, -EAGAIN to be asked
+	 * again. */
 	int (*route)(void *ctx, const struct addr *src, const struct addr *dst, unsigned ifindex,
 		struct route_answer *out);
 	/* Has the kernel use, and so resolve or confirm, a neighbour; makes the entry if need be.
@@ -71,7 +73,10 @@ void nexthop_put(struct nexthop_table *t, struct destination *d);
 uint32_t nexthop_index(const struct destination *d); /* in vd_nexthops */
 void nexthop_path(
 	const struct nexthop_table *t, const struct destination *d, struct dataplane_path *out);
-void nexthop_count(const struct nexthop_table *t, unsigned *all, unsigned *unresolved);
+/* Counts those in use, and shows the first of those that are not resolved. */
+void nexthop_survey(const struct nexthop_table *t, struct dataplane_status *out);
+/* What packets need of the device, and is not there: "device gone" …, NULL where it is up. */
+const char *egress_why(const struct egress *e);
 
 /* What a daemon before us left in the array. Right after the table was made: elements whose use[]
  * (by index) is not 0 have flows that lead there, and stay as they are until a destination takes

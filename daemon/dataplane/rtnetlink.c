@@ -29,7 +29,7 @@ struct watched_device {
 	char name[IFNAMSIZ];
 	char vlan_name[VLAN_NAME_MAX]; /* DEVICE.VLAN, "" where untagged */
 	struct egress egress;
-	unsigned last_ifindex; /* also while the device is gone */
+	bool watched; /* it was there once: its going and coming is told */
 };
 
 struct rtnetlink {
@@ -37,8 +37,8 @@ struct rtnetlink {
 	struct nl_sock *request, *monitor;
 	struct loop_fd monitor_fd;
 	struct nexthop_table *table;
-	void (*replaced)(void *ctx, uint8_t side, unsigned ifindex);
-	void *replaced_ctx;
+	void (*changed)(void *ctx, uint8_t side, unsigned ifindex);
+	void *changed_ctx;
 	struct watched_device device[SIDE_COUNT];
 	uint32_t seq;
 	unsigned route_events;
@@ -139,30 +139,59 @@ static int route_answer(struct nlmsghdr *nlh, void *arg)
 	return 0;
 }
 
-static int rtnetlink_route(void *ctx, const struct addr *src, const struct addr *dst,
-	unsigned ifindex, struct route_answer *out)
+/* Asks where packets to dst go. src: NULL = from any address; ifindex: 0 = over any device. */
+static int ask_way(struct rtnetlink *rt, const struct addr *src, const struct addr *dst,
+	unsigned ifindex, answer_fn answer, void *arg)
 {
-	struct rtnetlink *rt = ctx;
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
 	unsigned len = ip_len(dst->family);
 	struct rtmsg rtm = {
 		.rtm_family = af_of(dst),
 		.rtm_dst_len = (unsigned char)(len * 8),
-		.rtm_src_len = (unsigned char)(len * 8),
+		.rtm_src_len = (unsigned char)(src ? len * 8 : 0),
 		.rtm_flags = RTM_F_LOOKUP_TABLE,
 	};
 
-	memset(out, 0, sizeof(*out));
 	if (!msg)
 		return -EAGAIN;
 	if (nlmsg_append(msg, &rtm, sizeof(rtm), NLMSG_ALIGNTO) ||
 		nla_put(msg, RTA_DST, (int)len, dst->ip) ||
-		nla_put(msg, RTA_SRC, (int)len, src->ip) ||
+		(src && nla_put(msg, RTA_SRC, (int)len, src->ip)) ||
 		(ifindex && nla_put_u32(msg, RTA_OIF, ifindex))) {
 		nlmsg_free(msg);
 		return -EAGAIN;
 	}
-	return rtnetlink_ask(rt, msg, route_answer, out);
+	return rtnetlink_ask(rt, msg, answer, arg);
+}
+
+static int type_answer(struct nlmsghdr *nlh, void *arg)
+{
+	unsigned char *type = arg;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE)
+		return -EPROTO;
+	*type = ((const struct rtmsg *)nlmsg_data(nlh))->rtm_type;
+	return 0;
+}
+
+static bool on_this_machine(struct rtnetlink *rt, const struct addr *a)
+{
+	unsigned char type = RTN_UNSPEC;
+
+	return ask_way(rt, NULL, a, 0, type_answer, &type) == 0 && type == RTN_LOCAL;
+}
+
+static int rtnetlink_route(void *ctx, const struct addr *src, const struct addr *dst,
+	unsigned ifindex, struct route_answer *out)
+{
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	ret = ask_way(ctx, src, dst, ifindex, route_answer, out);
+	/* For a source address that was taken away the kernel answers as if there was no route. */
+	if (ret == -ENETUNREACH && !on_this_machine(ctx, src))
+		ret = -EADDRNOTAVAIL;
+	return ret;
 }
 
 /* ---- neighbours ---- */
@@ -261,6 +290,7 @@ static int link_parse(struct nlmsghdr *nlh, void *arg)
 		return -EPROTO;
 	out->ifindex = (unsigned)ifi->ifi_index;
 	out->up = (ifi->ifi_flags & working) == working;
+	out->no_carrier = (ifi->ifi_flags & working) == IFF_UP;
 	nla_strlcpy(out->device, tb[IFLA_IFNAME], sizeof(out->device));
 	if (tb[IFLA_MTU])
 		out->mtu = nla_get_u32(tb[IFLA_MTU]);
@@ -292,42 +322,72 @@ int rtnetlink_find_device(struct rtnetlink *rt, const char *device, struct egres
 	return ret;
 }
 
+static void take_device(struct rtnetlink *rt, uint8_t side, const struct egress *device)
+{
+	struct watched_device *w = &rt->device[side];
+	bool other = device->ifindex != w->egress.ifindex;
+
+	if (other && !device->ifindex)
+		log_error("dataplane: device %s is gone", w->name);
+	else if (!other && device->ifindex && device->up != w->egress.up)
+		log_limited(LOG_LEVEL_WARN, "dataplane: device %s: %s", w->name,
+			device->up ? "up" : egress_why(device));
+	w->egress = *device;
+	/* What goes is written before, what comes after packets can pass. */
+	if (rt->table && !device->ifindex)
+		nexthop_set_egress(rt->table, side, device);
+	if (other && w->watched)
+		rt->changed(rt->changed_ctx, side, device->ifindex);
+	if (rt->table && device->ifindex)
+		nexthop_set_egress(rt->table, side, device);
+	w->watched = w->watched || device->ifindex;
+}
+
+static void name_device(const struct watched_device *w, struct egress *device)
+{
+	memset(device->device, 0, sizeof(device->device));
+	memcpy(device->device, w->name, sizeof(w->name));
+	device->devmap_index = w->egress.devmap_index;
+	device->vlan = w->egress.vlan;
+}
+
 /* Reads a side's device anew. A VLAN interface on it, where there is one, gives the addresses and
  * the routes; frames leave by the device itself, tagged by the program. */
 static void refresh_device(struct rtnetlink *rt, uint8_t side)
 {
 	struct watched_device *w = &rt->device[side];
 	struct egress device, vlan;
+	int ret;
 
 	if (!w->name[0])
 		return;
-	rtnetlink_find_device(rt, w->name, &device);
-	memset(device.device, 0, sizeof(device.device));
-	memcpy(device.device, w->name, sizeof(w->name));
-	device.devmap_index = w->egress.devmap_index;
-	device.vlan = w->egress.vlan;
+	ret = rtnetlink_find_device(rt, w->name, &device);
+	if (ret && ret != -ENODEV) {
+		log_limited(LOG_LEVEL_WARN, "dataplane: cannot read device %s: %s", w->name,
+			strerror(-ret));
+		return;
+	}
+	name_device(w, &device);
 	device.route_ifindex = device.ifindex;
 	if (w->vlan_name[0] && device.ifindex &&
 		rtnetlink_find_device(rt, w->vlan_name, &vlan) == 0) {
 		device.route_ifindex = vlan.ifindex;
+		device.no_carrier = device.no_carrier || (device.up && vlan.no_carrier);
 		device.up = device.up && vlan.up;
 		memcpy(device.mac, vlan.mac, sizeof(device.mac));
 		if (vlan.mtu < device.mtu)
 			device.mtu = vlan.mtu;
 	}
-	if (w->egress.ifindex && !device.ifindex)
-		log_error("dataplane: device %s is gone", w->name);
-	else if (w->egress.ifindex && device.up != w->egress.up)
-		log_limited(LOG_LEVEL_WARN, "dataplane: device %s is %s", w->name,
-			device.up ? "up" : "down");
-	w->egress = device;
-	if (rt->table)
-		nexthop_set_egress(rt->table, side, &device);
-	if (!device.ifindex || device.ifindex == w->last_ifindex)
-		return;
-	if (w->last_ifindex)
-		rt->replaced(rt->replaced_ctx, side, device.ifindex);
-	w->last_ifindex = device.ifindex;
+	take_device(rt, side, &device);
+}
+
+/* It may be there again, even under its old index, by the time that we hear of it. */
+static void device_deleted(struct rtnetlink *rt, uint8_t side)
+{
+	struct egress none = {0};
+
+	name_device(&rt->device[side], &none);
+	take_device(rt, side, &none);
 }
 
 int rtnetlink_set_device(struct rtnetlink *rt, uint8_t side, const char *device, uint16_t vlan,
@@ -364,13 +424,20 @@ static void link_event(struct rtnetlink *rt, struct nlmsghdr *nlh)
 	static const struct addr anything;
 	struct nlattr *tb[IFLA_MAX + 1];
 	const struct ifinfomsg *ifi = nlmsg_data(nlh);
+	bool concerned[SIDE_COUNT];
 	const char *name;
 
 	if (nlmsg_parse(nlh, sizeof(*ifi), tb, IFLA_MAX, NULL) < 0 || ifi->ifi_family != AF_UNSPEC)
 		return;
 	name = tb[IFLA_IFNAME] ? nla_get_string(tb[IFLA_IFNAME]) : NULL;
 	for (uint8_t side = 0; side < SIDE_COUNT; side++) {
-		if (!concerns_device(&rt->device[side], ifi, name))
+		concerned[side] = concerns_device(&rt->device[side], ifi, name);
+		if (nlh->nlmsg_type == RTM_DELLINK &&
+			(unsigned)ifi->ifi_index == rt->device[side].egress.ifindex)
+			device_deleted(rt, side);
+	}
+	for (uint8_t side = 0; side < SIDE_COUNT; side++) {
+		if (!concerned[side])
 			continue;
 		refresh_device(rt, side);
 		/* Routes that a link took with it are not announced one by one. */
@@ -523,7 +590,7 @@ void rtnetlink_close(struct rtnetlink *rt)
 }
 
 int rtnetlink_watch(struct rtnetlink *rt, struct nexthop_table *table,
-	void (*replaced)(void *ctx, uint8_t side, unsigned ifindex), void *ctx)
+	void (*changed)(void *ctx, uint8_t side, unsigned ifindex), void *ctx)
 {
 	const int bytes = RECEIVE_BUFFER_BYTES;
 	int ret;
@@ -542,8 +609,8 @@ int rtnetlink_watch(struct rtnetlink *rt, struct nexthop_table *table,
 	if (ret)
 		return ret;
 	rt->table = table;
-	rt->replaced = replaced;
-	rt->replaced_ctx = ctx;
+	rt->changed = changed;
+	rt->changed_ctx = ctx;
 	for (uint8_t side = 0; side < SIDE_COUNT; side++)
 		refresh_device(rt, side);
 	return 0;

@@ -17,9 +17,9 @@ void rtnetlink_close(struct rtnetlink *rt);
 /* For nexthop_table_new(). */
 void rtnetlink_ops(struct rtnetlink *rt, struct nexthop_ops *ops);
 /* Keeps table true from now on: fills both sides' egress at once and follows every change.
- * replaced is called when a side's device has gone and another of its name has come. */
+ * changed is called when a side's device has gone (ifindex 0) and when one of its name has come. */
 int rtnetlink_watch(struct rtnetlink *rt, struct nexthop_table *table,
-	void (*replaced)(void *ctx, uint8_t side, unsigned ifindex), void *ctx);
+	void (*changed)(void *ctx, uint8_t side, unsigned ifindex), void *ctx);
 /* Names a side's device; the VLAN decides which device routes are asked for. Takes effect at
  * once when watching. */
 int rtnetlink_set_device(struct rtnetlink *rt, uint8_t side, const char *device, uint16_t vlan,

@@ -234,6 +234,26 @@ static int make_link(struct xdp *x, struct xdp_device *device)
 	return ret;
 }
 
+/* 0 or -errno, which is logged unless that very error was there before. */
+static int attached_or_not(struct xdp_device *device, int ret)
+{
+	const char *why = ret ? attach_words(ret) : NULL;
+
+	if (why && (!device->why || strcmp(why, device->why) != 0))
+		log_error("dataplane: cannot attach to %s: %s", device->name, why);
+	device->why = why;
+	return ret;
+}
+
+static int attach_link_to(struct xdp *x, struct xdp_device *device)
+{
+	int ret = take_link(x, device);
+
+	if (ret == -ENOENT)
+		ret = make_link(x, device);
+	return attached_or_not(device, ret);
+}
+
 int xdp_attach_links(struct xdp *x)
 {
 	for (unsigned i = 0; i < x->device_count; i++) {
@@ -242,58 +262,55 @@ int xdp_attach_links(struct xdp *x)
 
 		if (strcmp(device->attached, mode_none) != 0)
 			continue;
-		ret = take_link(x, device);
-		if (ret == -ENOENT)
-			ret = make_link(x, device);
-		if (ret) {
-			log_error("dataplane: cannot attach to %s: %s", device->name,
-				attach_words(ret));
+		ret = attach_link_to(x, device);
+		if (ret)
 			return ret;
-		}
 	}
 	return 0;
 }
 
-int xdp_attach_again(struct xdp *x, struct xdp_device *device, unsigned ifindex)
+static void detach_device(struct xdp *x, struct xdp_device *device)
 {
-	char path[PATH_MAX];
-	int ret;
-
 	if (device->link_fd >= 0) {
+		bpf_link_detach(device->link_fd);
 		close(device->link_fd);
 		device->link_fd = -1;
-		unlink(xdp_link_path(x, device, path));
+	} else if (x->program && strcmp(device->attached, mode_none) != 0) {
+		bool raised = capability_raise(CAP_SYS_ADMIN);
+
+		xdp_program__detach(x->program, (int)device->ifindex,
+			device->mode == mode_native ? XDP_MODE_NATIVE : XDP_MODE_SKB, 0);
+		capability_restore(CAP_SYS_ADMIN, raised);
 	}
 	device->attached = mode_none;
 	device->mode = mode_none;
+}
+
+void xdp_device_gone(struct xdp *x, struct xdp_device *device)
+{
+	char path[PATH_MAX];
+
+	if (device->link_fd >= 0)
+		unlink(xdp_link_path(x, device, path));
+	detach_device(x, device);
+	device->ifindex = 0;
+	device->why = NULL;
+}
+
+int xdp_attach_again(struct xdp *x, struct xdp_device *device, unsigned ifindex)
+{
+	if (device->ifindex != ifindex)
+		xdp_device_gone(x, device);
 	device->ifindex = ifindex;
 	if (!x->program)
-		return xdp_attach_links(x);
-	ret = attach_dispatcher_to(x, device);
-	if (ret)
-		log_error("dataplane: cannot attach to %s: %s", device->name, attach_words(ret));
-	return ret;
+		return attach_link_to(x, device);
+	return attached_or_not(device, attach_dispatcher_to(x, device));
 }
 
 void xdp_detach(struct xdp *x)
 {
-	for (unsigned i = 0; i < x->device_count; i++) {
-		struct xdp_device *device = &x->device[i];
-
-		if (device->link_fd >= 0) {
-			bpf_link_detach(device->link_fd);
-			close(device->link_fd);
-			device->link_fd = -1;
-		} else if (x->program && strcmp(device->attached, mode_none) != 0) {
-			bool raised = capability_raise(CAP_SYS_ADMIN);
-
-			xdp_program__detach(x->program, (int)device->ifindex,
-				device->mode == mode_native ? XDP_MODE_NATIVE : XDP_MODE_SKB, 0);
-			capability_restore(CAP_SYS_ADMIN, raised);
-		}
-		device->attached = mode_none;
-		device->mode = mode_none;
-	}
+	for (unsigned i = 0; i < x->device_count; i++)
+		detach_device(x, &x->device[i]);
 	if (x->program)
 		xdp_program__close(x->program);
 	x->program = NULL;

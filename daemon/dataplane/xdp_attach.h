@@ -18,7 +18,10 @@ int xdp_attach_dispatcher(struct xdp *x);
  * earlier daemon pinned is swung over to it, without a moment in which no program is attached.
  * Errors are logged. */
 int xdp_attach_links(struct xdp *x);
-/* The device has gone and one of the same name has come. Errors are logged. */
+/* The device has gone, or is ours no longer: it has another name. */
+void xdp_device_gone(struct xdp *x, struct xdp_device *device);
+/* One of the same name has come. On failure device->why says what is in the way; an error that
+ * was not there before is logged. */
 int xdp_attach_again(struct xdp *x, struct xdp_device *device, unsigned ifindex);
 void xdp_detach(struct xdp *x);
 /* Closes what is ours; all stays attached. */

@@ -11,6 +11,10 @@
 #include "dataplane/xdp_left.h"
 #include "viaduct.skel.h"
 
+#define TAKE_UP_RETRY_MS 1000 /* between tries to attach to a device that has come back */
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
 /* Both sides may share a device: it is attached to once. The DEVMAP has an entry a side. */
 static int find_devices(struct dataplane *dp)
 {
@@ -54,22 +58,60 @@ int xdp_engine_publish_locals(struct dataplane *dp)
 	return xdp_set_locals(&dp->xdp, &locals);
 }
 
-static void device_replaced(void *ctx, uint8_t side, unsigned ifindex)
+static bool is_attached(const struct xdp_device *device)
 {
-	struct dataplane *dp = ctx;
+	return strcmp(device->attached, "none") != 0;
+}
+
+/* What a device that has come back needs; 0 when it has it all. */
+static int take_up_device(struct dataplane *dp, uint8_t side)
+{
 	struct xdp_device *device = &dp->xdp.device[dp->xdp.device_of_side[side]];
 	int ret = 0;
 
-	log_warn("dataplane: device %s has come back, attaching to it", device->name);
-	if (device->ifindex != ifindex) /* else the other side, on the same device, was first */
-		ret = xdp_attach_again(&dp->xdp, device, ifindex);
-	locals_set_ifindex(&dp->locals, side, ifindex);
+	/* Not where the other side, on the same device, was first; nor while another layout's
+	 * program serves: it is attached by xdp_engine_replace(). */
+	if (!is_attached(device) && !dp->xdp.replaces)
+		ret = xdp_attach_again(&dp->xdp, device, device->ifindex);
 	if (!ret)
-		ret = xdp_set_device(&dp->xdp, side, ifindex);
+		ret = xdp_set_device(&dp->xdp, side, device->ifindex);
 	if (!ret)
 		ret = xdp_engine_publish_locals(dp);
 	if (ret)
-		log_error("dataplane: device %s is not usable: %s", device->name, strerror(-ret));
+		log_limited(LOG_LEVEL_WARN, "dataplane: device %s is not usable yet: %s",
+			device->name, strerror(-ret));
+	return ret;
+}
+
+static void take_up_fire(struct loop_timer *timer)
+{
+	struct dataplane *dp = container_of(timer, struct dataplane, take_up);
+	bool again = false;
+
+	for (uint8_t side = 0; side < SIDE_COUNT; side++) {
+		if (dp->take_up_side[side] && take_up_device(dp, side))
+			again = true;
+		else
+			dp->take_up_side[side] = false;
+	}
+	if (again)
+		loop_timer_start(dp->loop, &dp->take_up, TAKE_UP_RETRY_MS);
+}
+
+static void device_changed(void *ctx, uint8_t side, unsigned ifindex)
+{
+	struct dataplane *dp = ctx;
+	struct xdp_device *device = &dp->xdp.device[dp->xdp.device_of_side[side]];
+
+	dp->take_up_side[side] = ifindex != 0;
+	if (device->ifindex != ifindex) /* else the other side, on the same device, was first */
+		xdp_device_gone(&dp->xdp, device);
+	device->ifindex = ifindex;
+	if (!ifindex)
+		return;
+	locals_set_ifindex(&dp->locals, side, ifindex);
+	log_warn("dataplane: device %s has come back, attaching to it", device->name);
+	take_up_fire(&dp->take_up);
 }
 
 /* The tables on top of the maps, and what keeps them true. */
@@ -87,7 +129,8 @@ static int open_tables(
 		VD_FLOW_GRACE_MS, &ops);
 	if (ret)
 		return ret;
-	ret = rtnetlink_watch(dp->rtnetlink, dp->nexthops, device_replaced, dp);
+	dp->take_up.fire = take_up_fire;
+	ret = rtnetlink_watch(dp->rtnetlink, dp->nexthops, device_changed, dp);
 	if (ret)
 		return ret;
 	for (uint8_t side = 0; side < SIDE_COUNT; side++) {
@@ -216,6 +259,8 @@ int xdp_engine_status(struct dataplane *dp, struct dataplane_status *out)
 
 		out->device[side].mode = device->mode;
 		out->device[side].attached = device->attached;
+		if (device->why)
+			out->device[side].why = device->why;
 	}
 	out->memory_bytes = x->memory_bytes;
 	ret = counters_read(bpf_map__fd(x->skel->maps.vd_counters), out);

@@ -27,6 +27,7 @@ struct xdp_device {
 	unsigned ifindex;
 	const char *mode;     /* "native", "generic", "none" */
 	const char *attached; /* "libxdp dispatcher", "link", "none" */
+	const char *why;      /* it is attached to nothing; else NULL */
 	int link_fd;          /* -1 = none */
 };
 

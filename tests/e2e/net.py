@@ -104,6 +104,7 @@ class World:
         self.all = (self.internal, self.viaduct, self.external)
 
     def create(self, internal_addresses, external_addresses):
+        self._external_addresses = external_addresses
         try:
             for ns in self.all:
                 run("ip", "netns", "add", ns.name)
@@ -112,21 +113,25 @@ class World:
                            f"net.ipv6.conf.{key}.accept_ra=0")
                 ns.run("ip", "link", "set", "lo", "up")
             self._wire(self.internal, self.internal_device, self.viaduct_internal)
-            self._wire(self.external, self.external_device, self.viaduct_external)
             for address in ("10.10.0.1/24", "fd10::1/64"):
                 self.viaduct.add_address(self.viaduct_internal, address)
-            for address in ("192.0.2.1/24", "2001:db8::1/64"):
-                self.viaduct.add_address(self.viaduct_external, address)
             for address in internal_addresses:
                 self.internal.add_address(self.internal_device, address)
-            for address in external_addresses:
-                self.external.add_address(self.external_device, address)
+            self.wire_external()
         except BaseException:
             self.remove()
             raise
 
-    def _wire(self, ns, device, viaduct_device):
-        run("ip", "link", "add", viaduct_device, "netns", self.viaduct.name,
+    def wire_external(self, options=()):
+        """Also again, when the pair was deleted. options: of `ip link add`, for Viaduct's end."""
+        self._wire(self.external, self.external_device, self.viaduct_external, options)
+        for address in ("192.0.2.1/24", "2001:db8::1/64"):
+            self.viaduct.add_address(self.viaduct_external, address)
+        for address in self._external_addresses:
+            self.external.add_address(self.external_device, address)
+
+    def _wire(self, ns, device, viaduct_device, options=()):
+        run("ip", "link", "add", viaduct_device, *options, "netns", self.viaduct.name,
             "type", "veth", "peer", "name", device, "netns", ns.name)
         # A native redirect into a veth needs NAPI on its peer (gro on), and delivers checksums as
         # they are: the endpoint must finish its own (tx off).

@@ -390,8 +390,11 @@ static struct dataplane_path fake_path(void)
 		.resolved = !fake.unresolved,
 		.gateway = fake_addr("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff")};
 
-	if (fake.unresolved)
+	if (fake.unresolved) {
 		path.why = fake_text("no neighbour");
+		path.change = path.why;
+		path.changed_ms_ago = 61000;
+	}
 	return path;
 }
 
@@ -470,13 +473,23 @@ int dataplane_status(struct dataplane *dp, struct dataplane_status *out)
 {
 	(void)dp;
 	*out = (struct dataplane_status){.flows = 28, .flows_max = 80000, .memory_bytes = 1 << 20};
+	if (fake.unresolved) {
+		out->nexthops = out->nexthops_unresolved = DATAPLANE_UNRESOLVED_SHOWN + 3;
+		for (unsigned i = 0; i < DATAPLANE_UNRESOLVED_SHOWN; i++)
+			out->unresolved[i] = (struct dataplane_unresolved){.side = SIDE_EXTERNAL,
+				.to = fake_addr("2001:db8::5"),
+				.gateway = fake_addr("2001:db8::fe"),
+				.why = "no neighbour",
+				.since_ms = 61000};
+	}
 	for (unsigned i = 0; i < SIDE_COUNT; i++)
 		out->device[i] = (struct dataplane_device_status){.name = "eth0",
 			.side = (uint8_t)i,
 			.ifindex = i + 2,
 			.mode = fake.detached ? "none" : "native",
 			.attached = fake.detached ? "none" : "link",
-			.up = true};
+			.up = !fake.detached,
+			.why = fake.detached ? "device gone" : NULL};
 	out->packets[SIDE_EXTERNAL][VD_DROP_NO_FLOW] = 99;
 	return 0;
 }

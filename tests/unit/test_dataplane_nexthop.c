@@ -12,7 +12,7 @@
 
 #include "dataplane/nexthop.h"
 
-#define ELEMENTS     8
+#define ELEMENTS     12
 #define DEVICE       3
 #define OTHER_DEVICE 4
 
@@ -210,6 +210,9 @@ static void a_link_that_goes_down_and_up_is_followed(void **state)
 	k->egress.up = false;
 	nexthop_set_egress(k->table, 1, &k->egress);
 	assert_why(k, d, "device down");
+	k->egress.no_carrier = true;
+	nexthop_set_egress(k->table, 1, &k->egress);
+	assert_why(k, d, "no carrier");
 	pass(k, 20);
 	k->egress.up = true;
 	k->egress.mac[5] = 9;
@@ -316,7 +319,7 @@ static void a_full_table_refuses_and_idle_destinations_make_room(void **state)
 	struct kernel *k = *state;
 	struct addr src = address("192.0.2.1"), dst = address("198.51.100.0");
 	struct destination *d[ELEMENTS];
-	unsigned all, unresolved;
+	struct dataplane_status status;
 
 	for (unsigned i = 0; i < ELEMENTS - 1; i++) {
 		dst.ip[3] = (uint8_t)i;
@@ -326,9 +329,112 @@ static void a_full_table_refuses_and_idle_destinations_make_room(void **state)
 	assert_int_equal(nexthop_get(k->table, 1, &src, &dst, &d[ELEMENTS - 1]), -ENOSPC);
 	nexthop_put(k->table, d[2]);
 	assert_int_equal(nexthop_get(k->table, 1, &src, &dst, &d[ELEMENTS - 1]), 0);
-	nexthop_count(k->table, &all, &unresolved);
-	assert_int_equal(all, ELEMENTS - 1);
-	assert_int_equal(unresolved, 0);
+	nexthop_survey(k->table, &status);
+	assert_int_equal(status.nexthops, ELEMENTS - 1);
+	assert_int_equal(status.nexthops_unresolved, 0);
+}
+
+static void those_not_resolved_are_counted_and_the_first_are_shown(void **state)
+{
+	struct kernel *k = *state;
+	struct destination *good = get(k, "198.51.100.1");
+	struct dataplane_status status;
+
+	k->route_error = -ENETUNREACH;
+	for (unsigned i = 0; i < ELEMENTS - 2; i++) {
+		struct addr src = address("192.0.2.1"), dst = address("203.0.113.0");
+		struct destination *d;
+
+		dst.ip[3] = (uint8_t)i;
+		assert_int_equal(nexthop_get(k->table, 1, &src, &dst, &d), 0);
+	}
+	nexthop_survey(k->table, &status);
+	assert_int_equal(status.nexthops, ELEMENTS - 1);
+	assert_int_equal(status.nexthops_unresolved, ELEMENTS - 2);
+	assert_true(ELEMENTS - 2 >= DATAPLANE_UNRESOLVED_SHOWN);
+	for (unsigned i = 0; i < DATAPLANE_UNRESOLVED_SHOWN; i++) {
+		const struct dataplane_unresolved *u = &status.unresolved[i];
+
+		assert_int_equal(u->side, 1);
+		assert_int_equal(u->to.ip[0], 203);
+		assert_int_equal(u->gateway.family, 0);
+		assert_string_equal(u->why, "no route");
+		assert_true(u->since_ms == UINT64_MAX);
+	}
+	/* Nobody sends to one that is idle: it does not count. */
+	nexthop_put(k->table, good);
+	nexthop_survey(k->table, &status);
+	assert_int_equal(status.nexthops, ELEMENTS - 2);
+}
+
+static void assert_change(
+	const struct kernel *k, const struct destination *d, const char *change, const char *of)
+{
+	struct dataplane_path path;
+
+	nexthop_path(k->table, d, &path);
+	assert_non_null(path.change);
+	assert_string_equal(path.change, change);
+	if (of)
+		assert_string_equal(path.change_of, of);
+	else
+		assert_null(path.change_of);
+}
+
+static void what_the_network_changed_last_is_told(void **state)
+{
+	struct kernel *k = *state;
+	struct addr anything = {0};
+	struct destination *d = get(k, "198.51.100.1");
+	struct dataplane_status status;
+	struct dataplane_path path;
+
+	nexthop_path(k->table, d, &path);
+	assert_null(path.change);
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_VALID, mac_b);
+	assert_change(k, d, "the neighbour has another MAC address", NULL);
+	k->gateway = address("192.0.2.253");
+	nexthop_route_changed(k->table, &anything, 0);
+	pass(k, 20);
+	assert_change(k, d, "another gateway", NULL);
+	k->egress.mac[5] = 9;
+	nexthop_set_egress(k->table, 1, &k->egress);
+	assert_change(k, d, "our device has another MAC address", NULL);
+	k->route_error = -ENETUNREACH;
+	nexthop_route_changed(k->table, &anything, 0);
+	pass(k, 20);
+	assert_change(k, d, "no route", NULL);
+	nexthop_survey(k->table, &status);
+	assert_string_equal(status.unresolved[0].why, "no route");
+	assert_true(status.unresolved[0].since_ms < 60000);
+	k->route_error = 0;
+	k->gateway = address("192.0.2.254");
+	nexthop_route_changed(k->table, &anything, 0);
+	pass(k, 20);
+	assert_change(k, d, "another gateway", "no route");
+}
+
+/* Whatever was in the way meanwhile. */
+static void that_it_is_resolved_again_is_told_with_what_began_it(void **state)
+{
+	struct kernel *k = *state;
+	struct destination *d = get(k, "198.51.100.1"), *late;
+	struct egress gone = {.device = "ext0", .devmap_index = 1};
+
+	nexthop_set_egress(k->table, 1, &gone);
+	assert_why(k, d, "device gone");
+	assert_change(k, d, "device gone", NULL);
+	k->route_error = -ENETUNREACH;
+	nexthop_set_egress(k->table, 1, &k->egress);
+	pass(k, 20);
+	assert_change(k, d, "no route", NULL);
+	late = get(k, "198.51.100.2");
+	k->route_error = 0;
+	nexthop_route_changed(k->table, &k->gateway, 0);
+	pass(k, 20);
+	assert_why(k, d, NULL);
+	assert_change(k, d, "resolved", "device gone");
+	assert_change(k, late, "resolved", "no route");
 }
 
 /* Another table over the array as it stands; flows lead to the elements in use. */
@@ -458,6 +564,9 @@ int main(void)
 		TEST(an_element_without_a_route_is_taken_up_and_given_up),
 		TEST(elements_that_nobody_takes_up_serve_again),
 		TEST(a_full_table_refuses_and_idle_destinations_make_room),
+		TEST(those_not_resolved_are_counted_and_the_first_are_shown),
+		TEST(what_the_network_changed_last_is_told),
+		TEST(that_it_is_resolved_again_is_told_with_what_began_it),
 	};
 
 	return cmocka_run_group_tests_name("dataplane next hops", tests, NULL, NULL);

@@ -106,7 +106,7 @@ static void print_received(const json_t *leg)
 static void print_path(const json_t *leg)
 {
 	const json_t *path = json_object_get(leg, "path");
-	char vlan[32] = "";
+	char vlan[32] = "", changed[SHOW_SHORT_MAX];
 
 	if (!path)
 		return;
@@ -122,6 +122,9 @@ static void print_path(const json_t *leg)
 	else
 		show_line("    next hop  %s on %s%s: not resolved: %s", show_text(path, "gateway"),
 			show_text(path, "device"), vlan, show_text(path, "why"));
+	if (json_object_get(path, "change"))
+		show_line("    changed   %s ago: %s", show_duration(path, "changed_ms", changed),
+			show_text(path, "change"));
 }
 
 static void print_stream_leg(const json_t *leg)

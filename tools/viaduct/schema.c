@@ -32,6 +32,7 @@ struct schema {
 #define SCHEMA_finding     &finding_schema
 #define SCHEMA_stream_leg  &stream_leg_schema
 #define SCHEMA_path        &path_schema
+#define SCHEMA_unresolved  &unresolved_schema
 #define SCHEMA_candidate   &candidate_schema
 #define SCHEMA_target      &target_schema
 
@@ -44,6 +45,8 @@ struct schema {
 
 #define DEVICE_FIELD(name, key, type, of, text) FIELD(DEVICE, name, key, type, of)
 DEFINE_SCHEMA(device, VDC_DEVICE, DEVICE_FIELD)
+#define UNRESOLVED_FIELD(name, key, type, of, text) FIELD(UNRESOLVED, name, key, type, of)
+DEFINE_SCHEMA(unresolved, VDC_UNRESOLVED, UNRESOLVED_FIELD)
 #define SIDE_FIELD(name, key, type, of, text) FIELD(SIDE, name, key, type, of)
 DEFINE_SCHEMA(side, VDC_SIDE, SIDE_FIELD)
 #define PACKETS_FIELD(name, key, type, of, text) FIELD(PACKETS, name, key, type, of)

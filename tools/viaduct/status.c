@@ -106,7 +106,8 @@ static void print_daemon(const json_t *s)
 
 static void print_devices(const json_t *s)
 {
-	static const char *const heading[] = {"SIDE", "DEVICE", "XDP MODE", "ATTACHED BY", "LINK"};
+	static const char *const heading[] = {
+		"SIDE", "DEVICE", "XDP MODE", "ATTACHED BY", "LINK", ""};
 	const json_t *one;
 	struct table t;
 	size_t i;
@@ -119,9 +120,40 @@ static void print_devices(const json_t *s)
 		table_add(&t, "%s", show_text(one, "mode"));
 		table_add(&t, "%s", show_text(one, "attached"));
 		table_add(&t, "%s", show_bool(one, "up") ? "up" : "down");
+		table_add(&t, "%s", json_object_get(one, "why") ? show_text(one, "why") : "");
 	}
 	putchar('\n');
 	table_print(&t);
+}
+
+static void print_unresolved(const json_t *s)
+{
+	static const char *const heading[] = {
+		"NOT RESOLVED", "NEXT HOP", "SIDE", "DEVICE", ">SINCE", "WHY"};
+	uint64_t all = show_u64(s, "nexthops_unresolved");
+	const json_t *list = json_object_get(s, "unresolved"), *one;
+	char since[SHOW_SHORT_MAX];
+	struct table t;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	table_init(&t, COLUMNS(heading));
+	json_array_foreach(list, i, one)
+	{
+		table_add(&t, "%s", show_text(one, "to"));
+		table_add(&t, "%s", show_text(one, "gateway"));
+		table_add(&t, "%s", show_text(one, "side"));
+		table_add(&t, "%s", show_text(one, "device"));
+		table_add(&t, "%s",
+			json_object_get(one, "since_ms") ? show_duration(one, "since_ms", since)
+							 : "ever");
+		table_add(&t, "%s", show_text(one, "why"));
+	}
+	putchar('\n');
+	table_print(&t);
+	if (all > json_array_size(list))
+		show_line("and %" PRIu64 " more", all - json_array_size(list));
 }
 
 static void print_ports(const json_t *s)
@@ -212,6 +244,7 @@ enum cli_exit cmd_status(const struct cli *cli)
 	}
 	print_daemon(status);
 	print_devices(status);
+	print_unresolved(status);
 	print_ports(status);
 	print_counters(status, "calls", "CALLS SINCE THE START");
 	print_counters(status, "sip", "SIP");

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The network changes under a call: its media follow, and what stands in the way is named."""
+
+import contextlib
+import socket
+import struct
+import time
+
+import pytest
+
+import plan
+from rtp import Sniffer, Stream, wait_until
+from scenario import basic_callee, basic_caller, sdp
+from sipp import finish
+from talk import Talk
+
+# Flows follow within about a second. A machine that is busy with other tests has longer.
+FOLLOW_S = 15
+LOCKTIME_S = 1.2  # the kernel takes no gratuitous ARP for a neighbour that it learned just now
+ETH_P_ARP = 0x0806
+BEHIND = "198.51.100.9"  # a host behind the routers outside
+FIRST_ROUTER = plan.PEERS["trunk"].address
+SECOND_ROUTER, SECOND_ROUTER_MAC = "192.0.2.250", "02:00:00:00:02:50"
+LATE = "192.0.2.150"  # nobody has it at first
+
+
+@pytest.fixture(scope="module", autouse=True)
+def wires(world):
+    """Changes of a MAC address are announced; IPv6 addresses outlive a link that goes down."""
+    announce(world)
+    world.external.add_address("lo", f"{BEHIND}/32")
+
+
+def announce(world):
+    for ns, device in ((world.internal, "int0"), (world.external, "ext0"),
+                       (world.viaduct, "vdi0"), (world.viaduct, "vde0")):
+        ns.run("sysctl", "-qw", f"net.ipv4.conf.{device}.arp_notify=1",
+               f"net.ipv6.conf.{device}.ndisc_notify=1",
+               f"net.ipv6.conf.{device}.keep_addr_on_down=1")
+
+
+class Media:
+    """Both ways of a Talk's RTP, seen by sniffers of its own: they end with their device."""
+
+    def __init__(self, talk):
+        self.talk = talk
+        self.streams = Stream(), Stream()
+
+    def check_follows(self, mac=None):
+        """Sends until the far end of either way hears it again; outside by that MAC address."""
+        talk, world = self.talk, self.talk.stage.world
+        ends = ((talk.a, talk.to_a(), talk.b, world.external, world.external_device),
+                (talk.b, talk.to_b(), talk.a, world.internal, world.internal_device))
+        with contextlib.ExitStack() as stack:
+            sniffers = []
+            for _, _, _, ns, device in ends:
+                sniffers.append(Sniffer(ns, device))
+                stack.callback(sniffers[-1].close)
+
+            def heard():
+                done = True
+                for i, (sender, to, receiver, _, _) in enumerate(ends):
+                    with contextlib.suppress(OSError):  # its own network is down
+                        sender.send(self.streams[i].packet(), to)
+                    got = sniffers[i].received((receiver.address, receiver.port))
+                    assert all(datagram.ok for datagram in got)
+                    if mac and i == 0:
+                        got = [datagram for datagram in got if datagram.dmac == mac]
+                    done = done and len(got) >= 5
+                return done
+            wait_until(heard, FOLLOW_S, lambda: f"media both ways: {self.path()}, {self.status()}")
+
+    def path(self):
+        """Where what leg a sends leaves."""
+        return self.talk.stage.cli.streams(self.talk.id)[0]["legs"][0]["path"]
+
+    def status(self):
+        status = self.talk.stage.cli.status()
+        return status["devices"], status.get("unresolved")
+
+    def wait_for(self, why):
+        """Until the next hop outside is not resolved for that reason; a packet is counted."""
+        cli = self.talk.stage.cli
+        wait_until(lambda: self.path().get("why") == why, FOLLOW_S, lambda: f"{why}: {self.path()}")
+        status = cli.status()
+        shown = [hop for hop in status["unresolved"]
+                 if hop["why"] == why and hop["to"] == self.talk.b.address]
+        assert shown and shown[0]["side"] == "external" and shown[0]["device"] == "vde0"
+        assert status["nexthops_unresolved"] >= 1
+        assert why in cli.text("status").stdout
+        findings = cli.streams(self.talk.id)[0]["findings"]
+        assert any(f["code"] == "next_hop" and f["text"].endswith(f": {why}") for f in findings)
+        before = cli.packets("drop_no_neighbour", "internal")
+        self.talk.a.send(self.streams[0].packet(), self.talk.to_a())
+        wait_until(lambda: cli.packets("drop_no_neighbour", "internal") == before + 1, 3,
+                   "the packet to be counted")
+
+    def check_change(self, change):
+        path = self.path()
+        assert (path["resolved"], path.get("change")) == (True, change)
+        assert path["changed_ms"] < 60000
+        assert f"ago: {change}" in self.talk.stage.cli.text("call", str(self.talk.id)).stdout
+
+
+def talk_to(stage, address, peer="trunk"):
+    """A call whose called side wants its media there."""
+    b = stage.endpoint(peer, address=address)
+    return Talk(stage, to=peer, b=b, answer=sdp(address, b.port))
+
+
+class Arp:
+    """Answers for an address outside that has no host, with a MAC address of its own."""
+
+    def __init__(self, ns, address, mac):
+        self.address, self.mac = socket.inet_aton(address), bytes.fromhex(mac.replace(":", ""))
+        self.socket = ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ARP))
+        with ns.entered():
+            self.socket.bind(("ext0", ETH_P_ARP))
+        self.socket.setblocking(False)
+
+    def answer(self):
+        """Those who have asked since the last time."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                frame = self.socket.recv(64)
+                sender, asked = frame[22:32], frame[38:42]
+                if frame[20:22] == b"\0\1" and asked == self.address:
+                    self.socket.send(frame[6:12] + self.mac + struct.pack("!HHHBBH", ETH_P_ARP, 1,
+                                     0x0800, 6, 4, 2) + self.mac + self.address + sender)
+
+    def close(self):
+        self.socket.close()
+
+
+@pytest.mark.parametrize("peer", ["trunk", "trunk6"])
+def test_a_neighbours_new_mac_address_is_followed(stage, peer):
+    ns, old, new = stage.world.external, stage.world.external.link_mac("ext0"), "02:00:00:00:00:77"
+    talk = Talk(stage, to=peer)
+    media = Media(talk)
+    media.check_follows(old)
+    time.sleep(LOCKTIME_S)
+    ns.run("ip", "link", "set", "ext0", "address", new)
+    try:
+        media.check_follows(new)
+        media.check_change("the neighbour has another MAC address")
+        assert media.path()["dmac"] == new
+    finally:
+        time.sleep(LOCKTIME_S)
+        ns.run("ip", "link", "set", "ext0", "address", old)
+    media.check_follows(old)
+    talk.end()
+
+
+def test_our_own_new_mac_address_is_followed(stage):
+    viaduct, new = stage.world.viaduct, "02:00:00:00:00:66"
+    old = viaduct.link_mac("vde0")
+    talk = Talk(stage)
+    media = Media(talk)
+    media.check_follows()
+    time.sleep(LOCKTIME_S)
+    viaduct.run("ip", "link", "set", "vde0", "address", new)
+    try:
+        wait_until(lambda: media.path().get("smac") == new, FOLLOW_S, lambda: str(media.path()))
+        media.check_follows()
+        media.check_change("our device has another MAC address")
+    finally:
+        time.sleep(LOCKTIME_S)
+        viaduct.run("ip", "link", "set", "vde0", "address", old)
+    talk.end()
+
+
+def test_the_default_route_by_another_gateway_is_followed(stage):
+    viaduct, first_mac = stage.world.viaduct, stage.world.external.link_mac("ext0")
+    viaduct.run("ip", "route", "add", "default", "via", FIRST_ROUTER)
+    arp = stage.keep(Arp(stage.world.external, SECOND_ROUTER, SECOND_ROUTER_MAC))
+    try:
+        talk = talk_to(stage, BEHIND)
+        media = Media(talk)
+        media.check_follows(first_mac)
+        assert media.path()["gateway"] == FIRST_ROUTER
+        viaduct.run("ip", "route", "replace", "default", "via", SECOND_ROUTER)
+
+        def followed():
+            arp.answer()
+            return media.path()["resolved"] and media.path()["gateway"] == SECOND_ROUTER
+        wait_until(followed, FOLLOW_S, lambda: str(media.path()))
+        media.check_follows(SECOND_ROUTER_MAC)
+        assert media.path()["change"].startswith("another gateway")
+        talk.end()
+    finally:
+        viaduct.run("ip", "route", "del", "default")
+
+
+def test_a_route_that_goes_is_named_and_followed_when_it_is_back(stage):
+    viaduct, network = stage.world.viaduct, "198.51.100.0/24"
+    viaduct.run("ip", "route", "add", network, "via", FIRST_ROUTER)
+    try:
+        talk = talk_to(stage, BEHIND)
+        media = Media(talk)
+        media.check_follows()
+        viaduct.run("ip", "route", "del", network)
+        media.wait_for("no route")
+        viaduct.run("ip", "route", "add", network, "via", FIRST_ROUTER)
+        media.check_follows()
+        media.check_change("resolved after: no route")
+        talk.end()
+    finally:
+        viaduct.run("ip", "route", "del", network, check=False)
+
+
+@pytest.mark.parametrize("whose,why", [("theirs", "no carrier"), ("ours", "device down")])
+def test_a_link_that_flaps_is_followed(stage, whose, why):
+    ns, device = ((stage.world.external, "ext0") if whose == "theirs"
+                  else (stage.world.viaduct, "vde0"))
+    talk = Talk(stage)
+    media = Media(talk)
+    media.check_follows()
+    ns.run("ip", "link", "set", device, "down")
+    try:
+        media.wait_for(why)
+        shown = {d["name"]: d for d in stage.cli.status()["devices"]}["vde0"]
+        assert (shown["up"], shown["why"], shown["attached"]) == (False, why, shown["attached"])
+        assert shown["attached"] != "none"
+    finally:
+        ns.run("ip", "link", "set", device, "up")
+    media.check_follows()
+    media.check_change(f"resolved after: {why}")
+    assert all("why" not in d for d in stage.cli.status()["devices"])
+    talk.end()
+
+
+def test_an_address_that_is_removed_and_comes_back_serves_again(stage):
+    viaduct, address = stage.world.viaduct, plan.VIADUCT["external", 4]
+    talk = Talk(stage)
+    media = Media(talk)
+    media.check_follows()
+    viaduct.run("ip", "address", "del", f"{address}/24", "dev", "vde0")
+    try:
+        media.wait_for("media address is not on this machine")
+    finally:
+        viaduct.add_address("vde0", f"{address}/24")
+    media.check_follows()
+    media.check_change("resolved after: media address is not on this machine")
+    talk.end()
+    # New calls too.
+    called = stage.callee(basic_callee(sdp(FIRST_ROUTER, 6000)).answer_bye())
+    finish(stage.caller(basic_caller(sdp("10.10.0.2", 5000)).bye(), port=5061), called)
+
+
+def ifindex(world):
+    return int(world.viaduct.run("ip", "-o", "link", "show", "vde0").stdout.split(":")[0])
+
+
+@pytest.mark.parametrize("same_index", [False, True], ids=["new_index", "same_index"])
+def test_a_device_that_goes_and_comes_back_carries_the_same_calls(stage, same_index):
+    world, index = stage.world, ifindex(stage.world)
+    talk = Talk(stage)
+    media = Media(talk)
+    media.check_follows()
+    flows = {flow["id"] for flow in stage.cli.flows()}
+    world.viaduct.run("ip", "link", "del", "vde0")
+    try:
+        media.wait_for("device gone")
+        shown = {d["name"]: d for d in stage.cli.status()["devices"]}["vde0"]
+        assert (shown["mode"], shown["attached"], shown["up"]) == ("none", "none", False)
+        assert shown["why"] == "device gone"
+    finally:
+        world.wire_external(["index", str(index)] if same_index else [])
+        announce(world)
+    media.check_follows()
+    assert (ifindex(world) == index) == same_index
+    assert media.path()["change"].endswith(" after: device gone")
+    shown = {d["name"]: d for d in stage.cli.status()["devices"]}["vde0"]
+    assert (shown["mode"], shown["attached"] != "none", shown["up"]) == ("native", True, True)
+    assert "why" not in shown
+    assert {flow["id"] for flow in stage.cli.flows()} == flows
+    talk.end()
+
+
+def test_a_next_hop_that_is_not_there_is_found_without_traffic_of_ours(stage):
+    world = stage.world
+    world.external.run("sysctl", "-qw", "net.ipv4.conf.ext0.arp_notify=0")
+    world.external.run("sysctl", "-qw", "net.ipv4.ip_nonlocal_bind=1")
+    try:
+        talk = talk_to(stage, LATE)
+        media = Media(talk)
+        media.wait_for("no neighbour")
+        hop = [hop for hop in stage.cli.status()["unresolved"] if hop["to"] == LATE][0]
+        assert hop["gateway"] == LATE and "since_ms" not in hop
+        # It says nothing itself, and nothing is sent to it.
+        world.external.add_address("ext0", f"{LATE}/32")
+        wait_until(lambda: media.path()["resolved"], FOLLOW_S, lambda: str(media.path()))
+        assert stage.cli.status()["nexthops_unresolved"] == 0
+        media.check_change("resolved after: no neighbour")
+        media.check_follows()
+        talk.end()
+    finally:
+        world.external.run("sysctl", "-qw", "net.ipv4.conf.ext0.arp_notify=1")
+        world.external.run("ip", "address", "del", f"{LATE}/32", "dev", "ext0", check=False)
