@@ -13,6 +13,7 @@
 #include "call/exchange.h"
 #include "call/history.h"
 #include "call/number.h"
+#include "call/own_request.h"
 #include "call/refer.h"
 #include "call/session_timer.h"
 
@@ -90,6 +91,8 @@ static void call_free(struct call *call)
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	session_timers_stop(call);
 	held_back_drop(call);
+	own_request_restore_stop(call, LEG_A);
+	own_request_restore_stop(call, LEG_B);
 	transfer_call_over(call);
 	DL_FOREACH (call->pairs, pair)
 		reliable_free(pair); /* may still answer its exchange */

@@ -96,8 +96,12 @@ int delayed_offer_answered(struct exchange *x, const osip_message_t *ack)
 	if (ret)
 		return ret;
 	/* The other leg knows what it answered, or was told before; what is less it must hear of.
-	 */
-	if (x->turned ? media_is_narrower(text, x->turned) : media_told(call->media, other) != told)
+	 * It stood in another session with the one whose place x->from has taken: there is none to
+	 * go back to. */
+	if (!x->turned && !told)
+		own_request_restore(call, other);
+	else if (x->turned ? media_is_narrower(text, x->turned)
+			   : media_told(call->media, other) != told)
 		lead(call, other);
 	free(text);
 	exchange_note_hold(call);

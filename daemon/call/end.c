@@ -11,6 +11,7 @@
 #include "call/end.h"
 #include "call/exchange.h"
 #include "call/history.h"
+#include "call/own_request.h"
 #include "call/refer.h"
 #include "call/replace_leg.h"
 #include "call/session_timer.h"
@@ -78,6 +79,8 @@ void call_finish(struct call *call, const struct ending *end)
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	session_timers_stop(call);
 	held_back_drop(call);
+	own_request_restore_stop(call, LEG_A);
+	own_request_restore_stop(call, LEG_B);
 	DL_FOREACH (call->pairs, pair)
 		reliable_free(pair);
 	merge_key_del(call);

@@ -131,6 +131,14 @@ struct held_back {
 	struct loop_timer timer;
 };
 
+/* A leg that is being led back to the call's media (restore.c). */
+struct restore {
+	struct call *call;
+	enum leg leg;
+	unsigned tries;
+	struct loop_timer timer; /* of the next try */
+};
+
 /* A REFER that was passed to the other leg, while its NOTIFYs may come. */
 struct passed_refer {
 	bool live;
@@ -217,6 +225,7 @@ struct call {
 	struct pair *answered; /* the pair that won */
 	struct session_timer session_timer[2];
 	struct held_back held_back;
+	struct restore restore[2];
 	uint32_t rseq;       /* last number of a reliable response of ours, to leg A */
 	bool no_100rel;      /* leg B has refused to be asked for it */
 	uint32_t told_early; /* media_told of the answer that binds leg A already; 0: none */

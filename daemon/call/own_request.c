@@ -446,28 +446,3 @@ void own_request_cancel(struct exchange *x)
 	if (x->is_invite && x->client && own_request_is_open(x))
 		sip_client_cancel(x->client, NULL);
 }
-
-static void restored(void *ctx, int code, osip_message_t *resp, const char *answer)
-{
-	struct call *call = ctx;
-
-	(void)resp;
-	(void)answer;
-	if (code >= 300 && call->state == CALL_ANSWERED)
-		call_end(call, LEG_NONE, "SIP;cause=488;text=\"Media cannot be restored\"",
-			"a leg's media could not be led back");
-}
-
-void own_request_restore(struct call *call, enum leg leg)
-{
-	const struct own_request r = {.call = call,
-		.to = leg,
-		.method = "INVITE",
-		.media = call->media,
-		.offerer = OTHER_LEG(leg),
-		.done = restored,
-		.ctx = call};
-
-	if (own_request_send(&r, NULL))
-		call_end(call, LEG_NONE, "SIP;cause=500", "a leg's media could not be led back");
-}

@@ -42,8 +42,11 @@ int own_request_send(const struct own_request *r, struct exchange **out);
 /* done is not called any more, and the media session is not touched. An INVITE under way is
  * cancelled; should the leg accept it all the same, it is led back to the call's own media. */
 void own_request_cancel(struct exchange *x);
+
+/* ---- restore.c ---- */
 /* A re-INVITE with what the call's media session says: leads a leg back that was led elsewhere. A
- * leg that does not take it ends the call. */
+ * leg that does not take it ends the call, later. */
 void own_request_restore(struct call *call, enum leg leg);
+void own_request_restore_stop(struct call *call, enum leg leg);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "call/end.h"
 #include "call/exchange.h"
+#include "call/own_request.h"
 #include "call/replace_leg.h"
 #include "call/session_timer.h"
 
@@ -110,12 +111,12 @@ void call_detach_leg(struct call *call, enum leg leg)
 {
 	drop_exchanges(call, leg);
 	held_back_drop(call);
+	own_request_restore_stop(call, leg);
 	forget_tag(call, leg);
 	call->leg_gone[leg] = true;
 }
 
-int call_replace_leg(struct call *call, enum leg leg, struct dialog *with, struct config *cfg,
-	const char *reason)
+int call_replace_leg(struct call *call, enum leg leg, struct dialog *with, const char *reason)
 {
 	struct dialog *d = &call->answered->leg[leg];
 	int ret;
@@ -123,11 +124,6 @@ int call_replace_leg(struct call *call, enum leg leg, struct dialog *with, struc
 	call_bye_leg(call, leg, reason);
 	session_timer_stop(call, leg);
 	call_detach_leg(call, leg);
-	ret = call_hold_config(call, cfg);
-	if (ret) {
-		dialog_clear(with);
-		return ret;
-	}
 	dialog_clear(d);
 	*d = *with;
 	memset(with, 0, sizeof(*with));

@@ -22,7 +22,8 @@
 
 struct takeover {
 	struct call *call;
-	enum leg leg; /* whose place is taken */
+	enum leg leg;  /* whose place is taken */
+	bool we_offer; /* the INVITE has no offer: its ACK answers one of ours */
 	struct sip_server *txn;
 	struct media_session *media;
 	struct exchange *asking; /* our re-INVITE of the far leg */
@@ -132,7 +133,8 @@ static int answer_new_leg(struct takeover *t, struct exchange *x, const char *sd
 	}
 	x->pair = call->answered;
 	x->is_invite = x->accepted = true;
-	x->sdp = SDP_DONE;
+	x->sdp = t->we_offer ? SDP_DELAYED : SDP_DONE;
+	x->converted = x->ack_waits = t->we_offer;
 	x->server = t->txn;
 	t->txn = NULL;
 	sip_server_set_owner(x->server, x, &exchange_server_handlers);
@@ -158,7 +160,7 @@ static void move_in(struct takeover *t, const char *sdp)
 	number_of(sip_server_request(t->txn)->from->url, note.to);
 	call_replace_media(call, t->media);
 	t->media = NULL;
-	ret = call_replace_leg(call, leg, &t->dialog, t->cfg, "SIP;cause=200;text=\"Replaced\"");
+	ret = call_replace_leg(call, leg, &t->dialog, "SIP;cause=200;text=\"Replaced\"");
 	if (!ret)
 		ret = answer_new_leg(t, x, sdp);
 	if (ret) {
@@ -228,59 +230,96 @@ static int check(const struct pair *pair, enum leg leg, const struct replaces *r
 	return call->transfers >= CALL_TRANSFERS_MAX ? SIP_FORBIDDEN : 0;
 }
 
-static int begin(
-	struct pair *pair, enum leg leg, struct sip_server *txn, const struct peer_config *peer)
+/* The far leg is asked first. */
+static int lead_far(struct takeover *t, const osip_body_t *sdp)
 {
-	struct call *call = pair->call;
-	const osip_body_t *sdp = carry_find_sdp(sip_server_request(txn));
-	const struct peer_config *peers[2];
-	char tag[DIALOG_TAG_LEN + 1];
-	struct own_request ask = {.call = call,
-		.to = OTHER_LEG(leg),
+	char *offer = strndup(sdp->body, sdp->length);
+	const struct own_request ask = {.call = t->call,
+		.to = OTHER_LEG(t->leg),
 		.method = "INVITE",
-		.offerer = leg,
-		.done = far_answered};
-	struct takeover *t;
-	char *offer;
-	int ret;
+		.media = t->media,
+		.offerer = t->leg,
+		.offer = offer,
+		.done = far_answered,
+		.ctx = t};
+	int ret = offer ? own_request_send(&ask, &t->asking) : -ENOMEM;
 
-	/* Without an offer there is nothing to lead the far leg to. */
-	if (!sdp)
-		return -EPROTONOSUPPORT;
-	t = calloc(1, sizeof(*t));
-	offer = strndup(sdp->body, sdp->length);
-	if (!t || !offer) {
-		free(t);
-		free(offer);
-		return -ENOMEM;
-	}
+	free(offer);
+	return ret;
+}
+
+/* An INVITE without an offer: what the far leg said last is one for it. The far leg follows when
+ * that is answered (delayed_offer.c). */
+static int make_offer(struct takeover *t, char **out)
+{
+	enum leg far = OTHER_LEG(t->leg);
+	char *heard = NULL;
+	size_t len;
+	int ret = media_fresh_offer(t->call->media, far, &heard);
+
+	if (!ret)
+		ret = media_offer(t->media, far, heard, strlen(heard), out, &len);
+	free(heard);
+	t->we_offer = true;
+	return ret == -ENOENT ? -EPROTONOSUPPORT : ret;
+}
+
+static struct takeover *takeover_new(struct call *call, enum leg leg)
+{
+	struct takeover *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
 	t->call = call;
 	t->leg = leg;
 	t->cfg = config_ref(call->calls->cfg);
+	call->takeover = t;
+	return t;
+}
+
+static int prepare(struct takeover *t, struct sip_server *txn, const struct peer_config *peer)
+{
+	struct call *call = t->call;
+	const struct peer_config *peers[2];
+	char tag[DIALOG_TAG_LEN + 1];
+	int ret;
+
 	token_make(tag, DIALOG_TAG_LEN);
-	peers[leg] = peer;
-	peers[OTHER_LEG(leg)] = call->peer[OTHER_LEG(leg)];
+	peers[t->leg] = peer;
+	peers[OTHER_LEG(t->leg)] = call->peer[OTHER_LEG(t->leg)];
 	ret = dialog_init_uas(&t->dialog, txn, tag);
 	if (!ret)
 		ret = call_hold_config(call, t->cfg);
 	if (!ret)
 		ret = media_session_new(
 			call->calls->media, call, peers[LEG_A], peers[LEG_B], &t->media);
-	if (!ret) {
+	if (!ret)
 		media_session_set_spare(t->media, true);
-		ask.media = t->media;
-		ask.offer = offer;
-		ask.ctx = t;
-		ret = own_request_send(&ask, &t->asking);
-	}
-	free(offer);
-	call->takeover = t;
+	return ret;
+}
+
+static int begin(
+	struct pair *pair, enum leg leg, struct sip_server *txn, const struct peer_config *peer)
+{
+	const osip_body_t *sdp = carry_find_sdp(sip_server_request(txn));
+	struct takeover *t = takeover_new(pair->call, leg);
+	char *offer = NULL;
+	int ret;
+
+	if (!t)
+		return -ENOMEM;
+	ret = prepare(t, txn, peer);
+	if (!ret)
+		ret = sdp ? lead_far(t, sdp) : make_offer(t, &offer);
 	if (ret) {
 		takeover_free(t);
 		return ret;
 	}
 	t->txn = txn;
 	sip_server_set_owner(txn, t, &handlers);
+	if (offer)
+		move_in(t, offer);
+	free(offer);
 	return 0;
 }
 

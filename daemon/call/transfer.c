@@ -190,8 +190,6 @@ static void join(struct transfer *t)
 {
 	struct call *call = t->call, *target = t->target;
 	enum leg rem = remaining(t);
-	const struct peer_config *peer = call->answered->leg[rem].peer;
-	struct config *cfg = call_config_of(call, peer);
 	struct dialog moved;
 	bool rekey = keys_changed(t, t->media ? t->media : target->media);
 	int ret;
@@ -206,8 +204,7 @@ static void join(struct transfer *t)
 	if (t->media)
 		call_replace_media(target, t->media);
 	t->media = NULL;
-	ret = call_replace_leg(
-		target, t->target_leg, &moved, cfg, "SIP;cause=200;text=\"Transferred\"");
+	ret = call_replace_leg(target, t->target_leg, &moved, "SIP;cause=200;text=\"Transferred\"");
 	strcpy(t->target_leg == LEG_A ? target->routed.calling : target->routed.called,
 		remaining_number(t));
 	session_timer_move(call, rem, target, t->target_leg);
@@ -220,7 +217,7 @@ static void join(struct transfer *t)
 	t->target = NULL;
 	t->local = NULL;
 	if (ret)
-		call_end(target, (int)t->target_leg, NULL, "out of memory");
+		call_end(target, LEG_NONE, NULL, "out of memory");
 	else if (rekey)
 		own_request_restore(target, OTHER_LEG(t->target_leg));
 }

@@ -165,6 +165,74 @@ static void a_leg_is_taken_over_by_another_of_its_peer(void **state)
 	world_close(&w);
 }
 
+/* The 2xx offers what B says; A's end of before is gone. */
+static void take_over_without_offer(struct world *w, struct ua *a, struct ua *b, struct ua *n)
+{
+	const char *text;
+
+	begin(w, a, b);
+	invite_replacing(w, n, a->call_id, a->remote, a->local, "", NULL);
+	expect_bye(w, a);
+	text = expect(w, A, "SIP/2.0 200");
+	has(body(text), "c=IN IP4 127.0.0.1\r\n");
+	has(body(text), "m=audio ");
+	learn(n, text);
+}
+
+static void an_invite_without_an_offer_takes_a_leg_over_as_well(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+
+	(void)state;
+	take_over_without_offer(&w, &a, &b, &n);
+	expect_nothing(&w, B);
+	ack(&w, &n, 1, SDP("4002", ""));
+	has(body(follow(&w, &b, SDP_B)), "c=IN IP4 127.0.0.2");
+	run_ms(&w, 2);
+	assert_int_equal(media_port(the_call(&w), LEG_A), 4002);
+	assert_int_equal(media_port(the_call(&w), LEG_B), 5000);
+	assert_int_equal(counters(&w).transfers, 1);
+	/* Nothing is left open. */
+	say(&w, &b, "INVITE", SDP("5002", ""));
+	copy_text(request, TEXT_MAX, expect(&w, A, "INVITE "));
+	assert_string_equal(header(request, "Call-ID"), n.call_id);
+	answer(&w, A, request, 200, NULL, SDP("4002", ""));
+	expect(&w, B, "SIP/2.0 200");
+	ack(&w, &b, b.cseq - 1, NULL);
+	expect(&w, A, "ACK ");
+	bye_from(&w, &n, B);
+	world_close(&w);
+	/* An ACK without an answer. */
+	take_over_without_offer(&w, &a, &b, &n);
+	ack(&w, &n, 1, NULL);
+	expect_bye(&w, &n);
+	expect_bye(&w, &b);
+	world_close(&w);
+}
+
+static void a_far_leg_that_cannot_follow_now_is_asked_again(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+
+	(void)state;
+	take_over_without_offer(&w, &a, &b, &n);
+	ack(&w, &n, 1, SDP("4002", ""));
+	answer_final(&w, B, expect(&w, B, "INVITE "), 503, NULL, NULL);
+	expect_nothing(&w, A);
+	follow(&w, &b, SDP_B);
+	bye_from(&w, &n, B);
+	world_close(&w);
+	/* One that will not ends the call. */
+	take_over_without_offer(&w, &a, &b, &n);
+	ack(&w, &n, 1, SDP("4002", ""));
+	answer_final(&w, B, expect(&w, B, "INVITE "), 488, NULL, NULL);
+	expect_bye(&w, &n);
+	expect_bye(&w, &b);
+	world_close(&w);
+}
+
 static void who_may_not_take_over_is_refused(void **state)
 {
 	struct ua a, b, n;
@@ -176,8 +244,6 @@ static void who_may_not_take_over_is_refused(void **state)
 	expect_refusal(&w, &n, "SIP/2.0 481");
 	invite_replacing(&w, &n, a.call_id, a.remote, a.local, ";early-only", SDP_A);
 	expect_refusal(&w, &n, "SIP/2.0 486");
-	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", NULL);
-	expect_refusal(&w, &n, "SIP/2.0 488");
 	/* B's leg, by its own dialog and by that of the far leg. */
 	invite_replacing(&w, &n, b.call_id, b.remote, b.local, "", SDP_A);
 	expect_refusal(&w, &n, "SIP/2.0 403");
@@ -306,6 +372,8 @@ int main(void)
 		cmocka_unit_test(a_number_of_the_other_legs_own_stays_with_it),
 		cmocka_unit_test(where_the_other_leg_takes_no_refer_it_is_done_here),
 		cmocka_unit_test(a_leg_is_taken_over_by_another_of_its_peer),
+		cmocka_unit_test(an_invite_without_an_offer_takes_a_leg_over_as_well),
+		cmocka_unit_test(a_far_leg_that_cannot_follow_now_is_asked_again),
 		cmocka_unit_test(who_may_not_take_over_is_refused),
 		cmocka_unit_test(a_far_leg_that_refuses_leaves_the_call_as_it_was),
 		cmocka_unit_test(either_leg_may_hang_up_meanwhile),
