@@ -150,14 +150,23 @@ static struct pair *pair_for_2xx(struct exchange *x, struct sip_client *txn, osi
 	return pair;
 }
 
+/* RFC 3261 16.6 timer C, started anew by each provisional response; those do not put off the end of
+ * a call that nobody answers. */
+static void ring_on(struct call *call)
+{
+	uint64_t delay = (uint64_t)call->cfg->ring_timeout_s * 1000;
+	uint64_t end = call->setup_ms + (uint64_t)call->cfg->unanswered_timeout_s * 1000;
+	uint64_t now = loop_now_ms(call->calls->loop), left = end > now ? end - now : 0;
+
+	loop_timer_start(call->calls->loop, &call->attempt_timer, delay < left ? delay : left);
+}
+
 static void provisional(struct exchange *x, struct sip_client *txn, osip_message_t *resp)
 {
 	struct call *call = x->call;
 	struct pair *pair;
 
-	/* RFC 3261 16.6 timer C, started anew by each. */
-	loop_timer_start(call->calls->loop, &call->attempt_timer,
-		(uint64_t)call->cfg->ring_timeout_s * 1000);
+	ring_on(call);
 	if (resp->status_code == SIP_TRYING)
 		return;
 	history_ring(call);

@@ -227,15 +227,16 @@ struct config {
 	unsigned audio_kbit, video_kbit;    /* of a stream whose SDP does not tell its bandwidth */
 	unsigned shed_from_ms, shed_all_ms; /* see sip/overload.h; shed_all_ms 0: never */
 	unsigned tcp_connections_max;
-	unsigned max_forwards;       /* written where a request has none */
-	unsigned ring_timeout_s;     /* INVITE without a final answer, RFC 3261 timer C */
-	unsigned attempt_timeout_s;  /* without any provisional: the next peer of the route */
-	unsigned transfer_timeout_s; /* REFER until the transfer has succeeded or failed */
-	unsigned tls_handshakes_max; /* under way at once */
-	unsigned tls_handshake_s;    /* for a handshake to be done */
-	unsigned keepalive_s;        /* idle connections that we opened are pinged; 0 = never */
-	unsigned pong_s;             /* for the answer */
-	unsigned reconnect_s;        /* the longest pause between attempts to connect */
+	unsigned max_forwards;         /* written where a request has none */
+	unsigned ring_timeout_s;       /* since the last provisional response, RFC 3261 timer C */
+	unsigned unanswered_timeout_s; /* of a call, whatever its callees say meanwhile */
+	unsigned attempt_timeout_s;    /* without any provisional: the next peer of the route */
+	unsigned transfer_timeout_s;   /* REFER until the transfer has succeeded or failed */
+	unsigned tls_handshakes_max;   /* under way at once */
+	unsigned tls_handshake_s;      /* for a handshake to be done */
+	unsigned keepalive_s;          /* idle connections that we opened are pinged; 0 = never */
+	unsigned pong_s;               /* for the answer */
+	unsigned reconnect_s;          /* the longest pause between attempts to connect */
 	unsigned port_quarantine_s;
 	struct dns_config dns;
 	bool silent_strangers; /* no answer to unknown sources, instead of 403 */

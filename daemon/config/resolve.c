@@ -84,6 +84,7 @@ static void resolve_scalars(struct resolve *r)
 	cfg->reconnect_s = key_number(m, "timers.reconnect", f->timers.reconnect);
 	cfg->max_forwards = key_number(m, "limits.max_forwards", f->limits.max_forwards);
 	cfg->ring_timeout_s = key_number(m, "timers.ring", f->timers.ring);
+	cfg->unanswered_timeout_s = key_number(m, "timers.unanswered", f->timers.unanswered);
 	cfg->attempt_timeout_s = key_number(m, "timers.attempt", f->timers.attempt);
 	cfg->transfer_timeout_s = key_number(m, "timers.transfer", f->timers.transfer);
 	cfg->port_quarantine_s = key_number(m, "timers.port_quarantine", f->timers.port_quarantine);
@@ -92,6 +93,10 @@ static void resolve_scalars(struct resolve *r)
 		mistake_add(m, "timers.attempt",
 			"%u is longer than timers.ring; expected at most %u",
 			cfg->attempt_timeout_s, cfg->ring_timeout_s);
+	if (cfg->unanswered_timeout_s < cfg->ring_timeout_s)
+		mistake_add(m, "timers.unanswered",
+			"%u is shorter than timers.ring; expected at least %u",
+			cfg->unanswered_timeout_s, cfg->ring_timeout_s);
 }
 
 static void resolve_path(struct resolve *r, const char *key, const char *path)

@@ -301,6 +301,35 @@ static void a_callee_that_rings_for_ever_is_given_up(void **state)
 	world_close(&w);
 }
 
+static void a_callee_that_says_again_and_again_that_it_rings_is_given_up(void **state)
+{
+	struct calls_status status = {.live = 1};
+	unsigned told = 0, heard = 0;
+	struct world w;
+	const char *text;
+	struct ua a;
+
+	(void)state;
+	world_open_with(&w, "timers: {ring: 10, attempt: 1, unanswered: 10}\n");
+	w.cfg->unanswered_timeout_s = 1; /* below what a file may say */
+	invite(&w, &a, "100", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
+	for (; told < 200 && status.live; told++) {
+		answer(&w, B, b_invite, 180, "b1", NULL);
+		run_ms(&w, 50);
+		calls_get_status(w.calls, &status);
+	}
+	assert_in_range(told, 2, 199);
+	do
+		text = receive(&w, A, PATIENCE_MS);
+	while (strncmp(text, "SIP/2.0 1", 9) == 0 && heard++ <= told);
+	assert_memory_equal(text, "SIP/2.0 408", 11);
+	ack_refusal(&w, &a, text);
+	expect(&w, B, "CANCEL ");
+	answer(&w, B, b_invite, 487, "b1", NULL);
+	world_close(&w);
+}
+
 static void an_answer_that_is_no_use_ends_the_call_on_both_legs(void **state)
 {
 	static const struct {
@@ -510,6 +539,7 @@ int main(void)
 		cmocka_unit_test(an_unreachable_peer_is_passed_over),
 		cmocka_unit_test(a_late_2xx_of_a_peer_given_up_is_ended_and_the_call_goes_on),
 		cmocka_unit_test(a_callee_that_rings_for_ever_is_given_up),
+		cmocka_unit_test(a_callee_that_says_again_and_again_that_it_rings_is_given_up),
 		cmocka_unit_test(an_answer_that_is_no_use_ends_the_call_on_both_legs),
 		cmocka_unit_test(a_2xx_without_contact_is_answered_where_the_invite_went),
 		cmocka_unit_test(a_delayed_offer_is_answered_in_the_ack),
