@@ -20,7 +20,7 @@ BENCH_LINK = $(CC) $(SANFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter
 
 build/bench/generator: $(addprefix $(OUT)/tools/bench/,generator.o traffic.o tool.o)
 	$(BENCH_LINK)
-build/bench/sink: $(addprefix $(OUT)/tools/bench/,sink.o tool.o)
+build/bench/sink: $(addprefix $(OUT)/tools/bench/,sink.o traffic.o tool.o)
 	$(BENCH_LINK)
 build/bench/redirect: $(addprefix $(OUT)/tools/bench/,redirect.o tool.o)
 	$(BENCH_LINK)
@@ -34,13 +34,13 @@ build/bench/sip_caller: $(addprefix $(OUT)/tools/bench/,sip_caller.o tool.o)
 	$(BENCH_LINK)
 build/bench/sip_callee: $(addprefix $(OUT)/tools/bench/,sip_callee.o tool.o)
 	$(BENCH_LINK)
-build/bench/relay_driver: $(addprefix $(OUT)/tools/bench/,relay_driver.o relay.o tool.o) $(BENCH_DATAPLANE_LIBS)
+build/bench/relay_driver: $(addprefix $(OUT)/tools/bench/,relay_driver.o relay.o traffic.o tool.o) $(BENCH_DATAPLANE_LIBS)
 	$(BENCH_LINK)
 build/bench/program_cost: $(addprefix $(OUT)/tools/bench/,program_cost.o relay.o traffic.o tool.o) $(BENCH_DATAPLANE_LIBS)
 	$(BENCH_LINK)
 
 .PHONY: bench-build
 bench-build: $(BENCH_TOOLS) $(OUT)/viaductd
-# BENCH=relay,program,sip,routing chooses parts, BENCH_SECONDS sets a relay run's length, BENCH_QUICK=1 only
-# shows that everything works.
+# BENCH=relay,latency,sip chooses parts (tools/bench/bench --help lists them), BENCH_SECONDS sets a relay
+# run's length, BENCH_QUICK=1 only shows that everything works.
 #: make bench       measure, and compare with other ways: table and build/bench/results.json (root)

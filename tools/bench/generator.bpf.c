@@ -2,7 +2,7 @@
 /* Makes RTP out of whatever page it is given: live frames are recycled with what their last
  * receiver wrote into them, so the whole head of every packet is written anew.
  *
- * Run by one thread alone (BPF_PROG_TEST_RUN), so its state is plain globals. */
+ * Run by one thread a CPU (BPF_PROG_TEST_RUN), each with a state of its own. */
 #include <linux/bpf.h>
 #include <stdbool.h>
 #include <bpf/bpf_endian.h>
@@ -27,15 +27,18 @@ struct {
 } measured SEC(".maps");
 
 const volatile bool to_measured;
+const volatile bool stamped;
+const volatile bool v6;
+const volatile __u32 ip_at; /* bytes before the IP header */
 
-/* Set before the first packet. head.udp.check is the folded, not yet inverted sum over all that
+/* Set before the first packet. base_sum: the folded, not yet inverted UDP checksum over all that
  * does not change from packet to packet. */
-struct frame_header head __attribute__((aligned(8)));
-__u32 stream_count = 1;
-struct stream_ports ports[GENERATOR_STREAMS_MAX];
+__u64 head[(GENERATOR_HEAD_MAX + 7) / 8];
+__u32 base_sum;
+struct stream_target targets[GENERATOR_STREAMS_MAX];
+struct generator_state states[GENERATOR_CPUS_MAX];
 
-__u32 stream, turn; /* the next packet: which stream, and how many each stream has sent */
-__u64 sent;
+#define HEAD_LEAST (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct media_header))
 
 static __always_inline __u16 csum_finish(__u32 sum)
 {
@@ -45,55 +48,85 @@ static __always_inline __u16 csum_finish(__u32 sum)
 	return sum ? sum : 0xffff;
 }
 
-/* In the largest words that fit: 6 * 8 + 4 + 2 bytes. */
-static __always_inline void head_copy(struct frame_header *frame)
+/* In the largest words that fit what every head has, then in the smallest. */
+static __always_inline void head_copy(void *frame, __u32 bytes)
 {
-	__u64 *to = (void *)frame, *from = (void *)&head;
+	__u64 *to = frame;
+	__u16 *to16 = frame;
+	const __u16 *from16 = (const __u16 *)head;
 
-	_Static_assert(sizeof(*frame) == 6 * sizeof(__u64) + sizeof(__u32) + sizeof(__u16),
-		"all of the head is copied");
-	for (int i = 0; i < 6; i++)
-		to[i] = from[i];
-	*(__u32 *)(to + 6) = *(__u32 *)(from + 6);
-	*((__u16 *)(to + 6) + 2) = *((__u16 *)(from + 6) + 2);
+	_Static_assert(HEAD_LEAST == 7 * sizeof(__u64) + sizeof(__u16), "the words cover it");
+	for (int i = 0; i < 7; i++)
+		to[i] = head[i];
+	to16[28] = from16[28];
+	for (unsigned int i = HEAD_LEAST / 2; i < GENERATOR_HEAD_MAX / 2; i++) {
+		if (i >= bytes / 2)
+			break;
+		to16[i] = from16[i];
+	}
+}
+
+static __always_inline void write_address(void *ip, const struct stream_target *target)
+{
+	__u16 *to =
+		v6 ? ip + offsetof(struct ipv6hdr, daddr) + 12 : ip + offsetof(struct iphdr, daddr);
+
+	to[0] = target->address[0];
+	to[1] = target->address[1];
+	if (!v6)
+		((struct iphdr *)ip)->check = target->ip_check;
+}
+
+/* The verifier knows it: .rodata is a constant to it, a difference of pointers is not. */
+static __always_inline __u32 media_offset(void)
+{
+	return ip_at + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 }
 
 SEC("xdp")
 int generator(struct xdp_md *ctx)
 {
-	struct frame_header *frame = (void *)(long)ctx->data;
+	void *frame = (void *)(long)ctx->data;
+	struct media_header *media = frame + media_offset();
+	struct generator_state *state =
+		&states[bpf_get_smp_processor_id() & (GENERATOR_CPUS_MAX - 1)];
 	__be32 timestamp, ssrc;
 	__be16 sequence;
-	__u32 i = stream;
-	__u32 sum;
+	const struct stream_target *target;
+	__u32 i = state->first + state->stream;
+	__u32 sum, stamp = 0;
 
-	if ((void *)(frame + 1) > (void *)(long)ctx->data_end)
+	if ((void *)(media + 1) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
 
-	sequence = bpf_htons(turn);
-	timestamp = bpf_htonl(turn * GENERATOR_TICKS_A_PACKET);
+	sequence = bpf_htons(state->turn);
+	timestamp = bpf_htonl(state->turn * GENERATOR_TICKS_A_PACKET);
 	ssrc = bpf_htonl(GENERATOR_SSRC_BASE + i);
+	target = &targets[i & (GENERATOR_STREAMS_MAX - 1)];
+	if (stamped && state->turn >= GENERATOR_STAMP_TURN &&
+		!(state->sent & (GENERATOR_STAMP_EACH - 1)))
+		stamp = (__u32)bpf_ktime_get_ns() | 1;
 
-	head_copy(frame);
-	i &= GENERATOR_STREAMS_MAX - 1;
-	frame->udp.source = ports[i].source;
-	frame->udp.dest = ports[i].dest;
-	frame->rtp.sequence = sequence;
-	frame->rtp.timestamp = timestamp;
-	frame->rtp.ssrc = ssrc;
-	sum = head.udp.check;
-	sum += ports[i].source;
-	sum += ports[i].dest;
-	sum += sequence;
+	head_copy(frame, media_offset() + sizeof(*media));
+	write_address(frame + ip_at, target);
+	media->udp.source = target->source;
+	media->udp.dest = target->dest;
+	media->rtp.sequence = sequence;
+	media->rtp.timestamp = timestamp;
+	media->rtp.ssrc = ssrc;
+	media->stamp[0] = stamp;
+	media->stamp[1] = stamp >> 16;
+	sum = base_sum + target->sum + sequence;
 	sum += (timestamp & 0xffff) + (timestamp >> 16);
 	sum += (ssrc & 0xffff) + (ssrc >> 16);
-	frame->udp.check = csum_finish(sum);
+	sum += (stamp & 0xffff) + (stamp >> 16);
+	media->udp.check = csum_finish(sum);
 
-	if (++stream >= stream_count) {
-		stream = 0;
-		turn++;
+	if (++state->stream >= state->count) {
+		state->stream = 0;
+		state->turn++;
 	}
-	sent++;
+	state->sent++;
 	if (to_measured) {
 		bpf_tail_call(ctx, &measured, 0);
 		return XDP_ABORTED;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* generator DEVICE DEST_MAC STREAMS SECONDS RATE CPU [PORTS_FILE]
+/* generator DEVICE DEST_MAC SHAPE STREAMS MS RATE FIRST_CPU CPUS [PORTS_FILE]
  *
- * Sends RTP into DEVICE for SECONDS, RATE packets a second (0: as many as go) from one thread on
- * CPU, and prints {"sent":N,"seconds":S}. PORTS_FILE: a line "SOURCE DEST" for each stream. */
-#include <arpa/inet.h>
+ * Sends RTP in frames of SHAPE (see traffic.h) into DEVICE for MS, RATE packets a second (0: as
+ * many as go) from a thread on each of the CPUS, and prints {"sent":N,"seconds":S}. RATE with an
+ * "s" at its end: stamped for latency. PORTS_FILE: a line "SOURCE DEST" for each stream. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <netinet/ether.h>
 
@@ -14,88 +17,138 @@
 #include "traffic.h"
 
 #define NS_A_SECOND    1000000000ull
+#define NS_A_MS        1000000ull
 #define BATCH_PACKETS  64    /* frames between two flushes: NAPI's own budget */
-#define BURST_PACKETS  65536 /* in one system call, when as many as go */
-#define PACED_BURST_NS 1000000ull
+#define BURST_PACKETS  16384 /* in one system call, when as many as go */
+#define PACED_BURST_NS 200000ull
 #define RATE_MAX       100000000
+#define MS_MAX         3600000
+
+struct sender {
+	pthread_t thread;
+	struct traffic *traffic;
+	unsigned cpu;
+	uint64_t ns, rate;
+	uint64_t start, end; /* when it did */
+};
 
 static void ports_read(const char *file, struct stream_ports *ports, unsigned streams)
 {
 	FILE *f = fopen(file, "r");
-	unsigned source, dest;
 
 	if (!f)
 		tool_fail(-errno, "%s", file);
-	for (unsigned i = 0; i < streams; i++) {
-		if (fscanf(f, "%u %u", &source, &dest) != 2)
+	for (unsigned i = 0; i < streams; i++)
+		if (fscanf(f, "%u %u", &ports[i].source, &ports[i].dest) != 2)
 			tool_fail(0, "%s: fewer than %u lines", file, streams);
-		ports[i].source = htons(source);
-		ports[i].dest = htons(dest);
-	}
 	fclose(f);
 }
 
-static void send_all(struct traffic *t, uint64_t packets)
+static void send_all(const struct sender *s, uint64_t packets)
 {
-	int err = traffic_send(t, packets, packets < BATCH_PACKETS ? packets : BATCH_PACKETS);
+	int err = traffic_send(
+		s->traffic, packets, packets < BATCH_PACKETS ? packets : BATCH_PACKETS);
 
 	if (err)
 		tool_fail(err, "cannot send");
 }
 
-static void send_unlimited(struct traffic *t, uint64_t start, uint64_t seconds)
+static void send_unlimited(const struct sender *s)
 {
-	while (tool_now_ns() < start + seconds * NS_A_SECOND)
-		send_all(t, BURST_PACKETS);
+	do
+		send_all(s, BURST_PACKETS);
+	while (tool_now_ns() < s->start + s->ns);
 }
 
 /* A burst is due when the packets before it are; a burst that is late is not sent faster. */
-static void send_paced(struct traffic *t, uint64_t start, uint64_t seconds, uint64_t rate)
+static void send_paced(const struct sender *s)
 {
-	uint64_t total = rate * seconds, burst = rate * PACED_BURST_NS / NS_A_SECOND + 1;
+	uint64_t total = s->rate * s->ns / NS_A_SECOND;
+	uint64_t burst = s->rate * PACED_BURST_NS / NS_A_SECOND + 1;
 
+	prctl(PR_SET_TIMERSLACK, 1);
 	for (uint64_t done = 0; done < total; done += burst) {
-		uint64_t due = start + done * NS_A_SECOND / rate;
+		uint64_t due = s->start + done * NS_A_SECOND / s->rate;
 		struct timespec until = {.tv_sec = due / NS_A_SECOND, .tv_nsec = due % NS_A_SECOND};
 
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 		if (burst > total - done)
 			burst = total - done;
-		send_all(t, burst);
+		send_all(s, burst);
 	}
+}
+
+static void *send_from_cpu(void *arg)
+{
+	struct sender *s = arg;
+
+	tool_pin_to_cpu(s->cpu);
+	s->start = tool_now_ns();
+	if (s->rate)
+		send_paced(s);
+	else
+		send_unlimited(s);
+	s->end = tool_now_ns();
+	return NULL;
+}
+
+static void send_from_cpus(
+	struct traffic *t, unsigned first, unsigned count, uint64_t ms, uint64_t rate)
+{
+	struct sender senders[GENERATOR_CPUS_MAX];
+	uint64_t start = UINT64_MAX, end = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct sender *s = &senders[i];
+
+		*s = (struct sender){
+			.traffic = t, .cpu = first + i, .ns = ms * NS_A_MS, .rate = rate / count};
+		if (pthread_create(&s->thread, NULL, send_from_cpu, s))
+			tool_fail(0, "cannot start a thread");
+	}
+	for (unsigned i = 0; i < count; i++) {
+		pthread_join(senders[i].thread, NULL);
+		start = senders[i].start < start ? senders[i].start : start;
+		end = senders[i].end > end ? senders[i].end : end;
+	}
+	tool_say("{\"sent\":%llu,\"seconds\":%.6f}", (unsigned long long)traffic_sent(t),
+		(double)(end - start) / NS_A_SECOND);
 }
 
 int main(int argc, char **argv)
 {
-	static struct stream_ports ports[GENERATOR_STREAMS_MAX];
-	uint64_t seconds, rate, start, end;
+	static struct stream_ports ports[TRAFFIC_STREAMS_MAX];
+	static struct traffic t;
+	struct traffic_options options = {0};
 	struct ether_addr *mac;
-	struct traffic t;
-	unsigned streams;
+	uint64_t ms, rate;
+	unsigned first, count;
 
-	if (argc < 7 || argc > 8)
-		tool_fail(0, "DEVICE DEST_MAC STREAMS SECONDS RATE CPU [PORTS_FILE]");
+	if (argc < 9 || argc > 10)
+		tool_fail(0, "DEVICE DEST_MAC SHAPE STREAMS MS RATE FIRST_CPU CPUS [PORTS_FILE]");
 	mac = ether_aton(argv[2]);
 	if (!mac)
 		tool_fail(0, "'%s' is not a MAC address", argv[2]);
-	streams = tool_number(argv[3], 1, TRAFFIC_STREAMS_MAX);
-	seconds = tool_number(argv[4], 1, 3600);
-	rate = tool_number(argv[5], 0, RATE_MAX);
-	if (argc == 8)
-		ports_read(argv[7], ports, streams);
+	options.dest_mac = mac->ether_addr_octet;
+	options.shape = traffic_shape_parse(argv[3]);
+	options.streams = tool_number(argv[4], 1, TRAFFIC_STREAMS_MAX);
+	ms = tool_number(argv[5], 1, MS_MAX);
+	if (*argv[6] && argv[6][strlen(argv[6]) - 1] == 's') {
+		options.stamped = true;
+		argv[6][strlen(argv[6]) - 1] = '\0';
+	}
+	rate = tool_number(argv[6], 0, RATE_MAX);
+	first = tool_number(argv[7], 0, GENERATOR_CPUS_MAX - 1);
+	count = tool_number(argv[8], 1, GENERATOR_CPUS_MAX);
+	if (argc == 10) {
+		ports_read(argv[9], ports, options.streams);
+		options.ports = ports;
+	}
 
-	traffic_open(&t, NULL, mac->ether_addr_octet, argc == 8 ? ports : NULL, streams, false);
+	traffic_open(&t, &options);
+	traffic_set_cpus(&t, options.streams, first, count);
 	traffic_set_wire(&t, tool_device(argv[1]));
-	tool_pin_to_cpu(tool_number(argv[6], 0, 1023));
-
-	start = tool_now_ns();
-	if (rate)
-		send_paced(&t, start, seconds, rate);
-	else
-		send_unlimited(&t, start, seconds);
-	end = tool_now_ns();
-	tool_say("{\"sent\":%llu,\"seconds\":%.6f}", (unsigned long long)traffic_sent(&t),
-		(double)(end - start) / NS_A_SECOND);
+	send_from_cpus(&t, first, count, ms, rate);
 	traffic_close(&t);
 	return 0;
 }

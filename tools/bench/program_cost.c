@@ -5,7 +5,6 @@
  * head anew and hands it over by a tail call, to Viaduct's program and in turn to one that does
  * nothing. The difference of the medians is the cost. So sequence numbers advance and no packet is
  * met that was rewritten already. Prints one line of JSON: ns by case. */
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -23,19 +22,25 @@
 #define PORT_NOT_MEDIA 5060
 #define MEASURING_CPU  0
 
+enum program { VIADUCT, REDIRECT };
+
+/* redirect_ns: of that, what any program pays that sends frames on. */
 static const struct measure {
 	const char *name;
 	unsigned streams;
 	bool hit;
+	enum program program;
 } measures[] = {
-	{"hit_ns", 1, true},
-	{"hit_1000_ns", 1000, true},
-	{"hit_20000_ns", STREAMS_MANY, true},
-	{"miss_ns", 1, false},
+	{"hit_ns", 1, true, VIADUCT},
+	{"hit_1000_ns", 1000, true, VIADUCT},
+	{"hit_20000_ns", STREAMS_MANY, true, VIADUCT},
+	{"hit_100000_ns", TRAFFIC_STREAMS_MAX, true, VIADUCT},
+	{"miss_ns", 1, false, VIADUCT},
+	{"redirect_ns", 1, true, REDIRECT},
 };
 
 struct programs {
-	int viaduct, nothing;
+	int measured[2], nothing;
 	unsigned ifindex;
 };
 
@@ -62,16 +67,22 @@ static double run(
 
 static double measure_cost(const struct measure *m, const struct programs *p, unsigned runs)
 {
-	const struct stream_ports not_media = {htons(PORT_NOT_MEDIA), htons(PORT_NOT_MEDIA)};
+	static const struct stream_ports not_media = {PORT_NOT_MEDIA, PORT_NOT_MEDIA};
+	const struct traffic_options options = {.shape = {.bytes = TRAFFIC_BYTES},
+		.ports = m->hit ? NULL : &not_media,
+		.streams = m->streams,
+		.to_measured = true};
+	int measured = p->measured[m->program];
 	enum xdp_action expected = m->hit ? XDP_REDIRECT : XDP_PASS;
 	double with[RUNS_MAX], without[RUNS_MAX];
-	struct traffic t;
+	static struct traffic t;
 
-	traffic_open(&t, NULL, NULL, m->hit ? NULL : &not_media, m->streams, true);
-	run(&t, p, p->viaduct, expected);
+	traffic_open(&t, &options);
+	traffic_set_cpus(&t, m->streams, MEASURING_CPU, 1);
+	run(&t, p, measured, expected);
 	for (unsigned i = 0; i < runs; i++) {
 		without[i] = run(&t, p, p->nothing, XDP_PASS);
-		with[i] = run(&t, p, p->viaduct, expected);
+		with[i] = run(&t, p, measured, expected);
 	}
 	traffic_close(&t);
 	return tool_median(with, runs) - tool_median(without, runs);
@@ -81,6 +92,8 @@ int main(int argc, char **argv)
 {
 	const unsigned count = sizeof(measures) / sizeof(*measures);
 	static struct relay relay;
+	struct relay_shape shape;
+	uint32_t zero = 0, out;
 	struct redirect_bpf *bpf;
 	struct programs programs;
 	unsigned runs;
@@ -88,13 +101,21 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		tool_fail(0, "INTERNAL EXTERNAL RUNS");
 	runs = tool_number(argv[3], 1, RUNS_MAX);
-	relay_open(&relay, argv[1], argv[2], STREAMS_MANY);
+	shape = (struct relay_shape){.internal_device = argv[1],
+		.external_device = argv[2],
+		.in = {.bytes = TRAFFIC_BYTES},
+		.out = {.bytes = TRAFFIC_BYTES}};
+	relay_open(&relay, &shape, TRAFFIC_STREAMS_MAX);
 	bpf = redirect_bpf__open_and_load();
 	if (!bpf)
 		tool_fail(-errno, "cannot load the empty program");
 	programs.nothing = bpf_program__fd(bpf->progs.nothing);
 	programs.ifindex = tool_device(argv[1]);
-	programs.viaduct = attached_program(programs.ifindex);
+	programs.measured[VIADUCT] = attached_program(programs.ifindex);
+	programs.measured[REDIRECT] = bpf_program__fd(bpf->progs.redirect);
+	out = tool_device(argv[2]);
+	if (bpf_map_update_elem(bpf_map__fd(bpf->maps.out), &zero, &out, BPF_ANY))
+		tool_fail(-errno, "cannot direct to %s", argv[2]);
 	tool_pin_to_cpu(MEASURING_CPU);
 
 	for (unsigned i = 0; i < count; i++)
@@ -102,7 +123,7 @@ int main(int argc, char **argv)
 			measure_cost(&measures[i], &programs, runs));
 	tool_say(",\"packets_a_run\":%u,\"runs\":%u}", RUN_PACKETS, runs);
 
-	close(programs.viaduct);
+	close(programs.measured[VIADUCT]);
 	redirect_bpf__destroy(bpf);
 	relay_close(&relay);
 	return 0;

@@ -14,7 +14,7 @@
 #define DSCP_EF         46
 #define PCMA_CLOCK_HZ   8000
 #define TELEPHONE_EVENT 101
-#define PORT_MAX        (TRAFFIC_PORT_MIN + 2 * TRAFFIC_STREAMS_MAX - 1)
+#define PORT_MAX        (TRAFFIC_PORT_MIN + 2 * TRAFFIC_PORTS - 1)
 #define RESOLVE_MS      3000
 
 /* The handlers have one signature each; all of them count. */
@@ -52,40 +52,61 @@ static struct addr address(const char *text, unsigned port)
 	return a;
 }
 
-static void side_fill(struct side_config *side, char *device, const char *text)
+/* Our address that the stream comes to: they differ in the last byte. */
+static struct addr internal_address(bool v6, unsigned stream)
+{
+	struct addr a = address(TRAFFIC_INTERNAL_ADDRESS(v6), traffic_port(stream));
+
+	a.ip[v6 ? 15 : 3] += TRAFFIC_ADDRESSES_STEP * (stream / TRAFFIC_PORTS);
+	return a;
+}
+
+static void side_fill(struct side_config *side, char *device, const struct traffic_shape *shape)
 {
 	side->device = device;
-	side->address[0].local = side->address[0].advertised = address(text, 0);
-	side->address_count = 1;
+	side->vlan = shape->tagged ? GENERATOR_VLAN : 0;
 	side->media_port_min = TRAFFIC_PORT_MIN;
 	side->media_port_max = PORT_MAX;
 	side->dscp = DSCP_EF;
 }
 
-static void config_fill(struct config *c, char *internal_device, char *external_device)
+static void side_add_address(struct side_config *side, struct addr a)
+{
+	struct side_address *new = &side->address[side->address_count++];
+
+	a.port = 0;
+	new->local = new->advertised = a;
+}
+
+static void config_fill(struct config *c, const struct relay_shape *shape, unsigned streams)
 {
 	static char bpf_dir[] = BPF_DIR, user[] = "", instance[32];
+	struct side_config *internal = &c->side[SIDE_INTERNAL];
+	struct side_config *external = &c->side[SIDE_EXTERNAL];
 
 	snprintf(instance, sizeof(instance), "bench-%d", getpid());
 	memset(c, 0, sizeof(*c));
 	c->refs = 1;
-	side_fill(&c->side[SIDE_INTERNAL], internal_device, TRAFFIC_INTERNAL_ADDRESS);
-	side_fill(&c->side[SIDE_EXTERNAL], external_device, TRAFFIC_EXTERNAL_ADDRESS);
+	side_fill(internal, shape->internal_device, &shape->in);
+	side_fill(external, shape->external_device, &shape->out);
+	for (unsigned i = 0; i < streams; i += TRAFFIC_PORTS)
+		side_add_address(internal, internal_address(shape->in.v6, i));
+	side_add_address(external, address(TRAFFIC_EXTERNAL_ADDRESS(shape->out.v6), 0));
 	c->bpf_dir = bpf_dir;
 	c->instance = instance;
 	c->user = user;
 }
 
-static void flow_add(struct relay *r, unsigned stream)
+static void flow_add(struct relay *r, const struct relay_shape *shape, unsigned stream)
 {
-	unsigned port = TRAFFIC_PORT_MIN + 2 * stream;
+	unsigned port = traffic_port(stream);
 	struct dataplane_flow spec = {
 		.in_side = SIDE_INTERNAL,
 		.out_side = SIDE_EXTERNAL,
-		.local = address(TRAFFIC_INTERNAL_ADDRESS, port),
-		.remote = address(TRAFFIC_SOURCE_ADDRESS, port),
-		.out_local = address(TRAFFIC_EXTERNAL_ADDRESS, port),
-		.out_remote = address(TRAFFIC_DESTINATION_ADDRESS, port),
+		.local = internal_address(shape->in.v6, stream),
+		.remote = address(TRAFFIC_SOURCE_ADDRESS(shape->in.v6), port),
+		.out_local = address(TRAFFIC_EXTERNAL_ADDRESS(shape->out.v6), port),
+		.out_remote = address(TRAFFIC_DESTINATION_ADDRESS(shape->out.v6), port),
 		.dscp = DSCP_EF,
 		.clock_rate = PCMA_CLOCK_HZ,
 		.te_pt = TELEPHONE_EVENT,
@@ -112,7 +133,7 @@ static void wait_resolved(struct relay *r)
 	}
 }
 
-void relay_open(struct relay *r, char *internal_device, char *external_device, unsigned streams)
+void relay_open(struct relay *r, const struct relay_shape *shape, unsigned streams)
 {
 	struct dataplane_handlers handlers = {
 		.ctx = r,
@@ -125,7 +146,7 @@ void relay_open(struct relay *r, char *internal_device, char *external_device, u
 	int err;
 
 	memset(r, 0, sizeof(*r));
-	config_fill(&r->config, internal_device, external_device);
+	config_fill(&r->config, shape, streams);
 	r->streams = streams;
 	r->flow = calloc(streams, sizeof(*r->flow));
 	if (!r->flow)
@@ -137,7 +158,7 @@ void relay_open(struct relay *r, char *internal_device, char *external_device, u
 	if (err)
 		tool_fail(err, "cannot open the data plane");
 	for (unsigned i = 0; i < streams; i++)
-		flow_add(r, i);
+		flow_add(r, shape, i);
 	wait_resolved(r);
 }
 

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "dataplane/dataplane.h"
+#include "traffic.h"
 
 struct relay {
 	struct config config;
@@ -16,9 +17,16 @@ struct relay {
 	uint64_t events; /* that the program reported */
 };
 
+/* Where it stands, and what frames come in and go out like. Tagged: a device DEVICE.VLAN beside
+ * each is needed, a real one or one in its place that has the neighbours. */
+struct relay_shape {
+	char *internal_device, *external_device;
+	struct traffic_shape in, out;
+};
+
 /* Attaches to both devices, adds the flows and waits until their next hop is known. r must stay in
  * place. Exits on failure. */
-void relay_open(struct relay *r, char *internal_device, char *external_device, unsigned streams);
+void relay_open(struct relay *r, const struct relay_shape *shape, unsigned streams);
 void relay_close(struct relay *r);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* relay_driver INTERNAL EXTERNAL STREAMS
+/* relay_driver INTERNAL EXTERNAL SHAPE_IN SHAPE_OUT STREAMS
  *
- * Relays the generator's streams as the daemon would. Each line read is answered by one line of
- * JSON: how it is attached, verdicts by reason (both sides together), the flows' statistics. */
+ * Relays the generator's streams (shapes: see traffic.h) as the daemon would. Each line read is
+ * answered by one line of JSON: how it is attached, verdicts by reason (both sides together), the
+ * flows' statistics. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -76,11 +77,16 @@ static void input_ready(struct loop_fd *input, uint32_t epoll_events)
 int main(int argc, char **argv)
 {
 	static struct driver d;
+	struct relay_shape shape;
 	int err;
 
-	if (argc != 4)
-		tool_fail(0, "INTERNAL EXTERNAL STREAMS");
-	relay_open(&d.relay, argv[1], argv[2], tool_number(argv[3], 1, TRAFFIC_STREAMS_MAX));
+	if (argc != 6)
+		tool_fail(0, "INTERNAL EXTERNAL SHAPE_IN SHAPE_OUT STREAMS");
+	shape = (struct relay_shape){.internal_device = argv[1],
+		.external_device = argv[2],
+		.in = traffic_shape_parse(argv[3]),
+		.out = traffic_shape_parse(argv[4])};
+	relay_open(&d.relay, &shape, tool_number(argv[5], 1, TRAFFIC_STREAMS_MAX));
 	d.input.fd = STDIN_FILENO;
 	d.input.ready = input_ready;
 	err = loop_fd_add(d.relay.loop, &d.input, EPOLLIN);

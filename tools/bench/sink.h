@@ -15,4 +15,11 @@ struct sink_counts {
 	__u64 addressed; /* of those: addressed to the sink */
 };
 
+/* One-way latencies, a histogram: 32 steps to each power of two of nanoseconds, so that a step is 3
+ * % wide; the last power is 2^32, four seconds. */
+#define SINK_STEP_BITS 5
+#define SINK_STEPS     (1 << SINK_STEP_BITS)
+#define SINK_POWERS    33
+#define SINK_BUCKETS   (SINK_POWERS * SINK_STEPS)
+
 #endif

@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "generator.skel.h"
@@ -15,6 +16,34 @@
 #define RTP_PCMA      8 /* payload type, RFC 3551 table 4 */
 #define PCMA_SILENCE  0xd5
 #define TTL           64
+
+struct traffic_shape traffic_shape_parse(const char *text)
+{
+	struct traffic_shape shape = {.v6 = *text == '6'};
+	const char *at = text + (*text == '4' || *text == '6');
+
+	shape.tagged = *at == 'v';
+	at += shape.tagged;
+	if (at == text || *at != '-')
+		tool_fail(0, "'%s' is no shape of frames, such as 4-214 or 6v-60", text);
+	shape.bytes = (unsigned)tool_number(at + 1, TRAFFIC_BYTES_MIN, TRAFFIC_BYTES_MAX);
+	return shape;
+}
+
+unsigned traffic_media_bytes(const struct traffic_shape *shape)
+{
+	return shape->bytes - TRAFFIC_HEAD_BYTES + sizeof(struct rtp_header);
+}
+
+static unsigned ip_offset(const struct traffic_shape *shape)
+{
+	return ETH_HLEN + (shape->tagged ? GENERATOR_TAG_BYTES : 0);
+}
+
+static unsigned ip_bytes(const struct traffic_shape *shape)
+{
+	return shape->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+}
 
 static uint32_t csum_add(uint32_t sum, const void *data, size_t len)
 {
@@ -31,71 +60,117 @@ static uint32_t csum_add(uint32_t sum, const void *data, size_t len)
 	return sum;
 }
 
-/* All of the head that no packet changes, and the sums over it. */
-static void template_fill(
-	struct frame_header *h, const uint8_t *source_mac, const uint8_t *dest_mac)
+static void fill_ethernet(uint8_t *frame, const struct traffic_options *o)
 {
-	const uint16_t udp_bytes = sizeof(h->udp) + sizeof(h->rtp) + TRAFFIC_PAYLOAD_BYTES;
-	const uint16_t pseudo[] = {htons(IPPROTO_UDP), htons(udp_bytes)};
-	uint8_t payload[TRAFFIC_PAYLOAD_BYTES];
-	uint32_t sum;
+	uint16_t type = htons(o->shape.v6 ? ETH_P_IPV6 : ETH_P_IP);
+	const uint16_t tag[] = {htons(ETH_P_8021Q), htons(GENERATOR_VLAN)};
+	uint8_t *at = frame + offsetof(struct ethhdr, h_proto);
 
-	memset(h, 0, sizeof(*h));
-	memset(payload, PCMA_SILENCE, sizeof(payload));
-	if (source_mac)
-		memcpy(h->eth.h_source, source_mac, ETH_ALEN);
-	if (dest_mac)
-		memcpy(h->eth.h_dest, dest_mac, ETH_ALEN);
-	h->eth.h_proto = htons(ETH_P_IP);
-	h->ip.version = 4;
-	h->ip.ihl = sizeof(h->ip) / 4;
-	h->ip.tot_len = htons(sizeof(h->ip) + udp_bytes);
-	h->ip.frag_off = htons(0x4000); /* DF */
-	h->ip.ttl = TTL;
-	h->ip.protocol = IPPROTO_UDP;
-	inet_pton(AF_INET, TRAFFIC_SOURCE_ADDRESS, &h->ip.saddr);
-	inet_pton(AF_INET, TRAFFIC_INTERNAL_ADDRESS, &h->ip.daddr);
-	h->ip.check = ~csum_add(0, &h->ip, sizeof(h->ip));
-	h->udp.len = htons(udp_bytes);
-	h->rtp.version = RTP_VERSION_2;
-	h->rtp.payload_type = RTP_PCMA;
-
-	sum = csum_add(0, &h->ip.saddr, sizeof(h->ip.saddr));
-	sum = csum_add(sum, &h->ip.daddr, sizeof(h->ip.daddr));
-	sum = csum_add(sum, pseudo, sizeof(pseudo));
-	sum = csum_add(sum, &h->udp, sizeof(h->udp));
-	sum = csum_add(sum, &h->rtp, sizeof(h->rtp));
-	h->udp.check = csum_add(sum, payload, sizeof(payload));
+	if (o->source_mac)
+		memcpy(frame + ETH_ALEN, o->source_mac, ETH_ALEN);
+	if (o->dest_mac)
+		memcpy(frame, o->dest_mac, ETH_ALEN);
+	if (o->shape.tagged) {
+		memcpy(at, tag, sizeof(tag));
+		at += sizeof(tag);
+	}
+	memcpy(at, &type, sizeof(type));
 }
 
-void traffic_open(struct traffic *t, const uint8_t *source_mac, const uint8_t *dest_mac,
-	const struct stream_ports *ports, unsigned streams, bool to_measured)
+/* Returns the sum of both addresses. */
+static uint32_t fill_ip(uint8_t *at, const struct traffic_shape *shape, unsigned udp_bytes)
+{
+	struct ipv6hdr ip6 = {.version = 6,
+		.payload_len = htons(udp_bytes),
+		.nexthdr = IPPROTO_UDP,
+		.hop_limit = TTL};
+	struct iphdr ip4 = {.version = 4,
+		.ihl = sizeof(ip4) / 4,
+		.tot_len = htons(sizeof(ip4) + udp_bytes),
+		.frag_off = htons(0x4000), /* DF */
+		.ttl = TTL,
+		.protocol = IPPROTO_UDP};
+	int family = shape->v6 ? AF_INET6 : AF_INET;
+	void *source = shape->v6 ? (void *)&ip6.saddr : &ip4.saddr;
+	void *dest = shape->v6 ? (void *)&ip6.daddr : &ip4.daddr;
+	unsigned bytes = shape->v6 ? sizeof(ip6.saddr) : sizeof(ip4.saddr);
+
+	inet_pton(family, TRAFFIC_SOURCE_ADDRESS(shape->v6), source);
+	inet_pton(family, TRAFFIC_INTERNAL_ADDRESS(shape->v6), dest);
+	memcpy(at, shape->v6 ? (void *)&ip6 : &ip4, ip_bytes(shape));
+	return csum_add(csum_add(0, source, bytes), dest, bytes);
+}
+
+/* All of the frame that no packet changes; returns the sum over it that the UDP checksum takes. */
+static uint32_t fill_frame(struct traffic *t, const struct traffic_options *o)
+{
+	const struct traffic_shape *shape = &o->shape;
+	unsigned media_bytes = traffic_media_bytes(shape);
+	unsigned udp_bytes = sizeof(struct udphdr) + media_bytes;
+	const uint16_t pseudo[] = {htons(IPPROTO_UDP), htons(udp_bytes)};
+	uint8_t *udp_at = t->frame + ip_offset(shape) + ip_bytes(shape);
+	struct udphdr udp = {.len = htons(udp_bytes)};
+	struct rtp_header rtp = {.version = RTP_VERSION_2, .payload_type = RTP_PCMA};
+	uint32_t sum;
+
+	t->frame_bytes = (unsigned)(udp_at - t->frame) + udp_bytes;
+	fill_ethernet(t->frame, o);
+	sum = fill_ip(t->frame + ip_offset(shape), shape, udp_bytes);
+	memcpy(udp_at, &udp, sizeof(udp));
+	memcpy(udp_at + sizeof(udp), &rtp, sizeof(rtp));
+	memset(udp_at + sizeof(udp) + sizeof(rtp), PCMA_SILENCE, media_bytes - sizeof(rtp));
+	memset(udp_at + sizeof(udp) + sizeof(rtp), 0, GENERATOR_STAMP_BYTES);
+	return csum_add(csum_add(sum, pseudo, sizeof(pseudo)), udp_at, udp_bytes);
+}
+
+/* Ports come first in a target. The template's destination with the last byte moved on; its IPv4
+ * header's checksum; what the UDP checksum has more than the template's. */
+static void fill_target(struct stream_target *target, const struct traffic *t,
+	const struct traffic_options *o, unsigned stream)
+{
+	uint8_t header[sizeof(struct ipv6hdr)];
+	unsigned bytes = ip_bytes(&o->shape);
+	uint8_t *last = header + (o->shape.v6 ? bytes : sizeof(struct iphdr)) - 4;
+	uint16_t check, without;
+
+	memcpy(header, t->frame + ip_offset(&o->shape), bytes);
+	without = (uint16_t)~csum_add(0, last, 4);
+	last[3] += TRAFFIC_ADDRESSES_STEP * (stream / TRAFFIC_PORTS);
+	check = (uint16_t)~csum_add(0, header, bytes);
+	target->source = htons(o->ports ? o->ports[stream].source : traffic_port(stream));
+	target->dest = htons(o->ports ? o->ports[stream].dest : traffic_port(stream));
+	memcpy(target->address, last, sizeof(target->address));
+	target->ip_check = check;
+	target->sum = (uint16_t)csum_add(csum_add(without, last, 4), target, 4);
+}
+
+void traffic_open(struct traffic *t, const struct traffic_options *o)
 {
 	struct generator_bpf *bpf = generator_bpf__open();
 
 	if (!bpf)
 		tool_fail(-errno, "cannot open the generator program");
-	bpf->rodata->to_measured = to_measured;
+	memset(t, 0, sizeof(*t));
+	t->shape = o->shape;
+	bpf->rodata->to_measured = o->to_measured;
+	bpf->rodata->stamped = o->stamped;
+	bpf->rodata->v6 = o->shape.v6;
+	bpf->rodata->ip_at = ip_offset(&o->shape);
 	if (generator_bpf__load(bpf))
 		tool_fail(-errno, "cannot load the generator program");
-	template_fill((struct frame_header *)&bpf->bss->head, source_mac, dest_mac);
-	bpf->data->stream_count = streams;
-	for (unsigned i = 0; i < streams; i++) {
-		uint16_t port = htons(TRAFFIC_PORT_MIN + 2 * i);
-
-		bpf->bss->ports[i].source = ports ? ports[i].source : port;
-		bpf->bss->ports[i].dest = ports ? ports[i].dest : port;
-	}
+	bpf->bss->base_sum = fill_frame(t, o);
+	memcpy(bpf->bss->head, t->frame, GENERATOR_HEAD_MAX);
+	for (unsigned i = 0; i < o->streams; i++)
+		fill_target(&bpf->bss->targets[i], t, o, i);
+	t->bpf = bpf;
+	traffic_set_cpus(t, o->streams, 0, 1);
 	/* A test run of a program that is attached nowhere first enters it in the kernel's XDP
 	 * dispatcher, and takes it out at the end: 25 ms a call. So it is attached, where nothing
 	 * passes. */
 	t->link = bpf_program__attach_xdp(bpf->progs.generator, tool_device("lo"));
 	if (!t->link)
 		tool_fail(-errno, "cannot attach the generator program to lo");
-	t->bpf = bpf;
 	t->prog_fd = bpf_program__fd(bpf->progs.generator);
-	memcpy(t->frame, &bpf->bss->head, sizeof(struct frame_header));
-	memset(t->frame + sizeof(struct frame_header), PCMA_SILENCE, TRAFFIC_PAYLOAD_BYTES);
 }
 
 static void map_set(struct bpf_map *map, uint32_t value, const char *what)
@@ -117,9 +192,22 @@ void traffic_set_measured(struct traffic *t, int prog_fd)
 	map_set(t->bpf->maps.measured, (uint32_t)prog_fd, "the program to measure");
 }
 
+void traffic_set_cpus(struct traffic *t, unsigned streams, unsigned first, unsigned count)
+{
+	if (first + count > GENERATOR_CPUS_MAX || count > streams)
+		tool_fail(0, "%u streams cannot come from CPUs %u to %u", streams, first,
+			first + count - 1);
+	for (unsigned i = 0; i < count; i++) {
+		struct generator_state *state = &t->bpf->bss->states[first + i];
+
+		state->first = (uint32_t)((uint64_t)streams * i / count);
+		state->count = (uint32_t)((uint64_t)streams * (i + 1) / count) - state->first;
+	}
+}
+
 int traffic_send(struct traffic *t, unsigned count, unsigned batch)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = t->frame, .data_size_in = sizeof(t->frame),
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = t->frame, .data_size_in = t->frame_bytes,
 		.repeat = (int)count, .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = batch);
 
 	return bpf_prog_test_run_opts(t->prog_fd, &opts);
@@ -127,8 +215,8 @@ int traffic_send(struct traffic *t, unsigned count, unsigned batch)
 
 double traffic_time(struct traffic *t, unsigned count, unsigned ifindex, enum xdp_action expected)
 {
-	struct xdp_md md = {.data_end = sizeof(t->frame), .ingress_ifindex = ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = t->frame, .data_size_in = sizeof(t->frame),
+	struct xdp_md md = {.data_end = t->frame_bytes, .ingress_ifindex = ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = t->frame, .data_size_in = t->frame_bytes,
 		.ctx_in = &md, .ctx_size_in = sizeof(md), .repeat = (int)count);
 	int err = bpf_prog_test_run_opts(t->prog_fd, &opts);
 
@@ -141,7 +229,11 @@ double traffic_time(struct traffic *t, unsigned count, unsigned ifindex, enum xd
 
 uint64_t traffic_sent(const struct traffic *t)
 {
-	return t->bpf->bss->sent;
+	uint64_t sent = 0;
+
+	for (unsigned i = 0; i < GENERATOR_CPUS_MAX; i++)
+		sent += t->bpf->bss->states[i].sent;
+	return sent;
 }
 
 void traffic_close(struct traffic *t)

@@ -29,7 +29,6 @@ FLAT_RATE = 200          # calls a second beside those held
 HOLDER_PORT = 5070
 HOLD_RATE = 400
 FOREVER_MS = 3600 * 1000
-SETTLE_SECONDS = 3
 
 
 @contextlib.contextmanager
@@ -137,7 +136,7 @@ def measure_held(wires, settings, say):
                 sipp.caller(wires, HOLD_RATE, target - held, FOREVER_MS, HOLDER_PORT + number))
             holder.wait_for((target - held) / HOLD_RATE * 2 + WAIT_SECONDS,
                             lambda counts: counts["created"] == target - held)
-            time.sleep(SETTLE_SECONDS)
+            time.sleep(settings.settle_seconds)
             counts = holder.counts()
             if counts["failed"] or counts["live"] != target - held:
                 raise Failed(f"{target} calls could not be held: {counts}")
