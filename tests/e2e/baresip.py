@@ -72,10 +72,8 @@ class Baresip:
                                     stdin=-3)  # subprocess.DEVNULL
         def listening():
             assert self.process.poll() is None, self.log()
-            tcp = self.ns.run("ss", "-Hlnt").stdout
-            return f"{host_of(address)}:{CONTROL_PORT}" in tcp and (
-                not tls or f"{host_of(address)}:{TLS_PORT}" in tcp) \
-                and f"{host_of(address)}:5060" in self.ns.run("ss", "-Hlnu").stdout
+            return all(self.ns.listens(*place, address) for place in (
+                ("tcp", CONTROL_PORT), ("udp", 5060), *([("tcp", TLS_PORT)] if tls else [])))
         wait_until(listening, 10, lambda: f"baresip to listen: {self.log()}")
 
     def _tls(self, identity, authority):

@@ -13,7 +13,7 @@ from rtp import Endpoint, Sniffer, wait_until
 from sipp import Sipp
 from wire import Wire
 
-NEEDED_PROGRAMS = ("ip", "ethtool", "nsenter", "sipp")
+NEEDED_PROGRAMS = ("ip", "ethtool", "sipp")
 
 
 def pytest_configure(config):
@@ -22,6 +22,11 @@ def pytest_configure(config):
         raise KeyboardInterrupt
     for sign in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, interrupted)
+
+
+def pytest_collection_modifyitems(items):
+    """The longest module first: where several run side by side, none waits for it at the end."""
+    items.sort(key=lambda item: item.module.__name__ != "test_load")
 
 
 @contextlib.contextmanager

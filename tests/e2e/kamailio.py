@@ -31,8 +31,7 @@ class Kamailio:
         transport, address, port = listens
         def listening():
             assert self.process.poll() is None, self.log()
-            return f"{address}:{port}" in ns.run(
-                "ss", "-Hln", "--udp" if transport == "udp" else "--tcp").stdout
+            return ns.listens("udp" if transport == "udp" else "tcp", port, address)
         wait_until(listening, LISTEN_TIMEOUT_S, lambda: f"kamailio to listen: {self.log()}")
 
     def log(self):

@@ -40,8 +40,8 @@ class Nameserver:
             "--user=root", "--pid-file=", f"--listen-address={NAMESERVER}", "--bind-interfaces",
             f"--addn-hosts={self.hosts}", f"--local-ttl={TTL_S}", "--log-facility=-",
             *(f"--{record}" for record in self.records), stdout=log, stderr=log)
-        wait_until(lambda: NAMESERVER in self.ns.run("ss", "-Hlnu", "sport", "=", ":53").stdout,
-                   BOUND_TIMEOUT_S, "dnsmasq to listen")
+        wait_until(lambda: self.ns.listens("udp", 53, NAMESERVER), BOUND_TIMEOUT_S,
+                   "dnsmasq to listen")
 
     def freeze(self):
         """It is there, and says nothing any more."""

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import threading
 
@@ -22,12 +23,23 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+TAKES = {"tcp": "0A", "udp": "07"}  # states in /proc/net: LISTEN, and of UDP not connected
+
+
+def _proc_address(version, text):
+    """As the kernel prints it there: words of four bytes in its own order."""
+    words = struct.unpack(f">{len(text) // 8}I", bytes.fromhex(text))
+    return socket.inet_ntop(socket.AF_INET if version == 4 else socket.AF_INET6,
+                            struct.pack(f"={len(words)}I", *words))
+
+
 def _die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def run(*argv, check=True, timeout=20):
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
+def run(*argv, check=True, timeout=20, **kwargs):
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False,
+                          **kwargs)
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(argv)}: {done.returncode}: {done.stderr.strip()}")
     return done
@@ -38,15 +50,14 @@ class Namespace:
         self.name = name
         self.path = f"{NETNS_DIR}/{name}"
 
-    def argv(self, *argv):
-        # nsenter and not `ip netns exec`: the latter hides the bpffs mount.
-        return ("nsenter", f"--net={self.path}", *argv)
-
+    # A child is born where the thread stands that makes it. `ip netns exec` hides the bpffs mount.
     def run(self, *argv, **kwargs):
-        return run(*self.argv(*argv), **kwargs)
+        with self.entered():
+            return run(*argv, **kwargs)
 
     def popen(self, *argv, **kwargs):
-        return subprocess.Popen(self.argv(*argv), preexec_fn=_die_with_parent, **kwargs)
+        with self.entered():
+            return subprocess.Popen(argv, preexec_fn=_die_with_parent, **kwargs)
 
     @contextlib.contextmanager
     def entered(self):
@@ -64,8 +75,20 @@ class Namespace:
             return socket.socket(*args)
 
     def read(self, path):
-        with self.entered(), open(path.replace("/proc/net", "/proc/thread-self/net")) as f:
+        with self.entered(), open(path.replace("/proc/net", "/proc/thread-self/net"),
+                                  encoding="ascii") as f:
             return f.read()
+
+    def listens(self, transport, port, address=None):
+        """Whether a socket takes what comes for that port, of that address or of any."""
+        for version, table in ((4, transport), (6, transport + "6")):
+            for line in self.read(f"/proc/net/{table}").splitlines()[1:]:
+                _, local, _, state, *_ = line.split()
+                found, found_port = local.split(":")
+                if state == TAKES[transport] and int(found_port, 16) == port and \
+                        address in (None, _proc_address(version, found)):
+                    return True
+        return False
 
     def udp_counters(self):
         """InDatagrams, NoPorts … of IPv4 and IPv6 together: what reached user space."""

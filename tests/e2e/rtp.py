@@ -134,16 +134,22 @@ class Sniffer:
         self._socket.close()
 
 
+PATIENCE = 4  # what a machine that is slow, or busy with others, may take of a time allowed
+
+
 def wait_until(condition, timeout, what="condition"):
-    """Polls until condition() is true and returns its value."""
-    end = time.monotonic() + timeout
+    """Polls until condition() is true and returns its value. To ask costs time that the asked may
+    need: the longer it lasts, the seldomer."""
+    begun = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what}")
-        time.sleep(0.02)
+        waited = time.monotonic() - begun
+        if waited > timeout * PATIENCE:
+            raise AssertionError(f"not within {timeout} s, nor within {waited:.1f}: "
+                                 f"{what() if callable(what) else what}")
+        time.sleep(min(0.02 + waited / 10, 0.2))
 
 
 def family_of(address):

@@ -127,12 +127,10 @@ class Sipp:
         return os.path.join(self.dir.name, name)
 
     def _wait_listening(self):
-        kind = "u" if self.transport == "udp" else "t"
         def bound():
             if self.process.poll() is not None:
                 raise AssertionError(f"sipp did not start: {self.explain()}")
-            out = self.ns.run("ss", "-Hln" + kind, "sport", "=", f":{self.port}").stdout
-            return self.local in out
+            return self.ns.listens(self.transport, self.port, self.local)
         wait_until(bound, 5, "sipp to listen")
 
     def read(self, name):

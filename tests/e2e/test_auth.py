@@ -277,8 +277,8 @@ def test_linphone_calls_with_sha_256(stage, tmp_path):
             "linphonec", "-c", str(tmp_path / "rc"), stdin=-1, stdout=log, stderr=log, text=True,
             env={**os.environ, "HOME": str(tmp_path)})
     try:
-        wait_until(lambda: f"{MODERN.address}:5060" in stage.world.internal.run("ss", "-Hlnu").stdout,
-                   10, "linphone to listen")
+        wait_until(lambda: stage.world.internal.listens("udp", 5060, MODERN.address), 10,
+                   "linphone to listen")
         phone.stdin.write(f"soundcard use files\ncall sip:{second.number}@{MODERN.viaduct}\n")
         phone.stdin.flush()
         called.wait(10)

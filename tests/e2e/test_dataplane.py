@@ -390,8 +390,7 @@ def test_changes_among_more_events_than_the_socket_holds_are_not_missed(wires, d
 
     def routes(verb, by=""):
         lines = "".join(f"route {verb} {network}{by}\n" for network in networks)
-        subprocess.run(wires.viaduct.argv("ip", "-batch", "-"), input=lines, text=True,
-                       check=True, timeout=20)
+        wires.viaduct.run("ip", "-batch", "-", input=lines, timeout=60)
     driver.process.send_signal(signal.SIGSTOP)
     try:
         routes("add", " via 10.2.0.2")
@@ -474,10 +473,10 @@ def test_a_daemon_that_was_killed_is_replaced_cleanly(wires):
 @pytest.mark.parametrize("missing,also", [("net_admin", ""), ("bpf", ",-sys_admin"),
                                           ("perfmon", ",-sys_admin")])
 def test_a_missing_capability_is_named_and_nothing_is_left(wires, missing, also):
-    argv = wires.viaduct.argv(
+    done = wires.viaduct.run(
         "setpriv", "--bounding-set", f"-{missing}{also}", "--inh-caps", f"-{missing}{also}",
-        DRIVER, BPF_DIR, wires.instance, "i0", "x0", "20000", "20010", "10.1.0.1", "10.2.0.1")
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+        DRIVER, BPF_DIR, wires.instance, "i0", "x0", "20000", "20010", "10.1.0.1", "10.2.0.1",
+        check=False)
     assert done.returncode == 1
     assert f"CAP_{missing.upper()} is missing" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

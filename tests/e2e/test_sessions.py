@@ -294,8 +294,8 @@ def test_linphone_asks_for_a_session_timer_and_is_granted_it(stage, tmp_path):
         "linphonec", "-c", str(tmp_path / "rc"), stdin=-1, stdout=log, stderr=log, text=True,
         env={**os.environ, "HOME": str(tmp_path)})
     try:
-        wait_until(lambda: f":{plan.SIP_PORT}" in stage.world.internal.run("ss", "-Hlnu").stdout,
-                   10, "linphone to listen")
+        wait_until(lambda: stage.world.internal.listens("udp", plan.SIP_PORT), 10,
+                   "linphone to listen")
         phone.stdin.write("soundcard use files\n"
                           f"call sip:{plan.PEERS['proxy'].number}@{PBX.viaduct}\n")
         phone.stdin.flush()

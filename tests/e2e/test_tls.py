@@ -351,8 +351,8 @@ class Server:
             "openssl", "s_server", "-accept", f"{OTHER}:{TLS_PORT}", "-cert", identity.certificate,
             "-key", identity.key, "-CAfile", authority.file, "-Verify", "1", "-quiet",
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: f"{OTHER}:{TLS_PORT}" in stage.world.external.run("ss", "-Hlnt").stdout,
-                   5, "s_server to listen")
+        wait_until(lambda: stage.world.external.listens("tcp", TLS_PORT, OTHER), 5,
+                   "s_server to listen")
 
     def close(self):
         self.process.kill()
