@@ -2,6 +2,7 @@
 #
 #   CC=clang        the compiler of everything but bpf/ (gcc by default)
 #   SAN=1           build with AddressSanitizer and UBSan, under build/san/
+#   FUZZ=1          the same with clang and what libFuzzer needs, under build/fuzz/
 #   PREFIX, DESTDIR where `make install` puts things
 
 SHELL    := /bin/bash
@@ -22,6 +23,13 @@ OUT := build/san
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 
+ifdef FUZZ
+CC  := clang
+OUT := build/fuzz
+SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SAN := 1
+endif
+
 # jemalloc in the daemon: it spends its time in small and not so small blocks that come and go
 # with transactions, which cost glibc's allocator more time and leave it more memory.
 ifndef SAN
@@ -35,7 +43,7 @@ PKGFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcap -lm
 
 # Without its compilers and libraries, say so at once; what installs them itself may go on.
-NO_LIBRARIES_FOR := help deps clean format analyse check demo bench bench-smoke
+NO_LIBRARIES_FOR := help deps clean format analyse check demo bench bench-smoke fuzz
 ifneq ($(filter-out $(NO_LIBRARIES_FOR),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(foreach tool,$(firstword $(CC)) $(CLANG) $(BPFTOOL) $(PROTOC),command -v $(tool) >/dev/null &&) \
 	pkg-config --exists $(PKGS) libcap libxxhash 2>/dev/null && echo ready),ready)
@@ -150,6 +158,8 @@ unit: $(UNIT_TESTS)
 	@for t in $(UNIT_TESTS); do $$t || exit 1; done
 bpf-tests: $(BPF_TESTS)
 	@for t in $(BPF_TESTS); do $$t || exit 1; done
+
+include tests/fuzz/fuzz.mk
 
 #: make clean       remove build/
 .PHONY: clean

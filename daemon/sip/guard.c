@@ -92,12 +92,13 @@ static bool check_parts(struct guard *g, const struct raw *raw)
 {
 	static const char type[] = "multipart", name[] = "content-type";
 	const struct raw_header *h = raw->first[RAW_CONTENT_TYPE];
-	const char *s = raw->body.s, *end = s + raw->body.len;
+	const char *s = raw->body.s, *end;
 	unsigned seen = 0;
 
-	if (!h || h->value.len < sizeof(type) - 1 ||
+	if (!h || raw->body.len == 0 || h->value.len < sizeof(type) - 1 ||
 		strncasecmp(h->value.s, type, sizeof(type) - 1) != 0)
 		return true;
+	end = s + raw->body.len;
 	while (s < end) {
 		while (s < end && is_blank(*s))
 			s++;
@@ -214,6 +215,18 @@ void guard_raw(struct guard *g, struct raw *raw, const char *buf, size_t len, bo
 		refuse(g, 400, why);
 }
 
+/* uric of RFC 3986, as far as it matters to whoever gets such a URI as a Request-URI. */
+static bool is_opaque_part(const char *s)
+{
+	if (!s || !*s)
+		return false;
+	for (; *s; s++) {
+		if (*s <= ' ' || *s == 0x7f || strchr("<>\"", *s))
+			return false;
+	}
+	return true;
+}
+
 /* RFC 3261 19.1.1: what the parser leaves as text has to be a port. */
 static bool is_bad_uri(const osip_uri_t *uri)
 {
@@ -222,7 +235,7 @@ static bool is_bad_uri(const osip_uri_t *uri)
 	if (!uri || !uri->scheme)
 		return true;
 	if (osip_strcasecmp(uri->scheme, "sip") != 0 && osip_strcasecmp(uri->scheme, "sips") != 0)
-		return false;
+		return !is_opaque_part(uri->string);
 	if (!uri->host || !uri->host[0])
 		return true;
 	return uri->port &&

@@ -223,6 +223,11 @@ static const struct claim claims[] = {
 	{"a Contact port of 99999",
 		REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ "Contact: <sip:a@b:99999>\r\n" A_LENGTH BLANK,
 		400},
+	{"a Contact of another scheme",
+		REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ "Contact: <name:John>\r\n" A_LENGTH BLANK, 0},
+	/* It would be the Request-URI of what we send in the dialog. */
+	{"a Contact of another scheme with a space",
+		REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ "Contact: x: 189\r\n" A_LENGTH BLANK, 400},
 	{"a From without a host",
 		REQUEST A_VIA "From: <sip:>;tag=1\r\n" A_TO A_ID A_CSEQ A_LENGTH BLANK, 400},
 	{"a header field without a colon",

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the fuzz targets share: an input as a row of records, and claims that end the run. */
+#ifndef VIADUCT_FUZZ_H
+#define VIADUCT_FUZZ_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include "base/log.h"
+
+#define RECORD_SEPARATOR 0x1e /* ASCII RS */
+#define RECORDS_MAX      32   /* of an input: more would only be slow */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+#define CLAIM(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__,          \
+				#condition);                                                       \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+/* In place of log_write (the linker's --wrap): what is logged is made and shown to nobody. */
+void __wrap_log_write(enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void __wrap_log_write(enum log_level level, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	(void)level;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+}
+
+/* In place of getrandom: the same in each run, so that a run from one seed is one run. */
+ssize_t __wrap_getrandom(void *buf, size_t len, unsigned flags);
+ssize_t __wrap_getrandom(void *buf, size_t len, unsigned flags)
+{
+	static uint64_t state = 1;
+	uint8_t *out = buf;
+
+	(void)flags;
+	for (size_t i = 0; i < len; i++) {
+		/* xorshift64* (Vigna) */
+		state ^= state >> 12;
+		state ^= state << 25;
+		state ^= state >> 27;
+		out[i] = (uint8_t)((state * 2685821657736338717u) >> 56);
+	}
+	return (ssize_t)len;
+}
+
+struct fuzz_input {
+	const uint8_t *data;
+	size_t size;
+	unsigned records;
+};
+
+/* The next record: its first byte, and the rest as a malloc'd copy of just its size, so that
+ * reading beyond it is seen. */
+static inline bool fuzz_next(struct fuzz_input *in, uint8_t *kind, char **rest, size_t *len)
+{
+	const uint8_t *end;
+	size_t n;
+
+	if (in->size == 0 || in->records++ == RECORDS_MAX)
+		return false;
+	end = memchr(in->data, RECORD_SEPARATOR, in->size);
+	n = end ? (size_t)(end - in->data) : in->size;
+	*kind = n ? in->data[0] : 0;
+	*len = n ? n - 1 : 0;
+	*rest = malloc(*len ? *len : 1);
+	CLAIM(*rest);
+	if (*len)
+		memcpy(*rest, in->data + 1, *len);
+	in->data += end ? n + 1 : n;
+	in->size -= end ? n + 1 : n;
+	return true;
+}
+
+#endif
