@@ -88,7 +88,7 @@ endef
 $(foreach r,$(ROOMS),$(eval $(call ROOM,$(r))))
 ROOM_LIBS := $(foreach r,$(ROOMS),$(OUT)/lib$(r).a)
 
-$(dataplane_OBJS): | build/gen/viaduct.skel.h
+$(dataplane_OBJS): | build/gen/viaduct.skel.h build/gen/driver_loss.skel.h
 
 # The state that is written down: see daemon/store/state.proto. What is generated has warnings of its
 # own.

@@ -181,7 +181,11 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(MODE, mode, TEXT, none, "native, generic, offload, none")                                \
 	X(ATTACHED, attached, TEXT, none, "libxdp dispatcher, link, none")                         \
 	X(UP, up, BOOL, none, "the interface is up")                                               \
-	X(WHY, why, TEXT, none, "no media passes there; none: it does")
+	X(WHY, why, TEXT, none, "no media passes there; none: it does")                            \
+	X(LOST, lost, U64, none,                                                                   \
+		"packets sent on by it that its driver lost, since the start; none: not told")     \
+	X(LOST_LATELY, lost_lately, U64, none, "of those, in the last 3 s")                        \
+	X(LOST_WHY, lost_why, TEXT, none, "the driver's error; none: it had no room")
 
 #define VDC_UNRESOLVED_FIELDS(X)                                                                   \
 	X(SIDE, side, TEXT, none, "where packets would leave")                                     \

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "control/diagnosis.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "control/request.h"
 
@@ -123,6 +125,25 @@ static void find_silence(const struct diagnosis_facts *facts, enum leg leg, stru
 			info->loss_percent, name);
 }
 
+static bool finds_driver_loss(
+	const struct diagnosis_facts *facts, enum leg leg, struct findings *out)
+{
+	const struct dataplane_flow *flow = facts->flow[leg];
+	const struct dataplane_device_status *device = flow ? facts->device[flow->out_side] : NULL;
+
+	if (!device || !device->lost_lately)
+		return false;
+	find(out, FINDING_driver_loss, leg,
+		"what leg %s sends is sent on by %s, whose driver lost %" PRIu64
+		" packets in the last %d s, of this call or others: %s",
+		leg_name(leg), device->name, device->lost_lately, DATAPLANE_LOSS_WINDOW_MS / 1000,
+		device->lost_error == EOPNOTSUPP || device->lost_error == ENXIO
+			? "it takes none (a veth needs `gro on` at its other end)"
+		: device->lost_error ? strerror(device->lost_error)
+				     : "its queue was full");
+	return true;
+}
+
 static bool flows_from(const struct diagnosis_facts *facts, enum leg leg)
 {
 	const struct media_leg_info *info = &facts->stream->leg[leg];
@@ -148,6 +169,10 @@ void diagnose_stream(const struct diagnosis_facts *facts, struct findings *out)
 		find_silence(facts, (enum leg)leg, out);
 	from_a = flows_from(facts, LEG_A);
 	from_b = flows_from(facts, LEG_B);
+	/* What leaves the program, and is lost then, cannot be said to flow. */
+	if ((from_a && finds_driver_loss(facts, LEG_A, out)) |
+		(from_b && finds_driver_loss(facts, LEG_B, out)))
+		return;
 	if (from_a && from_b)
 		find(out, FINDING_ok, -1, "media flows both ways, forwarded in the kernel");
 	else if (from_a || from_b)

@@ -29,7 +29,8 @@
 	X(stopped, "the leg sent, and has stopped")                                                \
 	X(held, "the leg's packets are counted and not sent on: the other leg takes none")         \
 	X(loss, "packets are lost before they reach us")                                           \
-	X(one_way, "media flows one way only")
+	X(one_way, "media flows one way only")                                                     \
+	X(driver_loss, "the driver of the device where the leg's packets leave loses packets")
 
 #define FINDING_ENUM(code, when) FINDING_##code,
 enum finding_code { FINDINGS(FINDING_ENUM) };
@@ -52,6 +53,7 @@ struct diagnosis_facts {
 	const struct dataplane_flow
 		*flow[2];          /* as programmed, of what the leg sends; NULL = none */
 	bool attached[SIDE_COUNT]; /* XDP is, on that side's device */
+	const struct dataplane_device_status *device[SIDE_COUNT]; /* NULL = nothing known */
 };
 
 void diagnose_stream(const struct diagnosis_facts *facts, struct findings *out);

@@ -201,8 +201,10 @@ static int show_streams(struct request *r, const struct media_session *media, en
 	ret = dataplane_status(dp, &status);
 	if (ret)
 		return ret;
-	for (int i = 0; i < SIDE_COUNT; i++)
+	for (int i = 0; i < SIDE_COUNT; i++) {
 		facts.attached[status.device[i].side] = strcmp(status.device[i].mode, "none") != 0;
+		facts.device[status.device[i].side] = &status.device[i];
+	}
 	for (unsigned i = 0; i < count && ret == 0; i++) {
 		struct media_stream_info stream;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -201,6 +202,12 @@ static void put_device(struct answer *a, int attr, const struct dataplane_device
 	answer_put_bool(a, VDC_DEVICE_UP, device->up);
 	if (device->why)
 		answer_put_text(a, VDC_DEVICE_WHY, device->why);
+	if (device->losses_counted) {
+		answer_put_u64(a, VDC_DEVICE_LOST, device->lost);
+		answer_put_u64(a, VDC_DEVICE_LOST_LATELY, device->lost_lately);
+	}
+	if (device->lost_error)
+		answer_put_text(a, VDC_DEVICE_LOST_WHY, strerror(device->lost_error));
 	answer_nest_end(a, one);
 }
 

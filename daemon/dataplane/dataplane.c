@@ -102,6 +102,7 @@ static void end(struct dataplane *dp, enum dataplane_end how)
 	loop_timer_stop(dp->loop, &dp->drain);
 	loop_timer_stop(dp->loop, &dp->take_up);
 	events_close(dp->events);
+	driver_loss_close(dp->loss);
 	/* Before the tables go: packets read them. */
 	if (dp->engine == DATAPLANE_XDP && how == END_CLOSE)
 		xdp_detach(&dp->xdp);

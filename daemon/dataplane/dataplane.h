@@ -150,7 +150,12 @@ struct dataplane_device_status {
 	const char *attached; /* "libxdp dispatcher", "link", "none" */
 	bool up;
 	const char *why; /* no media passes there: "device gone", "no carrier" …; NULL: it does */
+	/* Packets sent on by it that its driver lost, since the start and within the window. */
+	bool losses_counted; /* the kernel tells */
+	uint64_t lost, lost_lately;
+	int lost_error; /* errno of the last such loss that had one: it takes none; 0 = no room */
 };
+#define DATAPLANE_LOSS_WINDOW_MS 3000
 /* A next hop in use that packets cannot take. */
 struct dataplane_unresolved {
 	uint8_t side;

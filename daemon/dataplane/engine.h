@@ -4,6 +4,7 @@
 #ifndef VIADUCT_DATAPLANE_ENGINE_H
 #define VIADUCT_DATAPLANE_ENGINE_H
 
+#include "dataplane/driver_loss.h"
 #include "dataplane/events.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/locals.h"
@@ -36,6 +37,7 @@ struct dataplane {
 	bool take_up_side[SIDE_COUNT];
 	struct rtnetlink *rtnetlink;
 	struct events *events;
+	struct driver_loss *loss; /* NULL where the kernel does not tell */
 	/* The null engine's. */
 	struct null_memory {
 		struct vd_flow *flows;

@@ -103,6 +103,7 @@ static void device_changed(void *ctx, uint8_t side, unsigned ifindex)
 	struct dataplane *dp = ctx;
 	struct xdp_device *device = &dp->xdp.device[dp->xdp.device_of_side[side]];
 
+	driver_loss_set_device(dp->loss, side, ifindex);
 	dp->take_up_side[side] = ifindex != 0;
 	if (device->ifindex != ifindex) /* else the other side, on the same device, was first */
 		xdp_device_gone(&dp->xdp, device);
@@ -129,6 +130,9 @@ static int open_tables(
 		VD_FLOW_GRACE_MS, &ops);
 	if (ret)
 		return ret;
+	ret = driver_loss_open(&dp->loss, dp->loop, bpf_map__fd(x->skel->maps.vd_devices));
+	if (ret)
+		return ret;
 	dp->take_up.fire = take_up_fire;
 	ret = rtnetlink_watch(dp->rtnetlink, dp->nexthops, device_changed, dp);
 	if (ret)
@@ -140,6 +144,7 @@ static int open_tables(
 			ret = xdp_set_device(x, side, nexthop_egress(dp->nexthops, side)->ifindex);
 		if (ret)
 			return ret;
+		driver_loss_set_device(dp->loss, side, nexthop_egress(dp->nexthops, side)->ifindex);
 	}
 	ret = flow_table_new(&dp->flows, dp->loop, dp->sizes.capacity, x->flows.address,
 		x->streams.address, &dp->locals, dp->nexthops, VD_FLOW_GRACE_MS);
@@ -261,6 +266,7 @@ int xdp_engine_status(struct dataplane *dp, struct dataplane_status *out)
 		out->device[side].attached = device->attached;
 		if (device->why)
 			out->device[side].why = device->why;
+		driver_loss_read(dp->loss, side, &out->device[side]);
 	}
 	out->memory_bytes = x->memory_bytes;
 	ret = counters_read(bpf_map__fd(x->skel->maps.vd_counters), out);

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 import plan
+from counters import Books
 from daemon import BUILD, Daemon
 from net import World
 from rtp import Endpoint, Sniffer, wait_until
@@ -30,7 +31,7 @@ def pytest_collection_modifyitems(items):
 
 
 @contextlib.contextmanager
-def made_world(addresses, tag=""):
+def made_world(addresses, tag="", **kwargs):
     """The namespaces, with these addresses of the peers inside and of those outside."""
     if os.geteuid() != 0:
         pytest.skip("needs root, for network namespaces")
@@ -38,7 +39,7 @@ def made_world(addresses, tag=""):
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
     world = World(tag)
-    world.create(*addresses)
+    world.create(*addresses, **kwargs)
     try:
         # Silence from an address that no host has, and no "unreachable" once ARP has given up.
         world.viaduct.run("ip", "neighbour", "add", plan.NOBODY, "lladdr", "02:00:00:00:00:99",
@@ -82,7 +83,9 @@ def world(addresses):
 @pytest.fixture(scope="module")
 def daemon(world, configuration):
     with running_daemon(world, configuration) as daemon:
+        books = Books(world, daemon)
         yield daemon
+        books.check()
 
 
 class Stage:

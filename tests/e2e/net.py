@@ -126,7 +126,8 @@ class World:
         self.external = Namespace(f"{base}-ext")
         self.all = (self.internal, self.viaduct, self.external)
 
-    def create(self, internal_addresses, external_addresses):
+    def create(self, internal_addresses, external_addresses, queues=1):
+        self._queues = ("numrxqueues", str(queues), "numtxqueues", str(queues))
         self._external_addresses = external_addresses
         try:
             for ns in self.all:
@@ -154,8 +155,9 @@ class World:
             self.external.add_address(self.external_device, address)
 
     def _wire(self, ns, device, viaduct_device, options=()):
-        run("ip", "link", "add", viaduct_device, *options, "netns", self.viaduct.name,
-            "type", "veth", "peer", "name", device, "netns", ns.name)
+        run("ip", "link", "add", viaduct_device, *options, *self._queues, "netns",
+            self.viaduct.name, "type", "veth", "peer", "name", device, *self._queues, "netns",
+            ns.name)
         # A native redirect into a veth needs NAPI on its peer (gro on), and delivers checksums as
         # they are: the endpoint must finish its own (tx off).
         ns.run("ethtool", "-K", device, "tx", "off", "gro", "on")

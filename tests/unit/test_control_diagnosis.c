@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* "Why has it no audio?": from the facts of a stream to what the operator is told. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,6 +41,7 @@ static int healthy(void **state)
 		leg->sends = true;
 		leg->path.resolved = true;
 		flow[i].in_side = i ? SIDE_EXTERNAL : SIDE_INTERNAL;
+		flow[i].out_side = i ? SIDE_INTERNAL : SIDE_EXTERNAL;
 		flow[i].local = leg->local;
 		flow[i].remote = leg->remote;
 		flow[i].out_remote = addr(i ? "10.0.0.9:4000" : "192.0.2.9:6000");
@@ -105,6 +107,32 @@ static void an_unresolved_next_hop_says_which_and_why(void **state)
 	stream.leg[LEG_A].path.why = "no neighbour";
 	assert_string_equal(finds(FINDING_next_hop, LEG_A)->text,
 		"next hop 192.0.2.254 towards leg b is not resolved: no neighbour");
+	assert_non_null(found(FINDING_one_way, LEG_B));
+}
+
+static void what_the_driver_loses_is_not_said_to_flow(void **state)
+{
+	struct dataplane_device_status device = {.name = "ext0", .lost = 500, .lost_lately = 57};
+
+	(void)state;
+	facts.device[SIDE_EXTERNAL] = &device;
+	assert_string_equal(finds(FINDING_driver_loss, LEG_A)->text,
+		"what leg a sends is sent on by ext0, whose driver lost 57 packets in the last "
+		"3 s, of this call or others: its queue was full");
+	assert_null(found(FINDING_driver_loss, LEG_B));
+	assert_null(found(FINDING_ok, -1));
+	assert_null(found(FINDING_one_way, LEG_B));
+	device.lost_error = EOPNOTSUPP;
+	assert_non_null(
+		strstr(finds(FINDING_driver_loss, LEG_A)->text, "others: it takes none (a veth"));
+	/* Long ago. */
+	device.lost_lately = 0;
+	finds(FINDING_ok, -1);
+	/* Nothing is sent there. */
+	device.lost_lately = 57;
+	stream.leg[LEG_A].rtp.last_seen_ms_ago = 12345;
+	diagnose_stream(&facts, &findings);
+	assert_null(found(FINDING_driver_loss, LEG_A));
 	assert_non_null(found(FINDING_one_way, LEG_B));
 }
 
@@ -191,6 +219,7 @@ int main(void)
 		TEST(a_leg_that_sends_nothing_is_named_with_the_port_it_should_send_to),
 		TEST(packets_from_a_stranger_name_the_admitted_address),
 		TEST(an_unresolved_next_hop_says_which_and_why),
+		TEST(what_the_driver_loses_is_not_said_to_flow),
 		TEST(hold_is_no_fault_and_is_named),
 		TEST(a_leg_that_stopped_is_told_from_one_that_never_sent),
 		TEST(a_detached_program_means_not_in_the_kernel),

@@ -104,10 +104,25 @@ static void print_daemon(const json_t *s)
 		show_u64(s, "control_refused"));
 }
 
+/* What keeps media from passing by the device. */
+static void add_trouble(struct table *t, const json_t *device)
+{
+	uint64_t lately = show_u64(device, "lost_lately");
+
+	if (json_object_get(device, "why"))
+		table_add(t, "%s", show_text(device, "why"));
+	else if (lately)
+		table_add(t, "its driver loses packets, %" PRIu64 " in the last 3 s: %s", lately,
+			json_object_get(device, "lost_why") ? show_text(device, "lost_why")
+							    : "no room");
+	else
+		table_add(t, "%s", "");
+}
+
 static void print_devices(const json_t *s)
 {
 	static const char *const heading[] = {
-		"SIDE", "DEVICE", "XDP MODE", "ATTACHED BY", "LINK", ""};
+		"SIDE", "DEVICE", "XDP MODE", "ATTACHED BY", ">LOST BY DRIVER", "LINK", ""};
 	const json_t *one;
 	struct table t;
 	size_t i;
@@ -119,8 +134,12 @@ static void print_devices(const json_t *s)
 		table_add(&t, "%s", show_text(one, "name"));
 		table_add(&t, "%s", show_text(one, "mode"));
 		table_add(&t, "%s", show_text(one, "attached"));
+		if (json_object_get(one, "lost"))
+			table_add(&t, "%" PRIu64, show_u64(one, "lost"));
+		else
+			table_add(&t, "not told");
 		table_add(&t, "%s", show_bool(one, "up") ? "up" : "down");
-		table_add(&t, "%s", json_object_get(one, "why") ? show_text(one, "why") : "");
+		add_trouble(&t, one);
 	}
 	putchar('\n');
 	table_print(&t);

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The counters add up: what comes into the devices, what becomes of it, what leaves them. Two queues
+a device, each served by a CPU of its own where there are two."""
+
+import contextlib
+import multiprocessing
+import os
+import re
+import socket
+import struct
+
+import pytest
+
+import plan
+from conftest import made_world
+from counters import Books, driver_counters
+from net import run
+from rtp import Stream, wait_until
+from talk import Talk
+
+QUEUES = 2
+BURST = 3000  # packets of each sender
+SENDERS = 4   # flows, so that both queues are used
+
+
+@pytest.fixture(scope="module")
+def world(addresses):
+    with made_world(addresses, queues=QUEUES) as world:
+        # The sender's CPU decides the queue, and with it the CPU that runs the program.
+        for ns, device in ((world.internal, "int0"), (world.external, "ext0")):
+            for queue in range(QUEUES):
+                # `ip netns exec` shows the namespace's own devices in /sys.
+                run("ip", "netns", "exec", ns.name, "sh", "-c",
+                    f"echo {1 << queue} > /sys/class/net/{device}/queues/tx-{queue}/xps_cpus")
+        yield world
+
+
+@pytest.fixture
+def books(stage):
+    return Books(stage.world, stage.daemon)
+
+
+def send_on_cpu(sock, to, payloads, cpu):
+    os.sched_setaffinity(0, {cpu})
+    for payload in payloads:
+        sock.sendto(payload, to)
+    os._exit(0)
+
+
+def at_once(jobs):
+    """Each (socket, to, payloads, cpu) from a process of its own."""
+    fork = multiprocessing.get_context("fork")
+    senders = [fork.Process(target=send_on_cpu, args=job) for job in jobs]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(60)
+        assert sender.exitcode == 0
+
+
+def by_queue(counters, name):
+    return [counters[f"rx_queue_{queue}_{name}"] for queue in range(QUEUES)]
+
+
+def test_both_ways_on_two_queues_and_cpus(stage, books):
+    cpus = sorted(os.sched_getaffinity(0))
+    talks = [Talk(stage)]
+    a, b = talks[0].a, talks[0].b
+    before = {side: driver_counters(stage.world.viaduct, device)
+              for side, device in (("internal", "vdi0"), ("external", "vde0"))}
+    forwarded = stage.cli.packets("forwarded")
+    jobs = []
+    for i in range(SENDERS):
+        sender, to = ((a, talks[0].to_a()), (b, talks[0].to_b()))[i % 2]
+        stream = Stream(ssrc=7 + i % 2)
+        payloads = [stream.packet() for _ in range(BURST)]
+        jobs.append((sender._sockets[0], to, payloads, cpus[i // 2 % len(cpus)]))
+    at_once(jobs)
+    books.check()
+    assert stage.cli.packets("forwarded") == forwarded + SENDERS * BURST
+    if len(cpus) >= QUEUES:
+        for side, device in (("internal", "vdi0"), ("external", "vde0")):
+            counters = driver_counters(stage.world.viaduct, device)
+            used = [now - then for now, then in zip(by_queue(counters, "xdp_packets"),
+                                                    by_queue(before[side], "xdp_packets"))]
+            assert all(packets >= BURST // 2 for packets in used), f"{device}: {used}"
+    talks[0].end()
+
+
+def junk(to):
+    """Payloads that are counted under a reason each, sent to a live media port."""
+    return {"drop_stun": b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12), "drop_dtls": b"\x16\xfe\xfd" + bytes(20),
+            "drop_not_rtp": b"\xc0" + bytes(20)}
+
+
+def test_every_reason_that_the_wire_can_provoke(stage, books):
+    talk = Talk(stage)
+    stranger = stage.endpoint("trunk", plan.STRANGER["external"])
+    to = talk.to_b()
+    before = {reason: stage.cli.packets(reason, "external")
+              for reason in ("forwarded", "drop_source", "drop_no_flow", "drop_ttl",
+                             "pass_not_ours", "pass_icmp", *junk(to))}
+    for payload in junk(to).values():
+        talk.b.send(payload, to)
+    talk.b.send(Stream().packet(), to)
+    stranger.send(Stream().packet(), to)
+    talk.b.send(Stream().packet(), (to[0], plan.EXTERNAL_PORTS[1] - 1))
+    talk.b.send(b"x", (to[0], 9))
+    with contextlib.closing(stage.world.external.socket(socket.AF_INET, socket.SOCK_DGRAM)) as low:
+        low.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+        low.sendto(Stream().packet(), to)
+    # RFC 792, an echo request of eight bytes
+    with contextlib.closing(stage.world.external.socket(socket.AF_INET, socket.SOCK_RAW,
+                                                        socket.IPPROTO_ICMP)) as echo:
+        echo.sendto(struct.pack("!BBHI", 8, 0, 0xf7ff, 0), (to[0], 0))
+    books.check()
+    for reason, count in before.items():
+        now = stage.cli.packets(reason, "external")
+        if reason in ("pass_not_ours", "pass_icmp"):  # others may come by themselves
+            assert now > count, reason
+        else:
+            assert now == count + 1, reason
+    talk.end()
+
+
+def kernel_tells():
+    with open("/sys/kernel/btf/vmlinux", "rb") as f:
+        names = f.read()
+    return b"btf_trace_xdp_redirect_err" in names and b"btf_trace_xdp_devmap_xmit" in names
+
+
+def test_what_the_driver_loses_is_counted_and_named(stage, books):
+    """The far end of a veth takes no redirected packet without NAPI."""
+    ns, talk = stage.world.external, Talk(stage)
+    stream = Stream()
+
+    def lost():
+        return {d["name"]: d for d in stage.cli.status()["devices"]}["vde0"]
+    if not kernel_tells():
+        pytest.skip("the kernel has no tracepoint for what drivers lose of redirected packets")
+    before, forwarded = lost()["lost"], stage.cli.packets("forwarded", "internal")
+    talk.a.send_stream(stream, talk.to_a(), 10)
+    talk.sniffer_of_b.wait_received((talk.b.address, talk.b.port), 10)
+    assert lost()["lost"] == before
+    ns.run("ethtool", "-K", "ext0", "gro", "off")
+    try:
+        talk.a.send_stream(stream, talk.to_a(), 20)
+        wait_until(lambda: stage.cli.packets("forwarded", "internal") == forwarded + 30, 5,
+                   "the packets to be counted")
+        assert lost()["lost"] == before + 20
+        assert 0 < lost()["lost_lately"] <= 20
+        shown = stage.cli.text("status").stdout
+        assert re.search(r"vde0.*its driver loses packets, \d+ in the last 3 s", shown)
+
+        def finding():
+            talk.a.send(stream.packet(), talk.to_a())
+            found = {f["code"]: f for f in stage.cli.streams(talk.id)[0]["findings"]}
+            assert "ok" not in found and "one_way" not in found
+            return found.get("driver_loss")
+        found = wait_until(finding, 5, lambda: str(stage.cli.streams(talk.id)[0]["findings"]))
+        assert found["leg"] == "a" and "it takes none (a veth needs" in found["text"]
+        assert f"diagnosis: {found['text']}" in stage.cli.text("call", str(talk.id)).stdout
+    finally:
+        ns.run("ethtool", "-K", "ext0", "gro", "on")
+    books.check()
+
+    def over():
+        talk.a.send(stream.packet(), talk.to_a())
+        return "one_way" in {f["code"] for f in stage.cli.streams(talk.id)[0]["findings"]}
+    wait_until(over, 15, "the loss to be over")
+    talk.end()
