@@ -166,7 +166,7 @@ include tests/fuzz/fuzz.mk
 clean:
 	rm -rf build
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -path build/kernel -prune -o -name '*.d' -print 2>/dev/null)
 
 # ---- the two commands, and what they need ----------------------------------------------------
 #: make deps        install what building and running need (root)

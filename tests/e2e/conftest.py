@@ -31,14 +31,14 @@ def pytest_collection_modifyitems(items):
 
 
 @contextlib.contextmanager
-def made_world(addresses, tag="", **kwargs):
+def made_world(addresses, tag="", kind=World, **kwargs):
     """The namespaces, with these addresses of the peers inside and of those outside."""
     if os.geteuid() != 0:
         pytest.skip("needs root, for network namespaces")
     missing = [program for program in NEEDED_PROGRAMS if not shutil.which(program)]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    world = World(tag)
+    world = kind(tag)
     world.create(*addresses, **kwargs)
     try:
         # Silence from an address that no host has, and no "unreachable" once ARP has given up.

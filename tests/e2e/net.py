@@ -126,8 +126,9 @@ class World:
         self.external = Namespace(f"{base}-ext")
         self.all = (self.internal, self.viaduct, self.external)
 
-    def create(self, internal_addresses, external_addresses, queues=1):
+    def create(self, internal_addresses, external_addresses, queues=1, mtu=1500):
         self._queues = ("numrxqueues", str(queues), "numtxqueues", str(queues))
+        self._mtu = str(mtu)
         self._external_addresses = external_addresses
         try:
             for ns in self.all:
@@ -162,8 +163,8 @@ class World:
         # they are: the endpoint must finish its own (tx off).
         ns.run("ethtool", "-K", device, "tx", "off", "gro", "on")
         self.viaduct.run("ethtool", "-K", viaduct_device, "tx", "off", "gro", "on")
-        ns.run("ip", "link", "set", device, "up")
-        self.viaduct.run("ip", "link", "set", viaduct_device, "up")
+        ns.run("ip", "link", "set", device, "mtu", self._mtu, "up")
+        self.viaduct.run("ip", "link", "set", viaduct_device, "mtu", self._mtu, "up")
 
     def remove(self):
         for ns in self.all:

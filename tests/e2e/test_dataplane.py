@@ -23,16 +23,18 @@ PREFIX = "vddp"
 PORT_MIN, PORT_MAX = 20000, 29999
 FOLLOW_S = 1.0  # a changed MAC, route or link takes effect within this
 ETH_P_ALL = 3
+SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 0x10
 SECOND_ROUTER_MAC = "02:00:00:00:00:03"
 
 
 class Driver:
     """One dpdriver process and its line protocol."""
 
-    def __init__(self, ns, instance, ports=(PORT_MIN, PORT_MAX), capacity=None):
+    def __init__(self, ns, instance, ports=(PORT_MIN, PORT_MAX), capacity=None,
+                 devices=("i0", "x0"), addresses=("10.1.0.1,fd01::1", "10.2.0.1,fd02::1")):
         self.process = ns.popen(
-            DRIVER, BPF_DIR, instance, "i0", "x0", *map(str, ports),
-            "10.1.0.1,fd01::1", "10.2.0.1,fd02::1", *([str(capacity)] if capacity else []),
+            DRIVER, BPF_DIR, instance, *devices, *map(str, ports),
+            *addresses, *([str(capacity)] if capacity else []),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.log = None
         self.first_line = self.process.stdout.readline().strip()
@@ -447,6 +449,180 @@ def test_a_reload_keeps_live_flows_and_admits_only_new_ports(wires, driver):
     assert far.recv(2048) == rtp(2)
     near.close()
     far.close()
+
+
+def test_a_full_table_refuses_the_next_flow_and_takes_one_when_one_has_gone(wires):
+    near, far = udp(wires.near, "10.1.0.2", 4000), udp(wires.far, "10.2.0.2", 5000)
+    driver = Driver(wires.viaduct, wires.instance, capacity=4)
+    assert driver.first_line == "ready"
+    try:
+        def add(port):
+            return driver.add("0", f"10.1.0.1:{port}", "10.1.0.2:4000", f"10.2.0.1:{port}",
+                              "10.2.0.2:5000")
+        flows = [add(20000 + 2 * i) for i in range(4)]
+        with pytest.raises(AssertionError, match="No space left"):
+            add(20008)
+        assert driver.status()["flows"] == driver.status()["max"] == "4"
+        time.sleep(0.3)  # a first neighbour may have to be found
+        for i in range(4):
+            near.sendto(rtp(i), ("10.1.0.1", 20000 + 2 * i))
+            assert far.recv(2048) == rtp(i)
+        driver.ask(f"del {flows[1]}")
+        add(20008)
+        near.sendto(rtp(9), ("10.1.0.1", 20008))
+        assert far.recv(2048) == rtp(9)
+    finally:
+        log = driver.close()
+    assert driver.process.returncode == 0, log
+    near.close()
+    far.close()
+
+
+def test_a_full_ring_of_events_costs_no_packet_is_counted_and_recovers(wires, driver):
+    """Nobody reads while hundreds of streams change their SSRC with every packet."""
+    streams, changes = 700, 64
+    near, far = udp(wires.near, "10.1.0.2", 4000), udp(wires.far, "10.2.0.2", 5000)
+    for i in range(streams):
+        driver.add("0", f"10.1.0.1:{20000 + 2 * i}", "10.1.0.2:4000", "10.2.0.1:20002",
+                   "10.2.0.2:5000")
+    time.sleep(0.3)
+    before, lost = driver.counted("forwarded"), driver.counted("lost")
+    driver.process.send_signal(signal.SIGSTOP)
+    try:
+        for change in range(changes):
+            packet = rtp(change, ssrc=change)
+            for i in range(streams):
+                near.sendto(packet, ("10.1.0.1", 20000 + 2 * i))
+    finally:
+        driver.process.send_signal(signal.SIGCONT)
+    assert driver.counted("forwarded") == before + streams * changes
+    status = driver.status()
+    # One event each came through, or was counted as lost.
+    assert int(status["lost"]) > lost
+    assert 0 < int(status["firsts"]) <= streams
+    told = int(status["firsts"])
+    driver.add("0", "10.1.0.1:29998", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.2:5000")
+    near.sendto(rtp(0), ("10.1.0.1", 29998))
+    until = time.monotonic() + 10
+    while int(driver.status()["firsts"]) == told and time.monotonic() < until:
+        time.sleep(0.05)
+    assert int(driver.status()["firsts"]) == told + 1
+    near.close()
+    far.close()
+
+
+class TaggedWire:
+    """Frames of a device with the VLAN tag that they came with, or are to go with."""
+
+    def __init__(self, ns):
+        with ns.entered():
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            self.socket.bind(("e0", 0))
+        self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        self.socket.settimeout(2)
+
+    def vlan_of(self, payload):
+        """Of the frame that carries it."""
+        while True:
+            frame, auxiliary, _, _ = self.socket.recvmsg(2048, 256)
+            if not frame.endswith(payload):
+                continue
+            # struct tpacket_auxdata: the kernel has taken the tag out of the frame.
+            status, *_, tci, _ = struct.unpack("IIIHHHH", auxiliary[0][2][:20])
+            return tci & 0xfff if status & TP_STATUS_VLAN_VALID else 0
+
+    def send(self, vlan, dmac, smac, src, dst, payload):
+        udp_header = struct.pack("!HHHH", src[1], dst[1], 8 + len(payload), 0)
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28 + len(payload), 0, 0, 64, 17, 0,
+                         socket.inet_aton(src[0]), socket.inet_aton(dst[0]))
+        words = sum(struct.unpack("!10H", ip))
+        words = (words & 0xffff) + (words >> 16)
+        ip = ip[:10] + struct.pack("!H", ~(words + (words >> 16)) & 0xffff) + ip[12:]
+        self.socket.send(bytes.fromhex((dmac + smac).replace(":", "")) +
+                         struct.pack("!HHH", 0x8100, vlan, 0x0800) + ip + udp_header + payload)
+
+    def close(self):
+        self.socket.close()
+
+
+def test_both_sides_on_one_device_are_told_apart_by_vlan(wires):
+    """Internal untagged, external in VLAN 42; tags are written and read by hand."""
+    peer, ours = wires.near.link_mac("e0"), wires.viaduct.link_mac("i0")
+    wires.viaduct.run("ip", "route", "add", "10.7.0.0/24", "dev", "i0")
+    wires.viaduct.run("ip", "address", "add", "10.7.0.1/32", "dev", "i0")
+    wires.viaduct.run("ip", "neigh", "add", "10.7.0.2", "lladdr", peer, "dev", "i0",
+                      "nud", "permanent")
+    near, wire = udp(wires.near, "10.1.0.2", 4000), TaggedWire(wires.near)
+    driver = Driver(wires.viaduct, wires.instance, devices=("i0", "i0@42"),
+                    addresses=("10.1.0.1", "10.7.0.1"))
+    assert driver.first_line == "ready"
+    try:
+        driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.7.0.1:20002", "10.7.0.2:5000")
+        driver.add("1", "10.7.0.1:20002", "10.7.0.2:5000", "10.1.0.1:20000", "10.1.0.2:4000")
+        time.sleep(0.3)
+        near.sendto(rtp(1), ("10.1.0.1", 20000))
+        assert wire.vlan_of(rtp(1)) == 0  # as it went
+        assert wire.vlan_of(rtp(1)) == 42
+        wire.send(42, ours, peer, ("10.7.0.2", 5000), ("10.7.0.1", 20002), rtp(2))
+        assert near.recv(2048) == rtp(2)
+        # Another VLAN is another side.
+        before = driver.counted("pass_not_ours")
+        wire.send(43, ours, peer, ("10.7.0.2", 5000), ("10.7.0.1", 20002), rtp(3))
+        near.settimeout(0.3)
+        with pytest.raises(socket.timeout):
+            near.recv(2048)
+        assert driver.counted("pass_not_ours") > before
+        assert driver.counted("forwarded") == 2
+    finally:
+        log = driver.close()
+        wires.viaduct.run("ip", "address", "del", "10.7.0.1/32", "dev", "i0")
+        wires.viaduct.run("ip", "route", "del", "10.7.0.0/24", "dev", "i0")
+    assert driver.process.returncode == 0, log
+    wires.check_nothing_left()
+    near.close()
+    wire.close()
+
+
+def test_a_device_that_another_program_holds_when_it_comes_back_is_taken_when_it_is_free(wires):
+    driver = Driver(wires.viaduct, wires.instance)
+    assert driver.first_line == "ready"
+    try:
+        if driver.status()["attached"] != "link":
+            pytest.skip("the dispatcher lets both share the device")
+        flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002",
+                          "10.2.0.2:5000")
+        back = driver.add("1", "10.2.0.1:20002", "10.2.0.2:5000", "10.1.0.1:20000",
+                          "10.1.0.2:4000")
+        driver.process.send_signal(signal.SIGSTOP)
+        try:
+            wires.far.run("ip", "link", "del", "e0")
+            wires.wire(wires.far, "x0", 2)
+            holder = Driver(wires.viaduct, wires.instance + "x", devices=("x0", "x0@42"))
+            assert holder.first_line == "ready"
+        finally:
+            driver.process.send_signal(signal.SIGCONT)
+        try:
+            until = time.monotonic() + 10
+            while driver.status()["why1"] == "-" and time.monotonic() < until:
+                time.sleep(0.1)
+            assert driver.status()["why1"] == "another XDP program is attached to it"
+        finally:
+            holder.close()
+        near, far = udp(wires.near, "10.1.0.2", 4000), udp(wires.far, "10.2.0.2", 5000)
+        while driver.status()["why1"] != "-" and time.monotonic() < until + 10:
+            time.sleep(0.1)
+        assert driver.status()["why1"] == "-"
+        far.sendto(rtp(1), ("10.2.0.1", 20002))
+        assert near.recv(2048) == rtp(1)
+        near.sendto(rtp(2), ("10.1.0.1", 20000))
+        assert far.recv(2048) == rtp(2)
+        assert (driver.packets(flow), driver.packets(back)) == (1, 1)
+        near.close()
+        far.close()
+    finally:
+        log = driver.close()
+    assert driver.process.returncode == 0, log
+    wires.check_nothing_left()
 
 
 def test_a_second_daemon_of_the_same_instance_is_refused(wires, driver):

@@ -208,7 +208,8 @@ def test_a_route_that_goes_is_named_and_followed_when_it_is_back(stage):
         viaduct.run("ip", "route", "del", network, check=False)
 
 
-@pytest.mark.parametrize("whose,why", [("theirs", "no carrier"), ("ours", "device down")])
+@pytest.mark.parametrize("whose,why", [("theirs", "no carrier"), ("ours", "device down")],
+                         ids=["theirs", "ours"])
 def test_a_link_that_flaps_is_followed(stage, whose, why):
     ns, device = ((stage.world.external, "ext0") if whose == "theirs"
                   else (stage.world.viaduct, "vde0"))

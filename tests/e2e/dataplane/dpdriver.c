@@ -4,6 +4,7 @@
  *
  *   dpdriver BPF_DIR INSTANCE DEVICE_INTERNAL DEVICE_EXTERNAL PORT_MIN PORT_MAX \
  *            ADDRESS_INTERNAL,... ADDRESS_EXTERNAL,... [CAPACITY_FLOWS]
+ *   DEVICE: NAME, or NAME@VLAN
  *
  *   add IN_SIDE LOCAL REMOTE OUT_LOCAL OUT_REMOTE [latch]   ok ID
  *   adopt … (as add)                                        ok ID, none where there is no such flow
@@ -12,7 +13,8 @@
  *   del ID                                                  ok
  *   stats ID           ok packets bytes rtcp lost out_of_order ssrc LATCHED (- = not)
  *   path ID            ok DEVICE DMAC SMAC GATEWAY resolved|WHY
- *   status             ok NAME=PACKETS … (both sides together), modes, flows, memory
+ *   status             ok NAME=PACKETS … (both sides together), modes, flows, memory, what is in
+ *                      the way of each side's device (- = nothing)
  *   reload MIN MAX     ok
  *   bench N            ok ADD_NS UPDATE_NS DEL_NS STATS_NS for N flows (needs N ports)
  *   fill N             ok: N flows on all sides and addresses, to N / 4 destinations
@@ -164,9 +166,10 @@ static void do_status(void)
 		return;
 	}
 	printf("ok mode=%s attached=%s flows=%u max=%u nexthops=%u unresolved=%u memory=%lu "
-	       "firsts=%u lost=%lu",
+	       "firsts=%u lost=%lu why0=%s why1=%s",
 		s.device[0].mode, s.device[0].attached, s.flows, s.flows_max, s.nexthops,
-		s.nexthops_unresolved, s.memory_bytes, firsts, s.events_lost);
+		s.nexthops_unresolved, s.memory_bytes, firsts, s.events_lost,
+		s.device[0].why ? s.device[0].why : "-", s.device[1].why ? s.device[1].why : "-");
 	for (unsigned r = 0; r < VD_REASON_MAX; r++)
 		printf(" %s=%lu", dataplane_reason_name(r), s.packets[0][r] + s.packets[1][r]);
 	printf("\n");
@@ -360,8 +363,12 @@ static void on_first_packet(void *ctx, uint32_t cookie, const struct addr *sourc
 
 static int take_side(struct side_config *side, char *device, char **argv, char *addresses)
 {
-	char *rest = NULL;
+	char *rest = NULL, *vlan = strchr(device, '@');
 
+	if (vlan) {
+		*vlan = '\0';
+		side->vlan = (uint16_t)atoi(vlan + 1);
+	}
 	side->device = device;
 	side->media_port_min = (uint16_t)atoi(argv[5]);
 	side->media_port_max = (uint16_t)atoi(argv[6]);
