@@ -59,17 +59,32 @@ static bool has_dispatcher(unsigned ifindex)
 	return yes;
 }
 
+/* Whether it is the driver that does not take a program in native mode; why it does not is its own
+ * matter: one has no such mode, another not with that MTU or that offload. */
+static bool driver_refuses(int error)
+{
+	return error && error != -EBUSY && error != -EPERM && error != -ENODEV;
+}
+
+static void warn_of_generic(const struct xdp_device *device, int native)
+{
+	log_warn("dataplane: %s takes no native XDP (%s): generic mode, slower", device->name,
+		strerror(-native));
+}
+
 static int attach_by_libxdp(struct xdp *x, struct xdp_device *device)
 {
 	enum xdp_attach_mode mode = XDP_MODE_NATIVE;
-	int ret = xdp_program__attach(x->program, (int)device->ifindex, mode, 0);
+	int native = xdp_program__attach(x->program, (int)device->ifindex, mode, 0), ret = native;
 
-	if (ret == -EOPNOTSUPP || ret == -EINVAL) {
+	if (driver_refuses(native)) {
 		mode = XDP_MODE_SKB;
 		ret = xdp_program__attach(x->program, (int)device->ifindex, mode, 0);
 	}
 	if (ret)
 		return ret;
+	if (native)
+		warn_of_generic(device, native);
 	device->mode = mode == XDP_MODE_NATIVE ? mode_native : mode_generic;
 	device->attached = "libxdp dispatcher";
 	return has_dispatcher(device->ifindex) ? 0 : -EOPNOTSUPP;
@@ -226,11 +241,10 @@ static int make_link(struct xdp *x, struct xdp_device *device)
 {
 	int native = attach_link(x, device, XDP_FLAGS_DRV_MODE), ret = native;
 
-	if (ret && ret != -EBUSY && ret != -EPERM && ret != -ENODEV)
+	if (driver_refuses(native))
 		ret = attach_link(x, device, XDP_FLAGS_SKB_MODE);
 	if (native && !ret)
-		log_warn("dataplane: %s takes no native XDP (%s): generic mode, slower",
-			device->name, strerror(-native));
+		warn_of_generic(device, native);
 	return ret;
 }
 

@@ -24,6 +24,13 @@ SENDERS = 4   # flows, so that both queues are used
 
 
 @pytest.fixture(scope="module")
+def configuration():
+    config = plan.configuration()
+    config["timers"]["attempt"] = 10  # nobody fails over, and emulated machines are slow
+    return config
+
+
+@pytest.fixture(scope="module")
 def world(addresses):
     with made_world(addresses, queues=QUEUES) as world:
         # The sender's CPU decides the queue, and with it the CPU that runs the program.

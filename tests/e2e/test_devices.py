@@ -26,6 +26,12 @@ def world():
     """Each test has its own."""
 
 
+def configuration():
+    config = plan.configuration()
+    config["timers"]["attempt"] = 10  # nobody fails over, and emulated machines are slow
+    return config
+
+
 @contextlib.contextmanager
 def staged(world, configuration):
     with running_daemon(world, configuration) as daemon:
@@ -52,7 +58,7 @@ def check_calls(stage, families=FAMILIES):
 
 def test_generic_mode_carries_calls(addresses):
     with made_world(addresses, "-generic", mtu=MTU_WITHOUT_NATIVE_XDP) as world:
-        with staged(world, plan.configuration()) as stage:
+        with staged(world, configuration()) as stage:
             devices = stage.cli.status()["devices"]
             assert [d["mode"] for d in devices] == ["generic", "generic"]
             assert all("why" not in d for d in devices)
@@ -75,7 +81,9 @@ def vlans():
     ns = World("-probe").viaduct
     run("ip", "netns", "add", ns.name)
     try:
-        why = make_vlan(ns, "lo")
+        # lo takes none.
+        ns.run("ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1")
+        why = make_vlan(ns, "probe0")
     finally:
         run("ip", "netns", "delete", ns.name)
     if why:
@@ -120,7 +128,7 @@ class OneDeviceWorld(World):
 
 
 def test_a_side_in_a_vlan(addresses, vlans):
-    config = plan.configuration()
+    config = configuration()
     config["sides"]["internal"]["vlan"] = VLAN
     with made_world(addresses, "-vlan", kind=VlanWorld) as world:
         with staged(world, config) as stage:
@@ -132,7 +140,7 @@ def test_a_side_in_a_vlan(addresses, vlans):
 
 
 def test_both_sides_on_one_device(addresses, vlans):
-    config = plan.configuration()
+    config = configuration()
     config["sides"]["external"].update(device="vdi0", vlan=VLAN)
     with made_world(addresses, "-one", kind=OneDeviceWorld) as world:
         with staged(world, config) as stage:

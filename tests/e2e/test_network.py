@@ -24,6 +24,13 @@ SECOND_ROUTER, SECOND_ROUTER_MAC = "192.0.2.250", "02:00:00:00:02:50"
 LATE = "192.0.2.150"  # nobody has it at first
 
 
+@pytest.fixture(scope="module")
+def configuration():
+    config = plan.configuration()
+    config["timers"]["attempt"] = 10  # nobody fails over, and emulated machines are slow
+    return config
+
+
 @pytest.fixture(scope="module", autouse=True)
 def wires(world):
     """Changes of a MAC address are announced; IPv6 addresses outlive a link that goes down."""
