@@ -103,8 +103,8 @@ int generator(struct xdp_md *ctx)
 	timestamp = bpf_htonl(state->turn * GENERATOR_TICKS_A_PACKET);
 	ssrc = bpf_htonl(GENERATOR_SSRC_BASE + i);
 	target = &targets[i & (GENERATOR_STREAMS_MAX - 1)];
-	if (stamped && state->turn >= GENERATOR_STAMP_TURN &&
-		!(state->sent & (GENERATOR_STAMP_EACH - 1)))
+	/* Not the first of a stream, which begins it. */
+	if (stamped && state->turn && !(state->sent & (GENERATOR_STAMP_EACH - 1)))
 		stamp = (__u32)bpf_ktime_get_ns() | 1;
 
 	head_copy(frame, media_offset() + sizeof(*media));

@@ -27,7 +27,7 @@
 struct sender {
 	pthread_t thread;
 	struct traffic *traffic;
-	unsigned cpu;
+	unsigned cpu, streams;
 	uint64_t ns, rate;
 	uint64_t start, end; /* when it did */
 };
@@ -83,6 +83,7 @@ static void *send_from_cpu(void *arg)
 	struct sender *s = arg;
 
 	tool_pin_to_cpu(s->cpu);
+	send_all(s, s->streams);
 	s->start = tool_now_ns();
 	if (s->rate)
 		send_paced(s);
@@ -92,8 +93,8 @@ static void *send_from_cpu(void *arg)
 	return NULL;
 }
 
-static void send_from_cpus(
-	struct traffic *t, unsigned first, unsigned count, uint64_t ms, uint64_t rate)
+static void send_from_cpus(struct traffic *t, unsigned streams, unsigned first, unsigned count,
+	uint64_t ms, uint64_t rate)
 {
 	struct sender senders[GENERATOR_CPUS_MAX];
 	uint64_t start = UINT64_MAX, end = 0;
@@ -101,8 +102,11 @@ static void send_from_cpus(
 	for (unsigned i = 0; i < count; i++) {
 		struct sender *s = &senders[i];
 
-		*s = (struct sender){
-			.traffic = t, .cpu = first + i, .ns = ms * NS_A_MS, .rate = rate / count};
+		*s = (struct sender){.traffic = t,
+			.cpu = first + i,
+			.streams = (streams + count - 1) / count,
+			.ns = ms * NS_A_MS,
+			.rate = rate / count};
 		if (pthread_create(&s->thread, NULL, send_from_cpu, s))
 			tool_fail(0, "cannot start a thread");
 	}
@@ -111,7 +115,8 @@ static void send_from_cpus(
 		start = senders[i].start < start ? senders[i].start : start;
 		end = senders[i].end > end ? senders[i].end : end;
 	}
-	tool_say("{\"sent\":%llu,\"seconds\":%.6f}", (unsigned long long)traffic_sent(t),
+	tool_say("{\"sent\":%llu,\"first\":%u,\"seconds\":%.6f}",
+		(unsigned long long)traffic_sent(t), (streams + count - 1) / count * count,
 		(double)(end - start) / NS_A_SECOND);
 }
 
@@ -148,7 +153,7 @@ int main(int argc, char **argv)
 	traffic_open(&t, &options);
 	traffic_set_cpus(&t, options.streams, first, count);
 	traffic_set_wire(&t, tool_device(argv[1]));
-	send_from_cpus(&t, first, count, ms, rate);
+	send_from_cpus(&t, options.streams, first, count, ms, rate);
 	traffic_close(&t);
 	return 0;
 }

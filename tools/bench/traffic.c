@@ -144,6 +144,25 @@ static void fill_target(struct stream_target *target, const struct traffic *t,
 	target->sum = (uint16_t)csum_add(csum_add(without, last, 4), target, 4);
 }
 
+/* Streams follow each other in no order, as those of calls do, so that no cache guesses which is
+ * next: the same in each run. */
+static void fill_targets(const struct traffic *t, const struct traffic_options *o)
+{
+	static uint32_t order[TRAFFIC_STREAMS_MAX];
+	uint64_t random = 1;
+
+	for (uint32_t i = 0; i < o->streams; i++) {
+		uint32_t other;
+
+		random = random * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
+		other = (uint32_t)((random >> 32) % (i + 1));
+		order[i] = order[other];
+		order[other] = i;
+	}
+	for (uint32_t i = 0; i < o->streams; i++)
+		fill_target(&t->bpf->bss->targets[i], t, o, order[i]);
+}
+
 void traffic_open(struct traffic *t, const struct traffic_options *o)
 {
 	struct generator_bpf *bpf = generator_bpf__open();
@@ -160,9 +179,8 @@ void traffic_open(struct traffic *t, const struct traffic_options *o)
 		tool_fail(-errno, "cannot load the generator program");
 	bpf->bss->base_sum = fill_frame(t, o);
 	memcpy(bpf->bss->head, t->frame, GENERATOR_HEAD_MAX);
-	for (unsigned i = 0; i < o->streams; i++)
-		fill_target(&bpf->bss->targets[i], t, o, i);
 	t->bpf = bpf;
+	fill_targets(t, o);
 	traffic_set_cpus(t, o->streams, 0, 1);
 	/* A test run of a program that is attached nowhere first enters it in the kernel's XDP
 	 * dispatcher, and takes it out at the end: 25 ms a call. So it is attached, where nothing

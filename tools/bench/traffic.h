@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The generator, loaded: RTP in frames of one shape, streams in turn. */
+/* The generator, loaded: RTP in frames of one shape, a packet of each stream in turn. */
 #ifndef BENCH_TRAFFIC_H
 #define BENCH_TRAFFIC_H
 

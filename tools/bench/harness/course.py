@@ -58,7 +58,7 @@ class Course:
             received_in_time=at_end["packets"] - before["packets"],
             **{name: after[name] - before[name] for name in ("checked", "bad", "addressed")})
         result["lost"] = result["sent"] - result["received"]
-        result["pps"] = result["received_in_time"] / result["seconds"]
+        result["pps"] = (result["received_in_time"] - result["first"]) / result["seconds"]
         return result
 
     def measure(self, way, seconds, rate=0, cpus=1):

@@ -26,7 +26,9 @@ class Bare(Way):
     addressed = False
 
     def __init__(self, shape=SHAPE, streams=1000):
-        self.key, self.label = "bare_redirect", "bare XDP redirect"
+        few = streams <= 1000
+        self.key = "bare_redirect" if few else f"bare_redirect_{streams}"
+        self.label = "bare XDP redirect" if few else f"bare, {streams:,} streams"
         self.shape_in = self.shape_out = shape
         self.streams = streams
 
