@@ -26,7 +26,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, VD_DEFAULT_PORTS);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct vd_port);
 } vd_ports SEC(".maps");
 
 struct {

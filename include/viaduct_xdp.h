@@ -41,9 +41,14 @@ struct vd_locals {
 };
 
 /* ---- ports: local address and port -> flow ---------------------------------------------------
- * Array map "vd_ports" of __u32: index of the flow in vd_flows, 0 = no flow (flow 0 is never
- * used). This is the {side, local address, local port} table: direct, never full, never evicting.
- * Publishing or replacing a flow is one aligned 32-bit store here. */
+ * Array map "vd_ports". This is the {side, local address, local port} table: direct, never full,
+ * never evicting. Publishing or replacing a flow is one aligned 32-bit store to flow. */
+struct vd_port {
+	__u32 flow; /* index in vd_flows, 0 = no flow (flow 0 is never used) */
+	/* The flow's stream, written before flow: a hint, so that both can be fetched from memory
+	 * at once. Who counts is the stream that the flow names. */
+	__u32 stream_hint;
+};
 
 /* ---- flows: one direction of one component (RTP, or RTCP, or both where muxed) ---------------
  * Array map "vd_flows". Written whole by user space before it is published in vd_ports, and never

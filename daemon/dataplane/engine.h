@@ -42,7 +42,7 @@ struct dataplane {
 	struct null_memory {
 		struct vd_flow *flows;
 		struct vd_stream *streams;
-		uint32_t *ports;
+		struct vd_port *ports;
 		struct vd_nexthop *nexthops;
 		struct null_flow_stats *stats; /* set by tests */
 		unsigned stats_count;

@@ -88,14 +88,14 @@ static void take_ports(struct flow_table *t, struct stock *s, unsigned local)
 	struct local *l = &t->locals->local[local];
 
 	for (uint32_t port = l->port_min; port <= l->port_max; port++) {
-		uint32_t *at = locals_port(t->locals, local, (uint16_t)port);
+		struct vd_port *at = locals_port(t->locals, local, (uint16_t)port);
 		struct flow_entry *e;
 
-		if (!*at)
+		if (!at->flow)
 			continue;
-		e = take_orphan(t, s, *at);
+		e = take_orphan(t, s, at->flow);
 		if (!e) {
-			__atomic_store_n(at, 0, __ATOMIC_RELEASE);
+			__atomic_store_n(&at->flow, 0, __ATOMIC_RELEASE);
 			s->refused++;
 			continue;
 		}
@@ -211,7 +211,7 @@ static struct flow_entry *find_indexed(
 
 	if (local < 0)
 		return NULL;
-	slot = *locals_port(t->locals, (unsigned)local, spec->local.port);
+	slot = locals_port(t->locals, (unsigned)local, spec->local.port)->flow;
 	return &t->entries[t->stream_entry[t->flows[slot].stream]];
 }
 

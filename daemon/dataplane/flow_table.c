@@ -113,9 +113,12 @@ static void publish(const struct flow_table *t, const struct flow_entry *e, uint
 {
 	struct flow_entry *user;
 
-	if (e->local != FLOW_NOT_INDEXED)
-		__atomic_store_n(locals_port(t->locals, e->local, e->spec.local.port), slot,
-			__ATOMIC_RELEASE);
+	if (e->local != FLOW_NOT_INDEXED) {
+		struct vd_port *port = locals_port(t->locals, e->local, e->spec.local.port);
+
+		port->stream_hint = slot ? e->stream : 0;
+		__atomic_store_n(&port->flow, slot, __ATOMIC_RELEASE);
+	}
 	user = e->rtcp_user ? flow_entry_of(t, e->rtcp_user) : NULL;
 	if (user)
 		__atomic_store_n(&t->flows[user->slot].rtcp_flow, slot, __ATOMIC_RELEASE);
@@ -208,7 +211,7 @@ int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec, data
 		local = locals_find(t->locals, spec->in_side, &spec->local);
 		if (local < 0)
 			return local;
-		if (*locals_port(t->locals, (unsigned)local, spec->local.port))
+		if (locals_port(t->locals, (unsigned)local, spec->local.port)->flow)
 			return -EEXIST;
 	}
 	e = flow_entry_take(t);
@@ -432,7 +435,7 @@ dataplane_flow_id flow_table_by_local(
 	const struct flow_table *t, uint8_t side, const struct addr *local)
 {
 	int i = locals_find(t->locals, side, local);
-	uint32_t slot = i < 0 ? 0 : *locals_port(t->locals, (unsigned)i, local->port);
+	uint32_t slot = i < 0 ? 0 : locals_port(t->locals, (unsigned)i, local->port)->flow;
 
 	return slot ? flow_entry_id(t, &t->entries[t->stream_entry[t->flows[slot].stream]]) : 0;
 }

@@ -53,11 +53,11 @@ int locals_from_config(struct local_wanted want[VD_LOCALS_MAX], const struct con
 	return n;
 }
 
-uint32_t *locals_port(const struct locals *l, unsigned i, uint16_t port)
+struct vd_port *locals_port(const struct locals *l, unsigned i, uint16_t port)
 {
 	const struct local *local = &l->local[i];
 
-	return l->ports + (size_t)(local->base + port - local->block_min) * l->ports_stride;
+	return l->ports + (local->base + port - local->block_min);
 }
 
 int locals_find(const struct locals *l, uint8_t side, const struct addr *a)
@@ -80,7 +80,7 @@ int locals_find_live(const struct locals *l, uint8_t side, const struct addr *a)
 
 		if (local->used && local->want.side == side &&
 			addr_equal_ip(&local->want.addr, a) && a->port >= local->port_min &&
-			a->port <= local->port_max && *locals_port(l, i, a->port))
+			a->port <= local->port_max && locals_port(l, i, a->port)->flow)
 			return (int)i;
 	}
 	return -ENOENT;
@@ -148,8 +148,7 @@ static bool block_claim(struct locals *l, uint32_t base, uint32_t count)
 
 static void clear_ports(const struct locals *l, uint32_t base, uint32_t count)
 {
-	memset(l->ports + (size_t)base * l->ports_stride, 0,
-		(size_t)count * l->ports_stride * sizeof(*l->ports));
+	memset(l->ports + base, 0, count * sizeof(*l->ports));
 }
 
 /* Widens *min and *max to the ports of local[i] that have a flow. */
@@ -160,9 +159,9 @@ static void live_hull(const struct locals *l, unsigned i, uint16_t *min, uint16_
 
 	if (!local->flows)
 		return;
-	while (first < *min && !*locals_port(l, i, (uint16_t)first))
+	while (first < *min && !locals_port(l, i, (uint16_t)first)->flow)
 		first++;
-	while (last > *max && !*locals_port(l, i, (uint16_t)last))
+	while (last > *max && !locals_port(l, i, (uint16_t)last)->flow)
 		last--;
 	if (first < *min)
 		*min = (uint16_t)first;
@@ -263,10 +262,10 @@ int locals_apply(struct locals *l, const struct local_wanted *want, unsigned cou
 		if (!from->used || !from->flows)
 			continue;
 		for (uint32_t p = from->port_min; p <= from->port_max; p++) {
-			uint32_t flow = *locals_port(l, i, (uint16_t)p);
+			const struct vd_port *port = locals_port(l, i, (uint16_t)p);
 
-			if (flow)
-				*locals_port(&next, i, (uint16_t)p) = flow;
+			if (port->flow)
+				*locals_port(&next, i, (uint16_t)p) = *port;
 		}
 	}
 	*l = next;
@@ -313,7 +312,7 @@ bool locals_any_flow(const struct locals *l)
 		const struct local *local = &l->local[i];
 
 		for (uint32_t p = local->port_min; local->used && p <= local->port_max; p++) {
-			if (*locals_port(l, i, (uint16_t)p))
+			if (locals_port(l, i, (uint16_t)p)->flow)
 				return true;
 		}
 	}

@@ -39,8 +39,7 @@ struct locals {
 	uint32_t ports_count;
 	uint32_t grace_ms;
 	/* vd_ports: the kernel's, or memory. */
-	uint32_t *ports;
-	unsigned ports_stride; /* in uint32_t */
+	struct vd_port *ports;
 };
 
 /* How vd_ports must be sized for cfg, with room for a reload. */
@@ -71,6 +70,6 @@ int locals_find(const struct locals *l, uint8_t side, const struct addr *a);
 /* The same among all that the program is shown, configured or not, where the port has a flow. */
 int locals_find_live(const struct locals *l, uint8_t side, const struct addr *a);
 /* The vd_ports entry of a port of local[i]. */
-uint32_t *locals_port(const struct locals *l, unsigned i, uint16_t port);
+struct vd_port *locals_port(const struct locals *l, unsigned i, uint16_t port);
 
 #endif

@@ -107,7 +107,6 @@ int null_open(struct dataplane *dp, const struct config *cfg)
 	if (ret)
 		return ret;
 	dp->locals.ports = m->ports;
-	dp->locals.ports_stride = 1;
 	ret = nexthop_table_new(&dp->nexthops, dp->loop, m->nexthops, dp->sizes.nexthops, 0, &ops);
 	if (ret)
 		return ret;

@@ -124,7 +124,6 @@ static int open_tables(
 	int ret;
 
 	dp->locals.ports = x->ports.address;
-	dp->locals.ports_stride = XDP_PORTS_STRIDE;
 	rtnetlink_ops(dp->rtnetlink, &ops);
 	ret = nexthop_table_new(&dp->nexthops, dp->loop, x->nexthops.address, dp->sizes.nexthops,
 		VD_FLOW_GRACE_MS, &ops);

@@ -130,7 +130,6 @@ static bool any_flow(const struct xdp *x, const struct vd_locals *shown)
 	if (l && fd >= 0 && xdp_map_memory(fd, info.value_size, info.max_entries, &ports) == 0) {
 		l->ports = ports.address;
 		l->ports_count = info.max_entries;
-		l->ports_stride = XDP_PORTS_STRIDE;
 		locals_adopt(l, shown);
 		any = locals_any_flow(l);
 		munmap(ports.address, ports.bytes);

@@ -127,7 +127,7 @@ static int open_sized(struct xdp *x, const struct xdp_sizes *sizes)
 		ret = size_map(
 			x->skel->maps.vd_streams, sizes->flows, sizeof(struct vd_stream), true);
 	if (!ret)
-		ret = size_map(x->skel->maps.vd_ports, sizes->ports, sizeof(uint32_t), true);
+		ret = size_map(x->skel->maps.vd_ports, sizes->ports, sizeof(struct vd_port), true);
 	if (!ret)
 		ret = size_map(x->skel->maps.vd_nexthops, sizes->nexthops,
 			sizeof(struct vd_nexthop), true);
@@ -244,7 +244,7 @@ int xdp_load(struct xdp *x, struct xdp_sizes *sizes)
 {
 	int ret;
 
-	_Static_assert(XDP_PORTS_STRIDE == ARRAY_ALIGN / sizeof(uint32_t), "one port an element");
+	_Static_assert(sizeof(struct vd_port) % ARRAY_ALIGN == 0, "ports lie side by side");
 	libbpf_set_print(print_library);
 	libxdp_set_print(print_libxdp);
 	ret = check_capabilities();

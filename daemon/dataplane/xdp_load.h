@@ -31,8 +31,6 @@ struct xdp_device {
 	int link_fd;          /* -1 = none */
 };
 
-#define XDP_PORTS_STRIDE 2 /* in uint32_t: array elements are multiples of 8 bytes */
-
 struct xdp {
 	struct pins pins;
 	struct viaduct_bpf *skel;

@@ -21,10 +21,6 @@
 #define LAB_EVENTS   512
 #define LAB_SIDES    2
 
-struct lab_port_slot { /* an element of a mmap-able array of __u32 takes eight bytes */
-	uint32_t flow, unused;
-};
-
 union lab_event {
 	struct vd_event head;
 	uint8_t record[sizeof(struct vd_event) + VD_EVENT_RTCP_BYTES];
@@ -36,7 +32,7 @@ struct lab {
 	int program;
 	unsigned ifindex[LAB_SIDES];
 	struct vd_locals locals; /* lab_set_locals writes it */
-	struct lab_port_slot *ports;
+	struct vd_port *ports;
 	struct vd_flow *flows;
 	struct vd_stream *streams;
 	struct vd_nexthop *nexthops;

@@ -184,8 +184,11 @@ static void make_world(struct world *w)
 	}
 	w->lab->locals = m->locals;
 	lab_set_locals(w->lab);
-	for (unsigned i = 0; i < LAB_PORTS; i++)
+	for (unsigned i = 0; i < LAB_PORTS; i++) {
 		w->lab->ports[i].flow = m->ports[i];
+		/* Right or wrong, it must be all the same. */
+		w->lab->ports[i].stream_hint = below(2 * LAB_STREAMS);
+	}
 	memcpy(w->lab->flows, m->flows, sizeof(m->flows));
 	memcpy(w->lab->nexthops, m->nexthops, sizeof(m->nexthops));
 }

@@ -109,6 +109,7 @@ static inline struct dataplane_flow flow(uint16_t port)
 static inline const struct vd_flow *published(const struct world *w, const char *ip, uint16_t port)
 {
 	struct addr a = address(ip, port);
+	const struct vd_port *at;
 	struct vd_locals locals;
 	uint8_t mapped[16];
 
@@ -120,10 +121,11 @@ static inline const struct vd_flow *published(const struct world *w, const char 
 		if (!l->ifindex || memcmp(l->addr, mapped, 16) || port < l->port_min ||
 			port > l->port_max)
 			continue;
-		return w->dp->null.ports[l->port_base + port - l->port_min]
-			       ? &w->dp->null.flows[w->dp->null.ports[l->port_base + port -
-								      l->port_min]]
-			       : NULL;
+		at = &w->dp->null.ports[l->port_base + port - l->port_min];
+		if (!at->flow)
+			return NULL;
+		assert_int_equal(at->stream_hint, w->dp->null.flows[at->flow].stream);
+		return &w->dp->null.flows[at->flow];
 	}
 	return NULL;
 }
