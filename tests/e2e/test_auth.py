@@ -5,7 +5,6 @@ A daemon of their own. It starts with a wrong password; the first test sets it r
 
 import os
 import re
-import shutil
 
 import pytest
 
@@ -15,6 +14,7 @@ from conftest import running_daemon
 from daemon import Daemon
 from events import Events
 from kamailio import Kamailio
+from linphone import Linphone
 from rtp import wait_until
 from scenario import Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
@@ -244,49 +244,26 @@ def test_baresip_calls_with_its_password(stage):
     finish(called)
 
 
-LINPHONE_CONFIG = f"""
-[sip]
-sip_port=5060
-sip_tcp_port=-1
-sip_tls_port=-1
-bind_address={MODERN.address}
-guess_hostname=0
-contact="{MODERN.number}" <sip:{MODERN.number}@{MODERN.address}>
+LINPHONE_ACCOUNT = f"""\
 [auth_info_0]
 username={MODERN.number}
 passwd={PHONE_PASSWORD}
 realm={REALM}
 algorithm=SHA-256
 available_algorithms=SHA-256
-[net]
-firewall_policy=none
 """
 
 
-def test_linphone_calls_with_sha_256(stage, tmp_path):
-    if not shutil.which("linphonec"):
-        pytest.skip("linphonec is not installed")
-    (tmp_path / "rc").write_text(LINPHONE_CONFIG)
-    os.makedirs(tmp_path / ".local/share/linphone")
+def test_linphone_calls_with_sha_256(stage):
     second = plan.PEERS["second"]
     called = stage.callee(basic_callee(sdp(second.address, 6000)).pause(300).bye(), "second")
-    # It wants a way out of the network before it listens.
-    stage.world.internal.run("ip", "route", "replace", "default", "via", MODERN.viaduct)
-    with open(tmp_path / "log", "w", encoding="utf-8") as log:
-        phone = stage.world.internal.popen(
-            "linphonec", "-c", str(tmp_path / "rc"), stdin=-1, stdout=log, stderr=log, text=True,
-            env={**os.environ, "HOME": str(tmp_path)})
+    phone = stage.keep(Linphone(stage.world.internal, MODERN.address, MODERN.number, MODERN.viaduct,
+                                LINPHONE_ACCOUNT))
+    phone.say(f"call sip:{second.number}@{MODERN.viaduct}")
     try:
-        wait_until(lambda: stage.world.internal.listens("udp", 5060, MODERN.address), 10,
-                   "linphone to listen")
-        phone.stdin.write(f"soundcard use files\ncall sip:{second.number}@{MODERN.viaduct}\n")
-        phone.stdin.flush()
         called.wait(10)
     except AssertionError as error:
-        raise AssertionError(f"{error}\n{(tmp_path / 'log').read_text()[-3000:]}") from None
-    finally:
-        phone.terminate()
-        phone.wait(5)
+        raise AssertionError(f"{error}\n{phone.log()[-3000:]}") from None
 
 
 def test_passwords_are_shown_nowhere(stage, secrets):

@@ -2,15 +2,14 @@
 """How each peer is spoken with in the course of a call: session timers, reliable provisionals,
 delayed offers, forks, early media, hold. The daemon has a configuration of its own."""
 
-import os
 import re
-import shutil
 
 import pytest
 
 import plan
 from baresip import write_tone
-from rtp import Stream, wait_until
+from linphone import Linphone
+from rtp import Stream
 from scenario import Callee, Caller, basic_callee, sdp
 from sipp import finish
 
@@ -256,64 +255,33 @@ def test_a_reinvite_that_overtakes_the_callers_ack_is_carried_after_it(stage):
 
 # ---- a user agent that we did not write ----
 
-LINPHONE_CONFIG = """\
-[sip]
-sip_port={port}
-sip_tcp_port=-1
-sip_tls_port=-1
-bind_address={address}
+LINPHONE_TIMER = """\
 session_expires_enabled=1
 session_expires_value=90
 session_expires_min_value=90
 session_expires_refresher_value=uac
-use_info=0
-guess_hostname=0
-contact="{user}" <sip:{user}@{address}>
-[rtp]
-audio_rtp_port=32000
-[net]
-firewall_policy=none
 """
 
 
 def test_linphone_asks_for_a_session_timer_and_is_granted_it(stage, tmp_path):
-    if not shutil.which("linphonec"):
-        pytest.skip("linphonec is not installed")
-    (tmp_path / "rc").write_text(LINPHONE_CONFIG.format(port=plan.SIP_PORT, user=PBX.number,
-                                                        address=PBX.address))
     scene_b = stage.endpoint("proxy")
     called = stage.callee(Callee().invited().answer(
         sdp(plan.PEERS["proxy"].address, scene_b.port)).acked().hold().answer_bye(), "proxy")
     inside, outside = stage.sniffer("internal"), stage.sniffer("external")
     write_tone(str(tmp_path / "tone.wav"), 400, 20)
-    # linphone wants a way out of the network before it listens.
-    stage.world.internal.run("ip", "route", "replace", "default", "via", PBX.viaduct)
-    os.makedirs(tmp_path / ".local/share/linphone")
-    log = open(tmp_path / "log", "w", encoding="utf-8")
-    phone = stage.world.internal.popen(
-        "linphonec", "-c", str(tmp_path / "rc"), stdin=-1, stdout=log, stderr=log, text=True,
-        env={**os.environ, "HOME": str(tmp_path)})
+    phone = stage.keep(Linphone(stage.world.internal, PBX.address, PBX.number, PBX.viaduct,
+                                LINPHONE_TIMER))
+    phone.say(f"call sip:{plan.PEERS['proxy'].number}@{PBX.viaduct}")
     try:
-        wait_until(lambda: stage.world.internal.listens("udp", plan.SIP_PORT), 10,
-                   "linphone to listen")
-        phone.stdin.write("soundcard use files\n"
-                          f"call sip:{plan.PEERS['proxy'].number}@{PBX.viaduct}\n")
-        phone.stdin.flush()
         called.expect("ACK", timeout=15)
-        phone.stdin.write(f"play {tmp_path}/tone.wav\n")
-        phone.stdin.flush()
+        phone.say(f"play {tmp_path}/tone.wav")
         outside.wait_received((scene_b.address, scene_b.port), 10, timeout=10)
         asked, granted = (next(d.payload for d in inside.datagrams() if d.payload.startswith(start))
                           for start in (b"INVITE ", b"SIP/2.0 200"))
         assert b"Session-Expires: 90" in asked and b"Session-Expires: 90" in granted
         assert not called.received("INVITE")[0].header("session-expires")
         called.go()
-        phone.stdin.write("terminate\nquit\n")
-        phone.stdin.flush()
+        phone.say("terminate")
         called.wait()
     except AssertionError as error:
-        raise AssertionError(f"{error}\n{(tmp_path / 'log').read_text()[-3000:]}") from None
-    finally:
-        phone.terminate()
-        phone.wait(5)
-        log.close()
+        raise AssertionError(f"{error}\n{phone.log()[-3000:]}") from None

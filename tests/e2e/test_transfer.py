@@ -8,6 +8,7 @@ import pytest
 
 import plan
 from baresip import Baresip
+from linphone import Linphone
 from rtp import Stream, tone_share, ulaw_decode, wait_until
 from scenario import Callee, Caller, sdp
 from sipp import finish
@@ -93,6 +94,33 @@ def test_baresip_transfers_its_call_and_the_others_hear_each_other(stage):
     record = record_of(stage, first)
     assert [(t["kind"], t["by"], t["to"], t["code"], t["call"]) for t in record["transfers"]] == \
         [("blind", "a", SECOND.number, 200, second)]
+    stage.cli.text("hangup", str(second))
+    assert record_of(stage, second)["came_of"] == first
+
+
+def test_linphone_joins_the_two_that_it_talks_to(stage):
+    """An attended transfer by a user agent that we did not write, of two others."""
+    for peer, tone in ((TRUNK, 700), (SECOND, 1000)):
+        stage.keep(Baresip(stage.namespace(peer.side), peer.address, peer.number, tone, answer=True))
+    inside = stage.keep(Linphone(stage.namespace(PBX.side), PBX.address, PBX.number, PBX.viaduct))
+    inside.say(f"call sip:{TRUNK.number}@{PBX.viaduct}")
+    inside.wait_for(f"Media streams established with sip:{TRUNK.number}@{PBX.viaduct} for call 1")
+    first = stage.cli.only_call()
+    inside.say("pause 1")
+    inside.wait_for(f"Call 1 with sip:{TRUNK.number}@{PBX.viaduct} is now paused")
+    inside.say(f"call sip:{SECOND.number}@{PBX.viaduct}")
+    inside.wait_for(f"Media streams established with sip:{SECOND.number}@{PBX.viaduct} for call 2")
+    second = next(call["id"] for call in stage.cli.live_calls() if call["id"] != first)
+    inside.say("transfer 1 --to-call 2")
+    wait_until(lambda: [c["id"] for c in stage.cli.live_calls()] == [second], 8,
+               lambda: f"the transfer: {inside.log()}")
+    legs = stage.cli.streams(second)[0]["legs"]
+    after = stage.sniffer("external")
+    assert heard_at(after, legs[0]["remote"], 1000) > PURE
+    assert heard_at(after, legs[1]["remote"], 700) > PURE
+    record = record_of(stage, first)
+    assert [(t["kind"], t["by"], t["to"], t["code"], t["call"]) for t in record["transfers"]] == \
+        [("attended", "a", SECOND.number, 200, second)]
     stage.cli.text("hangup", str(second))
     assert record_of(stage, second)["came_of"] == first
 
