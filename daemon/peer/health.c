@@ -40,6 +40,9 @@ static void forget(struct loop_timer *t)
 	const struct failing_config *config = &peer->config->failing;
 	unsigned half = peer->fact[FACT_FAILING].holds ? (config->failed + 1) / 2 : 0;
 
+	/* Of one, half would be the whole: its next call would make it failing, good or bad. */
+	if (half == config->failed)
+		half = 0;
 	peer->outcomes = (1ull << half) - 1;
 	peer->outcome_count = half;
 	if (half)

@@ -270,6 +270,16 @@ static void when_a_peer_is_failing_is_a_setting(void **state)
 	b->memory_timer.fire(&b->memory_timer);
 	assert_string_equal(b->why, "no call has failed for 7 s");
 	world_close(&w);
+	/* Where one is enough, a good one after it is forgotten is none. */
+	world_peer_keys[B] = ", failing: {failed: 1, well: 0}";
+	world_open(&w);
+	b = live(&w, "b");
+	peer_attempt_over(b, PEER_OUTCOME_FAILED, 0);
+	is_in_state(&w, "b", PEER_FAILING);
+	b->memory_timer.fire(&b->memory_timer);
+	peer_attempt_over(b, PEER_OUTCOME_GOOD, 0);
+	is_in_state(&w, "b", PEER_UP);
+	world_close(&w);
 	world_peer_keys[B] = world_peer_keys[C] = "";
 }
 
