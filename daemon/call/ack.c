@@ -9,6 +9,7 @@
 #include "call/early.h"
 #include "call/end.h"
 #include "call/exchange.h"
+#include "call/refer.h"
 #include "call/replace_leg.h"
 
 /* The delayed offer's answer, from the asking leg's ACK, or none. */
@@ -75,6 +76,7 @@ void exchange_acked(struct exchange *x, osip_message_t *ack)
 		if (x->is_initial)
 			early_reconcile(call);
 		exchange_release_if_done(x);
+		takeover_acked(call);
 		held_back_go(call);
 	}
 }

@@ -412,8 +412,7 @@ void attempt_failed(struct call *call, int code)
 	move_on(call, code, PEER_OUTCOME_SILENT, true);
 }
 
-/* The attempt is given up, but its INVITE is out: an exchange of its own hears how that ends. */
-static void orphan_attempt(struct call *call)
+void attempt_orphan(struct call *call, const char *reason)
 {
 	struct exchange *x = call->initial, *orphan = calloc(1, sizeof(*orphan));
 
@@ -426,7 +425,7 @@ static void orphan_attempt(struct call *call)
 	} else {
 		sip_client_abandon(x->client);
 	}
-	sip_client_cancel(x->client, NULL);
+	sip_client_cancel(x->client, reason);
 	x->client = NULL;
 }
 
@@ -439,7 +438,7 @@ void attempt_timed_out(struct loop_timer *t)
 	if (!x || !x->server || x->accepted)
 		return;
 	if (x->client)
-		orphan_attempt(call);
+		attempt_orphan(call, NULL);
 	if (!call->attempts.heard) {
 		attempt_failed(call, SIP_REQUEST_TIME_OUT);
 		return;

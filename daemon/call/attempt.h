@@ -22,6 +22,9 @@ void attempt_answered(struct call *call);
 bool attempt_refused(struct call *call, osip_message_t *resp);
 /* It got none: 408, or 503 where the peer cannot be reached. */
 void attempt_failed(struct call *call, int code);
+/* The present attempt is given up, but its INVITE is out: it is cancelled for that reason (NULL:
+ * none), and an exchange of its own hears how that ends. */
+void attempt_orphan(struct call *call, const char *reason);
 void attempts_clear(struct call *call);
 extern const struct sip_client_handlers invite_client_handlers;
 /* All dialogs of the call but one end for leg A, with what is under way in them. */
@@ -50,6 +53,8 @@ struct rejection {
 void invite_reject(struct call *call, const struct rejection *why);
 /* Leg B's first 2xx. */
 void invite_answered(struct exchange *x, osip_message_t *resp);
+/* Leg A has its 2xx in that pair's dialog: the call is answered. */
+void invite_established(struct call *call, struct pair *pair);
 /* Of a pair whose 2xx has no taker: it gets its ACK, and a BYE once. */
 void invite_refuse_pair(struct exchange *x, struct pair *pair);
 

@@ -79,6 +79,13 @@ void history_attempt_left_out(struct call *call, const struct peer_config *peer,
 	history_attempt_over(call, code);
 }
 
+void history_picked_up(struct call *call, const struct peer_config *by)
+{
+	history_attempt_over(call, SIP_REQUEST_TERMINATED);
+	history_attempt(call, by);
+	history_attempt_over(call, SIP_OK);
+}
+
 /* Where memory is out, the record is without. */
 void history_attempt_sent(
 	struct call *call, const struct sip_dest *dest, const osip_message_t *invite)

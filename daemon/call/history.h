@@ -13,6 +13,8 @@ void history_attempt_sent(
 	struct call *call, const struct sip_dest *dest, const osip_message_t *invite);
 /* Whether an attempt from that index on went to target. */
 bool history_was_tried(const struct call *call, unsigned first, const struct addr *target);
+/* Another than the one who is called has taken the call. */
+void history_picked_up(struct call *call, const struct peer_config *by);
 /* The peer is left out: an attempt that was none, with the code that it stands for. */
 void history_attempt_left_out(struct call *call, const struct peer_config *peer, int code);
 /* The response that is about to end the last attempt. */

@@ -205,6 +205,21 @@ static void refuse_2xx(struct exchange *x, struct sip_client *txn, osip_message_
 		invite_refuse_pair(x, pair);
 }
 
+void invite_established(struct call *call, struct pair *pair)
+{
+	loop_timer_stop(call->calls->loop, &call->attempt_timer);
+	call->answered = pair;
+	call->calls->counters.answered++;
+	attempt_answered(call);
+	free(pair->early_answer);
+	pair->early_answer = NULL;
+	reliable_free(pair);
+	pairs_retire_others(call, pair);
+	merge_key_del(call);
+	call->state = CALL_ANSWERED;
+	call->answered_ms = loop_now_ms(call->calls->loop);
+}
+
 void invite_answered(struct exchange *x, osip_message_t *resp)
 {
 	struct call *call = x->call;
@@ -231,18 +246,9 @@ void invite_answered(struct exchange *x, osip_message_t *resp)
 		invite_reject(call, &why);
 		return;
 	}
-	call->answered = pair;
-	call->calls->counters.answered++;
 	history_attempt_over(call, resp->status_code);
-	attempt_answered(call);
-	free(pair->early_answer);
-	pair->early_answer = NULL;
-	reliable_free(pair);
-	pairs_retire_others(call, pair);
-	merge_key_del(call);
-	call->state = CALL_ANSWERED;
+	invite_established(call, pair);
 	session_timer_accepted(call, LEG_B, resp);
-	call->answered_ms = loop_now_ms(call->calls->loop);
 	media_session_start(call->media);
 	call_event(call, "answer", "%s -> %s at %s", call->from, call->to, x->client_peer->name);
 }

@@ -13,6 +13,7 @@
 #include "call/history.h"
 #include "call/number.h"
 #include "call/own_request.h"
+#include "call/pickup.h"
 #include "call/refer.h"
 #include "call/replace_leg.h"
 #include "call/session_timer.h"
@@ -23,6 +24,7 @@
 struct takeover {
 	struct call *call;
 	enum leg leg;  /* whose place is taken */
+	bool waits;    /* for the caller's ACK: it has been answered in the stead of leg B */
 	bool we_offer; /* the INVITE has no offer: its ACK answers one of ours */
 	struct sip_server *txn;
 	struct media_session *media;
@@ -221,7 +223,9 @@ static int check(const struct pair *pair, enum leg leg, const struct replaces *r
 		return SIP_FORBIDDEN;
 	if (call->state == CALL_ENDING)
 		return SIP_DECLINE;
-	if (call->state != CALL_ANSWERED || call->leg_gone[OTHER_LEG(leg)])
+	if (call->state != CALL_ANSWERED)
+		return pickup_check(call, leg);
+	if (call->leg_gone[OTHER_LEG(leg)])
 		return SIP_CALL_TRANSACTION_DOES_NOT_EXIST;
 	if (r->early_only)
 		return SIP_BUSY_HERE;
@@ -298,22 +302,54 @@ static int prepare(struct takeover *t, struct sip_server *txn, const struct peer
 	return ret;
 }
 
+/* Asks the far leg, or the new one where that has offered nothing. *offer: for the latter. */
+static int lead(struct takeover *t, struct sip_server *txn, char **offer)
+{
+	const osip_body_t *sdp = carry_find_sdp(sip_server_request(txn));
+
+	return sdp ? lead_far(t, sdp) : make_offer(t, offer);
+}
+
+/* Whether the offer is of any use, before the caller hears anything. */
+static int try_offer(struct takeover *t, struct sip_server *txn)
+{
+	const osip_body_t *sdp = carry_find_sdp(sip_server_request(txn));
+	char *text = NULL;
+	size_t len;
+	int ret;
+
+	if (!sdp)
+		return 0;
+	ret = media_offer(t->media, t->leg, sdp->body, sdp->length, &text, &len);
+	free(text);
+	if (!ret)
+		media_offer_failed(t->media);
+	return ret;
+}
+
 static int begin(
 	struct pair *pair, enum leg leg, struct sip_server *txn, const struct peer_config *peer)
 {
-	const osip_body_t *sdp = carry_find_sdp(sip_server_request(txn));
-	struct takeover *t = takeover_new(pair->call, leg);
+	struct call *call = pair->call;
+	struct takeover *t = takeover_new(call, leg);
 	char *offer = NULL;
 	int ret;
 
 	if (!t)
 		return -ENOMEM;
+	t->waits = call->state != CALL_ANSWERED;
 	ret = prepare(t, txn, peer);
 	if (!ret)
-		ret = sdp ? lead_far(t, sdp) : make_offer(t, &offer);
+		ret = t->waits ? try_offer(t, txn) : lead(t, txn, &offer);
 	if (ret) {
 		takeover_free(t);
 		return ret;
+	}
+	if (t->waits) {
+		/* What ends the call ends the takeover, which has nothing to refuse yet. */
+		ret = pickup_answer(pair, peer);
+		if (ret)
+			return ret;
 	}
 	t->txn = txn;
 	sip_server_set_owner(txn, t, &handlers);
@@ -321,6 +357,23 @@ static int begin(
 		move_in(t, offer);
 	free(offer);
 	return 0;
+}
+
+void takeover_acked(struct call *call)
+{
+	struct takeover *t = call->takeover;
+	char *offer = NULL;
+	int ret;
+
+	if (!t || !t->waits)
+		return;
+	t->waits = false;
+	ret = lead(t, t->txn, &offer);
+	if (ret)
+		fail(t, media_error_code(ret));
+	else if (offer)
+		move_in(t, offer);
+	free(offer);
 }
 
 bool replaces_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,

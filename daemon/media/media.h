@@ -124,6 +124,9 @@ const char *media_bypass(const struct media_session *s);
  * peers' codec lists allow of what is known here. The answer to it is given to media_offer, to be
  * offered to the other leg, whose answer concludes both. Errors as media_offer. */
 int media_own_offer(struct media_session *s, enum leg to, char **out, size_t *out_len);
+/* An answer in that leg's stead to what it was offered last: inactive. *out is malloc'd. 0, -ENOENT
+ * where it was offered nothing, -ENOMEM. */
+int media_inactive_answer(const struct media_session *s, enum leg leg, char **out);
 /* Whether the answer allows less than what was offered, both as the leg that is to hear of it has
  * them: a format is missing, or it is of one direction. */
 bool media_is_narrower(const char *answer, const char *offered);

@@ -123,15 +123,21 @@ static void where_the_other_leg_takes_no_refer_it_is_done_here(void **state)
 /* ---- INVITE with Replaces ---- */
 
 /* Another leg of A's, in place of the dialog of d. */
-static void invite_replacing(struct world *w, struct ua *n, const char *call_id, const char *to,
-	const char *from, const char *extra, const char *sdp)
+static void invite_replacing_from(struct world *w, struct ua *n, enum who who, const char *call_id,
+	const char *to, const char *from, const char *extra, const char *sdp)
 {
 	char text[1024];
 
 	snprintf(text, sizeof(text),
 		"Require: replaces\r\nReplaces: %s;to-tag=%s;from-tag=%s%s\r\n", call_id,
 		strstr(to, ";tag=") + 5, strstr(from, ";tag=") + 5, extra);
-	invite_with(w, n, "100", text, sdp);
+	invite_from(w, n, who, "100", text, sdp);
+}
+
+static void invite_replacing(struct world *w, struct ua *n, const char *call_id, const char *to,
+	const char *from, const char *extra, const char *sdp)
+{
+	invite_replacing_from(w, n, A, call_id, to, from, extra, sdp);
 }
 
 static void a_leg_is_taken_over_by_another_of_its_peer(void **state)
@@ -365,6 +371,177 @@ static void who_was_referred_may_take_over_what_the_refer_named(void **state)
 	world_close(&w);
 }
 
+/* ---- call pickup: the leg still rings ---- */
+
+/* A calls B, who rings, and B's other end n asks for the call; early: SDP in the 180, or NULL. */
+static void pick_up(struct world *w, struct ua *a, struct ua *b, struct ua *n, const char *early,
+	const char *sdp)
+{
+	world_open(w);
+	invite(w, a, "100", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(w, B, "INVITE "));
+	take(b, B, b_invite, "b1");
+	answer(w, B, b_invite, 180, "b1", early);
+	expect(w, A, "SIP/2.0 180");
+	invite_replacing_from(w, n, B, b->call_id, b->remote, b->local, ";early-only", sdp);
+}
+
+/* B's ringing end is told that it has missed nothing. */
+static void expect_elsewhere(struct world *w)
+{
+	const char *text = expect(w, B, "CANCEL ");
+
+	has(header(text, "Reason"), "cause=200");
+	answer(w, B, text, 200, NULL, NULL);
+	answer_final(w, B, b_invite, 487, "b1", NULL);
+}
+
+static void a_call_that_rings_is_picked_up(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+	const char *text;
+
+	(void)state;
+	pick_up(&w, &a, &b, &n, NULL, SDP("5002", ""));
+	expect_elsewhere(&w);
+	text = expect(&w, A, "SIP/2.0 200");
+	has(body(text), "a=inactive\r\n");
+	learn(&a, text);
+	expect_nothing(&w, A); /* before its ACK */
+	ack(&w, &a, 1, NULL);
+	text = expect(&w, A, "INVITE ");
+	assert_null(strstr(body(text), "a=inactive"));
+	answer(&w, A, text, 200, NULL, SDP_A);
+	expect(&w, A, "ACK ");
+	text = expect(&w, B, "SIP/2.0 200");
+	has(body(text), "c=IN IP4 127.0.0.2\r\n");
+	learn(&n, text);
+	ack(&w, &n, 1, NULL);
+	run_ms(&w, 2);
+	assert_int_equal(live_calls(&w), 1);
+	assert_int_equal(media_port(the_call(&w), LEG_A), 4000);
+	assert_int_equal(media_port(the_call(&w), LEG_B), 5002);
+	assert_int_equal(counters(&w).answered, 1);
+	bye_from(&w, &n, A);
+	world_close(&w);
+}
+
+static void what_was_said_early_is_the_answer_until_the_new_one_stands(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+	const char *text;
+
+	(void)state;
+	/* And without an offer. */
+	pick_up(&w, &a, &b, &n, SDP_B, NULL);
+	expect_elsewhere(&w);
+	text = expect(&w, A, "SIP/2.0 200");
+	assert_null(strstr(body(text), "a=inactive"));
+	learn(&a, text);
+	ack(&w, &a, 1, NULL);
+	text = expect(&w, B, "SIP/2.0 200");
+	has(body(text), "m=audio ");
+	learn(&n, text);
+	ack(&w, &n, 1, SDP("5002", ""));
+	follow(&w, &a, SDP_A);
+	run_ms(&w, 2);
+	assert_int_equal(media_port(the_call(&w), LEG_B), 5002);
+	bye_from(&w, &a, B);
+	world_close(&w);
+}
+
+static void who_answers_while_the_call_is_picked_up_is_told_bye(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+	const char *text;
+
+	(void)state;
+	pick_up(&w, &a, &b, &n, NULL, SDP("5002", ""));
+	expect(&w, B, "CANCEL ");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
+	expect_bye(&w, &b);
+	text = expect(&w, A, "SIP/2.0 200");
+	learn(&a, text);
+	ack(&w, &a, 1, NULL);
+	follow(&w, &a, SDP_A);
+	expect_answer(&w, &n, 1);
+	bye_from(&w, &a, B);
+	world_close(&w);
+}
+
+static void a_pickup_that_comes_to_nothing_ends_the_call(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+
+	(void)state;
+	/* The caller hangs up first. */
+	pick_up(&w, &a, &b, &n, NULL, SDP("5002", ""));
+	expect_elsewhere(&w);
+	learn(&a, expect(&w, A, "SIP/2.0 200"));
+	ack(&w, &a, 1, NULL);
+	copy_text(request, TEXT_MAX, expect(&w, A, "INVITE "));
+	hang_up(&w, &a);
+	expect_refusal(&w, &n, "SIP/2.0 603");
+	world_close(&w);
+	/* Who has picked up thinks better of it. */
+	pick_up(&w, &a, &b, &n, NULL, SDP("5002", ""));
+	expect_elsewhere(&w);
+	learn(&a, expect(&w, A, "SIP/2.0 200"));
+	cancel(&w, &n);
+	expect(&w, B, "SIP/2.0 200");
+	expect_refusal(&w, &n, "SIP/2.0 487");
+	ack(&w, &a, 1, NULL);
+	expect_bye(&w, &a);
+	world_close(&w);
+}
+
+static void a_ringing_leg_is_picked_up_by_its_own_and_on_the_called_side_alone(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+
+	(void)state;
+	/* With an offer that can be used. */
+	pick_up(&w, &a, &b, &n, NULL, "v=0\r\nnonsense");
+	expect_refusal(&w, &n, "SIP/2.0 400");
+	expect_nothing(&w, B);
+	expect_nothing(&w, A);
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
+	expect_answer(&w, &a, 1);
+	bye_from(&w, &a, B);
+	world_close(&w);
+	world_open(&w);
+	invite(&w, &a, "100", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
+	take(&b, B, b_invite, "b1");
+	answer(&w, B, b_invite, 180, "b1", NULL);
+	learn(&a, expect(&w, A, "SIP/2.0 180"));
+	/* RFC 3891 3: the caller has begun this one. */
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP_A);
+	expect_refusal(&w, &n, "SIP/2.0 481");
+	/* Another peer's. */
+	invite_replacing(&w, &n, b.call_id, b.remote, b.local, "", SDP_A);
+	expect_refusal(&w, &n, "SIP/2.0 403");
+	expect_nothing(&w, B);
+	cancel(&w, &a);
+	world_close(&w);
+	/* No offer from anybody. */
+	world_open(&w);
+	invite(&w, &a, "100", NULL);
+	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
+	take(&b, B, b_invite, "b1");
+	answer(&w, B, b_invite, 180, "b1", NULL);
+	expect(&w, A, "SIP/2.0 180");
+	invite_replacing_from(&w, &n, B, b.call_id, b.remote, b.local, "", SDP_B);
+	expect_refusal(&w, &n, "SIP/2.0 488");
+	cancel(&w, &a);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +555,12 @@ int main(void)
 		cmocka_unit_test(a_far_leg_that_refuses_leaves_the_call_as_it_was),
 		cmocka_unit_test(either_leg_may_hang_up_meanwhile),
 		cmocka_unit_test(who_was_referred_may_take_over_what_the_refer_named),
+		cmocka_unit_test(a_call_that_rings_is_picked_up),
+		cmocka_unit_test(what_was_said_early_is_the_answer_until_the_new_one_stands),
+		cmocka_unit_test(who_answers_while_the_call_is_picked_up_is_told_bye),
+		cmocka_unit_test(a_pickup_that_comes_to_nothing_ends_the_call),
+		cmocka_unit_test(
+			a_ringing_leg_is_picked_up_by_its_own_and_on_the_called_side_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

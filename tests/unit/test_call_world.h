@@ -411,20 +411,28 @@ static inline const char *say(struct world *w, struct ua *d, const char *method,
 }
 
 /* An INVITE out of nothing, to that number. */
-static inline void invite_with(
-	struct world *w, struct ua *d, const char *number, const char *extra, const char *sdp)
+static inline void invite_from(struct world *w, struct ua *d, enum who who, const char *number,
+	const char *extra, const char *sdp)
 {
+	const char *host = who == A ? "127.0.0.1" : "127.0.0.2";
 	static unsigned n;
 
 	memset(d, 0, sizeof(*d));
-	d->who = A;
+	d->who = who;
 	n++;
 	snprintf(d->call_id, sizeof(d->call_id), "call%u@a", n);
-	snprintf(d->local, sizeof(d->local), "<sip:1000@127.0.0.3>;tag=a%u", n);
-	snprintf(d->remote, sizeof(d->remote), "<sip:%s@127.0.0.1>", number);
-	snprintf(d->target, sizeof(d->target), "sip:%s@127.0.0.1", number);
+	snprintf(d->local, sizeof(d->local), "<sip:1000@%s>;tag=a%u", host_of[who], n);
+	snprintf(d->remote, sizeof(d->remote), "<sip:%s@%s>", number, host);
+	snprintf(d->target, sizeof(d->target), "sip:%s@%s", number, host);
 	copy_text(d->invite_branch, sizeof(d->invite_branch), new_branch());
 	say_with(w, d, "INVITE", 0, d->invite_branch, extra, sdp);
+}
+
+/* The same by A. */
+static inline void invite_with(
+	struct world *w, struct ua *d, const char *number, const char *extra, const char *sdp)
+{
+	invite_from(w, d, A, number, extra, sdp);
 }
 
 static inline void invite(struct world *w, struct ua *d, const char *number, const char *sdp)
@@ -536,10 +544,10 @@ static inline void expect_answer(struct world *w, struct ua *d, unsigned cseq)
 	ack(w, d, cseq, NULL);
 }
 
-/* A calls, gets that final refusal, and acknowledges it. */
+/* The caller gets that final refusal, and acknowledges it. */
 static inline void expect_refusal(struct world *w, struct ua *a, const char *start)
 {
-	ack_refusal(w, a, expect(w, A, start));
+	ack_refusal(w, a, expect(w, a->who, start));
 }
 
 /* A calls B, who answers; both dialogs stand. The INVITE that B saw goes to b_invite. */
