@@ -166,7 +166,7 @@ include tests/fuzz/fuzz.mk
 clean:
 	rm -rf build
 
--include $(shell find build -path build/kernel -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find build -path build/kernel -prune -o -type f -name '*.d' -print 2>/dev/null)
 
 # ---- the two commands, and what they need ----------------------------------------------------
 #: make deps        install what building and running need (root)
@@ -201,7 +201,7 @@ format:
 
 #: make analyse     cppcheck over the daemon and the CLI
 analyse:
-	@cppcheck --quiet --error-exitcode=1 --std=c11 --language=c --enable=warning,performance,portability \
+	@cppcheck -j2 --quiet --error-exitcode=1 --std=c11 --language=c --enable=warning,performance,portability \
 		--inline-suppr --suppressions-list=tests/cppcheck.suppressions \
 		--include=/usr/include/uthash.h --include=/usr/include/utlist.h \
 		-Iinclude -Idaemon -DVIADUCT_VERSION='""' -D__linux__ \

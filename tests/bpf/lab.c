@@ -200,7 +200,7 @@ void lab_run(
 	assert_int_equal(lab_run_with_meta(lab, side, data, len, 0, result), 0);
 }
 
-void lab_run_often(struct lab *lab, unsigned side, const uint8_t *data, size_t len, int repeat)
+uint32_t lab_run_often(struct lab *lab, unsigned side, const uint8_t *data, size_t len, int repeat)
 {
 	struct xdp_md ctx = {.ingress_ifindex = lab->ifindex[side], .data_end = (uint32_t)len};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = (uint32_t)len,
@@ -208,6 +208,7 @@ void lab_run_often(struct lab *lab, unsigned side, const uint8_t *data, size_t l
 
 	assert_int_equal(bpf_prog_test_run_opts(lab->program, &opts), 0);
 	assert_int_equal(opts.retval, XDP_REDIRECT);
+	return opts.duration;
 }
 
 struct vd_counter lab_counter(struct lab *lab, unsigned side, enum vd_reason reason)

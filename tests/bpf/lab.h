@@ -60,8 +60,8 @@ int lab_run_with_meta(struct lab *lab, unsigned side, const uint8_t *data, size_
 	size_t meta_len, struct lab_result *result);
 void lab_run(
 	struct lab *lab, unsigned side, const uint8_t *data, size_t len, struct lab_result *result);
-/* repeat times over, without a look at the outcome: for threads. */
-void lab_run_often(struct lab *lab, unsigned side, const uint8_t *data, size_t len, int repeat);
+/* repeat times over, without a look at the outcome: for threads. Returns ns a packet. */
+uint32_t lab_run_often(struct lab *lab, unsigned side, const uint8_t *data, size_t len, int repeat);
 struct vd_counter lab_counter(struct lab *lab, unsigned side, enum vd_reason reason);
 /* Packets under every reason and side together. */
 uint64_t lab_counted(struct lab *lab);

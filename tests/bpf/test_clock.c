@@ -8,7 +8,8 @@
 #define APART_NS  20000    /* far more than CLOCK_CLOSE_NS */
 #define JIFFY_NS  10000000 /* the longest there is, at 100 Hz */
 #define BURST     1000
-#define SHARE_MAX 16 /* CLOCK_SHARE_MAX */
+#define CLOSE_NS  500 /* CLOCK_CLOSE_NS */
+#define SHARE_MAX 16  /* CLOCK_SHARE_MAX */
 
 static uint64_t monotonic_ns(void)
 {
@@ -59,9 +60,13 @@ static void packets_of_a_burst_share_readings(void **state)
 	struct scene s;
 	size_t len = open_loop(&s, state, data);
 	unsigned shared = 0;
+	uint32_t fastest_ns = UINT32_MAX;
 
 	for (int round = 0; round < 50; round++) {
-		lab_run_often(s.lab, 0, data, len, BURST);
+		uint32_t ns = lab_run_often(s.lab, 0, data, len, BURST);
+
+		if (ns < fastest_ns)
+			fastest_ns = ns;
 		for (unsigned cpu = 0; cpu < sizeof(s.lab->bpf->bss->clocks) / sizeof(*clocks);
 			cpu++) {
 			assert_true(clocks[cpu].share <= SHARE_MAX);
@@ -69,6 +74,10 @@ static void packets_of_a_burst_share_readings(void **state)
 			if (clocks[cpu].share > shared)
 				shared = clocks[cpu].share;
 		}
+	}
+	if (fastest_ns >= CLOSE_NS / 2 && shared < SHARE_MAX) {
+		print_message("skip: a packet takes %u ns here, too long for bursts\n", fastest_ns);
+		skip();
 	}
 	assert_int_equal(shared, SHARE_MAX);
 }

@@ -63,7 +63,7 @@ class Daemon:
             return [json.loads(line) for line in f if line.endswith("\n")]
 
     def start(self):
-        env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1",
+        env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=32",
                "UBSAN_OPTIONS": "print_stacktrace=1"}
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = self.ns.popen(self.program, self.file, stdout=log, stderr=log,

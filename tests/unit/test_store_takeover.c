@@ -6,10 +6,15 @@
 #include "store/message.h"
 #include "test_store_place.h"
 
-#define CALLS     400
-#define KEYS      16
-#define DAMAGES   300
-#define KILLS     60
+#define CALLS 400
+#define KEYS  16
+#ifdef __SANITIZE_ADDRESS__ /* each is a fork, which the sanitizer's memory makes dear */
+#define DAMAGES 100
+#define KILLS   20
+#else
+#define DAMAGES 300
+#define KILLS   60
+#endif
 #define KILL_US   20000
 #define VALUE_MAX 9000
 
