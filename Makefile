@@ -142,7 +142,11 @@ $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $$(call UNIT_ROOMS,$$(notdir $$@))
 $(OUT)/tests/e2e/dpdriver: $(OUT)/tests/e2e/dataplane/dpdriver.o $(OUT)/libdataplane.a $(OUT)/libconfig.a $(OUT)/libbase.a
 	@mkdir -p $(@D)
 	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
-tests-build: $(OUT)/tests/e2e/dpdriver
+# RTP of strangers, as fast as it goes.
+$(OUT)/tests/e2e/flood: $(OUT)/tests/e2e/dataplane/flood.o $(OUT)/libbase.a
+	@mkdir -p $(@D)
+	$(CC) $(SANFLAGS) -o $@ $^
+tests-build: $(OUT)/tests/e2e/dpdriver $(OUT)/tests/e2e/flood
 
 $(OUT)/tests/unit/test_control_cli: | $(OUT)/viaduct
 

@@ -60,12 +60,21 @@ static char *copy_tag(osip_from_t *from)
 	return strlen(tag) <= DIALOG_REMOTE_TAG_MAX ? strdup(tag) : NULL;
 }
 
+/* What can be a Request-URI: a SIP or SIPS URI (RFC 3261 8.1.1.8). A tel URI has no place, and goes
+ * where the dialog began. */
+static bool is_target(const osip_uri_t *uri)
+{
+	return uri && uri->scheme &&
+	       (strcasecmp(uri->scheme, "sip") == 0 || strcasecmp(uri->scheme, "sips") == 0 ||
+		       strcasecmp(uri->scheme, "tel") == 0);
+}
+
 static char *contact_uri(osip_message_t *msg)
 {
 	osip_contact_t *contact = osip_list_get(&msg->contacts, 0);
 	char *uri = NULL, *copy = NULL;
 
-	if (!contact || !contact->url || osip_uri_to_str(contact->url, &uri))
+	if (!contact || !is_target(contact->url) || osip_uri_to_str(contact->url, &uri))
 		return NULL;
 	if (strlen(uri) <= DIALOG_URI_MAX)
 		copy = strdup(uri);
@@ -139,7 +148,7 @@ static int take_routes(struct dialog *d, const osip_message_t *msg, bool reverse
 			osip_list_get(&msg->record_routes, reversed ? count - 1 - i : i);
 		char *uri = NULL;
 
-		if (!rr || !rr->url || osip_uri_to_str(rr->url, &uri)) {
+		if (!rr || !is_target(rr->url) || osip_uri_to_str(rr->url, &uri)) {
 			ret = -EINVAL;
 			break;
 		}

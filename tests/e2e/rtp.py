@@ -198,8 +198,8 @@ class Stream:
 
 
 class Endpoint:
-    """A pair of sockets, RTP on an even port and RTCP on the next, that never reads: the sniffer
-    does."""
+    """A pair of sockets, RTP on an even port and RTCP on the next, that never reads, for the sniffer
+    does; but where listen() was called."""
 
     _next_port = {}
     _lock = threading.Lock()
@@ -221,6 +221,20 @@ class Endpoint:
 
     def send(self, data, dst):
         self._sockets[0].sendto(data, dst)
+
+    def listen(self, room=4 << 20):
+        """From now on the RTP socket keeps what comes, so many bytes of it."""
+        self._sockets[0].setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, room)
+        self.heard()
+
+    def heard(self):
+        """What has come since, and takes it away."""
+        got = []
+        try:
+            while True:
+                got.append(self._sockets[0].recv(65535, socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return got
 
     def send_rtcp(self, data, dst):
         self._sockets[1].sendto(data, dst)

@@ -349,7 +349,7 @@ static void header_fields_in_a_contact_stay_out_of_requests(void **state)
 	world_close(&w);
 }
 
-static void without_a_contact_the_request_uri_serves(void **state)
+static void without_a_usable_contact_the_request_uri_serves(void **state)
 {
 	struct world w;
 	struct dialog d;
@@ -360,6 +360,9 @@ static void without_a_contact_the_request_uri_serves(void **state)
 	has(request_of(&w, &d, "PRACK"), "PRACK sip:2@192.0.2.7 SIP/2.0");
 	dialog_clear(&d);
 	assert_int_equal(uac(&w, &d, "200", ""), 0);
+	has(request_of(&w, &d, "ACK"), "ACK sip:2@192.0.2.7 SIP/2.0");
+	dialog_clear(&d);
+	assert_int_equal(uac(&w, &d, "200", "Contact: <cip:2@192.0.2.7>\r\n"), 0);
 	has(request_of(&w, &d, "ACK"), "ACK sip:2@192.0.2.7 SIP/2.0");
 	dialog_clear(&d);
 	world_close(&w);
@@ -504,7 +507,7 @@ int main(void)
 		cmocka_unit_test(an_ipv6_target_is_reached),
 		cmocka_unit_test(a_target_that_asks_for_tcp_gets_it),
 		cmocka_unit_test(header_fields_in_a_contact_stay_out_of_requests),
-		cmocka_unit_test(without_a_contact_the_request_uri_serves),
+		cmocka_unit_test(without_a_usable_contact_the_request_uri_serves),
 		cmocka_unit_test(a_refresh_without_contact_changes_nothing),
 		cmocka_unit_test(cseq_only_grows),
 		cmocka_unit_test(a_uas_takes_the_routes_in_order),
