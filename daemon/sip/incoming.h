@@ -33,6 +33,7 @@ void refuse_stranger(struct incoming *in, size_t len, bool is_stream);
 void refuse_tell(const struct incoming *in, int code, const char *why);
 /* Too many transactions. */
 void refuse_busy(struct incoming *in);
+void refuse_without_memory(struct incoming *in);
 /* RFC 3261 16.3, 11 */
 void refuse_hops(struct incoming *in);
 /* RFC 7339 and RFC 3261 21.5.4: whether it is shed, with the answer that costs least. What was shed

@@ -187,7 +187,7 @@ static void receive_new(struct incoming *in, const char *key, unsigned key_len)
 	}
 	incoming_flow(in, &back);
 	if (server_new(&s, sip, key, key_len, in->flow, &back, in->peer, msg, text, len)) {
-		log_limited(LOG_LEVEL_WARN, "sip: out of memory for a transaction");
+		refuse_without_memory(in);
 		return;
 	}
 	switch (auth_server_judge(s, in->raw)) {

@@ -162,6 +162,14 @@ void refuse_busy(struct incoming *in)
 	refuse_for_now(in, key_of(in), TRANSACTIONS_RETRY_AFTER_S);
 }
 
+void refuse_without_memory(struct incoming *in)
+{
+	log_limited(LOG_LEVEL_WARN, "sip: out of memory for a transaction");
+	in->sip->status.memory_refused++;
+	refuse_tell(in, 503, "out of memory");
+	refuse_for_now(in, key_of(in), TRANSACTIONS_RETRY_AFTER_S);
+}
+
 static bool is_emergency(const struct incoming *in)
 {
 	const struct sip_handlers *handlers = &in->sip->handlers;

@@ -156,9 +156,8 @@ class World:
             self.external.add_address(self.external_device, address)
 
     def _wire(self, ns, device, viaduct_device, options=()):
-        run("ip", "link", "add", viaduct_device, *options, *self._queues, "netns",
-            self.viaduct.name, "type", "veth", "peer", "name", device, *self._queues, "netns",
-            ns.name)
+        self.viaduct.run("ip", "link", "add", viaduct_device, *options, *self._queues,
+                         "type", "veth", "peer", "name", device, *self._queues, "netns", ns.name)
         # A native redirect into a veth needs NAPI on its peer (gro on), and delivers checksums as
         # they are: the endpoint must finish its own (tx off).
         ns.run("ethtool", "-K", device, "tx", "off", "gro", "on")

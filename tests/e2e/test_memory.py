@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Memory runs out: new calls are refused, those that stand go on, and when there is memory again
+calls are taken."""
+
+import contextlib
+import os
+import re
+import resource
+import socket
+
+import pytest
+
+import plan
+from daemon import SANITIZED
+from rtp import SO_RCVBUFFORCE, Stream, wait_until
+from scenario import basic_callee, basic_caller, sdp
+from sipp import finish
+from talk import Talk
+
+PBX, SECOND, GONE = (plan.PEERS[name] for name in ("pbx", "second", "gone"))
+OFFER, ANSWER = sdp(PBX.address, 5000), sdp(SECOND.address, 6000)
+SILENT_CALLS = 1500
+SPARE_KIB = 512
+
+
+@pytest.fixture(scope="module")
+def configuration():
+    config = plan.configuration()
+    config["sides"]["internal"]["media_ports"] = "20000-29999"
+    config["sides"]["external"]["media_ports"] = "40000-49999"
+    config["timers"]["attempt"] = 3
+    return config
+
+
+def check_media(talk):
+    for sender, to, receiver, sniffer in talk.ways():
+        stream, since = Stream(), sniffer.mark()
+        sender.send_stream(stream, to, 10)
+        got = sniffer.wait_received((receiver.address, receiver.port), 10, since=since)
+        assert [datagram.payload for datagram in got] == stream.sent
+
+
+def memory_limit(daemon, kib):
+    limit = resource.RLIM_INFINITY if kib is None else kib * 1024
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+
+
+def address_space_kib(daemon):
+    with open(f"/proc/{daemon.process.pid}/status", encoding="utf-8") as f:
+        return int(re.search(r"VmSize:\s+(\d+) kB", f.read()).group(1))
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers end a program that is refused memory")
+def test_without_memory_calls_are_refused_and_those_that_stand_go_on(stage):
+    talk = Talk(stage)
+    check_media(talk)
+    before = stage.cli.status()["sip"]["memory_refused"]
+    wire = stage.wire()
+    wire.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+    memory_limit(stage.daemon, address_space_kib(stage.daemon) + SPARE_KIB)
+    try:
+        for _ in range(SILENT_CALLS):
+            wire.send(wire.request("INVITE", user=GONE.number, call_id=os.urandom(6).hex(),
+                                   branch="z9hG4bK" + os.urandom(6).hex(), body=OFFER,
+                                   headers=["Content-Type: application/sdp"]))
+        refused = 0
+
+        def all_heard():
+            nonlocal refused
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    answer = wire.receive()
+                    assert answer.code in (100, 500, 503), answer.text
+                    refused += answer.code == 503 and answer.header("retry-after") is not None
+            return refused
+        wire.socket.settimeout(0.5)
+        wait_until(all_heard, 10, "a refusal for want of memory")
+        check_media(talk)
+    finally:
+        memory_limit(stage.daemon, None)
+    stage.daemon.check_alive()
+    assert stage.cli.status()["sip"]["memory_refused"] > before
+    # The next call is taken, and the one that stood ends as it should.
+    called = stage.callee(basic_callee(ANSWER).answer_bye(), "second")
+    finish(stage.caller(basic_caller(OFFER).bye(), to="second", port=5061), called)
+    check_media(talk)
+    talk.end()
