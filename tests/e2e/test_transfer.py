@@ -243,6 +243,35 @@ def test_invite_with_replaces_takes_the_callers_place(stage):
     wait_until(lambda: stage.daemon.records()[-1]["code"] == 481, 5, "the refusal's record")
 
 
+def test_a_call_that_rings_is_picked_up_at_another_phone(stage):
+    at_pbx, at_new = stage.endpoint(), stage.endpoint("trunk")
+    ringing = stage.callee(Callee().invited().respond(180).recv("CANCEL").reply(200).respond(487)
+                           .acked())
+    caller = Caller().invite(sdp(PBX.address, at_pbx.port)).trying().recv(180).answered().ack()
+    caller.recv("INVITE").answer_invite(sdp(PBX.address, at_pbx.port, version=2))
+    calling = stage.caller(caller.recv("ACK").answer_bye())
+    calling.expect(180)
+    # As the colleague's phone knows its dialog; whom it talks to is asked for it.
+    dialog = next(m for m in ringing.messages() if m.code == 180)
+    tags = [re.search(r";tag=([^;>]+)", dialog.header(name)).group(1) for name in ("from", "to")]
+    new = stage.caller(Caller().invite(sdp(TRUNK.address, at_new.port), headers=[
+        f"Replaces: {dialog.header('call-id')};to-tag={tags[0]};from-tag={tags[1]};early-only",
+        "Require: replaces"]).trying().answered().ack().hold().bye(), "trunk", to="pbx", port=5062)
+    answer = new.expect(200, "INVITE")
+    ringing.wait()
+    assert "Call completed elsewhere" in ringing.received("CANCEL")[0].header("reason")
+    assert "a=inactive" in calling.received(200, "INVITE")[0].body
+    speak(stage, at_new, answer.media(), at_pbx, "internal")
+    speak(stage, at_pbx, calling.received("INVITE")[0].media(), at_new, "external")
+    call = stage.cli.only_call()
+    new.go()
+    finish(new, calling)
+    record = record_of(stage, call)
+    assert [a["code"] for a in record["attempts"]] == [487, 200] and record["answer"]
+    assert [t["kind"] for t in record["transfers"]] == ["replaces"]
+    stage.check_hidden()
+
+
 def test_refer_that_is_passed_on_names_us_and_comes_back(stage):
     """alaw, outside, refers the PBX to another trunk."""
     b = stage.endpoint(PASSING.name)
