@@ -28,6 +28,7 @@ struct own {
 	} header[OWN_HEADERS_MAX];
 	struct media_session *media;
 	enum leg offerer;
+	uint32_t *told;
 	bool with_offer;
 	bool is_open;  /* no final response yet, or waits for its next try */
 	bool is_sent;  /* the present try */
@@ -137,6 +138,8 @@ static int make_body(struct own *own, osip_message_t *msg)
 			offer = media_heard_sdp(own->media, own->offerer);
 		if (!offer)
 			return -ENOENT;
+		if (own->told)
+			*own->told = media_told(own->media, own->offerer);
 		ret = media_offer(own->media, own->offerer, offer, strlen(offer), &text, &len);
 		if (ret)
 			return ret;
@@ -401,6 +404,7 @@ static struct own *own_new(const struct own_request *r, struct exchange *x)
 	own->to = r->to;
 	own->media = r->media;
 	own->offerer = r->offerer;
+	own->told = r->told;
 	own->with_offer = r->media != NULL;
 	own->done = r->done;
 	own->ctx = r->ctx;

@@ -31,6 +31,7 @@ struct own_request {
 	struct media_session *media;
 	enum leg offerer;
 	const char *offer; /* as that end gave it; NULL: what it said last */
+	uint32_t *told;    /* set to what that end knows when the offer goes out: media_told */
 	own_done_fn *done; /* NULL: nobody is interested */
 	void *ctx;
 };

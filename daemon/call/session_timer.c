@@ -256,13 +256,13 @@ static void refresh(struct session_timer *st)
 		.method = st->has_update ? "UPDATE" : "INVITE",
 		.media = st->has_update ? NULL : call->media,
 		.offerer = OTHER_LEG(st->leg),
+		.told = &st->told,
 		.done = refreshed,
 		.ctx = st};
 	int ret;
 
 	if (call->state != CALL_ANSWERED)
 		return;
-	st->told = media_told(call->media, r.offerer);
 	ret = own_request_send(&r, NULL);
 	/* Under way: the next look is when it must have been answered. */
 	wait_ms(st, ret ? RETRY_BUSY_MS : UINT64_MAX);
