@@ -270,20 +270,23 @@ static void let_sessions_age(struct world *w)
 
 static void say_invite(struct world *w)
 {
-	struct mind *m = &mind[A];
-	const struct ua *other =
-		m->dialogs ? &m->dialog[dice(m->dialogs < DIALOGS ? m->dialogs : DIALOGS)] : NULL;
-	struct ua *d = new_dialog(A);
+	/* B and C, too, who pick up what rings at them. */
+	enum who who = dice(4) ? A : dice(2) ? B : C;
+	struct mind *m = &mind[who];
+	unsigned known = m->dialogs < DIALOGS ? m->dialogs : DIALOGS;
+	unsigned last = m->dialogs ? (m->dialogs - 1) % DIALOGS : 0;
+	const struct ua *other = known ? &m->dialog[who == A ? dice(known) : last] : NULL;
+	struct ua *d = new_dialog(who);
 	const char *extra = some_extra();
 	char replaces[1500];
 
-	if (other && other != d && dice(3) == 0 && strstr(other->remote, ";tag=")) {
+	if (other && other != d && (who != A || dice(3) == 0) && strstr(other->remote, ";tag=")) {
 		snprintf(replaces, sizeof(replaces), "Replaces: %s;to-tag=%s;from-tag=%s\r\n",
 			other->call_id, strstr(other->remote, ";tag=") + 5,
 			strstr(other->local, ";tag=") + 5);
 		extra = replaces;
 	}
-	invite_with(w, d, dice(2) ? "100" : "200", extra, some_sdp());
+	invite_from(w, d, who, dice(2) ? "100" : "200", extra, some_sdp());
 	owe(d->request);
 }
 
