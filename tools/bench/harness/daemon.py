@@ -70,6 +70,10 @@ class Daemon:
         return {name: int(fields[field].split()[0]) * 1024
                 for name, field in (("anon", "RssAnon"), ("all", "VmRSS"))}
 
+    def memory_bytes(self):
+        """All of it: its own and the maps'."""
+        return self.resident_bytes()["anon"] + self.maps_bytes()
+
     def maps_bytes(self):
         """Of all BPF maps that it holds open, as the kernel accounts for them."""
         sizes = {}
@@ -103,7 +107,7 @@ def running(wires, calls_max, configuration=None):
             remove_pins(instance)
 
 
-def wait_for_answer(wires, process, log):
+def wait_for_answer(wires, process, log, name="viaductd"):
     """Asks by OPTIONS, as the caller's address, until it answers."""
     until = time.monotonic() + START_SECONDS
     with socket_inside(wires.gen) as asking:
@@ -122,4 +126,5 @@ def wait_for_answer(wires, process, log):
                     continue
             log.seek(0)
             lines = log.read().strip().splitlines()
-            raise Failed(f"viaductd does not answer: {lines[-1] if lines else 'no log'}")
+            lines = [line for line in lines if "ERROR" in line] or lines
+            raise Failed(f"{name} does not answer: {lines[-1] if lines else 'no log'}")

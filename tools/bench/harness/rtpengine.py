@@ -10,10 +10,10 @@ import time
 from .process import Failed, socket_inside, spawn, stop
 from .wires import EXTERNAL, GENERATOR, INTERNAL, SINK
 
-CONTROL = ("127.0.0.1", 2223)
+CONTROL_ADDRESS, CONTROL_PORT = "127.0.0.1", 2223
 CONTROL_SECONDS = 2
 START_SECONDS = 5
-PORT_MIN, PORT_MAX = 30000, 40000
+PORT_MIN, PORT_MAX = 10000, 59999
 CALLER_PORT, CALLEE_PORT = 10000, 20000  # of the first stream; the next one 2 higher
 
 SDP = """v=0\r
@@ -57,15 +57,15 @@ def bdecode(data, at=0):
 
 
 class Engine:
-    def __init__(self, control):
-        self.control = control
+    def __init__(self, process, control, address):
+        self.process, self.control, self.address = process, control, address
         self.cookies = 0
 
     def ask(self, **request):
         self.cookies += 1
         cookie = b"%d " % self.cookies
         request = {name.replace("_", "-"): value for name, value in request.items()}
-        self.control.sendto(cookie + bencode(request), CONTROL)
+        self.control.sendto(cookie + bencode(request), self.address)
         answer = self.control.recv(65535)
         while not answer.startswith(cookie):
             answer = self.control.recv(65535)
@@ -89,18 +89,21 @@ class Engine:
 
 
 @contextlib.contextmanager
-def running(wires):
-    """rtpengine between the wires, without its kernel module."""
+def running(wires, number=0, of=1):
+    """rtpengine between the wires, without its kernel module; one of so many that share the ports."""
+    control_address = (CONTROL_ADDRESS, CONTROL_PORT + number)
+    share = (PORT_MAX + 1 - PORT_MIN) // of & ~1
+    port_min = PORT_MIN + number * share
     process = spawn(
         wires.dut, "rtpengine", "--config-file=none", "--table=-1", "--foreground",
         "--log-stderr", "--log-level=3", f"--interface=internal/{INTERNAL}",
-        f"--interface=external/{EXTERNAL}", "--listen-ng=%s:%u" % CONTROL,
-        f"--port-min={PORT_MIN}", f"--port-max={PORT_MAX}", "--timeout=3600",
+        f"--interface=external/{EXTERNAL}", "--listen-ng=%s:%u" % control_address,
+        f"--port-min={port_min}", f"--port-max={port_min + share - 1}", "--timeout=3600",
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with socket_inside(wires.dut) as control:
             control.settimeout(CONTROL_SECONDS)
-            engine = Engine(control)
+            engine = Engine(process, control, control_address)
             wait_for_pong(engine, process)
             yield engine
     finally:
