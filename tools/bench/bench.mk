@@ -2,7 +2,7 @@
 BENCH_SKELS := $(patsubst tools/bench/%.bpf.c,build/bench/gen/%.skel.h,$(wildcard tools/bench/*.bpf.c))
 BENCH_OBJS  := $(patsubst %.c,$(OUT)/%.o,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
 BENCH_TOOLS := $(addprefix build/bench/,generator sink redirect relay_driver program_cost invite_latency route_cost trunk_callee sip_caller \
-               sip_callee)
+               sip_callee profile)
 BENCH_DATAPLANE_LIBS := $(OUT)/libdataplane.a $(OUT)/libconfig.a $(OUT)/libbase.a
 
 build/bench/gen/%.bpf.o: tools/bench/%.bpf.c $(wildcard tools/bench/*.h)
@@ -24,6 +24,8 @@ build/bench/sink: $(addprefix $(OUT)/tools/bench/,sink.o traffic.o tool.o)
 	$(BENCH_LINK)
 build/bench/redirect: $(addprefix $(OUT)/tools/bench/,redirect.o tool.o)
 	$(BENCH_LINK)
+build/bench/profile: $(addprefix $(OUT)/tools/bench/,profile.o tool.o)
+	$(BENCH_LINK)
 build/bench/invite_latency: $(addprefix $(OUT)/tools/bench/,invite_latency.o tool.o)
 	$(BENCH_LINK)
 build/bench/route_cost: $(addprefix $(OUT)/tools/bench/,route_cost.o tool.o) $(OUT)/libroute.a $(OUT)/libconfig.a $(OUT)/libbase.a
@@ -43,4 +45,4 @@ build/bench/program_cost: $(addprefix $(OUT)/tools/bench/,program_cost.o relay.o
 bench-build: $(BENCH_TOOLS) $(OUT)/viaductd
 # BENCH=relay,latency,sip chooses parts (tools/bench/bench --help lists them), BENCH_SECONDS sets a relay
 # run's length, BENCH_QUICK=1 only shows that everything works.
-#: make bench       measure, and compare with other ways: table and build/bench/results.json (root)
+#: make bench       measure, and compare with other ways: table, and build/bench/results.json with plots (root)

@@ -2,8 +2,12 @@
 /* generator DEVICE DEST_MAC SHAPE STREAMS MS RATE FIRST_CPU CPUS [PORTS_FILE]
  *
  * Sends RTP in frames of SHAPE (see traffic.h) into DEVICE for MS, RATE packets a second (0: as
- * many as go) from a thread on each of the CPUS, and prints {"sent":N,"seconds":S}. RATE with an
- * "s" at its end: stamped for latency. PORTS_FILE: a line "SOURCE DEST" for each stream. */
+ * many as go) from a thread on each of the CPUS, and before them one packet of each stream, so that
+ * streams have begun when the time does. RATE with an "s" at its end: stamped for latency.
+ * PORTS_FILE: a line "SOURCE DEST" for each stream.
+ *
+ * Prints {"sent":N,"first":N,"seconds":S,"cpu_seconds":S}: all packets, those of them that were
+ * sent before the seconds began, how long it took, and for how much of that the threads ran. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -29,7 +33,7 @@ struct sender {
 	struct traffic *traffic;
 	unsigned cpu, streams;
 	uint64_t ns, rate;
-	uint64_t start, end; /* when it did */
+	uint64_t start, end, cpu_ns; /* when it did, and for how long it ran */
 };
 
 static void ports_read(const char *file, struct stream_ports *ports, unsigned streams)
@@ -78,6 +82,14 @@ static void send_paced(const struct sender *s)
 	}
 }
 
+static uint64_t thread_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * NS_A_SECOND + (uint64_t)t.tv_nsec;
+}
+
 static void *send_from_cpu(void *arg)
 {
 	struct sender *s = arg;
@@ -85,11 +97,13 @@ static void *send_from_cpu(void *arg)
 	tool_pin_to_cpu(s->cpu);
 	send_all(s, s->streams);
 	s->start = tool_now_ns();
+	s->cpu_ns = thread_ns();
 	if (s->rate)
 		send_paced(s);
 	else
 		send_unlimited(s);
 	s->end = tool_now_ns();
+	s->cpu_ns = thread_ns() - s->cpu_ns;
 	return NULL;
 }
 
@@ -97,7 +111,7 @@ static void send_from_cpus(struct traffic *t, unsigned streams, unsigned first, 
 	uint64_t ms, uint64_t rate)
 {
 	struct sender senders[GENERATOR_CPUS_MAX];
-	uint64_t start = UINT64_MAX, end = 0;
+	uint64_t start = UINT64_MAX, end = 0, cpu_ns = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		struct sender *s = &senders[i];
@@ -107,17 +121,22 @@ static void send_from_cpus(struct traffic *t, unsigned streams, unsigned first, 
 			.streams = (streams + count - 1) / count,
 			.ns = ms * NS_A_MS,
 			.rate = rate / count};
+		if (!i) /* the first is the process's own thread: profile looks at that */
+			continue;
 		if (pthread_create(&s->thread, NULL, send_from_cpu, s))
 			tool_fail(0, "cannot start a thread");
 	}
+	send_from_cpu(&senders[0]);
 	for (unsigned i = 0; i < count; i++) {
-		pthread_join(senders[i].thread, NULL);
+		if (i)
+			pthread_join(senders[i].thread, NULL);
+		cpu_ns += senders[i].cpu_ns;
 		start = senders[i].start < start ? senders[i].start : start;
 		end = senders[i].end > end ? senders[i].end : end;
 	}
-	tool_say("{\"sent\":%llu,\"first\":%u,\"seconds\":%.6f}",
+	tool_say("{\"sent\":%llu,\"first\":%u,\"seconds\":%.6f,\"cpu_seconds\":%.6f}",
 		(unsigned long long)traffic_sent(t), (streams + count - 1) / count * count,
-		(double)(end - start) / NS_A_SECOND);
+		(double)(end - start) / NS_A_SECOND, (double)cpu_ns / NS_A_SECOND);
 }
 
 int main(int argc, char **argv)

@@ -35,15 +35,18 @@ class Course:
             self.close()
             self.sink, self.shape = Tool(self.wires.sink, "sink", "s0", shape), shape
 
-    def send(self, way, seconds, rate=0, cpus=1, stamped=False, ports_file=None):
+    def send(self, way, seconds, rate=0, cpus=1, stamped=False, ports_file=None, beside=None):
         """Sends for so long, at that rate (0: as many as go). Counts at the moment when sending
-        ends, and again when nothing more arrives."""
+        ends, and again when nothing more arrives. beside: is called with the generator's process
+        meanwhile."""
         before = self.sink.ask()
         command = [TOOLS / "generator", "g0", MAC["d0"], way.shape_in, way.streams,
                    int(seconds * 1000), f"{rate}{'s' if stamped else ''}", GENERATOR_CPU, cpus]
         process = spawn(self.wires.gen, *command, *([ports_file] if ports_file else []),
                         text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
+            if beside:
+                beside(process)
             line = process.stdout.readline()
             at_end = self.sink.ask()
             errors = process.communicate()[1]

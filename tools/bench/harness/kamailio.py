@@ -85,4 +85,5 @@ def running(wires, calls_max):
             daemon.wait_for_answer(wires, process, log, "kamailio")
             yield Pair([process, *(engine.process for engine in controls)])
         finally:
+            process.kill()  # unshare does not mind SIGTERM; what it started dies with it
             stop(process)

@@ -8,7 +8,6 @@ import statistics
 from .course import Course
 from .ways import Bare, Nat, Viaduct
 
-STREAM_COUNTS = (1, 1000, 20000, 100000)
 BELOW_KNEE = 0.7  # of the measured rate: here nothing may be lost
 
 
@@ -47,9 +46,10 @@ def measure_below_knee(course, ways, rates, seconds, say):
 
 def measure(wires, settings, say, results):
     """Fills results["relay"]."""
-    viaducts = [Viaduct(streams) for streams in STREAM_COUNTS]
+    viaducts = [Viaduct(streams) for streams in settings.relay_streams]
+    most = settings.relay_streams[-1]
     # Of many streams the generator's own tables are felt: a bare redirect of as many beside it.
-    ways = [Bare(), Bare(streams=STREAM_COUNTS[-1]), *viaducts]
+    ways = [Bare(), Bare(streams=most), *viaducts]
     notes = []
     if shutil.which("nft"):
         ways.append(Nat())
@@ -69,11 +69,10 @@ def measure(wires, settings, say, results):
         "bare_redirect_pps": bare,
         "viaduct_pps": {streams: medians[key] for streams, key in by_streams.items()},
         "nft_nat_pps": medians.get("nft_nat"),
-        "bare_redirect_pps_many": medians[f"bare_redirect_{STREAM_COUNTS[-1]}"],
+        "bare_redirect_pps_many": medians[f"bare_redirect_{most}"],
         "ratio_to_bare": {streams: ratio(rates, key, "bare_redirect")
                           for streams, key in by_streams.items()},
-        "ratio_to_bare_many": ratio(rates, f"viaduct_{STREAM_COUNTS[-1]}",
-                                    f"bare_redirect_{STREAM_COUNTS[-1]}"),
+        "ratio_to_bare_many": ratio(rates, f"viaduct_{most}", f"bare_redirect_{most}"),
         # What a packet costs more than by a bare redirect.
         "viaduct_added_ns": {streams: 1e9 / medians[key] - 1e9 / bare
                              for streams, key in by_streams.items()},

@@ -3,13 +3,14 @@
 with few calls held and with many."""
 import contextlib
 import os
+import time
 
 from . import daemon, kamailio, sip, sipp
 from .process import Failed, Tool
 
 CALLS_MARGIN = 2000  # beside those held
 HOLDER_PORT = 5070
-HOLDER_CALLS = 10000 # of one sipp
+HOLDER_CALLS = 10000  # of one sipp
 GROWTH = 1.5
 STEPS = 2
 
@@ -85,7 +86,7 @@ def highest_rate(wires, mediation, callee, settings, say):
     low, high = 0, settings.versus_rate
     while high <= settings.versus_rate_max and sustained(high):
         low, high = high, int(high * GROWTH)
-    for _ in range(STEPS if settings.versus_rate_max > settings.versus_rate else 0):
+    for _ in range(STEPS):
         middle = (low + high) // 2
         low, high = (middle, high) if sustained(middle) else (low, middle)
     return low
@@ -103,27 +104,48 @@ def latency(wires, mediation, callee, settings):
     return figures
 
 
-def measure_system(wires, system, settings, say):
-    """{live calls: figures}; what fails ends it, and is told."""
-    levels, held = {}, 0
+def at_levels(wires, system, settings, look):
+    """A fresh system, as many calls held as each level says; look(mediation, callee, held) at each."""
+    held = 0
     with system.running(wires, settings.versus_held[-1] + CALLS_MARGIN) as mediation, \
             sipp.callee(wires) as callee, Holders() as stack:
-        sip.run_calls(wires, mediation, callee, settings.versus_latency_rate, 2)  # warms up
-        empty = system.own_bytes(mediation)
-        try:
-            for target in settings.versus_held:
-                held = hold(wires, stack, held, target, settings.versus_hold_rate)
-                figures = latency(wires, mediation, callee, settings)
-                figures["bytes_per_call"] = system.bytes_a_call(mediation, empty, held)
-                figures["memory_bytes"] = mediation.memory_bytes()
-                say(f"  {system.label}, {held} calls held: INVITE in to out p50 "
-                    f"{figures['p50_us']:.0f} us, p99 {figures['p99_us']:.0f} us, "
-                    f"{figures['failed']} failed; {figures['bytes_per_call'] / 1024:.1f} KiB a call")
-                figures["calls_per_second"] = highest_rate(wires, mediation, callee, settings, say)
-                levels[str(held)] = figures
-        except Failed as why:
-            say(f"  {system.label}: {why}")
-            levels["ended"] = str(why)
+        look(mediation, callee, held)
+        for target in settings.versus_held:
+            held = hold(wires, stack, held, target, settings.versus_hold_rate)
+            time.sleep(settings.settle_seconds)
+            look(mediation, callee, held)
+
+
+def measure_system(wires, system, settings, say):
+    """{live calls: figures}; what fails ends it, and is told. Memory and latency first, from a system
+    that has seen no rate which it does not sustain."""
+    levels, empty = {}, []
+
+    def calmly(mediation, callee, held):
+        figures = latency(wires, mediation, callee, settings)  # of none held: warms up
+        if not held:
+            empty.append(system.own_bytes(mediation))
+            return
+        figures["bytes_per_call"] = system.bytes_a_call(mediation, empty[0], held)
+        figures["memory_bytes"] = mediation.memory_bytes()
+        levels[str(held)] = figures
+        say(f"  {system.label}, {held} calls held: INVITE in to out p50 {figures['p50_us']:.0f} us, "
+            f"p99 {figures['p99_us']:.0f} us, {figures['failed']} failed; "
+            f"{figures['bytes_per_call'] / 1024:.1f} KiB a call")
+
+    def quickly(mediation, callee, held):
+        if held:
+            say(f"  {system.label}, {held} calls held:")
+            levels[str(held)]["calls_per_second"] = highest_rate(
+                wires, mediation, callee, settings, say)
+
+    try:
+        at_levels(wires, system, settings, calmly)
+        if settings.versus_rate:
+            at_levels(wires, system, settings, quickly)
+    except Failed as why:
+        say(f"  {system.label}: {why}")
+        levels["ended"] = str(why)
     return levels
 
 
@@ -136,7 +158,8 @@ def compare(ours, theirs):
             "p99": a["p99_us"] / b["p99_us"],
             "memory": a["bytes_per_call"] / b["bytes_per_call"],
             "calls_per_second": (a["calls_per_second"] / b["calls_per_second"]
-                                 if b["calls_per_second"] else None)}
+                                 if a.get("calls_per_second") and b.get("calls_per_second")
+                                 else None)}
     return ratios
 
 
