@@ -32,7 +32,7 @@ class Books:
 
     def _run(self):
         """Counters begin anew with another daemon and with another device."""
-        return (self.daemon.process.pid,
+        return (self.daemon.process.pid, self.world.wirings,
                 [(device["ifindex"], device["mode"])
                  for device in self.daemon.cli.status()["devices"]])
 
@@ -70,7 +70,9 @@ class Books:
     def check(self):
         """Fails where they do not balance. Not asked of a daemon or devices that began anew or ended,
         nor of generic mode, where the driver counts other packets than the program."""
-        if self.daemon.process.poll() is not None or self._run() != self.run or any(mode != "native" for _, mode in self.run[1]):
+        if self.daemon.process.poll() is not None or self._run() != self.run:
+            return
+        if any(mode != "native" for _, mode in self.run[2]):
             return
         now = self._quiet()
         forwarded = sent = 0

@@ -129,6 +129,7 @@ class World:
     def create(self, internal_addresses, external_addresses, queues=1, mtu=1500):
         self._queues = ("numrxqueues", str(queues), "numtxqueues", str(queues))
         self._mtu = str(mtu)
+        self.wirings = 0  # pairs that were made, also anew
         self._external_addresses = external_addresses
         try:
             for ns in self.all:
@@ -156,6 +157,7 @@ class World:
             self.external.add_address(self.external_device, address)
 
     def _wire(self, ns, device, viaduct_device, options=()):
+        self.wirings += 1
         self.viaduct.run("ip", "link", "add", viaduct_device, *options, *self._queues,
                          "type", "veth", "peer", "name", device, *self._queues, "netns", ns.name)
         # A native redirect into a veth needs NAPI on its peer (gro on), and delivers checksums as

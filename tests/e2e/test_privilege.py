@@ -7,6 +7,7 @@ import pwd
 import plan
 from daemon import Daemon
 from net import World
+from rtp import wait_until
 
 
 def test_an_ordinary_user_takes_over_what_root_left(monkeypatch):
@@ -31,6 +32,13 @@ def test_an_ordinary_user_takes_over_what_root_left(monkeypatch):
             daemon.process.kill()
             daemon.process.wait()
         daemon.start()
+        # It may attach to a device that comes back, too.
+        world.viaduct.run("ip", "link", "del", world.viaduct_external)
+        world.wire_external()
+        wait_until(lambda: all(d["up"] and d["attached"] != "none" and "why" not in d
+                               for d in daemon.cli.status()["devices"]), 15, daemon.log_tail)
+        assert any(f"link_{world.viaduct_external}" in path for path in daemon.pinned()) or \
+            daemon.cli.status()["devices"][0]["attached"] != "link"
         daemon.stop()
         assert not daemon.pinned()
         assert "xdp" not in daemon.ns.run("ip", "link", "show").stdout
