@@ -13,6 +13,7 @@ from rtp import Sniffer, Stream, wait_until
 from scenario import basic_callee, basic_caller, sdp
 from sipp import finish
 from talk import Talk
+from test_restart import no_daemon
 
 # Flows follow within about a second. A machine that is busy with other tests has longer.
 FOLLOW_S = 15
@@ -282,6 +283,20 @@ def test_a_device_that_goes_and_comes_back_carries_the_same_calls(stage, same_in
     assert (shown["mode"], shown["attached"] != "none", shown["up"]) == ("native", True, True)
     assert "why" not in shown
     assert {flow["id"] for flow in stage.cli.flows()} == flows
+    talk.end()
+
+
+def test_a_device_that_was_made_anew_while_no_daemon_ran_carries_the_calls_it_left(stage):
+    world = stage.world
+    talk = Talk(stage)
+    media = Media(talk)
+    media.check_follows()
+    with no_daemon(stage.daemon):
+        world.viaduct.run("ip", "link", "del", "vde0")
+        world.wire_external()
+        announce(world)
+    assert stage.cli.status()["adoption"]["calls"] == 1
+    media.check_follows()
     talk.end()
 
 
