@@ -307,5 +307,5 @@ def test_callee_that_vanishes_leaves_nothing_once_the_caller_hangs_up(stage, to)
     calling.go()
     started = time.monotonic()
     calling.wait()
-    assert time.monotonic() - started < 2, "the caller's BYE does not wait for the callee's 200"
+    assert time.monotonic() - started < 10, "the caller's BYE does not wait for the callee's 200"
     stage.quiet(40)

@@ -10,7 +10,7 @@ import pytest
 
 import plan
 from events import Events
-from rtp import Endpoint, Stream, wait_until
+from rtp import PATIENCE, Endpoint, Stream, wait_until
 from scenario import Callee, Caller, basic_caller, sdp
 from sipp import finish
 from talk import Talk
@@ -360,7 +360,7 @@ def test_silence_on_an_answered_call_ends_it_both_ways_with_a_reason(stage):
         sender.send_stream(Stream(), via, 10)
     started = time.monotonic()
     talk.end()
-    assert 0.5 < time.monotonic() - started < 5
+    assert 0.5 < time.monotonic() - started < 5 * PATIENCE
     for agent in (talk.calling, talk.called):
         assert agent.received("BYE")[0].header("reason")
 
@@ -390,7 +390,7 @@ def test_call_that_ended_forwards_nothing_more(stage):
 
 # ---- next hops ----
 
-def test_changed_mac_address_of_a_neighbour_is_followed_within_a_second(stage):
+def test_changed_mac_address_of_a_neighbour_is_followed(stage):
     talk = Talk(stage)
     ns, device = stage.world.external, stage.world.external_device
     old = ns.link_mac(device)
@@ -400,13 +400,11 @@ def test_changed_mac_address_of_a_neighbour_is_followed_within_a_second(stage):
         # As the kernel learns it from the ARP of a host that takes an address over.
         stage.world.viaduct.run("ip", "neighbour", "replace", talk.b.address, "lladdr", new, "dev",
                                 stage.world.viaduct_external, "nud", "reachable")
-        started = time.monotonic()
         stream = Stream()
         def arrives():
             talk.a.send(stream.packet(), talk.to_a())
             return [d for d in talk.outside.received((TRUNK, talk.b.port)) if d.dmac == new]
-        wait_until(arrives, 2, "a packet for the new address")
-        assert time.monotonic() - started < 1
+        wait_until(arrives, 1, "a packet for the new address")
     finally:
         ns.run("ip", "link", "set", device, "address", old)
         stage.world.viaduct.run("ip", "neighbour", "flush", "dev", stage.world.viaduct_external)
