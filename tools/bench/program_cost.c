@@ -4,7 +4,8 @@
  * What Viaduct's program costs a packet, by BPF_PROG_TEST_RUN: the generator writes each packet's
  * head anew and hands it over by a tail call, to Viaduct's program and in turn to one that does
  * nothing. The difference of the medians is the cost. So sequence numbers advance and no packet is
- * met that was rewritten already. Prints one line of JSON: ns by case. */
+ * met that was rewritten already. Prints one line of JSON: ns by case, and the
+ * program's size. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -88,6 +89,18 @@ static double measure_cost(const struct measure *m, const struct programs *p, un
 	return tool_median(with, runs) - tool_median(without, runs);
 }
 
+/* What the kernel made of the program. tests/bpf/test_size.c has the bounds. */
+static void say_size(int program)
+{
+	struct bpf_prog_info info = {};
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(program, &info, &len))
+		tool_fail(-errno, "cannot ask for the program's size");
+	printf(",\"bytes\":%u,\"compiled_bytes\":%u,\"verified_instructions\":%u",
+		info.xlated_prog_len, info.jited_prog_len, info.verified_insns);
+}
+
 int main(int argc, char **argv)
 {
 	const unsigned count = sizeof(measures) / sizeof(*measures);
@@ -121,6 +134,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < count; i++)
 		printf("%s\"%s\":%.1f", i ? "," : "{", measures[i].name,
 			measure_cost(&measures[i], &programs, runs));
+	say_size(programs.measured[VIADUCT]);
 	tool_say(",\"packets_a_run\":%u,\"runs\":%u}", RUN_PACKETS, runs);
 
 	close(programs.measured[VIADUCT]);

@@ -18,3 +18,6 @@ def measure(wires, settings, say, results):
     for name, value in results["program"].items():
         if name.endswith("_ns"):
             say(f"  {name:<14} {value:7.1f} ns")
+    program = results["program"]
+    say(f"  {program['bytes']} bytes, {program['compiled_bytes']} compiled; the verifier looked at "
+        f"{program['verified_instructions']} instructions")
