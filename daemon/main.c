@@ -302,7 +302,10 @@ static int remove_left(const char *file)
 
 	if (config_load(&cfg, file, stderr))
 		return EXIT_CONFIG;
-	ret = dataplane_remove(cfg);
+	/* As whom the daemon did: what it left lies in directories of its user's. */
+	ret = privilege_drop(cfg);
+	if (!ret)
+		ret = dataplane_remove(cfg);
 	if (!ret)
 		ret = store_open(
 			&store, cfg->state_dir, cfg->instance, store_bytes_max(cfg->limits.calls));

@@ -37,6 +37,21 @@ static unsigned needed_caps(const struct config *cfg, cap_value_t caps[CAPS_MAX]
 	return n;
 }
 
+/* systemd mounts it of mode 0700: nobody but root can reach what is his own there. Searching is not
+ * listing, and what others pinned has modes of its own. */
+static int open_bpf_dir(const struct config *cfg)
+{
+	struct stat st;
+
+	if (stat(cfg->bpf_dir, &st))
+		return -errno;
+	if (st.st_mode & S_IXOTH)
+		return 0;
+	log_info("%s: can be searched by user %s from now on (it was of mode %04o)", cfg->bpf_dir,
+		cfg->user, st.st_mode & 07777);
+	return chmod(cfg->bpf_dir, (st.st_mode & 07777) | S_IXOTH) ? -errno : 0;
+}
+
 /* The directory that our pins lie in belongs to the user who will write there, and so does what a
  * daemon before us pinned as another user. */
 static int give_pin_dir(const struct config *cfg, uid_t uid, gid_t gid)
@@ -47,6 +62,9 @@ static int give_pin_dir(const struct config *cfg, uid_t uid, gid_t gid)
 	int ret = 0;
 
 	snprintf(dir, sizeof(dir), "%s/viaduct-%s", cfg->bpf_dir, cfg->instance);
+	ret = open_bpf_dir(cfg);
+	if (ret)
+		return ret;
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return -errno;
 	tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);

@@ -69,17 +69,25 @@ static bool is_target(const osip_uri_t *uri)
 		       strcasecmp(uri->scheme, "tel") == 0);
 }
 
+/* Its text; NULL where it cannot be one, or is longer than we keep. */
+static char *target_text(const osip_uri_t *uri)
+{
+	char *text = NULL, *copy = NULL;
+
+	if (!is_target(uri) || osip_uri_to_str(uri, &text))
+		return NULL;
+	/* The parser takes spaces into parameters. */
+	if (strlen(text) <= DIALOG_URI_MAX && !strpbrk(text, " \t\r\n<>\""))
+		copy = strdup(text);
+	osip_free(text);
+	return copy;
+}
+
 static char *contact_uri(osip_message_t *msg)
 {
-	osip_contact_t *contact = osip_list_get(&msg->contacts, 0);
-	char *uri = NULL, *copy = NULL;
+	const osip_contact_t *contact = osip_list_get(&msg->contacts, 0);
 
-	if (!contact || !is_target(contact->url) || osip_uri_to_str(contact->url, &uri))
-		return NULL;
-	if (strlen(uri) <= DIALOG_URI_MAX)
-		copy = strdup(uri);
-	osip_free(uri);
-	return copy;
+	return contact ? target_text(contact->url) : NULL;
 }
 
 /* Where requests go: the first route, or the remote target, if that is an address which the peer
@@ -144,19 +152,15 @@ static int take_routes(struct dialog *d, const osip_message_t *msg, bool reverse
 	if (count > DIALOG_ROUTES_MAX)
 		return -EINVAL;
 	for (int i = 0; i < count && !ret; i++) {
-		osip_record_route_t *rr =
+		const osip_record_route_t *rr =
 			osip_list_get(&msg->record_routes, reversed ? count - 1 - i : i);
-		char *uri = NULL;
+		char *uri = rr ? target_text(rr->url) : NULL;
 
-		if (!rr || !is_target(rr->url) || osip_uri_to_str(rr->url, &uri)) {
+		if (!uri)
 			ret = -EINVAL;
-			break;
-		}
-		if (strlen(uri) > DIALOG_URI_MAX || strchr(uri, '\n'))
-			ret = -EINVAL;
-		strbuf_add(&b, uri);
-		strbuf_add(&b, "\n");
-		osip_free(uri);
+		else
+			strbuf_addf(&b, "%s\n", uri);
+		free(uri);
 	}
 	if (!ret)
 		ret = strbuf_error(&b);

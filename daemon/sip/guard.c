@@ -215,8 +215,8 @@ void guard_raw(struct guard *g, struct raw *raw, const char *buf, size_t len, bo
 		refuse(g, 400, why);
 }
 
-/* uric of RFC 3986, as far as it matters to whoever gets such a URI as a Request-URI. */
-static bool is_opaque_part(const char *s)
+/* Without what would end a Request-URI for whoever gets it as one, or a name-addr. */
+static bool is_one_word(const char *s)
 {
 	if (!s || !*s)
 		return false;
@@ -235,8 +235,8 @@ static bool is_bad_uri(const osip_uri_t *uri)
 	if (!uri || !uri->scheme)
 		return true;
 	if (osip_strcasecmp(uri->scheme, "sip") != 0 && osip_strcasecmp(uri->scheme, "sips") != 0)
-		return !is_opaque_part(uri->string);
-	if (!uri->host || !uri->host[0])
+		return !is_one_word(uri->string);
+	if (!is_one_word(uri->host))
 		return true;
 	return uri->port &&
 	       (!text_to_number((struct text){uri->port, strlen(uri->port)}, UINT16_MAX, &port) ||

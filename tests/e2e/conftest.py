@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+import ordinary
 import plan
 from counters import Books
 from daemon import BUILD, Daemon
@@ -18,6 +19,7 @@ NEEDED_PROGRAMS = ("ip", "ethtool", "sipp")
 
 
 def pytest_configure(config):
+    os.environ["VIADUCT_DAEMON_USER"] = ordinary.USER  # whom the CLI is to trust
     # A SIGTERM, or a terminal that closes, unwinds the fixtures as an interruption from the keyboard does.
     def interrupted(*_):
         raise KeyboardInterrupt

@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 
+import ordinary
 from cli import Cli
 from net import Namespace
 from rtp import wait_until
@@ -37,11 +38,17 @@ def remove_stale_pins():
 class Daemon:
     program = os.path.join(BUILD, "viaductd")
 
-    def __init__(self, ns: Namespace, configuration):
+    def __init__(self, ns: Namespace, configuration, as_root=None):
+        """as_root: what root runs it by, (): itself; else it runs as an ordinary user."""
         remove_stale_pins()
-        self.ns = ns
+        self.ns, self.as_root = ns, as_root
         self.instance = configuration["instance"]
         self.dir = tempfile.mkdtemp(prefix="viaduct-e2e-")
+        self.own_program = shutil.copy(self.program, self.dir)  # the tree may be hidden from others
+        if as_root is None:
+            ordinary.give(self.dir)
+        else:
+            os.chmod(self.dir, 0o1777)  # as whom it will run is the configuration's matter
         self.file = os.path.join(self.dir, "viaduct.yaml")
         self.log_path = os.path.join(self.dir, "log")
         self.records_path = os.path.join(self.dir, "records")
@@ -56,18 +63,24 @@ class Daemon:
     def write(self, configuration):
         write_configuration(self.file, {"state_dir": self.state_dir, **configuration,
                                         "records": {"file": self.records_path}})
+        if self.as_root is None:
+            ordinary.give_named(configuration)
 
     def records(self):
         """The call detail records, oldest first: those that are written to the end."""
         with open(self.records_path, encoding="utf-8") as f:
             return [json.loads(line) for line in f if line.endswith("\n")]
 
+    def argv(self, *options):
+        """Of viaductd, as whom it runs."""
+        command = (self.own_program, *options, self.file)
+        return ordinary.argv(*command) if self.as_root is None else (*self.as_root, *command)
+
     def start(self):
         env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=32",
                "UBSAN_OPTIONS": "print_stacktrace=1"}
         with open(self.log_path, "a", encoding="utf-8") as log:
-            self.process = self.ns.popen(self.program, self.file, stdout=log, stderr=log,
-                                         env=env)
+            self.process = self.ns.popen(*self.argv(), stdout=log, stderr=log, env=env)
         def ready():
             if self.process.poll() is not None:
                 raise AssertionError(f"viaductd exit {self.process.returncode}: {self.log_tail()}")

@@ -1,13 +1,50 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""viaductd as an ordinary user with the few capabilities that it keeps."""
+"""viaductd as an ordinary user with the few capabilities that it keeps: started as one, as in all other
+tests, and started by root, in the cage that the unit for systemd builds around it."""
 
 import os
 import pwd
+import re
+import shutil
+import subprocess
+import tempfile
 
+import pytest
+
+import ordinary
 import plan
-from daemon import Daemon
-from net import World
-from rtp import wait_until
+from conftest import Stage
+from daemon import ROOT, Daemon
+from net import World, run
+from rtp import Stream, wait_until
+from talk import Talk
+
+UNIT = os.path.join(ROOT, "tools/viaductd.service.in")
+EXPOSURE_MAX = 4.0  # of 10, as `systemd-analyze security` reckons; a unit that says nothing has 9.6
+NAMES = ("chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
+         "setpcap", "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw",
+         "ipc_lock", "ipc_owner", "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace",
+         "sys_pacct", "sys_admin", "sys_boot", "sys_nice", "sys_resource", "sys_time",
+         "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
+         "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read",
+         "perfmon", "bpf", "checkpoint_restore")  # linux/capability.h, by number
+
+
+def of_process(pid):
+    """What the kernel says of it: user, no_new_privs, sets of capabilities."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        lines = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+    sets = {name: {cap for number, cap in enumerate(NAMES) if int(lines[name], 16) >> number & 1}
+            for name in ("CapPrm", "CapEff", "CapBnd")}
+    return {int(uid) for uid in lines["Uid"].split()}, lines["NoNewPrivs"] == "1", sets
+
+
+def test_tests_run_it_as_an_ordinary_user_with_three_capabilities(daemon):
+    users, no_new_privileges, sets = of_process(daemon.process.pid)
+    assert users == {pwd.getpwnam(ordinary.USER).pw_uid} and users != {0}
+    assert no_new_privileges
+    assert sets["CapPrm"] == sets["CapEff"] == sets["CapBnd"] == set(ordinary.CAPABILITIES)
+    assert {os.stat(path).st_uid for path in daemon.pinned()} == users
 
 
 def test_an_ordinary_user_takes_over_what_root_left(monkeypatch):
@@ -17,10 +54,8 @@ def test_an_ordinary_user_takes_over_what_root_left(monkeypatch):
     configuration = plan.configuration(f"e2e-adopt-{os.getpid()}")
     daemon = None
     try:
-        daemon = Daemon(world.viaduct, configuration)
-        daemon.process.kill()
-        daemon.process.wait()
-        os.chmod(daemon.dir, 0o777)
+        daemon = Daemon(world.viaduct, configuration, as_root=())
+        daemon.kill()
         os.chmod(daemon.records_path, 0o666)
         daemon.write({**configuration, "user": "nobody"})
         for starts in (1, 2):
@@ -29,8 +64,7 @@ def test_an_ordinary_user_takes_over_what_root_left(monkeypatch):
             owners = {os.stat(path).st_uid for path in daemon.pinned()}
             assert owners == {pwd.getpwnam("nobody").pw_uid}
             assert all(d["attached"] != "none" for d in daemon.cli.status()["devices"])
-            daemon.process.kill()
-            daemon.process.wait()
+            daemon.kill()
         daemon.start()
         # It may attach to a device that comes back, too.
         world.viaduct.run("ip", "link", "del", world.viaduct_external)
@@ -46,3 +80,80 @@ def test_an_ordinary_user_takes_over_what_root_left(monkeypatch):
         if daemon:
             daemon.discard()
         world.remove()
+
+
+# ---- the unit ----
+
+def of_unit(key):
+    with open(UNIT, encoding="utf-8") as f:
+        return [word for line in f if line.startswith(key + "=")
+                for word in line.partition("=")[2].split()]
+
+
+def caged():
+    """What the unit asks of systemd, as far as it goes without: a command that runs another so."""
+    assert of_unit("ProtectSystem") == ["full"] and of_unit("ProtectHome") == ["yes"]
+    assert of_unit("ProtectKernelTunables") == of_unit("NoNewPrivileges") == ["yes"]
+    bounding = [name.removeprefix("CAP_").lower() for name in of_unit("CapabilityBoundingSet")]
+    script = ("mount --make-rprivate / && for d in /usr /boot /etc /sys; do"
+              " mount --rbind $d $d && mount -o remount,ro,bind $d || exit; done &&"
+              " mount -t tmpfs none /home && mount -t tmpfs none /root &&"
+              " ! touch /etc/x /usr/x 2>/dev/null;"
+              f' exec setpriv --bounding-set={ordinary.only(bounding)} --inh-caps=-all'
+              ' --no-new-privs -- "$0" "$@"')
+    return "unshare", "--mount", "sh", "-c", script
+
+
+@pytest.fixture
+def bpf_dir():
+    """A BPF file system as systemd mounts it."""
+    path = tempfile.mkdtemp(prefix="viaduct-bpf-")
+    run("mount", "-t", "bpf", "-o", "mode=0700", "bpf", path)
+    yield path
+    run("umount", path)
+    os.rmdir(path)
+
+
+def test_what_the_unit_leaves_it_is_enough_for_calls_and_a_restart(bpf_dir):
+    world = World(tag="c")
+    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
+    configuration = {**plan.configuration(f"e2e-cage-{os.getpid()}"), "user": ordinary.USER,
+                     "bpf_dir": bpf_dir}
+    daemon = None
+    try:
+        daemon = Daemon(world.viaduct, configuration, as_root=caged())
+        users, no_new_privileges, sets = of_process(daemon.process.pid)
+        assert users == {pwd.getpwnam(ordinary.USER).pw_uid} and no_new_privileges
+        assert sets["CapPrm"] - {"sys_admin"} == set(ordinary.CAPABILITIES)
+        assert sets["CapEff"] == set(ordinary.CAPABILITIES)
+        with Stage(world, daemon) as stage:
+            talk = Talk(stage)
+            talk.a.send_stream(Stream(), talk.to_a(), 10)
+            talk.outside.wait_received((talk.b.address, talk.b.port), 10)
+            daemon.kill()
+            daemon.start()
+            talk.a.send_stream(Stream(), talk.to_a(), 10)
+            talk.outside.wait_received((talk.b.address, talk.b.port), 20)
+            talk.end()
+            stage.quiet()
+        daemon.kill()
+        assert daemon.pinned()
+        daemon.ns.run(*daemon.argv("--remove"))
+        assert not daemon.pinned() and not os.listdir(daemon.state_dir)
+    finally:
+        if daemon:
+            daemon.discard()
+        world.remove()
+
+
+def test_unit_is_hardened(tmp_path):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed")
+    unit = tmp_path / "viaductd.service"
+    with open(UNIT, encoding="utf-8") as f:
+        unit.write_text(f.read().replace("@PREFIX@", "/usr"))
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)],
+                          capture_output=True, text=True, timeout=60, check=False)
+    found = re.search(r"exposure level for viaductd.service: ([0-9.]+)", done.stdout)
+    assert found, done.stdout + done.stderr
+    assert float(found[1]) <= EXPOSURE_MAX, done.stdout

@@ -251,9 +251,9 @@ def test_a_start_that_fails_leaves_calls_and_media(stage):
 
 def test_a_second_daemon_is_refused_and_disturbs_nothing(stage):
     talk = Talk(stage)
-    done = stage.world.viaduct.run(stage.daemon.program, stage.daemon.file, check=False)
+    done = stage.world.viaduct.run(*stage.daemon.argv(), check=False)
     assert done.returncode == 1 and "another viaductd" in done.stderr
-    done = stage.world.viaduct.run(stage.daemon.program, "--remove", stage.daemon.file, check=False)
+    done = stage.world.viaduct.run(*stage.daemon.argv("--remove"), check=False)
     assert done.returncode == 1 and "another viaductd" in done.stderr
     check_media(talk)
     talk.end()
@@ -263,7 +263,7 @@ def test_remove_takes_everything_away(stage):
     talk = Talk(stage)
     end_daemon(stage.daemon)
     assert stage.daemon.pinned()
-    stage.world.viaduct.run(stage.daemon.program, "--remove", stage.daemon.file)
+    stage.world.viaduct.run(*stage.daemon.argv("--remove"))
     assert not stage.daemon.pinned() and not os.path.exists(state_file(stage.daemon))
     since = talk.outside.mark()
     talk.a.send_stream(Stream(), talk.to_a(), 10)

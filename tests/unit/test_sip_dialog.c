@@ -365,6 +365,10 @@ static void without_a_usable_contact_the_request_uri_serves(void **state)
 	assert_int_equal(uac(&w, &d, "200", "Contact: <cip:2@192.0.2.7>\r\n"), 0);
 	has(request_of(&w, &d, "ACK"), "ACK sip:2@192.0.2.7 SIP/2.0");
 	dialog_clear(&d);
+	assert_int_equal(uac(&w, &d, "200", "Contact: <sip:3@192.0.2.7;a=b c>\r\n"), 0);
+	has(request_of(&w, &d, "ACK"), "ACK sip:");
+	assert_null(strstr(request_of(&w, &d, "ACK"), " c SIP/2.0"));
+	dialog_clear(&d);
 	world_close(&w);
 }
 

@@ -228,6 +228,9 @@ static const struct claim claims[] = {
 	/* It would be the Request-URI of what we send in the dialog. */
 	{"a Contact of another scheme with a space",
 		REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ "Contact: x: 189\r\n" A_LENGTH BLANK, 400},
+	{"a Contact whose host has a space",
+		REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ "Contact: <sip:a@b c>\r\n" A_LENGTH BLANK,
+		400},
 	{"a From without a host",
 		REQUEST A_VIA "From: <sip:>;tag=1\r\n" A_TO A_ID A_CSEQ A_LENGTH BLANK, 400},
 	{"a header field without a colon",
