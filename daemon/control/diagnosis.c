@@ -155,7 +155,7 @@ static bool flows_from(const struct diagnosis_facts *facts, enum leg leg)
 
 void diagnose_stream(const struct diagnosis_facts *facts, struct findings *out)
 {
-	bool from_a, from_b;
+	bool from_a, from_b, lost;
 
 	out->count = 0;
 	if (!facts->stream->active) {
@@ -170,8 +170,9 @@ void diagnose_stream(const struct diagnosis_facts *facts, struct findings *out)
 	from_a = flows_from(facts, LEG_A);
 	from_b = flows_from(facts, LEG_B);
 	/* What leaves the program, and is lost then, cannot be said to flow. */
-	if ((from_a && finds_driver_loss(facts, LEG_A, out)) |
-		(from_b && finds_driver_loss(facts, LEG_B, out)))
+	lost = from_a && finds_driver_loss(facts, LEG_A, out);
+	lost |= from_b && finds_driver_loss(facts, LEG_B, out);
+	if (lost)
 		return;
 	if (from_a && from_b)
 		find(out, FINDING_ok, -1, "media flows both ways, forwarded in the kernel");
