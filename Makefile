@@ -146,7 +146,10 @@ $(OUT)/tests/e2e/dpdriver: $(OUT)/tests/e2e/dataplane/dpdriver.o $(OUT)/libdatap
 $(OUT)/tests/e2e/flood: $(OUT)/tests/e2e/dataplane/flood.o $(OUT)/libbase.a
 	@mkdir -p $(@D)
 	$(CC) $(SANFLAGS) -o $@ $^
-tests-build: $(OUT)/tests/e2e/dpdriver $(OUT)/tests/e2e/flood
+# One end of many calls that talk.
+$(OUT)/tests/e2e/talkers: $(OUT)/tests/e2e/talkers.o
+	$(CC) $(SANFLAGS) -o $@ $<
+tests-build: $(OUT)/tests/e2e/dpdriver $(OUT)/tests/e2e/flood $(OUT)/tests/e2e/talkers
 
 $(OUT)/tests/unit/test_control_cli: | $(OUT)/viaduct
 
