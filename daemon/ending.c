@@ -22,7 +22,7 @@ void ending_init(struct ending *e, struct loop *loop, struct calls *calls)
 static bool all_is_said(const struct ending *e)
 {
 	if (e->how == STOP_LEAVE)
-		return calls_unanswered(e->calls) == 0;
+		return calls_under_way(e->calls) == 0;
 	return calls_count(e->calls) == 0 && peers_leaving(calls_peers(e->calls)) == 0;
 }
 
@@ -44,7 +44,7 @@ static void begin(struct ending *e, enum stop_mode how)
 	if (how == STOP_LEAVE) {
 		calls_leave(e->calls);
 		log_info("stopping: %u calls are left to the next daemon",
-			calls_count(e->calls) - calls_unanswered(e->calls));
+			calls_count(e->calls) - calls_under_way(e->calls));
 	} else {
 		log_info("stopping: %u calls to end", calls_count(e->calls));
 		calls_shutdown(e->calls);

@@ -52,8 +52,8 @@ static const char help_text[] =
 	"  -V, --version     print the version\n"
 	"  -h, --help        print this\n"
 	"\n"
-	"SIGHUP reloads FILE. SIGTERM stops and leaves answered calls and their media to the\n"
-	"next start; SIGINT ends every call and stops.\n"
+	"SIGHUP reloads FILE. SIGTERM stops and leaves calls and their media to the next\n"
+	"start; SIGINT ends every call and stops.\n"
 	"Exit codes: 0 stopped as asked, 1 failed, 2 usage, 3 the configuration has mistakes.\n";
 
 static int open_records(struct daemon *d, const struct config *cfg)

@@ -7,19 +7,20 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "call/attempt.h"
 #include "call/end.h"
 #include "call/exchange.h"
 #include "call/replace_leg.h"
 #include "call/session_timer.h"
-#include "state.pb-c.h"
+#include "call/state.h"
 
 /* What changed in the last milliseconds of the daemon before may not have been written down: CSeq
  * numbers go on far from where they were. RFC 3261 12.2.1.1 wants them to grow, no more. */
 #define CSEQ_LEAP 100
 
-/* malloc'd. NULL where it is longer than max or has a NUL in it; *failed is set then, or where
- * there is no memory. */
-static char *copy_bytes(const ProtobufCBinaryData *in, size_t max, bool *failed)
+#define PENDING_RETRY_AFTER_S "1"
+
+char *copy_bytes(const ProtobufCBinaryData *in, size_t max, bool *failed)
 {
 	char *out = NULL;
 
@@ -29,7 +30,7 @@ static char *copy_bytes(const ProtobufCBinaryData *in, size_t max, bool *failed)
 	return out;
 }
 
-static bool take_bytes(const ProtobufCBinaryData *in, char *out, size_t room)
+bool take_bytes(const ProtobufCBinaryData *in, char *out, size_t room)
 {
 	if (in->len >= room || (in->len && memchr(in->data, '\0', in->len)))
 		return false;
@@ -48,9 +49,7 @@ static bool take_numbers(const VdState__Numbers *in, struct numbers *out)
 	       take_bytes(&in->called, out->called, sizeof(out->called));
 }
 
-/* The peer's own listener; where its family is not the dialog's, another of the side. */
-static unsigned listener_for(
-	const struct calls *calls, const struct peer_config *peer, uint8_t family)
+unsigned listener_for(const struct calls *calls, const struct peer_config *peer, uint8_t family)
 {
 	const struct listener_config *lc = &calls->cfg->listener[peer->listener];
 
@@ -59,7 +58,7 @@ static unsigned listener_for(
 	return call_substitute_listener(calls, peer, family);
 }
 
-static int adopt_dialog(const struct calls *calls, const struct peer_config *peer,
+int adopt_dialog(const struct calls *calls, const struct peer_config *peer,
 	const VdState__Dialog *in, struct dialog *d)
 {
 	bool failed = false;
@@ -80,7 +79,8 @@ static int adopt_dialog(const struct calls *calls, const struct peer_config *pee
 			&in->routes, (size_t)DIALOG_ROUTES_MAX * (DIALOG_URI_MAX + 1), &failed);
 	d->is_uac = in->is_uac;
 	d->local_cseq = in->local_cseq + CSEQ_LEAP;
-	d->remote_cseq = in->remote_cseq;
+	/* The last request may have been left unanswered, and comes again then. */
+	d->remote_cseq = in->remote_cseq ? in->remote_cseq - 1 : 0;
 	d->peer = peer;
 	d->sip = calls->sip;
 	d->began.peer = d->dest.peer = peer->name;
@@ -256,14 +256,85 @@ static void give_up(struct call *call)
 	call_release_if_done(call);
 }
 
+/* What was under way in an answered call has no owner any more. */
+static void refuse_pending(struct call *call, const VdState__Call *in)
+{
+	if (media_offer_pending(call->media))
+		media_offer_failed(call->media);
+	for (size_t i = 0; i < in->n_pending; i++) {
+		struct sip_server *txn;
+
+		/* RFC 3261 14.2: the session stays as it was; who asked may do so again. */
+		if (adopt_invited(call, in->pending[i], &txn) == 0)
+			sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, "Retry-After",
+				PENDING_RETRY_AFTER_S);
+	}
+}
+
+static void end_without_media(struct call *call, int error)
+{
+	log_error("call %llu: its media cannot be taken up (%s): ended",
+		(unsigned long long)call->id, strerror(-error));
+	call->calls->adoption.ended++;
+	call_end(call, LEG_NONE, "SIP;cause=500;text=\"Media lost\"",
+		"its media could not be taken up after a restart");
+}
+
+static void end_early(struct call *call, int error)
+{
+	const struct rejection why = {.code = SIP_INTERNAL_SERVER_ERROR};
+
+	log_error("call %llu, not answered yet: it cannot be taken up (%s): ended",
+		(unsigned long long)call->id, strerror(-error));
+	call->calls->adoption.ended++;
+	invite_reject(call, &why);
+}
+
+static int adopt_parts(struct call *call, const VdState__Call *in)
+{
+	int ret = adopt_facts(call, in);
+
+	if (!ret && !in->early)
+		ret = adopt_legs(call, in);
+	if (ret) {
+		give_up(call);
+		return ret;
+	}
+	call->state = in->early ? CALL_SETUP : CALL_ANSWERED;
+	ret = media_session_adopt(call->calls->media, call, call->peer[LEG_A], call->peer[LEG_B],
+		in->media, &call->media);
+	if (in->early) {
+		if (!ret)
+			ret = adopt_early(call, in->early);
+		if (ret) {
+			end_early(call, ret);
+			return 0;
+		}
+	} else if (ret) {
+		end_without_media(call, ret);
+		return 0;
+	} else {
+		refuse_pending(call, in);
+		exchange_note_hold(call);
+	}
+	call_touch(call); /* with its leap of CSeq */
+	call->calls->adoption.adopted++;
+	return 0;
+}
+
+static bool is_whole(const VdState__Call *in)
+{
+	if (in->n_leg != 2 || !in->media)
+		return false;
+	return in->early || (in->leg[LEG_A]->dialog && in->leg[LEG_B]->dialog);
+}
+
 static int adopt(struct calls *calls, uint64_t id, const VdState__Call *in)
 {
 	const struct peer_config *peer[2];
 	struct call *call;
-	int ret;
 
-	if (in->n_leg != 2 || !in->leg[LEG_A]->dialog || !in->leg[LEG_B]->dialog || !in->media ||
-		id <= calls->next_id)
+	if (!is_whole(in) || id <= calls->next_id)
 		return -EINVAL;
 	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
 		peer[leg] = config_peer_by_name(calls->cfg, in->leg[leg]->peer);
@@ -280,31 +351,7 @@ static int adopt(struct calls *calls, uint64_t id, const VdState__Call *in)
 	calls->next_id = id;
 	call_set_peer(call, LEG_B, peer[LEG_B]);
 	call->saved = call->adopted = true;
-	ret = adopt_facts(call, in);
-	if (!ret)
-		ret = adopt_legs(call, in);
-	if (ret) {
-		give_up(call);
-		return ret;
-	}
-	call->state = CALL_ANSWERED;
-	ret = media_session_adopt(
-		calls->media, call, peer[LEG_A], peer[LEG_B], in->media, &call->media);
-	if (ret) {
-		log_error("call %llu: its media cannot be taken up (%s): ended",
-			(unsigned long long)id, strerror(-ret));
-		calls->adoption.ended++;
-		call_end(call, LEG_NONE, "SIP;cause=500;text=\"Media lost\"",
-			"its media could not be taken up after a restart");
-		return 0;
-	}
-	/* Who asked has no transaction with us any more. */
-	if (media_offer_pending(call->media))
-		media_offer_failed(call->media);
-	exchange_note_hold(call);
-	call_touch(call); /* with its leap of CSeq */
-	calls->adoption.adopted++;
-	return 0;
+	return adopt_parts(call, in);
 }
 
 static int adopt_ids(struct calls *calls, const uint8_t *value, size_t len)
@@ -371,21 +418,42 @@ void calls_get_adoption(const struct calls *calls, struct calls_adoption *out)
 	*out = calls->adoption;
 }
 
+/* The next daemon would have to refuse it. */
+static bool reinvites(const struct call *call)
+{
+	const struct exchange *x;
+
+	DL_FOREACH (call->exchanges, x) {
+		if (x->is_invite && !x->is_initial && x->server && !x->accepted)
+			return true;
+	}
+	return false;
+}
+
 void calls_leave(struct calls *calls)
 {
 	struct call *call;
 
-	calls->shutting_down = true;
+	/* A call that comes meanwhile is left like the rest. */
 	calls->leave_wanted = calls->store != NULL;
+	calls->shutting_down = !calls->leave_wanted;
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id) {
-		if (call->state != CALL_ANSWERED || !calls->leave_wanted)
-			call_hangup(call, "Restarting");
-		else
+		if (calls->leave_wanted &&
+			(call->state == CALL_ANSWERED || early_can_be_saved(call)))
 			call_touch(call); /* what was measured is written down less often */
+		else
+			call_hangup(call, "Restarting");
 	}
 }
 
-unsigned calls_unanswered(const struct calls *calls)
+unsigned calls_under_way(const struct calls *calls)
 {
-	return calls->leave_wanted ? calls->count - calls->live : calls->count;
+	unsigned count = calls->leave_wanted ? calls->count - calls->live : calls->count;
+	struct call *call;
+
+	if (!calls->leave_wanted)
+		return count;
+	for (uint64_t after = 0; (call = call_next((struct calls *)calls, after)); after = call->id)
+		count += call->state == CALL_ANSWERED && reinvites(call);
+	return count;
 }

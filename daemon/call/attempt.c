@@ -123,6 +123,7 @@ void attempt_sent(struct call *call)
 	call->attempts.sent_ms = loop_now_ms(call->calls->loop);
 	loop_timer_start(call->calls->loop, &call->attempt_timer,
 		(uint64_t)call->cfg->attempt_timeout_s * 1000);
+	call_touch(call);
 }
 
 static int take_tag(struct call *call)

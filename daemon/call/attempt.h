@@ -12,6 +12,8 @@ void try_next_peer(struct call *call);
 void attempt_timed_out(struct loop_timer *t);
 /* An INVITE is out: it has attempt_timeout_s to bring a sign. */
 void attempt_sent(struct call *call);
+/* The present INVITE has a provisional response: for how long it may ring. */
+void attempt_rings(struct call *call);
 /* A peer has answered a request of the call's, in whatever way; is_present: the INVITE of the
  * present attempt. */
 void attempt_heard(struct call *call, const struct peer_config *peer, bool is_present);

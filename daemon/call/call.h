@@ -59,11 +59,11 @@ struct calls_adoption {
  * message; store NULL: nothing is written down. 0 or -errno: the store cannot be read. */
 int calls_adopt(struct calls *calls, struct store *store);
 void calls_get_adoption(const struct calls *calls, struct calls_adoption *out);
-/* No call is taken any more and those not answered are ended; calls_unanswered reaches 0 when that
- * is said. After it calls_free leaves the answered ones to the next daemon: in the store, their
- * media in the kernel. */
+/* calls_free then leaves those that there are to the next daemon: in the
+ * store, their media in the kernel. Before, calls_under_way should reach 0: it counts those that it
+ * could not go on with as they are at the moment, and those that end. */
 void calls_leave(struct calls *calls);
-unsigned calls_unanswered(const struct calls *calls);
+unsigned calls_under_way(const struct calls *calls);
 
 struct call *call_by_id(struct calls *calls, uint64_t id);
 /* Ids only grow. The live call with the smallest id > after, NULL when there is none: a cursor that

@@ -237,9 +237,9 @@ struct call {
 	bool merge_added;
 	unsigned index; /* place in calls->order */
 	UT_hash_handle hh_id;
-	bool touched; /* is among calls->touched */
-	bool saved;   /* the store has it */
-	bool adopted; /* it began in a daemon before us */
+	struct touched *touched; /* where it is, or NULL */
+	bool saved;              /* the store has it */
+	bool adopted;            /* it began in a daemon before us */
 	struct call *prev_touched, *next_touched;
 	struct call *next_dead;
 };
@@ -249,6 +249,12 @@ struct order {
 	struct call **slot;
 	uint64_t *id;
 	unsigned len, room, dead;
+};
+
+/* Calls that are to be written down. */
+struct touched {
+	struct call *first;
+	struct loop_timer timer;
 };
 
 struct calls {
@@ -269,12 +275,11 @@ struct calls {
 	unsigned live;  /* not ENDING */
 	unsigned count; /* all, with those whose last transactions are still under way */
 	bool shutting_down;
-	bool leave_wanted;    /* what is answered goes on without us, once the room is freed */
-	bool leaving;         /* it is being freed */
-	struct store *store;  /* NULL: nothing is written down */
-	uint64_t ids_below;   /* ids that may be given out by what the store has */
-	struct call *touched; /* to be written down */
-	struct loop_timer save_timer;
+	bool leave_wanted;   /* what is answered goes on without us, once the room is freed */
+	bool leaving;        /* it is being freed */
+	struct store *store; /* NULL: nothing is written down */
+	uint64_t ids_below;  /* ids that may be given out by what the store has */
+	struct touched touched, touched_early; /* answered calls, others */
 	struct arena *save_arena;
 	struct calls_adoption adoption;
 	struct calls_status counters;

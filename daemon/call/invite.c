@@ -152,7 +152,7 @@ static struct pair *pair_for_2xx(struct exchange *x, struct sip_client *txn, osi
 
 /* RFC 3261 16.6 timer C, started anew by each provisional response; those do not put off the end of
  * a call that nobody answers. */
-static void ring_on(struct call *call)
+void attempt_rings(struct call *call)
 {
 	uint64_t delay = (uint64_t)call->cfg->ring_timeout_s * 1000;
 	uint64_t end = call->setup_ms + (uint64_t)call->cfg->unanswered_timeout_s * 1000;
@@ -166,7 +166,7 @@ static void provisional(struct exchange *x, struct sip_client *txn, osip_message
 	struct call *call = x->call;
 	struct pair *pair;
 
-	ring_on(call);
+	attempt_rings(call);
 	if (resp->status_code == SIP_TRYING)
 		return;
 	history_ring(call);

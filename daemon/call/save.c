@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the daemon that comes after this one is to know of answered calls, as messages of
- * store/state.proto. Changes are collected for some milliseconds: a call that is answered and put
- * on hold at once is written once.
+/* What the daemon that comes after this one is to know of calls, as messages of store/state.proto.
+ * Changes are collected for some milliseconds: a call that is answered and put on hold at once is
+ * written once.
  *
- * Not carried over: what is under way at the moment (calls that are not answered, requests without
- * a final response, transfers). The call stands as it stood before them. */
+ * Not carried over: transfers, and requests within a dialog that have no final response. The call
+ * stands as it stood before them; of re-INVITEs enough is kept to refuse them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,40 +12,12 @@
 #include "base/log.h"
 #include "call/internal.h"
 #include "media/media.h"
-#include "state.pb-c.h"
+#include "call/state.h"
 #include "store/store.h"
 
-#define SAVE_DELAY_MS 5
-#define IDS_AT_ONCE   4096
-
-static ProtobufCBinaryData bytes_of(const char *text)
-{
-	return (ProtobufCBinaryData){
-		.len = text ? strlen(text) : 0, .data = (uint8_t *)(uintptr_t)text};
-}
-
-static char *string_of(const char *text)
-{
-	return (char *)(uintptr_t)(text ? text : "");
-}
-
-static char *addr_of(struct arena *a, const struct addr *addr)
-{
-	char *text = arena_take(a, ADDR_TEXT_MAX);
-
-	if (!text || !addr->family)
-		return string_of(NULL);
-	return (char *)(uintptr_t)addr_print(addr, text);
-}
-
-/* A message of that type in the arena; NULL is seen by arena_failed. */
-#define NEW(a, type, INIT)                                                                         \
-	({                                                                                         \
-		type *new_message = arena_take((a), sizeof(type));                                 \
-		if (new_message)                                                                   \
-			*new_message = (type)INIT;                                                 \
-		new_message;                                                                       \
-	})
+#define SAVE_DELAY_MS       5
+#define SAVE_EARLY_DELAY_MS 100 /* most are answered or refused by then, or ring for long */
+#define IDS_AT_ONCE         4096
 
 static VdState__Numbers *save_numbers(struct arena *a, const struct numbers *n)
 {
@@ -59,7 +31,7 @@ static VdState__Numbers *save_numbers(struct arena *a, const struct numbers *n)
 	return m;
 }
 
-static VdState__Dialog *save_dialog(struct arena *a, const struct dialog *d)
+VdState__Dialog *save_dialog(struct arena *a, const struct dialog *d)
 {
 	VdState__Dialog *m = NEW(a, VdState__Dialog, VD_STATE__DIALOG__INIT);
 
@@ -104,7 +76,8 @@ static VdState__CallLeg *save_leg(struct arena *a, const struct call *call, enum
 	if (!m)
 		return NULL;
 	m->peer = string_of(call->peer[leg]->name);
-	m->dialog = save_dialog(a, &call->answered->leg[leg]);
+	if (call->answered)
+		m->dialog = save_dialog(a, &call->answered->leg[leg]);
 	m->session = save_session(a, st);
 	m->gone = call->leg_gone[leg];
 	m->session_min_s = st->min_s;
@@ -160,6 +133,19 @@ static void save_history(struct arena *a, const struct history *h, VdState__Call
 		m->transferred[m->n_transferred++] = save_transfer(a, &h->transfer[i]);
 }
 
+static void save_pending(struct arena *a, const struct call *call, VdState__Call *m)
+{
+	const struct exchange *x;
+
+	m->pending = arena_array(a, call->exchange_count + 1, sizeof(*m->pending));
+	if (!m->pending)
+		return;
+	DL_FOREACH (call->exchanges, x) {
+		if (x->is_invite && x->server && !x->accepted && !sip_server_is_local(x->server))
+			m->pending[m->n_pending++] = save_invited(a, x->server, x->from);
+	}
+}
+
 static void save_call(struct arena *a, const struct call *call, VdState__Call *m)
 {
 	*m = (VdState__Call)VD_STATE__CALL__INIT;
@@ -178,6 +164,10 @@ static void save_call(struct arena *a, const struct call *call, VdState__Call *m
 	m->refers = call->refers;
 	m->transfers = call->transfers;
 	m->came_of = call->came_of;
+	if (call->state != CALL_ANSWERED)
+		m->early = save_early(a, call);
+	else if (call->exchanges)
+		save_pending(a, call, m);
 	m->leg = arena_array(a, 2, sizeof(*m->leg));
 	m->media = NEW(a, VdState__MediaSession, VD_STATE__MEDIA_SESSION__INIT);
 	if (!m->leg || !m->media)
@@ -204,8 +194,15 @@ static void put(
 static void untouch(struct call *call)
 {
 	if (call->touched)
-		DL_DELETE2(call->calls->touched, call, prev_touched, next_touched);
-	call->touched = false;
+		DL_DELETE2(call->touched->first, call, prev_touched, next_touched);
+	call->touched = NULL;
+}
+
+static bool can_be_saved(const struct call *call)
+{
+	if (call->state != CALL_ANSWERED)
+		return early_can_be_saved(call);
+	return call->media && call->answered->has_dialog_a;
 }
 
 static void save(struct call *call)
@@ -214,7 +211,7 @@ static void save(struct call *call)
 	VdState__Call m;
 
 	untouch(call);
-	if (call->state != CALL_ANSWERED || !call->media || !call->answered->has_dialog_a)
+	if (!can_be_saved(call))
 		return;
 	save_call(calls->save_arena, call, &m);
 	if (arena_failed(calls->save_arena)) {
@@ -227,30 +224,40 @@ static void save(struct call *call)
 	arena_reset(calls->save_arena);
 }
 
+static void save_all(struct touched *touched)
+{
+	while (touched->first)
+		save(touched->first);
+}
+
 void calls_save(struct calls *calls)
 {
-	while (calls->touched)
-		save(calls->touched);
+	save_all(&calls->touched);
+	save_all(&calls->touched_early);
 }
 
 static void save_timer_fired(struct loop_timer *t)
 {
-	calls_save((struct calls *)((char *)t - offsetof(struct calls, save_timer)));
+	save_all((struct touched *)((char *)t - offsetof(struct touched, timer)));
 }
 
 void call_touch(struct call *call)
 {
 	struct calls *calls = call->calls;
+	bool answered = call->state == CALL_ANSWERED;
+	struct touched *touched = answered ? &calls->touched : &calls->touched_early;
 
 	/* Without the arena nothing is written down yet, or any more. */
-	if (!calls->save_arena || call->touched || call->state == CALL_ENDING)
+	if (!calls->save_arena || call->touched == touched || call->state == CALL_ENDING)
 		return;
-	call->touched = true;
-	DL_APPEND2(calls->touched, call, prev_touched, next_touched);
-	calls->save_timer.fire = save_timer_fired;
+	untouch(call);
+	call->touched = touched;
+	DL_APPEND2(touched->first, call, prev_touched, next_touched);
+	touched->timer.fire = save_timer_fired;
 	/* Without memory for the timer the next call that is touched takes this one along. */
-	if (!loop_timer_is_started(&calls->save_timer))
-		loop_timer_start(calls->loop, &calls->save_timer, SAVE_DELAY_MS);
+	if (!loop_timer_is_started(&touched->timer))
+		loop_timer_start(calls->loop, &touched->timer,
+			answered ? SAVE_DELAY_MS : SAVE_EARLY_DELAY_MS);
 }
 
 void call_unsave(struct call *call)
@@ -285,7 +292,8 @@ void calls_save_end(struct calls *calls)
 		reserve_ids(calls, calls->next_id + 1); /* the rest can be given out */
 		media_set_leaving(calls->media);
 	}
-	loop_timer_stop(calls->loop, &calls->save_timer);
+	loop_timer_stop(calls->loop, &calls->touched.timer);
+	loop_timer_stop(calls->loop, &calls->touched_early.timer);
 	if (calls->save_arena)
 		arena_free(calls->save_arena);
 	free(calls->save_arena);

@@ -484,6 +484,11 @@ void auth_server_free(struct sip *sip);
 
 /* ---- transaction_client.c ---- */
 struct sip_client *client_find(struct sip *sip, const char *key, unsigned key_len);
+/* A transaction for req, which has its Via with that branch; sends it (as: byte for byte; NULL:
+ * printed) and takes it over, also on failure. 0 or -errno. */
+int client_begin(struct sip *sip, const struct flow *flow, osip_message_t *req, const char *branch,
+	const struct text *as, void *owner, const struct sip_client_handlers *handlers,
+	struct sip_client **txn);
 /* raw: resp before it was parsed. */
 void client_receive(struct sip_client *c, osip_message_t *resp, const struct raw *raw);
 int client_send_osip(struct sip_client *c, osip_message_t *msg);

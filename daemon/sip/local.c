@@ -112,6 +112,11 @@ int sip_local_new(struct sip_server **out, struct sip *sip, osip_message_t *req,
 	return -ENOMEM;
 }
 
+bool sip_server_is_local(const struct sip_server *txn)
+{
+	return txn->local != NULL;
+}
+
 void *sip_local_asker(const struct sip_server *txn)
 {
 	return txn->local ? txn->local->ctx : NULL;

@@ -130,6 +130,7 @@ osip_message_t *sip_server_request(struct sip_server *txn);
 const struct peer_config *sip_server_peer(const struct sip_server *txn);
 unsigned sip_server_listener(const struct sip_server *txn);
 const struct addr *sip_server_source(const struct sip_server *txn);
+bool sip_server_is_local(const struct sip_server *txn); /* made by sip_local_new */
 bool sip_server_is_final(const struct sip_server *txn); /* a final response was sent */
 /* Makes a response: Via, From, To, Call-ID, CSeq, and Record-Route (for 101-299 to INVITE, RFC 3261
  * 12.1.1) copied from the request, Content-Length 0. to_tag is put on To unless it has a tag
@@ -203,6 +204,27 @@ void sip_client_set_owner(struct sip_client *txn, void *owner);
 osip_message_t *sip_client_request(struct sip_client *txn);
 /* Where it was sent. */
 struct sip_dest sip_client_dest(const struct sip_client *txn);
+
+/* ---- INVITEs without a final response, from one daemon to the next ---- */
+struct sip_saved_server {
+	struct addr source, remote; /* whence the request came, where responses go */
+	const char *tag;            /* of responses that the owner gives none; "": not made yet */
+	struct text response;       /* the last one */
+	char *request;              /* osip_free */
+	size_t request_len;
+};
+/* What an INVITE's transaction is, to be written down: the strings live as long as txn, request is
+ * the caller's. 0; -EINVAL: it is answered, or none from a wire; -ENOMEM. */
+int sip_server_save(const struct sip_server *txn, struct sip_saved_server *out);
+/* The same transaction in this daemon; its retransmissions get the last response. 0 or -errno. */
+int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned listener,
+	const struct sip_saved_server *saved, struct sip_server **txn);
+/* *out: the INVITE as it was sent, as long as txn lives. 0; -EINVAL: it is answered or cancelled.
+ */
+int sip_client_save(const struct sip_client *txn, struct text *out);
+/* The same transaction in this daemon: it is sent again as it was. As sip_client_send. */
+int sip_client_adopt(struct sip *sip, const struct sip_dest *dest, struct text request, void *owner,
+	const struct sip_client_handlers *handlers, struct sip_client **txn);
 
 /* A listener is named by a number that it keeps as long as it is open, over reloads too; that is
  * not its place in the configuration. */

@@ -262,9 +262,23 @@ static int choose_transport(struct sip_client *c, osip_message_t *req)
 	return set_transport(c, req, TRANSPORT_TCP);
 }
 
-/* Prints req and enters its transaction; nothing is sent yet. req is the caller's on failure. */
+static int print(struct sip_client *c, osip_message_t *req, const struct text *as)
+{
+	if (!as)
+		return transaction_print(req, &c->text, &c->len);
+	c->text = osip_malloc(as->len + 1);
+	if (!c->text)
+		return -ENOMEM;
+	memcpy(c->text, as->s, as->len);
+	c->text[as->len] = '\0';
+	c->len = as->len;
+	return 0;
+}
+
+/* Enters the transaction of req, which goes out printed, or as it was printed before; nothing is
+ * sent yet. req is the caller's on failure. */
 static int client_new(struct sip_client **out, struct sip *sip, const struct flow *flow,
-	osip_message_t *req, const char *branch)
+	osip_message_t *req, const char *branch, const struct text *as)
 {
 	struct strbuf key = {0};
 	struct sip_client *c = NULL;
@@ -286,7 +300,7 @@ static int client_new(struct sip_client **out, struct sip *sip, const struct flo
 	c->cancel_timer.fire = cancel_timer;
 	c->key_len = (unsigned)key.len;
 	memcpy(c->key, key.s, key.len);
-	ret = transaction_print(req, &c->text, &c->len);
+	ret = print(c, req, as);
 	if (!ret)
 		ret = choose_transport(c, req);
 	if (!ret)
@@ -341,11 +355,29 @@ static int client_start(struct sip_client *c, osip_message_t *req)
 	return 0;
 }
 
+int client_begin(struct sip *sip, const struct flow *flow, osip_message_t *req, const char *branch,
+	const struct text *as, void *owner, const struct sip_client_handlers *handlers,
+	struct sip_client **txn)
+{
+	struct sip_client *c = NULL;
+	int ret = client_new(&c, sip, flow, req, branch, as);
+
+	if (ret) {
+		osip_message_free(req);
+		return ret;
+	}
+	c->owner = owner;
+	c->handlers = handlers;
+	ret = client_start(c, req);
+	if (!ret && txn)
+		*txn = c;
+	return ret;
+}
+
 int sip_client_send(struct sip *sip, const struct sip_dest *dest, osip_message_t *req, void *owner,
 	const struct sip_client_handlers *handlers, struct sip_client **txn)
 {
 	char branch[BRANCH_MAX];
-	struct sip_client *c = NULL;
 	struct flow flow;
 	int ret = -ENETDOWN;
 
@@ -363,15 +395,7 @@ int sip_client_send(struct sip *sip, const struct sip_dest *dest, osip_message_t
 	if (!ret)
 		ret = auth_client_put(sip, &flow, req);
 	if (!ret)
-		ret = client_new(&c, sip, &flow, req, branch);
-	if (ret)
-		goto fail;
-	c->owner = owner;
-	c->handlers = handlers;
-	ret = client_start(c, req);
-	if (!ret && txn)
-		*txn = c;
-	return ret;
+		return client_begin(sip, &flow, req, branch, NULL, owner, handlers, txn);
 fail:
 	osip_message_free(req);
 	return ret;
@@ -395,7 +419,7 @@ static int send_cancel(struct sip_client *c)
 		return ret;
 	via = osip_list_get(&req->vias, 0);
 	osip_via_param_get_byname(via, (char *)"branch", &branch);
-	ret = client_new(&cancel, c->sip, &flow, req, branch->gvalue);
+	ret = client_new(&cancel, c->sip, &flow, req, branch->gvalue, NULL);
 	if (ret) {
 		osip_message_free(req);
 		return ret;

@@ -9,7 +9,7 @@ import pytest
 
 import plan
 from rtp import Stream, wait_until
-from scenario import Callee, basic_callee, basic_caller, sdp
+from scenario import Callee, Caller, basic_callee, basic_caller, sdp
 from sipp import finish
 from talk import Talk
 
@@ -163,6 +163,149 @@ def test_a_session_is_refreshed_after_a_restart(stage):
     assert int(update.header("cseq").split()[0]) > int(invite.header("cseq").split()[0])
     called.go()
     calling.go()
+    finish(calling, called)
+
+
+# ---- calls that ring ----
+
+def ringing(stage, how, caller, callee):
+    """A call that rings while one daemon ends and the next one starts."""
+    called, calling = stage.callee(callee), stage.caller(caller)
+    calling.expect(180)
+    restart(stage.daemon, how)
+    assert [call["state"] for call in stage.cli.live_calls()] == ["ringing"]
+    return calling, called
+
+
+@pytest.mark.parametrize("how", BOTH_WAYS)
+def test_a_call_that_rings_is_answered_after_a_restart(stage, how):
+    a, b = stage.endpoint("pbx"), stage.endpoint("trunk")
+    inside, outside = stage.sniffer("internal"), stage.sniffer("external")
+    caller = Caller().invite(sdp(PBX, a.port)).trying().recv(180).recv(180, optional=True)
+    caller.answered().ack().hold().bye()
+    callee = Callee().invited().respond(180).hold().answer(sdp(TRUNK, b.port)).acked().answer_bye()
+    calling, called = ringing(stage, how, caller, callee)
+    called.go()
+    ok, invite = calling.expect(200, "INVITE"), called.expect("INVITE")
+    called.expect("ACK")
+    for sniffer, sender, to, receiver in ((outside, a, ok, b), (inside, b, invite, a)):
+        stream, since = Stream(), sniffer.mark()
+        sender.send_stream(stream, to.media(), 20)
+        got = sniffer.wait_received((receiver.address, receiver.port), 20, since=since)
+        assert [d.payload for d in got] == stream.sent
+    call_id = stage.cli.only_call()
+    calling.go()
+    finish(calling, called)
+    record = last_record(stage.daemon, call_id)
+    assert (record["code"], record["ended_by"]) == (200, "a") and record["ring"] <= record["answer"]
+    assert [(at["peer"], at["code"]) for at in record["attempts"]] == [("trunk", 200)]
+
+
+@pytest.mark.parametrize("how", BOTH_WAYS)
+def test_a_call_that_rings_is_cancelled_after_a_restart(stage, how):
+    caller = Caller().invite(sdp(PBX, 5000)).trying().recv(180, save=[("via", "Via")]).hold()
+    caller.send([f"CANCEL {caller.target} SIP/2.0", "Via:[$via]", caller.from_header,
+                 f"To: <{caller.target}>", "Call-ID: [call_id]", "CSeq: 1 CANCEL",
+                 "Max-Forwards: 70"]).recv(200).refused(487)
+    callee = Callee().invited().respond(180).recv("CANCEL").reply(200).respond(487).acked()
+    calling, called = ringing(stage, how, caller, callee)
+    call_id = stage.cli.only_call()
+    calling.go()
+    finish(calling, called)
+    record = last_record(stage.daemon, call_id)
+    assert (record["code"], record["ended_by"]) == (487, "a")
+
+
+def test_a_call_that_rings_is_refused_and_goes_on_to_the_next_peer_after_a_restart(stage):
+    second = plan.PEERS["second"].address
+    caller = Caller().invite(sdp(PBX, 5000)).trying().recv(180).recv(180, optional=True)
+    caller.recv(180, optional=True).answered().ack().bye()
+    callee = Callee().invited().respond(180).hold().respond(503).acked()
+    third = stage.callee(basic_callee(sdp(second, 6000)).answer_bye(), "second")
+    called = stage.callee(callee)
+    calling = stage.caller(caller, number=plan.FAILOVER)
+    calling.expect(180)
+    restart(stage.daemon)
+    called.go()
+    finish(calling, called, third)
+
+
+def test_early_media_flows_on_and_the_call_is_answered_after_a_restart(stage):
+    a, b = stage.endpoint("pbx"), stage.endpoint("trunk")
+    inside = stage.sniffer("internal")
+    answer = sdp(TRUNK, b.port)
+    caller = Caller().invite(sdp(PBX, a.port)).trying().recv(183).recv(183, optional=True)
+    caller.answered().ack().bye()
+    callee = Callee().invited().respond(183, answer).hold().answer(answer).acked().answer_bye()
+    called = stage.callee(callee)
+    calling = stage.caller(caller)
+    calling.expect(183)
+    to_b = called.expect("INVITE").media()
+    def passes():
+        stream, since = Stream(), inside.mark()
+        b.send_stream(stream, to_b, 20)
+        got = inside.wait_received((a.address, a.port), 20, since=since)
+        assert [d.payload for d in got] == stream.sent
+    passes()
+    with no_daemon(stage.daemon):
+        passes()
+    passes()
+    called.go()
+    finish(calling, called)
+
+
+# ---- requests under way ----
+
+def test_a_reinvite_under_way_at_a_kill_is_refused_and_the_call_goes_on(stage):
+    """RFC 3261 14.2: 500 with Retry-After; the other leg's answer is acknowledged all the same."""
+    caller, callee = basic_caller(sdp(PBX, 5000), hold=True), basic_callee(sdp(TRUNK, 6000))
+    caller.request("INVITE", sdp(PBX, 5000, version=2)).recv(100, optional=True)
+    caller.recv(500).ack_failure().hold().bye()
+    callee.recv("INVITE", save=[("via2", "Via"), ("cseq2", "CSeq"), ("from2", "From"), ("to2", "To")])
+    callee.hold().send(["SIP/2.0 200 OK", "Via:[$via2]", "From:[$from2]", "To:[$to2]",
+                        "Call-ID: [call_id]", "CSeq:[$cseq2]", callee.contact],
+                       sdp(TRUNK, 6000, version=2), retrans=500).recv("ACK")
+    # Led back to what both had agreed on before.
+    callee.recv("INVITE").answer_invite(sdp(TRUNK, 6000, version=3)).recv("ACK").answer_bye()
+    called, calling = stage.callee(callee), stage.caller(caller)
+    called.expect("ACK")
+    calling.go()
+    called.expect("INVITE", count=2)
+    restart(stage.daemon)
+    assert calling.expect(500).header("retry-after")
+    called.go()
+    called.expect("ACK", count=3)
+    calling.go()
+    finish(calling, called)
+
+
+def test_a_leaving_daemon_waits_for_a_reinvite(stage):
+    caller, callee = basic_caller(sdp(PBX, 5000), hold=True), basic_callee(sdp(TRUNK, 6000))
+    caller.request("INVITE", sdp(PBX, 5000, version=2)).recv(100, optional=True)
+    caller.recv(200).ack().hold().bye()
+    callee.recv("INVITE").pause(300).answer_invite(sdp(TRUNK, 6000, version=2)).recv("ACK")
+    callee.answer_bye()
+    called, calling = stage.callee(callee), stage.caller(caller)
+    called.expect("ACK")
+    calling.go()
+    called.expect("INVITE", count=2)
+    restart(stage.daemon, "leave")
+    calling.expect(200, "INVITE", count=2)
+    calling.go()
+    finish(calling, called)
+
+
+def test_a_request_without_an_answer_at_a_kill_is_answered_by_the_next(stage):
+    """The INFO comes again, with the CSeq that the daemon before has seen."""
+    caller, callee = basic_caller(sdp(PBX, 5000), hold=True), basic_callee(sdp(TRUNK, 6000))
+    caller.request("INFO").recv(200).bye()
+    callee.recv("INFO").hold().recv("INFO").reply(200).answer_bye()
+    called, calling = stage.callee(callee), stage.caller(caller)
+    called.expect("ACK")
+    calling.go()
+    called.expect("INFO")
+    restart(stage.daemon)
+    called.go()
     finish(calling, called)
 
 

@@ -233,7 +233,8 @@ static void a_2xx_to_a_change_under_way_is_acknowledged_and_the_leg_led_back(voi
 	begin(&r, &a, &b);
 	say(&r.w, &a, "INVITE", SDP_HOLD);
 	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
-	restart(&r);
+	restart_at_once(&r);
+	ack_refusal(&r.w, &a, expect(&r.w, A, "SIP/2.0 500"));
 	assert_false(media_offer_pending(call_media(call_next(r.w.calls, 0))));
 	answer(&r.w, B, request, 200, NULL, SDP_B);
 	assert_int_equal(cseq_of(expect(&r.w, B, "ACK ")), cseq_of(request));
@@ -248,23 +249,47 @@ static void a_2xx_to_a_change_under_way_is_acknowledged_and_the_leg_led_back(voi
 	relay_close(&r);
 }
 
-static void a_call_that_rings_is_ended_when_the_daemon_leaves(void **state)
+/* The callee hears its INVITE again as it was: a retransmission to it. */
+static void ring(struct relay *r, struct ua *a)
+{
+	relay_open(r);
+	invite(&r->w, a, "100", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&r->w, B, "INVITE "));
+	answer(&r->w, B, b_invite, 180, "b1", NULL);
+	expect(&r->w, A, "SIP/2.0 180");
+	restart(r);
+	assert_int_equal(adoption(r).adopted, 1);
+	answer(&r->w, B, b_invite, 180, "b1", NULL);
+}
+
+static void a_call_that_rings_is_answered_after_a_restart(void **state)
 {
 	struct relay r;
 	struct ua a;
 
 	(void)state;
-	relay_open(&r);
-	invite(&r.w, &a, "100", SDP_A);
-	copy_text(b_invite, TEXT_MAX, expect(&r.w, B, "INVITE "));
-	answer(&r.w, B, b_invite, 180, "b1", NULL);
-	expect(&r.w, A, "SIP/2.0 180");
-	calls_leave(r.w.calls);
+	ring(&r, &a);
+	answer(&r.w, B, b_invite, 200, "b1", SDP_B);
+	assert_int_equal(cseq_of(expect(&r.w, B, "ACK ")), cseq_of(b_invite));
+	expect_answer(&r.w, &a, 1);
+	assert_int_equal(the_call(&r.w)->state, CALL_ANSWERED);
+	end_from(&r, &a, B);
+	relay_close(&r);
+}
+
+static void a_call_that_rings_is_cancelled_after_a_restart(void **state)
+{
+	struct relay r;
+	struct ua a;
+
+	(void)state;
+	ring(&r, &a);
+	cancel(&r.w, &a);
+	expect(&r.w, A, "SIP/2.0 200");
 	answer(&r.w, B, expect(&r.w, B, "CANCEL "), 200, NULL, NULL);
 	answer(&r.w, B, b_invite, 487, "b1", NULL);
-	ack_refusal(&r.w, &a, expect(&r.w, A, "SIP/2.0 480"));
-	restart(&r);
-	assert_int_equal(adoption(&r).adopted, 0);
+	ack_refusal(&r.w, &a, expect(&r.w, A, "SIP/2.0 487"));
+	expect(&r.w, B, "ACK ");
 	assert_int_equal(r.told.count, 1);
 	relay_close(&r);
 }
@@ -331,7 +356,8 @@ int main(void)
 		cmocka_unit_test(what_has_ended_is_not_in_the_store),
 		cmocka_unit_test(a_refresh_is_answered_and_the_session_ends_when_none_comes),
 		cmocka_unit_test(a_2xx_to_a_change_under_way_is_acknowledged_and_the_leg_led_back),
-		cmocka_unit_test(a_call_that_rings_is_ended_when_the_daemon_leaves),
+		cmocka_unit_test(a_call_that_rings_is_answered_after_a_restart),
+		cmocka_unit_test(a_call_that_rings_is_cancelled_after_a_restart),
 		cmocka_unit_test(a_call_of_a_peer_that_is_gone_is_lost_and_counted),
 		cmocka_unit_test(a_record_that_makes_no_sense_costs_itself_alone),
 	};

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A call that nobody had answered when the daemon before us ended: both transactions of its first
+ * INVITE, its early dialogs, and whom else it may go to. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/token.h"
+#include "call/attempt.h"
+#include "call/exchange.h"
+#include "call/state.h"
+
+static int take_tag(struct tag *tag, struct call *call, enum leg leg, const char *text)
+{
+	if (strlen(text) != DIALOG_TAG_LEN)
+		return -EINVAL;
+	memcpy(tag->text, text, DIALOG_TAG_LEN + 1);
+	tag->leg = leg;
+	tag->call = call;
+	return tag_add(call->calls, tag);
+}
+
+static int adopt_pair(struct call *call, const VdState__EarlyPair *in)
+{
+	struct pair *pair;
+	bool failed = false;
+	int ret;
+
+	if (!in->b || in->way > RELIABLE_WAY_ENDED)
+		return -EINVAL;
+	pair = pair_new(call);
+	if (!pair)
+		return -ENOMEM;
+	pair->answer_told = in->answer_told;
+	pair->answer_taken = in->answer_taken;
+	pair->way = (enum reliable_way)in->way;
+	pair->rseq = in->rseq;
+	if (in->early_answer.len) {
+		pair->early_answer = copy_bytes(&in->early_answer, SIP_MESSAGE_MAX, &failed);
+		pair->early_answer_len = in->early_answer.len;
+		if (failed)
+			return -EINVAL;
+	}
+	ret = adopt_dialog(call->calls, call->peer[LEG_B], in->b, &pair->leg[LEG_B]);
+	if (ret || !in->a)
+		return ret;
+	ret = adopt_dialog(call->calls, call->peer[LEG_A], in->a, &pair->leg[LEG_A]);
+	if (ret)
+		return ret;
+	pair->has_dialog_a = true;
+	pair->tag_a.pair = pair;
+	ret = take_tag(&pair->tag_a, call, LEG_A, pair->leg[LEG_A].local_tag);
+	pair->tag_a_added = !ret;
+	return ret;
+}
+
+/* The route as it is now, from the peer on that is being asked; where that is none of its
+ * candidates, the call goes to nobody else. 0; -ENOENT: there is no route at all. */
+static int find_route(struct call *call)
+{
+	const struct route_query query = {.from = call->peer[LEG_A],
+		.calling = call->routed.calling,
+		.called = call->routed.called,
+		.dialled = call->to,
+		.at = (int64_t)time(NULL),
+		.seed = token_random64()};
+	struct route_result *r = &call->route;
+	const struct route_config *route = r->route;
+	struct peers_choice choice;
+
+	route_find(call->cfg, &query, r, NULL, NULL);
+	if (r->verdict == ROUTE_FOUND)
+		calls_order(call->calls, r, &choice, NULL, NULL);
+	for (call->attempt = 0; call->attempt < r->candidate_count; call->attempt++) {
+		if (r->candidate[call->attempt].peer == call->peer[LEG_B])
+			return 0;
+	}
+	if (route)
+		r->route = route;
+	if (!r->route)
+		return -ENOENT;
+	r->verdict = ROUTE_FOUND;
+	r->candidate[0] = (struct route_candidate){.peer = call->peer[LEG_B], .route = r->route};
+	r->candidate_count = 1;
+	call->attempt = 0;
+	return 0;
+}
+
+static void adopt_attempts(struct call *call, const VdState__Early *in)
+{
+	struct attempts *t = &call->attempts;
+
+	t->made = in->made;
+	t->asked = call->attempt + 1;
+	t->places = in->places ? in->places : 1;
+	t->again = in->again;
+	t->peer_first = in->peer_first < call->history.attempt_count ? in->peer_first : 0;
+	t->best_code = (int)in->best_code;
+	t->retry_after_s = in->retry_after_s;
+	call->last_resort = in->last_resort;
+	call->attempt_timer.fire = attempt_timed_out;
+	attempt_sent(call);
+	t->heard = in->heard;
+	if (t->heard)
+		attempt_rings(call);
+}
+
+int adopt_invited(struct call *call, const VdState__Invited *in, struct sip_server **txn)
+{
+	const struct peer_config *peer = call->peer[in->leg == LEG_B ? LEG_B : LEG_A];
+	struct sip_saved_server saved = {0};
+	bool failed = false;
+	char *request, *response, *tag;
+	int ret = -EINVAL;
+
+	request = copy_bytes(&in->request, SIP_MESSAGE_MAX, &failed);
+	response = copy_bytes(&in->response, SIP_MESSAGE_MAX, &failed);
+	tag = copy_bytes(&in->tag, SIP_MESSAGE_MAX, &failed);
+	if (!failed && !addr_parse(&saved.source, in->source, 0) &&
+		!addr_parse(&saved.remote, in->remote, 0)) {
+		saved.tag = tag;
+		saved.response = (struct text){response, in->response.len};
+		saved.request = request;
+		saved.request_len = in->request.len;
+		ret = sip_server_adopt(call->calls->sip, peer,
+			listener_for(call->calls, peer, saved.remote.family), &saved, txn);
+	}
+	free(request);
+	free(response);
+	free(tag);
+	return ret;
+}
+
+static int adopt_server(struct call *call, const VdState__Early *in)
+{
+	struct exchange *x = call->initial;
+	int ret = in->asked ? adopt_invited(call, in->asked, &x->server) : -EINVAL;
+
+	if (ret)
+		return ret;
+	sip_server_set_owner(x->server, x, &exchange_server_handlers);
+	return merge_key_add(call, sip_server_request(x->server));
+}
+
+static int adopt_client(struct call *call, const VdState__Early *in)
+{
+	struct exchange *x = call->initial;
+	struct text invite = {(const char *)in->invite.data, in->invite.len};
+	osip_message_t *sent;
+	int ret;
+
+	x->client_peer = call->peer[LEG_B];
+	x->client_dest = (struct sip_dest){.over_tcp = in->over_tcp, .peer = x->client_peer->name};
+	if (addr_parse(&x->client_dest.remote, in->dest, 0))
+		return -EINVAL;
+	x->client_dest.listener =
+		listener_for(call->calls, x->client_peer, x->client_dest.remote.family);
+	ret = sip_client_adopt(
+		call->calls->sip, &x->client_dest, invite, x, &invite_client_handlers, &x->client);
+	if (ret)
+		return ret;
+	sent = sip_client_request(x->client);
+	x->client_cseq = sip_cseq_number(sent);
+	ret = take_tag(&call->tag_b, call, LEG_B, sip_tag(sent->from));
+	call->tag_b_added = !ret;
+	return ret;
+}
+
+int adopt_early(struct call *call, const VdState__Early *in)
+{
+	struct exchange *x = exchange_new(call, LEG_A);
+	int ret;
+
+	if (!x)
+		return -ENOMEM;
+	call->initial = x;
+	x->is_invite = x->is_initial = true;
+	if (in->sdp > SDP_DONE || in->n_pair > CALL_PAIRS_MAX)
+		return -EINVAL;
+	x->sdp = (enum exchange_sdp)in->sdp;
+	x->converted = in->converted;
+	call->state = in->rings ? CALL_RINGING : CALL_SETUP;
+	call->rseq = in->rseq;
+	call->no_100rel = in->no_100rel;
+	call->told_early = in->told_early;
+	ret = find_route(call);
+	for (size_t i = 0; !ret && i < in->n_pair; i++)
+		ret = adopt_pair(call, in->pair[i]);
+	if (!ret)
+		ret = adopt_server(call, in);
+	if (!ret)
+		ret = adopt_client(call, in);
+	if (!ret)
+		adopt_attempts(call, in);
+	return ret;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A call as the messages of store/state.proto have it: what save.c and save_early.c write, adopt.c
+ * and adopt_early.c read. Private to the call room. */
+#ifndef VIADUCT_CALL_STATE_H
+#define VIADUCT_CALL_STATE_H
+
+#include "base/arena.h"
+#include "call/internal.h"
+#include "state.pb-c.h"
+
+/* ---- writing; what is short of memory is seen by arena_failed ---- */
+static inline ProtobufCBinaryData bytes_of(const char *text)
+{
+	return (ProtobufCBinaryData){
+		.len = text ? strlen(text) : 0, .data = (uint8_t *)(uintptr_t)text};
+}
+
+static inline char *string_of(const char *text)
+{
+	return (char *)(uintptr_t)(text ? text : "");
+}
+
+static inline char *addr_of(struct arena *a, const struct addr *addr)
+{
+	char *text = arena_take(a, ADDR_TEXT_MAX);
+
+	if (!text || !addr->family)
+		return string_of(NULL);
+	return (char *)(uintptr_t)addr_print(addr, text);
+}
+
+/* A message of that type in the arena; NULL is seen by arena_failed. */
+#define NEW(a, type, INIT)                                                                         \
+	({                                                                                         \
+		type *new_message = arena_take((a), sizeof(type));                                 \
+		if (new_message)                                                                   \
+			*new_message = (type)INIT;                                                 \
+		new_message;                                                                       \
+	})
+
+VdState__Dialog *save_dialog(struct arena *a, const struct dialog *d);
+/* Whether the call can be left as it is while nobody has answered it, and its message. NULL: it
+ * cannot; or no memory. */
+bool early_can_be_saved(const struct call *call);
+VdState__Early *save_early(struct arena *a, const struct call *call);
+VdState__Invited *save_invited(struct arena *a, const struct sip_server *txn, enum leg leg);
+
+/* ---- reading ---- */
+/* malloc'd. NULL where it is longer than max or has a NUL in it; *failed is set then, or where
+ * there is no memory. */
+char *copy_bytes(const ProtobufCBinaryData *in, size_t max, bool *failed);
+bool take_bytes(const ProtobufCBinaryData *in, char *out, size_t room);
+/* The peer's own listener; where its family is not that, another of the side. */
+unsigned listener_for(const struct calls *calls, const struct peer_config *peer, uint8_t family);
+/* 0 or -errno; then *d is empty. */
+int adopt_dialog(const struct calls *calls, const struct peer_config *peer,
+	const VdState__Dialog *in, struct dialog *d);
+/* An INVITE of that leg that waits for its final response from us. 0 or -errno. */
+int adopt_invited(struct call *call, const VdState__Invited *in, struct sip_server **txn);
+/* The rest of a call that nobody has answered; its media are there. 0 or -errno. */
+int adopt_early(struct call *call, const VdState__Early *in);
+
+#endif

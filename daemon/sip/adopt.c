@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Transactions of INVITEs that have no final response, as they pass from one daemon to the next. */
+#include "sip/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sip/guard.h"
+#include "sip/raw.h"
+
+/* ---- leg A's ---- */
+
+int sip_server_save(const struct sip_server *s, struct sip_saved_server *out)
+{
+	if (!s->is_invite || s->is_final || s->is_ended || s->local)
+		return -EINVAL;
+	*out = (struct sip_saved_server){.source = s->source,
+		.remote = s->flow.remote,
+		.tag = s->tag,
+		.response = {s->text, s->text ? s->len : 0}};
+	return transaction_print(s->request, &out->request, &out->request_len);
+}
+
+static osip_message_t *parse(const char *text, size_t len)
+{
+	osip_message_t *msg = NULL;
+
+	if (osip_message_init(&msg))
+		return NULL;
+	if (osip_message_parse(msg, text, len) == 0)
+		return msg;
+	osip_message_free(msg);
+	return NULL;
+}
+
+/* 0, or -EINVAL: it is none that would be taken from a wire. */
+static int server_key_of(struct strbuf *key, const struct flow *flow, const char *text, size_t len)
+{
+	struct guard guard;
+	struct raw raw;
+
+	guard_raw(&guard, &raw, text, len, true);
+	if (!raw.is_request || guard.code || !text_is(raw.method, "INVITE"))
+		return -EINVAL;
+	transaction_server_key(key, &raw, &guard, flow, raw.method);
+	return strbuf_error(key);
+}
+
+int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned listener,
+	const struct sip_saved_server *saved, struct sip_server **out)
+{
+	const struct sip_dest to = {
+		.listener = listener, .remote = saved->remote, .peer = peer->name};
+	struct flow from, back;
+	struct strbuf key = {0};
+	osip_message_t *req;
+	char *text = NULL;
+	int ret;
+
+	if (!listener_at(sip, listener) || strlen(saved->tag) >= TAG_MAX)
+		return -EINVAL;
+	ret = dest_flow(sip, &to, &back);
+	if (ret)
+		return ret;
+	from = back;
+	from.remote = saved->source;
+	ret = server_key_of(&key, &back, saved->request, saved->request_len);
+	if (!ret && server_find(sip, key.s, (unsigned)key.len))
+		ret = -EEXIST;
+	req = ret ? NULL : parse(saved->request, saved->request_len);
+	if (!ret && !req)
+		ret = -EBADMSG;
+	if (!ret && saved->response.len)
+		text = osip_strdup(saved->response.s);
+	/* Takes req and text over, also on failure. */
+	if (!ret)
+		ret = server_new(out, sip, key.s, (unsigned)key.len, &from, &back, peer, req, text,
+			text ? saved->response.len : 0);
+	if (!ret)
+		strcpy((*out)->tag, saved->tag);
+	strbuf_free(&key);
+	return ret;
+}
+
+/* ---- leg B's ---- */
+
+int sip_client_save(const struct sip_client *c, struct text *out)
+{
+	if (!c->is_invite || !c->ot || c->is_ended || c->is_cancel_wanted)
+		return -EINVAL;
+	*out = (struct text){c->text, c->len};
+	return 0;
+}
+
+/* The peer takes it for a retransmission, and answers with what it said last. */
+int sip_client_adopt(struct sip *sip, const struct sip_dest *dest, struct text request, void *owner,
+	const struct sip_client_handlers *handlers, struct sip_client **txn)
+{
+	osip_message_t *req = parse(request.s, request.len);
+	const osip_via_t *via = req ? osip_list_get(&req->vias, 0) : NULL;
+	osip_generic_param_t *branch = NULL;
+	struct flow flow;
+	int ret;
+
+	if (via)
+		osip_via_param_get_byname((osip_via_t *)via, (char *)"branch", &branch);
+	if (!branch || !branch->gvalue || !MSG_IS_INVITE(req) || !listener_at(sip, dest->listener))
+		ret = -EBADMSG;
+	else
+		ret = dest_flow(sip, dest, &flow);
+	if (ret) {
+		osip_message_free(req);
+		return ret;
+	}
+	if (flow.transport == TRANSPORT_UDP && via->protocol && strcmp(via->protocol, "TCP") == 0)
+		flow.transport = TRANSPORT_TCP; /* RFC 3261 18.1.1: it was too long */
+	return client_begin(sip, &flow, req, branch->gvalue, &request, owner, handlers, txn);
+}
