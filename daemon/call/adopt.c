@@ -271,13 +271,11 @@ static void refuse_pending(struct call *call, const VdState__Call *in)
 	}
 }
 
-static void end_without_media(struct call *call, int error)
+static void end_answered(struct call *call, const char *reason, const char *why)
 {
-	log_error("call %llu: its media cannot be taken up (%s): ended",
-		(unsigned long long)call->id, strerror(-error));
+	log_error("call %llu: %s: ended", (unsigned long long)call->id, why);
 	call->calls->adoption.ended++;
-	call_end(call, LEG_NONE, "SIP;cause=500;text=\"Media lost\"",
-		"its media could not be taken up after a restart");
+	call_end(call, LEG_NONE, reason, why);
 }
 
 static void end_early(struct call *call, int error)
@@ -311,7 +309,12 @@ static int adopt_parts(struct call *call, const VdState__Call *in)
 			return 0;
 		}
 	} else if (ret) {
-		end_without_media(call, ret);
+		end_answered(call, "SIP;cause=500;text=\"Media lost\"",
+			"its media could not be taken up after a restart");
+		return 0;
+	} else if (call->leg_gone[LEG_A] || call->leg_gone[LEG_B]) {
+		end_answered(call, "SIP;cause=500;text=\"Transfer lost\"",
+			"a transfer was cut off by a restart");
 		return 0;
 	} else {
 		refuse_pending(call, in);

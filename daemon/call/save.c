@@ -202,7 +202,7 @@ static bool can_be_saved(const struct call *call)
 {
 	if (call->state != CALL_ANSWERED)
 		return early_can_be_saved(call);
-	return call->media && call->answered->has_dialog_a;
+	return call->media && call->answered && call->answered->has_dialog_a && !call->takeover;
 }
 
 static void save(struct call *call)
