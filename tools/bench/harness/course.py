@@ -61,6 +61,8 @@ class Course:
             received_in_time=at_end["packets"] - before["packets"],
             **{name: after[name] - before[name] for name in ("checked", "bad", "addressed")})
         result["lost"] = result["sent"] - result["received"]
+        # Of the generating threads, in which all of it runs unless ksoftirqd takes it over.
+        result["cpu_ns"] = 1e9 * result["cpu_seconds"] / (result["sent"] - result["first"])
         result["pps"] = (result["received_in_time"] - result["first"]) / result["seconds"]
         return result
 

@@ -30,7 +30,7 @@ def sample(course, way, seconds):
     samples = json.loads(output[0])
     if samples["samples"] < FEW:
         raise Failed(f"profile: only {samples['samples']} samples")
-    packet_ns = 1e9 * result["cpu_seconds"] / (result["sent"] - result["first"])
+    packet_ns = result["cpu_ns"]
     ns = packet_ns / samples["samples"]
     return {"packet_ns": packet_ns, "samples": samples["samples"],
             "instructions": samples["instructions"],

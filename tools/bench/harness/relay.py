@@ -11,8 +11,8 @@ from .ways import Bare, Nat, Viaduct
 BELOW_KNEE = 0.7  # of the measured rate: here nothing may be lost
 
 
-def measure_rates(course, ways, seconds, runs, say, cpus=1):
-    """Runs interleaved, so that the machine's moods meet every way alike."""
+def measure_runs(course, ways, seconds, runs, say, cpus=1):
+    """{key: results}. Runs interleaved, so that the machine's moods meet every way alike."""
     results = {way.key: [] for way in ways}
     for number in range(runs):
         for way in ways if number % 2 == 0 else reversed(ways):
@@ -20,7 +20,15 @@ def measure_rates(course, ways, seconds, runs, say, cpus=1):
             results[way.key].append(result)
             say(f"  run {number + 1}/{runs}  {way.label:<24} {result['pps'] / 1e6:6.3f} Mpps  "
                 f"sent {result['sent']:,}  lost {result['lost']:,}")
-    return {key: [result["pps"] for result in of] for key, of in results.items()}
+    return results
+
+
+def figures_of(results, name):
+    return {key: [result[name] for result in of] for key, of in results.items()}
+
+
+def measure_rates(course, ways, seconds, runs, say, cpus=1):
+    return figures_of(measure_runs(course, ways, seconds, runs, say, cpus), "pps")
 
 
 def ratio(rates, key, other):
@@ -58,7 +66,8 @@ def measure(wires, settings, say, results):
 
     with contextlib.closing(Course(wires)) as course:
         say(f"relay: {settings.relay_runs} interleaved runs of {settings.seconds} s each")
-        rates = measure_rates(course, ways, settings.seconds, settings.relay_runs, say)
+        runs = measure_runs(course, ways, settings.seconds, settings.relay_runs, say)
+        rates, cpu_ns = figures_of(runs, "pps"), figures_of(runs, "cpu_ns")
         medians = {key: statistics.median(of) for key, of in rates.items()}
         say(f"relay: below the knee, at {BELOW_KNEE:.0%} of each rate")
         below = measure_below_knee(course, ways, medians, settings.seconds, say)
@@ -73,6 +82,10 @@ def measure(wires, settings, say, results):
         "ratio_to_bare": {streams: ratio(rates, key, "bare_redirect")
                           for streams, key in by_streams.items()},
         "ratio_to_bare_many": ratio(rates, f"viaduct_{most}", f"bare_redirect_{most}"),
+        # By the CPU time of a packet: where others use the machine, this is the one to believe.
+        "ratio_to_bare_by_cpu": {
+            streams: ratio(cpu_ns, "bare_redirect" if int(streams) < most else
+                           f"bare_redirect_{most}", key) for streams, key in by_streams.items()},
         # What a packet costs more than by a bare redirect.
         "viaduct_added_ns": {streams: 1e9 / medians[key] - 1e9 / bare
                              for streams, key in by_streams.items()},
@@ -82,5 +95,6 @@ def measure(wires, settings, say, results):
                                       below[way.key]["received"]) for way in viaducts),
         "below_knee": below,
         "runs_pps": rates,
+        "runs_cpu_ns": cpu_ns,
         "notes": notes,
     }

@@ -69,6 +69,8 @@ ROWS = (
     ("Viaduct to bare, 20000 streams", "relay.ratio_to_bare.20000", ratio, None, None),
     ("Viaduct to bare, 100000 streams", "relay.ratio_to_bare.100000", ratio, None, None),
     ("same, to bare of 100000 streams", "relay.ratio_to_bare_many", ratio, AT_LEAST, 0.70),
+    ("by CPU time: 1000 streams", "relay.ratio_to_bare_by_cpu.1000", ratio, None, None),
+    ("by CPU time: 100000 streams", "relay.ratio_to_bare_by_cpu.100000", ratio, None, None),
     ("added to bare, 1000 streams", "relay.viaduct_added_ns.1000", nanoseconds, None, None),
     ("added to bare, 100000 streams", "relay.viaduct_added_ns.100000", nanoseconds, None, None),
     ("Viaduct to kernel NAT", "relay.ratio_to_nft", times, AT_LEAST, 4),

@@ -11,6 +11,7 @@ from .process import Failed, Tool
 CALLS_MARGIN = 2000  # beside those held
 HOLDER_PORT = 5070
 HOLDER_CALLS = 10000  # of one sipp
+HOLD_TRIES = 4        # each at half of the rate before
 GROWTH = 1.5
 STEPS = 2
 
@@ -50,24 +51,29 @@ class Theirs:
 
 
 def hold(wires, stack, held, target, rate):
-    """More calls that stay, until there are so many."""
-    while held < target:
-        more = min(target - held, HOLDER_CALLS)
-        holder = stack.enter_context(sipp.caller(
-            wires, rate, more, sip.FOREVER_MS, HOLDER_PORT + stack.holders))
-        stack.holders += 1
-        holder.wait_for(more / rate * 3 + sip.WAIT_SECONDS,
-                        lambda counts, more=more: counts["created"] == more and
-                        counts["live"] + counts["failed"] == more)
-        counts = holder.counts()
-        if counts["failed"]:
-            raise Failed(f"{target} calls could not be held: {counts}, {holder.complaints()}")
-        held += more
-    return held
+    """More calls that stay, until there are so many; for those refused meanwhile others are made."""
+    for _ in range(HOLD_TRIES):
+        while held < target:
+            more = min(target - held, HOLDER_CALLS)
+            holder = stack.enter_context(sipp.caller(
+                wires, rate, more, sip.FOREVER_MS, HOLDER_PORT + stack.holders))
+            stack.holders += 1
+            holder.wait_for(more / rate * 3 + sip.WAIT_SECONDS,
+                            lambda counts, more=more: counts["created"] == more and
+                            counts["live"] + counts["failed"] == more)
+            counts = holder.counts()
+            stack.refused += counts["failed"]
+            held += counts["live"]
+            if counts["failed"]:
+                break
+        if held == target:
+            return held
+        rate //= 2
+    raise Failed(f"{target} calls could not be held: {stack.refused} refused, {holder.complaints()}")
 
 
 class Holders(contextlib.ExitStack):
-    holders = 0
+    holders = refused = 0
 
 
 def highest_rate(wires, mediation, callee, settings, say):
@@ -134,18 +140,17 @@ def measure_system(wires, system, settings, say):
             f"{figures['bytes_per_call'] / 1024:.1f} KiB a call")
 
     def quickly(mediation, callee, held):
-        if held:
+        if str(held) in levels:
             say(f"  {system.label}, {held} calls held:")
             levels[str(held)]["calls_per_second"] = highest_rate(
                 wires, mediation, callee, settings, say)
 
-    try:
-        at_levels(wires, system, settings, calmly)
-        if settings.versus_rate:
-            at_levels(wires, system, settings, quickly)
-    except Failed as why:
-        say(f"  {system.label}: {why}")
-        levels["ended"] = str(why)
+    for look in (calmly, quickly) if settings.versus_rate else (calmly,):
+        try:
+            at_levels(wires, system, settings, look)
+        except Failed as why:
+            say(f"  {system.label}: {why}")
+            levels.setdefault("ended", str(why))
     return levels
 
 
