@@ -27,10 +27,6 @@ def figures_of(results, name):
     return {key: [result[name] for result in of] for key, of in results.items()}
 
 
-def measure_rates(course, ways, seconds, runs, say, cpus=1):
-    return figures_of(measure_runs(course, ways, seconds, runs, say, cpus), "pps")
-
-
 def ratio(rates, key, other):
     """Median of the ratios within each round of runs."""
     return statistics.median(a / b for a, b in zip(rates[key], rates[other]))
