@@ -38,7 +38,7 @@ class Wires:
 
     def __init__(self, tagged=False):
         self.tagged = tagged
-        prefix = f"{PREFIX}-{os.getpid()}{'t' if tagged else ''}"
+        prefix = f"{PREFIX}-{os.getpid()}{'-tagged' if tagged else ''}"
         self.gen, self.dut, self.sink = (f"{prefix}-{name}" for name in ("gen", "dut", "sink"))
 
     def __enter__(self):
