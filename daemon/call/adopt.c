@@ -74,9 +74,12 @@ int adopt_dialog(const struct calls *calls, const struct peer_config *peer,
 	d->local_uri = copy_bytes(&in->local_uri, DIALOG_URI_MAX, &failed);
 	d->remote_uri = copy_bytes(&in->remote_uri, DIALOG_URI_MAX, &failed);
 	d->remote_target = copy_bytes(&in->remote_target, DIALOG_URI_MAX, &failed);
-	if (in->routes.len)
+	if (in->routes.len) {
 		d->routes = copy_bytes(
 			&in->routes, (size_t)DIALOG_ROUTES_MAX * (DIALOG_URI_MAX + 1), &failed);
+		/* Each ends in one; whoever reads them relies on it. */
+		failed |= in->routes.data[in->routes.len - 1] != '\n';
+	}
 	d->is_uac = in->is_uac;
 	d->local_cseq = in->local_cseq + CSEQ_LEAP;
 	/* The last request may have been left unanswered, and comes again then. */
