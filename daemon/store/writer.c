@@ -15,6 +15,7 @@
 
 #define RETRY_MS  1000 /* after a write that failed */
 #define GATHER_MS 2    /* a commit costs 0.1 ms, however little it holds */
+#define BUSY_MS   20   /* the same, where commits follow each other as close as that */
 #define NS_A_MS   1000000L
 #define MS_A_SEC  1000
 
@@ -241,9 +242,18 @@ static void rest(struct store_writer *w, unsigned ms)
 		;
 }
 
+static long ms_since(const struct timespec *then)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - then->tv_sec) * MS_A_SEC + (now.tv_nsec - then->tv_nsec) / NS_A_MS;
+}
+
 static void *run(void *arg)
 {
 	struct store_writer *w = arg;
+	struct timespec written = {0};
 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
@@ -251,10 +261,11 @@ static void *run(void *arg)
 			pthread_cond_wait(&w->wake, &w->lock);
 		if (!w->queued)
 			break;
-		rest(w, GATHER_MS);
+		rest(w, ms_since(&written) < BUSY_MS ? BUSY_MS : GATHER_MS);
 		if (w->paused)
 			continue;
 		write_batch(w);
+		clock_gettime(CLOCK_MONOTONIC, &written);
 		if (w->last_failed && w->closing)
 			break;
 		if (w->last_failed)
