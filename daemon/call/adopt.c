@@ -409,6 +409,8 @@ int calls_adopt(struct calls *calls, struct store *store)
 		ret = store_load(store, STORE_CALL, adopt_record, calls);
 		if (!ret)
 			ret = store_load(store, STORE_ROOM, adopt_room_record, calls);
+		if (!ret)
+			ret = peers_adopt(calls->peers, store);
 	}
 	if (ret)
 		return ret;

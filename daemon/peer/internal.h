@@ -87,8 +87,9 @@ struct peers {
 	struct peer *by_name;
 	struct registration *leaving; /* taken back, and not answered yet */
 	bool shutting_down;
-	unsigned rounds;    /* OPTIONS under way */
-	struct peer *queue; /* whose turn has come when there were too many */
+	struct store *store; /* NULL: commands are not written down */
+	unsigned rounds;     /* OPTIONS under way */
+	struct peer *queue;  /* whose turn has come when there were too many */
 	uint64_t options_postponed;
 
 	struct dns *dns; /* NULL as long as no peer has a name */
@@ -97,6 +98,10 @@ struct peers {
 	unsigned orphan_count;
 	uint64_t sources_shared;
 };
+
+/* ---- state.c, save.c ---- */
+void peer_apply_command(struct peer *peer, enum peer_command command);
+void peer_save_command(const struct peer *peer, enum peer_command command);
 
 /* ---- registration.c ---- */
 /* Begins, changes or takes back what the peer's configuration, which cfg holds, says; without a

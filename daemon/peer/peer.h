@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "dns/dns.h"
 #include "sip/sip.h"
+#include "store/store.h"
 
 #define PEER_TARGETS_MAX DNS_TARGETS_MAX /* places that one peer's name stands for */
 #define PEER_WHY_MAX     128             /* bytes, NUL included */
@@ -45,8 +46,11 @@ const char *peer_state_name(enum peer_state state);
 enum peer_command { PEER_RESUME, PEER_DRAIN, PEER_BLOCK };
 /* "resume", "drain", "block". 0 or -EINVAL. */
 int peer_command_parse(enum peer_command *out, const char *name);
-/* In place of the command before. Survives reloads, not a restart. */
+/* In place of the command before. Survives reloads, and a restart where there is a store. */
 void peer_set_command(struct peer *peer, enum peer_command command);
+/* Takes up the commands that are in the store, and writes them there from here on. 0 or -errno: it
+ * cannot be read. */
+int peers_adopt(struct peers *peers, struct store *store);
 
 /* ---- where calls go ---- */
 /* Whether a new call may be sent to it. */

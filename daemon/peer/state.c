@@ -176,6 +176,12 @@ int peer_command_parse(enum peer_command *out, const char *name)
 
 void peer_set_command(struct peer *peer, enum peer_command command)
 {
+	peer_apply_command(peer, command);
+	peer_save_command(peer, command);
+}
+
+void peer_apply_command(struct peer *peer, enum peer_command command)
+{
 	bool drained = peer->fact[FACT_DRAINING].holds, blocked = peer->fact[FACT_BLOCKED].holds;
 
 	/* The new one first: there is no moment without either. */

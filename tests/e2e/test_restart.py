@@ -335,6 +335,21 @@ def test_status_tells_what_was_taken_up(stage):
     wait_until(lambda: stage.cli.status()["state"]["calls"] == 0, 3, "the call to be deleted")
 
 
+def test_a_peer_stays_drained_or_blocked(stage):
+    stage.cli.text("peer", "trunk", "drain")
+    stage.cli.text("peer", "second", "block")
+    stage.cli.text("peer", "alaw", "drain")
+    stage.cli.text("peer", "alaw", "resume")
+    for how in BOTH_WAYS:
+        restart(stage.daemon, how)
+        states = {name: stage.cli.peers()[name]["state"] for name in ("trunk", "second", "alaw")}
+        assert states == {"trunk": "draining", "second": "blocked", "alaw": "up"}
+    for name in ("trunk", "second"):
+        stage.cli.text("peer", name, "resume")
+    restart(stage.daemon)
+    assert stage.cli.peers()["trunk"]["state"] == stage.cli.peers()["second"]["state"] == "up"
+
+
 def test_a_call_of_a_peer_that_is_gone_is_lost_and_named(stage, configuration):
     talk = Talk(stage, to="second")
     end_daemon(stage.daemon)
