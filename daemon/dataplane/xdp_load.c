@@ -217,6 +217,17 @@ static int pin_maps(struct xdp *x)
 	return 0;
 }
 
+static const char *dispatcher_words(int error)
+{
+	/* Since Linux 6.13, and in the stable ones since; xdp-tools pull request 509. */
+	if (error == -EINVAL)
+		return "this kernel wants a newer libxdp, whose dispatcher lets programs change "
+		       "packets";
+	if (error == -EOPNOTSUPP)
+		return "libxdp made no dispatcher";
+	return strerror(-error);
+}
+
 static int load_program(struct xdp *x, struct xdp_sizes *sizes)
 {
 	int ret = x->maps == XDP_MAPS_ADOPTED ? xdp_left_reuse(x, sizes) : 0;
@@ -228,7 +239,7 @@ static int load_program(struct xdp *x, struct xdp_sizes *sizes)
 		ret = xdp_attach_dispatcher(x);
 		if (!ret)
 			return 0;
-		log_info("dataplane: libxdp's dispatcher does not load here (%s)", strerror(-ret));
+		log_info("dataplane: attaching alone on the device: %s", dispatcher_words(ret));
 		viaduct_bpf__destroy(x->skel);
 		x->skel = NULL;
 		ret = open_sized(x, sizes);

@@ -4,7 +4,9 @@
 import pytest
 
 from net import run
+from rtp import wait_until
 from test_dataplane import FAMILIES, Driver, Wires, literal, rtp, udp
+from test_dataplane_adoption import OUT
 
 
 class VirtioWires(Wires):
@@ -50,8 +52,37 @@ def test_virtio_net_relays_natively(virtio):
         near, far = udp(wires.near, remote, 4000), udp(wires.far, out_remote, 5000)
         flow = driver.add("0", literal(local, 20000), literal(remote, 4000),
                           literal(out_local, 20002), literal(out_remote, 5000))
+        driver.wait_path(flow, why="resolved")
         near.sendto(rtp(1), (local, 20000))
         assert far.recvfrom(2048)[1][:2] == (out_local, 20002)
         driver.ask(f"del {flow}")
         near.close()
         far.close()
+
+
+def test_virtio_net_keeps_a_latch_and_its_flow_over_a_restart(virtio):
+    wires, driver = virtio
+    first, second = udp(wires.near, "10.1.0.2", 4444), udp(wires.near, "10.1.0.2", 4446)
+    far = udp(wires.far, "10.2.0.2", 5000)
+    driver.wait_path(driver.add(*OUT, "latch"), why="resolved")
+    first.sendto(rtp(0), ("10.1.0.1", 20000))
+    assert far.recv(2048) == rtp(0)
+    driver.kill()
+    first.sendto(rtp(1), ("10.1.0.1", 20000))
+    assert far.recv(2048) == rtp(1)
+    driver = Driver(wires.viaduct, wires.instance)
+    try:
+        flow = driver.adopt(*OUT, "latch")
+        assert driver.done() == 0
+        assert driver.latched(flow) == "10.1.0.2:4444"
+        before = driver.counted("drop_source")
+        second.sendto(rtp(2), ("10.1.0.1", 20000))
+        wait_until(lambda: driver.counted("drop_source") == before + 1, 2, "the stranger's packet")
+        first.sendto(rtp(3), ("10.1.0.1", 20000))
+        assert far.recv(2048) == rtp(3)
+        assert driver.packets(flow) == 3
+        assert driver.status()["mode"] == "native"
+    finally:
+        driver.close()
+        for s in (first, second, far):
+            s.close()
