@@ -54,7 +54,7 @@ static struct {
 	uint64_t sent, unsent, received, gaps, late, changed, strange;
 } counts;
 
-static void fail(const char *what)
+__attribute__((noreturn)) static void fail(const char *what)
 {
 	fprintf(stderr, "talkers: %s: %s\n", what, strerror(errno));
 	exit(1);
