@@ -121,7 +121,7 @@ static void a_busy_dialog_is_tried_again(void **state)
 	/* And as the leg sees it. */
 	answer_final(&w, A, a_request, 491, NULL, NULL);
 	assert_int_equal(heard.count, 0);
-	/* Within 2 s, perhaps at once (RFC 3261 14.1): with that offer pending still it could not. */
+	/* Within 2 s, perhaps at once (RFC 3261 14.1): not with that offer pending still. */
 	text = receive(&w, A, 2500);
 	has(text, "INVITE ");
 	answer_final(&w, A, text, 200, NULL, SDP_A);
