@@ -54,7 +54,7 @@ class Media:
         self.talk = talk
         self.streams = Stream(), Stream()
 
-    def check_follows(self, mac=None):
+    def check_follows(self, mac=None, meanwhile=lambda: None):
         """Sends until the far end of either way hears it again; outside by that MAC address."""
         talk, world = self.talk, self.talk.stage.world
         ends = ((talk.a, talk.to_a(), talk.b, world.external, world.external_device),
@@ -66,6 +66,7 @@ class Media:
                 stack.callback(sniffers[-1].close)
 
             def heard():
+                meanwhile()
                 done = True
                 for i, (sender, to, receiver, _, _) in enumerate(ends):
                     with contextlib.suppress(OSError):  # its own network is down
@@ -192,7 +193,7 @@ def test_the_default_route_by_another_gateway_is_followed(stage):
             arp.answer()
             return media.path()["resolved"] and media.path()["gateway"] == SECOND_ROUTER
         wait_until(followed, FOLLOW_S, lambda: str(media.path()))
-        media.check_follows(SECOND_ROUTER_MAC)
+        media.check_follows(SECOND_ROUTER_MAC, arp.answer)
         assert media.path()["change"].startswith("another gateway")
         talk.end()
     finally:
