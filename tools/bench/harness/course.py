@@ -86,6 +86,8 @@ class Course:
         check_whole(way, result)
         result["latencies"] = {float(ns): count - before.get(ns, 0)
                                for ns, count in after.items() if count != before.get(ns, 0)}
+        if not result["latencies"]:
+            raise Failed(f"{way.label}: no stamped packet arrived")
         return result
 
     def probe(self, way):

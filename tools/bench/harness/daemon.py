@@ -13,7 +13,7 @@ from .process import BUILD, Failed, remove_pins, socket_inside, spawn, stop
 from .wires import EXTERNAL, GENERATOR, INTERNAL, SINK
 
 SIP_PORT = 5060
-START_SECONDS = 10
+START_SECONDS = 30
 NS_A_SECOND = 1e9
 
 # Media never times out: the bench's calls carry none. Ports come back after a second, so that a

@@ -11,7 +11,7 @@ from .process import Failed, TOOLS, run
 from .ways import Bare, Viaduct
 
 HEAD_SECONDS = 0.5  # the generator's start, before the first sample
-FEW = 100           # samples are too few to say anything
+FEW = 20            # samples are too few to say anything
 TOLD = 12           # of the functions
 
 

@@ -72,6 +72,8 @@ def measure_rate(wires, settings, say, ends_of=None, numbers=None):
     def sustained_once(rate, seconds):
         with ends_of() if ends_of else ends(wires) as (mediation, callee):
             counts = run_calls(wires, mediation, callee, rate, seconds, numbers)
+        if settings.patient:
+            counts["sustained"] = counts["good"] == int(rate * seconds) and not counts["failed"]
         say(f"  {rate:>6} calls/s for {seconds} s: {counts['good']} good, {counts['failed']} "
             f"failed, {counts['retransmissions']} retransmissions, viaductd on "
             f"{100 * counts['viaductd_cpu']:.0f} % of a CPU"
