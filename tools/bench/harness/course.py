@@ -76,6 +76,13 @@ class Course:
         check_whole(way, result)
         return result
 
+    def carry(self, way, seconds, rate, ports_file, beside):
+        """Through a way that is up already; beside as in send()."""
+        self._expect(way)
+        result = self.send(way, seconds, rate, ports_file=ports_file, beside=beside)
+        check_whole(way, result)
+        return result
+
     def latencies(self, way, seconds, rate):
         """Sends stamped packets. How many were under way for how long: {ns: packets}."""
         self._expect(way)

@@ -14,6 +14,7 @@ from .wires import EXTERNAL, GENERATOR, INTERNAL, SINK
 
 SIP_PORT = 5060
 START_SECONDS = 30
+ASK_AGAIN_SECONDS = 0.01
 NS_A_SECOND = 1e9
 
 # Media never times out: the bench's calls carry none. Ports come back after a second, so that a
@@ -54,9 +55,18 @@ Content-Length: 0\r
 
 
 class Daemon:
-    def __init__(self, process, calls_max):
-        self.process = process
-        self.calls_max = calls_max
+    def __init__(self, calls_max, start):
+        self.calls_max, self.start_process = calls_max, start
+        self.process = None
+        self.start()
+
+    def start(self):
+        """Returns when it answers."""
+        self.process = self.start_process()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
 
     def cpu_seconds(self):
         """Of all threads, in user space and in the kernel on their behalf."""
@@ -98,12 +108,17 @@ def running(wires, calls_max, configuration=None):
                                                       instance=instance, **globals()))
         config.write(f"\nstate_dir: {state}\n")
         config.flush()
-        process = spawn(wires.dut, program, config.name, stdout=log, stderr=log)
+        processes = []
+
+        def start():
+            processes.append(spawn(wires.dut, program, config.name, stdout=log, stderr=log))
+            wait_for_answer(wires, processes[-1], log)
+            return processes[-1]
         try:
-            wait_for_answer(wires, process, log)
-            yield Daemon(process, calls_max)
+            yield Daemon(calls_max, start)
         finally:
-            stop(process, signal.SIGINT)  # at SIGTERM it would leave its calls to the next
+            for process in processes:
+                stop(process, signal.SIGINT)  # at SIGTERM it would leave its calls to the next
             remove_pins(instance)
 
 
@@ -122,6 +137,7 @@ def wait_for_answer(wires, process, log, name="viaductd"):
                 asking.recv(65535)
                 return
             except (ConnectionError, socket.timeout):
+                time.sleep(ASK_AGAIN_SECONDS)
                 if process.poll() is None and time.monotonic() < until:
                     continue
             log.seek(0)

@@ -114,6 +114,8 @@ ROWS = (
     ("calls a second, one trunk over UDP", "trunks.one_udp.calls_per_second", whole, None, None),
     ("same, many trunks over UDP", "trunks.udp_to_one_udp", ratio, AT_LEAST, 0.9),
     ("same, many trunks over TLS", "trunks.tls_to_one_udp", ratio, AT_LEAST, 0.7),
+    ("restart with 10,000 calls, seconds", "restart.seconds", ratio, AT_MOST, 2.0),
+    ("same, at 500,000 packets/s: lost", "restart.lost", whole, AT_MOST, 0),
     ("memory a call", "memory.bytes_per_call", kibibytes, AT_MOST, 24 * 1024),
     # Theirs: kamailio's and rtpengine's.
     *(row for held in (100, 1000, 10000, 20000) for row in versus_rows(held)),
