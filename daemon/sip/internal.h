@@ -425,6 +425,12 @@ void transaction_timer_run(osip_transaction_t *ot);
 /* Message to text, once. 0 or -ENOMEM. */
 int transaction_print(osip_message_t *msg, char **text, size_t *len);
 
+/* ---- memory.c ---- */
+/* libosip2's parser takes an allocation that fails for bad syntax now and then: they are counted
+ * from here on. */
+void memory_watch(void);
+uint64_t memory_failures(void);
+
 /* ---- remnant.c ---- */
 /* Takes text over, also where it keeps nothing (table full, out of memory, for_ms 0). */
 void remnant_add(struct sip *sip, const char *key, unsigned key_len, const struct flow *flow,

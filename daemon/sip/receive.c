@@ -11,17 +11,21 @@ static osip_message_t *parse(struct incoming *in)
 {
 	osip_message_t *msg = NULL;
 	const char *reason = "Unparsable";
-	int code = 400;
+	uint64_t failures = memory_failures();
+	int code = 400, ret = osip_message_init(&msg);
 
-	if (osip_message_init(&msg))
-		return NULL;
-	if (osip_message_parse(msg, in->buf, in->guard.len) == 0) {
+	if (!ret)
+		ret = osip_message_parse(msg, in->buf, in->guard.len);
+	if (!ret) {
 		code = guard_parsed(msg, &reason);
 		if (!code)
 			return msg;
 	}
 	osip_message_free(msg);
-	refuse_malformed(in, code, reason);
+	if (ret && in->raw->is_request && memory_failures() != failures)
+		refuse_without_memory(in);
+	else
+		refuse_malformed(in, code, reason);
 	return NULL;
 }
 

@@ -24,6 +24,7 @@ int transaction_osip_new(struct sip *sip)
 	/* Silent at every level: each of them quotes what peers send, and uninitialised it writes
 	 * to standard output. */
 	osip_trace_initialize(TRACE_LEVEL0, stderr);
+	memory_watch();
 	if (osip_init(&sip->osip))
 		return -ENOMEM;
 	osip_set_cb_send_message(sip->osip, send_for_machine);
