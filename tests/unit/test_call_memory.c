@@ -387,6 +387,7 @@ static long run(void (*scene)(struct world *, struct ua *, bool), long fail)
 	long count;
 
 	world_open(&w);
+	osip_set_allocators(NULL, NULL, NULL); /* its calls are to be told from ours */
 	scene(&w, &a, true);
 	fail_at = fail;
 	taken = 0;
