@@ -89,8 +89,13 @@ int adopt_dialog(const struct calls *calls, const struct peer_config *peer,
 	d->began.peer = d->dest.peer = peer->name;
 	d->dest.over_tcp = in->over_tcp;
 	dialog_move(d, listener_for(calls, peer, d->dest.remote.family));
-	if (!failed && d->listener != SIP_NO_LISTENER)
+	if (!failed && d->listener != SIP_NO_LISTENER) {
+		struct peer *live = peer_by_name(calls->peers, peer->name);
+
+		if (live)
+			peer_keep_address(live, d->listener, &d->dest.remote);
 		return 0;
+	}
 	dialog_clear(d);
 	return failed ? -EINVAL : -ENOENT;
 }

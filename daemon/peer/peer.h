@@ -52,6 +52,11 @@ void peer_set_command(struct peer *peer, enum peer_command command);
  * cannot be read. */
 int peers_adopt(struct peers *peers, struct store *store);
 
+/* A dialog that an earlier daemon began runs with that address. Where the peer is known by name,
+ * the dialog's requests are admitted from there, as from an address that the name has left, until
+ * it is found to stand for it still. */
+void peer_keep_address(struct peer *peer, unsigned listener, const struct addr *address);
+
 /* ---- where calls go ---- */
 /* Whether a new call may be sent to it. */
 bool peer_takes_calls(const struct peer *peer);

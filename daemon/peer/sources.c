@@ -167,7 +167,7 @@ static void tell_conflict(struct peer *peer, const struct claim *c)
 			peer->name, ip, cfg->listener[listener].name, peer->name);
 }
 
-static void claim_make(struct peer *peer, const struct source_key *key)
+static struct claim *claim_make(struct peer *peer, const struct source_key *key)
 {
 	struct source *s = need_source(peer->peers, key);
 	struct claim *c = s ? calloc(1, sizeof(*c) + strlen(peer->name) + 1) : NULL;
@@ -179,7 +179,7 @@ static void claim_make(struct peer *peer, const struct source_key *key)
 		}
 		log_limited(
 			LOG_LEVEL_ERROR, "peer %s: out of memory for a source of its", peer->name);
-		return;
+		return NULL;
 	}
 	strcpy(c->name, peer->name);
 	c->peers = peer->peers;
@@ -189,6 +189,7 @@ static void claim_make(struct peer *peer, const struct source_key *key)
 	DL_APPEND2(peer->claims, c, prev_own, next_own);
 	rank(s);
 	tell_conflict(peer, c);
+	return c;
 }
 
 /* ---- the peer's ---- */
@@ -215,6 +216,29 @@ void sources_update(struct peer *peer, const struct source_key *key, unsigned co
 		if (!known[i])
 			claim_make(peer, &key[i]);
 	}
+	while (peer->leaving_count > LEAVING_MAX)
+		oldest_goes(peer->claims);
+}
+
+void peer_keep_address(struct peer *peer, unsigned listener, const struct addr *address)
+{
+	struct source_key key;
+	struct claim *c;
+
+	if (!peer->config->host)
+		return;
+	memset(&key, 0, sizeof(key));
+	key.listener = listener;
+	key.ip = *address;
+	key.ip.port = 0;
+	DL_FOREACH2(peer->claims, c, next_own)
+	{
+		if (memcmp(&key, &c->source->key, sizeof(key)) == 0)
+			return;
+	}
+	c = claim_make(peer, &key);
+	if (c)
+		claim_leave(c);
 	while (peer->leaving_count > LEAVING_MAX)
 		oldest_goes(peer->claims);
 }

@@ -222,3 +222,24 @@ def test_a_silent_nameserver_delays_nothing_and_takes_nothing_away(world, config
         nameserver.thaw()
     wait_until(lambda: daemon.cli.peers()["plain"]["name_state"] == "fresh", 8,
                lambda: f"fresh: {daemon.cli.peers()['plain']}")
+
+
+def test_a_restart_without_a_nameserver_knows_whom_its_calls_are_with(world, daemon, nameserver):
+    """The callee's BYE comes from an address that no name has told yet; a new call's INVITE may not."""
+    callee = basic_callee(sdp(FIRST, 6000)).hold().bye()
+    callee = Sipp(world.external, callee, FIRST)
+    caller = basic_caller(sdp(PBX.address, 5000)).answer_bye()
+    caller = Sipp(world.internal, caller, PBX.address, (PBX.viaduct, plan.SIP_PORT), "3002")
+    try:
+        callee.expect("ACK")
+        nameserver.freeze()
+        daemon.leave()
+        daemon.start()
+        assert options_from(world, FIRST) == 403
+        callee.go()
+        finish(caller, callee)
+    finally:
+        nameserver.thaw()
+        caller.close()
+        callee.close()
+    resolved(daemon, "plain")
