@@ -237,9 +237,6 @@ static int run(struct daemon *d)
 	if (ret)
 		goto cleanup;
 	ending_init(&d->ending, d->loop, d->calls);
-	ret = calls_adopt(d->calls, d->store);
-	if (ret)
-		goto cleanup;
 	privilege_settle(media_dataplane(calls_media(d->calls)));
 	ret = open_records(d, d->cfg);
 	if (ret)
@@ -249,6 +246,10 @@ static int run(struct daemon *d)
 		log_error("control socket: %s", strerror(-ret));
 		goto cleanup;
 	}
+	/* Last of all: what can fail has not, and calls that cannot go on have their records. */
+	ret = calls_adopt(d->calls, d->store);
+	if (ret)
+		goto cleanup;
 	log_info("viaductd " VIADUCT_VERSION " ready: %u listeners, %u peers, %u routes",
 		d->cfg->listener_count, d->cfg->peer_count, d->cfg->route_count);
 	ret = loop_run(d->loop);
@@ -263,6 +264,10 @@ cleanup:
 		leaves = true;
 	}
 	calls_free(d->calls);
+	if (leaves && store_flush(d->store)) {
+		log_error("store: not all calls that are left could be written down");
+		ret = ret ? ret : -EIO;
+	}
 	if (leaves || ret)
 		store_close(d->store);
 	else

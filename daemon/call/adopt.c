@@ -19,6 +19,7 @@
 #define CSEQ_LEAP 100
 
 #define PENDING_RETRY_AFTER_S "1"
+#define ID_MAX                (UINT64_MAX / 2)
 
 char *copy_bytes(const ProtobufCBinaryData *in, size_t max, bool *failed)
 {
@@ -307,6 +308,13 @@ static int adopt_parts(struct call *call, const VdState__Call *in)
 		return ret;
 	}
 	call->state = in->early ? CALL_SETUP : CALL_ANSWERED;
+	/* First of all, so that whatever fails can be told to both legs. */
+	if (in->early)
+		ret = adopt_early_transactions(call, in->early);
+	if (ret) {
+		end_early(call, ret);
+		return 0;
+	}
 	ret = media_session_adopt(call->calls->media, call, call->peer[LEG_A], call->peer[LEG_B],
 		in->media, &call->media);
 	if (in->early) {
@@ -345,7 +353,7 @@ static int adopt(struct calls *calls, uint64_t id, const VdState__Call *in)
 	const struct peer_config *peer[2];
 	struct call *call;
 
-	if (!is_whole(in) || id <= calls->next_id)
+	if (!is_whole(in) || id <= calls->next_id || id > ID_MAX)
 		return -EINVAL;
 	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
 		peer[leg] = config_peer_by_name(calls->cfg, in->leg[leg]->peer);
@@ -369,13 +377,17 @@ static int adopt_ids(struct calls *calls, const uint8_t *value, size_t len)
 {
 	VdState__CallIds *m = vd_state__call_ids__unpack(NULL, len, value);
 
-	if (!m)
-		return -EBADMSG;
-	if (m->below > calls->next_id)
-		calls->next_id = m->below - 1;
-	calls->ids_below = m->below;
-	vd_state__call_ids__free_unpacked(m, NULL);
-	return 0;
+	int ret = -EBADMSG;
+
+	if (m && m->below <= ID_MAX) {
+		if (m->below > calls->next_id)
+			calls->next_id = m->below - 1;
+		calls->ids_below = m->below;
+		ret = 0;
+	}
+	if (m)
+		vd_state__call_ids__free_unpacked(m, NULL);
+	return ret;
 }
 
 static int adopt_record(void *ctx, struct store_key key, const uint8_t *value, size_t len)
@@ -416,6 +428,7 @@ int calls_adopt(struct calls *calls, struct store *store)
 			ret = store_load(store, STORE_ROOM, adopt_room_record, calls);
 		if (!ret)
 			ret = peers_adopt(calls->peers, store);
+		calls->ids_read = !ret;
 	}
 	if (ret)
 		return ret;
@@ -431,13 +444,14 @@ void calls_get_adoption(const struct calls *calls, struct calls_adoption *out)
 	*out = calls->adoption;
 }
 
-/* The next daemon would have to refuse it. */
-static bool reinvites(const struct call *call)
+/* An INVITE has no final response, which the next daemon would have to refuse, or a 2xx without its
+ * ACK, which nobody would send again. */
+static bool awaits(const struct call *call)
 {
 	const struct exchange *x;
 
 	DL_FOREACH (call->exchanges, x) {
-		if (x->is_invite && !x->is_initial && x->server && !x->accepted)
+		if (x->is_invite && x->server)
 			return true;
 	}
 	return false;
@@ -451,8 +465,7 @@ void calls_leave(struct calls *calls)
 	calls->leave_wanted = calls->store != NULL;
 	calls->shutting_down = !calls->leave_wanted;
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id) {
-		if (calls->leave_wanted &&
-			(call->state == CALL_ANSWERED || early_can_be_saved(call)))
+		if (calls->leave_wanted && call_can_be_saved(call))
 			call_touch(call); /* what was measured is written down less often */
 		else
 			call_hangup(call, "Restarting");
@@ -467,6 +480,6 @@ unsigned calls_under_way(const struct calls *calls)
 	if (!calls->leave_wanted)
 		return count;
 	for (uint64_t after = 0; (call = call_next((struct calls *)calls, after)); after = call->id)
-		count += call->state == CALL_ANSWERED && reinvites(call);
+		count += call->state == CALL_ANSWERED && awaits(call);
 	return count;
 }

@@ -55,8 +55,17 @@ static int adopt_pair(struct call *call, const VdState__EarlyPair *in)
 	return ret;
 }
 
-/* The route as it is now, from the peer on that is being asked; where that is none of its
- * candidates, the call goes to nobody else. 0; -ENOENT: there is no route at all. */
+static bool was_tried(const struct call *call, const char *peer)
+{
+	for (unsigned i = 0; i < call->history.attempt_count; i++) {
+		if (strcmp(call->history.attempt[i].peer, peer) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The peer that is being asked, then those of the route as it is now that were not. 0; -ENOENT:
+ * there is no route at all. */
 static int find_route(struct call *call)
 {
 	const struct route_query query = {.from = call->peer[LEG_A],
@@ -65,24 +74,31 @@ static int find_route(struct call *call)
 		.dialled = call->to,
 		.at = (int64_t)time(NULL),
 		.seed = token_random64()};
-	struct route_result *r = &call->route;
-	const struct route_config *route = r->route;
+	const struct route_config *before = call->route.route;
+	struct route_result now = {0}, *r = &call->route;
 	struct peers_choice choice;
 
-	route_find(call->cfg, &query, r, NULL, NULL);
-	if (r->verdict == ROUTE_FOUND)
-		calls_order(call->calls, r, &choice, NULL, NULL);
-	for (call->attempt = 0; call->attempt < r->candidate_count; call->attempt++) {
-		if (r->candidate[call->attempt].peer == call->peer[LEG_B])
-			return 0;
-	}
-	if (route)
-		r->route = route;
+	route_find(call->cfg, &query, &now, NULL, NULL);
+	if (now.verdict == ROUTE_FOUND)
+		calls_order(call->calls, &now, &choice, NULL, NULL);
+	else
+		now.candidate_count = 0;
+	r->verdict = ROUTE_FOUND;
+	r->is_emergency = now.is_emergency;
+	r->route = before ? before : now.route;
 	if (!r->route)
 		return -ENOENT;
-	r->verdict = ROUTE_FOUND;
 	r->candidate[0] = (struct route_candidate){.peer = call->peer[LEG_B], .route = r->route};
 	r->candidate_count = 1;
+	for (unsigned i = 0; i < now.candidate_count; i++) {
+		const struct route_candidate *c = &now.candidate[i];
+
+		if (c->peer == call->peer[LEG_B])
+			r->candidate[0] = *c;
+		else if (!was_tried(call, c->peer->name) &&
+			 r->candidate_count < ROUTE_CANDIDATES_MAX)
+			r->candidate[r->candidate_count++] = *c;
+	}
 	call->attempt = 0;
 	return 0;
 }
@@ -167,7 +183,7 @@ static int adopt_client(struct call *call, const VdState__Early *in)
 	return ret;
 }
 
-int adopt_early(struct call *call, const VdState__Early *in)
+int adopt_early_transactions(struct call *call, const VdState__Early *in)
 {
 	struct exchange *x = exchange_new(call, LEG_A);
 	int ret;
@@ -176,6 +192,15 @@ int adopt_early(struct call *call, const VdState__Early *in)
 		return -ENOMEM;
 	call->initial = x;
 	x->is_invite = x->is_initial = true;
+	ret = adopt_server(call, in);
+	return ret ? ret : adopt_client(call, in);
+}
+
+int adopt_early(struct call *call, const VdState__Early *in)
+{
+	struct exchange *x = call->initial;
+	int ret;
+
 	if (in->sdp > SDP_DONE || in->n_pair > CALL_PAIRS_MAX)
 		return -EINVAL;
 	x->sdp = (enum exchange_sdp)in->sdp;
@@ -187,10 +212,6 @@ int adopt_early(struct call *call, const VdState__Early *in)
 	ret = find_route(call);
 	for (size_t i = 0; !ret && i < in->n_pair; i++)
 		ret = adopt_pair(call, in->pair[i]);
-	if (!ret)
-		ret = adopt_server(call, in);
-	if (!ret)
-		ret = adopt_client(call, in);
 	if (!ret)
 		adopt_attempts(call, in);
 	return ret;

@@ -58,6 +58,8 @@ struct calls_adoption {
  * what the kernel still forwards for nobody is removed. Once, after calls_new and before the first
  * message; store NULL: nothing is written down. 0 or -errno: the store cannot be read. */
 int calls_adopt(struct calls *calls, struct store *store);
+/* Calls that have changed and are not with the store yet. */
+unsigned calls_unsaved(const struct calls *calls);
 void calls_get_adoption(const struct calls *calls, struct calls_adoption *out);
 /* calls_free then leaves those that there are to the next daemon: in the
  * store, their media in the kernel. Before, calls_under_way should reach 0: it counts those that it

@@ -238,6 +238,7 @@ struct call {
 	unsigned index; /* place in calls->order */
 	UT_hash_handle hh_id;
 	struct touched *touched; /* where it is, or NULL */
+	bool saved_early;        /* as it was before it was answered */
 	bool saved;              /* the store has it */
 	bool adopted;            /* it began in a daemon before us */
 	struct call *prev_touched, *next_touched;
@@ -254,6 +255,7 @@ struct order {
 /* Calls that are to be written down. */
 struct touched {
 	struct call *first;
+	unsigned count;
 	struct loop_timer timer;
 };
 
@@ -279,6 +281,7 @@ struct calls {
 	bool leaving;        /* it is being freed */
 	struct store *store; /* NULL: nothing is written down */
 	uint64_t ids_below;  /* ids that may be given out by what the store has */
+	bool ids_read;       /* they are those of before, or there is no before */
 	struct touched touched, touched_early; /* answered calls, others */
 	struct arena *save_arena;
 	struct calls_adoption adoption;

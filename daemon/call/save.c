@@ -137,9 +137,13 @@ static void save_pending(struct arena *a, const struct call *call, VdState__Call
 {
 	const struct exchange *x;
 
+	const struct held_back *held = &call->held_back;
+
 	m->pending = arena_array(a, call->exchange_count + 1, sizeof(*m->pending));
 	if (!m->pending)
 		return;
+	if (held->txn)
+		m->pending[m->n_pending++] = save_invited(a, held->txn, held->leg);
 	DL_FOREACH (call->exchanges, x) {
 		if (x->is_invite && x->server && !x->accepted && !sip_server_is_local(x->server))
 			m->pending[m->n_pending++] = save_invited(a, x->server, x->from);
@@ -166,7 +170,7 @@ static void save_call(struct arena *a, const struct call *call, VdState__Call *m
 	m->came_of = call->came_of;
 	if (call->state != CALL_ANSWERED)
 		m->early = save_early(a, call);
-	else if (call->exchanges)
+	else if (call->exchanges || call->held_back.txn)
 		save_pending(a, call, m);
 	m->leg = arena_array(a, 2, sizeof(*m->leg));
 	m->media = NEW(a, VdState__MediaSession, VD_STATE__MEDIA_SESSION__INIT);
@@ -193,16 +197,25 @@ static void put(
 
 static void untouch(struct call *call)
 {
-	if (call->touched)
+	if (call->touched) {
 		DL_DELETE2(call->touched->first, call, prev_touched, next_touched);
+		call->touched->count--;
+	}
 	call->touched = NULL;
 }
 
-static bool can_be_saved(const struct call *call)
+bool call_can_be_saved(const struct call *call)
 {
 	if (call->state != CALL_ANSWERED)
 		return early_can_be_saved(call);
 	return call->media && call->answered && call->answered->has_dialog_a && !call->takeover;
+}
+
+static void forget(struct call *call)
+{
+	if (call->saved)
+		store_del(call->calls->store, STORE_CALL, STORE_NUMBER(call->id));
+	call->saved = call->saved_early = false;
 }
 
 static void save(struct call *call)
@@ -211,8 +224,12 @@ static void save(struct call *call)
 	VdState__Call m;
 
 	untouch(call);
-	if (!can_be_saved(call))
+	if (!call_can_be_saved(call)) {
+		/* What was written down while it rang is not so any more. */
+		if (call->saved_early && call->state == CALL_ANSWERED)
+			forget(call);
 		return;
+	}
 	save_call(calls->save_arena, call, &m);
 	if (arena_failed(calls->save_arena)) {
 		log_limited(LOG_LEVEL_ERROR, "call %llu: no memory to write it down",
@@ -220,6 +237,7 @@ static void save(struct call *call)
 	} else {
 		put(calls, STORE_CALL, STORE_NUMBER(call->id), &m.base);
 		call->saved = true;
+		call->saved_early = call->state != CALL_ANSWERED;
 	}
 	arena_reset(calls->save_arena);
 }
@@ -228,6 +246,11 @@ static void save_all(struct touched *touched)
 {
 	while (touched->first)
 		save(touched->first);
+}
+
+unsigned calls_unsaved(const struct calls *calls)
+{
+	return calls->touched.count + calls->touched_early.count;
 }
 
 void calls_save(struct calls *calls)
@@ -253,6 +276,7 @@ void call_touch(struct call *call)
 	untouch(call);
 	call->touched = touched;
 	DL_APPEND2(touched->first, call, prev_touched, next_touched);
+	touched->count++;
 	touched->timer.fire = save_timer_fired;
 	/* Without memory for the timer the next call that is touched takes this one along. */
 	if (!loop_timer_is_started(&touched->timer))
@@ -263,9 +287,9 @@ void call_touch(struct call *call)
 void call_unsave(struct call *call)
 {
 	untouch(call);
-	if (call->saved && !call->calls->leaving)
-		store_del(call->calls->store, STORE_CALL, STORE_NUMBER(call->id));
-	call->saved = false;
+	/* One that ends while the rest is left is not left. */
+	if (!call->calls->leaving || call->state == CALL_ENDING)
+		forget(call);
 }
 
 static void reserve_ids(struct calls *calls, uint64_t below)
@@ -289,7 +313,8 @@ void calls_save_end(struct calls *calls)
 	calls->leaving = calls->leave_wanted;
 	if (calls->leaving) {
 		calls_save(calls);
-		reserve_ids(calls, calls->next_id + 1); /* the rest can be given out */
+		if (calls->ids_read)
+			reserve_ids(calls, calls->next_id + 1); /* the rest can be given out */
 		media_set_leaving(calls->media);
 	}
 	loop_timer_stop(calls->loop, &calls->touched.timer);

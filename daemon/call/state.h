@@ -39,6 +39,8 @@ static inline char *addr_of(struct arena *a, const struct addr *addr)
 	})
 
 VdState__Dialog *save_dialog(struct arena *a, const struct dialog *d);
+/* Whether the next daemon could go on with it as it is now. */
+bool call_can_be_saved(const struct call *call);
 /* Whether the call can be left as it is while nobody has answered it, and its message. NULL: it
  * cannot; or no memory. */
 bool early_can_be_saved(const struct call *call);
@@ -57,7 +59,9 @@ int adopt_dialog(const struct calls *calls, const struct peer_config *peer,
 	const VdState__Dialog *in, struct dialog *d);
 /* An INVITE of that leg that waits for its final response from us. 0 or -errno. */
 int adopt_invited(struct call *call, const VdState__Invited *in, struct sip_server **txn);
-/* The rest of a call that nobody has answered; its media are there. 0 or -errno. */
+/* Of a call that nobody has answered: its INVITE's transactions; then, when its media are there,
+ * the rest. 0 or -errno. */
+int adopt_early_transactions(struct call *call, const VdState__Early *in);
 int adopt_early(struct call *call, const VdState__Early *in);
 
 #endif

@@ -40,7 +40,7 @@ struct store_writer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake, done;
 	struct queue queue;
-	unsigned queued;
+	unsigned queued, writing; /* keys that wait; that are being written */
 	unsigned paused;
 	bool closing, hurry;   /* hurry: no pause after a failure */
 	uint64_t begun, ended; /* rounds of the thread */
@@ -210,6 +210,7 @@ static void write_batch(struct store_writer *w)
 	int ret;
 
 	w->queue = (struct queue){0};
+	w->writing = w->queued;
 	w->queued = 0;
 	w->hurry = false;
 	w->begun++;
@@ -223,6 +224,7 @@ static void write_batch(struct store_writer *w)
 		clear(&batch);
 	}
 	pthread_mutex_lock(&w->lock);
+	w->writing = 0;
 	w->last_failed = put_back(w, &batch);
 	w->ended++;
 	pthread_cond_broadcast(&w->done);
@@ -434,7 +436,7 @@ void store_writer_get_status(struct store_writer *w, struct store_status *out)
 	memcpy(out->records, w->records, sizeof(out->records));
 	out->bytes = w->bytes;
 	out->bytes_max = w->bytes_max;
-	out->queued = w->queued;
+	out->queued = w->queued + w->writing;
 	out->commits = w->commits;
 	out->failures = w->failures;
 	pthread_mutex_unlock(&w->lock);

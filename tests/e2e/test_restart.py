@@ -230,6 +230,24 @@ def test_a_call_that_rings_is_refused_and_goes_on_to_the_next_peer_after_a_resta
     finish(calling, called, third)
 
 
+def test_a_call_that_rings_and_has_no_route_any_more_ends_on_both_legs(stage, configuration):
+    caller = Caller().invite(sdp(PBX, 5000)).trying().recv(180).recv(180, optional=True).refused(500)
+    callee = Callee().invited().respond(180).recv("CANCEL").reply(200).respond(487).acked()
+    called, calling = stage.callee(callee), stage.caller(caller)
+    calling.expect(180)
+    call_id = stage.cli.only_call()
+    end_daemon(stage.daemon)
+    stage.daemon.write({**configuration, "routes": [r for r in configuration["routes"]
+                                                    if "trunk" not in r["to"]]})
+    stage.daemon.start()
+    try:
+        finish(calling, called)
+        assert last_record(stage.daemon, call_id)["code"] == 500
+        assert stage.cli.status()["adoption"]["calls_ended"] == 1
+    finally:
+        restart_with(stage.daemon, configuration)
+
+
 def test_early_media_flows_on_and_the_call_is_answered_after_a_restart(stage):
     a, b = stage.endpoint("pbx"), stage.endpoint("trunk")
     inside = stage.sniffer("internal")
