@@ -2,6 +2,7 @@
 """An answered call that holds while a test plays with its media."""
 
 import plan
+from rtp import Stream
 from scenario import Callee, Caller, sdp
 from sipp import finish
 
@@ -49,6 +50,14 @@ class Talk:
         """(sender, where to, receiver, the receiver's sniffer) of both directions."""
         return ((self.a, self.to_a(), self.b, self.sniffer_of_b),
                 (self.b, self.to_b(), self.a, self.sniffer_of_a))
+
+    def check_media(self, count=10):
+        """What either end sends comes to the other, bit for bit."""
+        for sender, to, receiver, sniffer in self.ways():
+            stream, since = Stream(), sniffer.mark()
+            sender.send_stream(stream, to, count)
+            got = sniffer.wait_received((receiver.address, receiver.port), count, since=since)
+            assert [datagram.payload for datagram in got] == stream.sent
 
     def end(self):
         if self.ended_by == "caller":

@@ -33,14 +33,6 @@ def configuration():
     return config
 
 
-def check_media(talk):
-    for sender, to, receiver, sniffer in talk.ways():
-        stream, since = Stream(), sniffer.mark()
-        sender.send_stream(stream, to, 10)
-        got = sniffer.wait_received((receiver.address, receiver.port), 10, since=since)
-        assert [datagram.payload for datagram in got] == stream.sent
-
-
 def memory_limit(daemon, kib):
     limit = "unlimited" if kib is None else kib * 1024
     # Who may say so is the daemon's own user, or CAP_SYS_RESOURCE, which root may lack.
@@ -55,7 +47,7 @@ def address_space_kib(daemon):
 @pytest.mark.skipif(SANITIZED, reason="the sanitizers end a program that is refused memory")
 def test_without_memory_calls_are_refused_and_those_that_stand_go_on(stage):
     talk = Talk(stage)
-    check_media(talk)
+    talk.check_media()
     before = stage.cli.status()["sip"]["memory_refused"]
     wire = stage.wire()
     wire.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
@@ -77,7 +69,7 @@ def test_without_memory_calls_are_refused_and_those_that_stand_go_on(stage):
             return refused
         wire.socket.settimeout(0.5)
         wait_until(all_heard, 10, "a refusal for want of memory")
-        check_media(talk)
+        talk.check_media()
     finally:
         memory_limit(stage.daemon, None)
     stage.daemon.check_alive()
@@ -85,5 +77,5 @@ def test_without_memory_calls_are_refused_and_those_that_stand_go_on(stage):
     # The next call is taken, and the one that stood ends as it should.
     called = stage.callee(basic_callee(ANSWER).answer_bye(), "second")
     finish(stage.caller(basic_caller(OFFER).bye(), to="second", port=5061), called)
-    check_media(talk)
+    talk.check_media()
     talk.end()

@@ -4,7 +4,7 @@
 import pytest
 
 import plan
-from rtp import Stream, wait_until
+from rtp import wait_until
 from scenario import Caller, basic_callee, basic_caller, sdp
 from sipp import finish
 from talk import Talk
@@ -21,17 +21,9 @@ def configuration():
     return config
 
 
-def check_media(talk):
-    for sender, to, receiver, sniffer in talk.ways():
-        stream, since = Stream(), sniffer.mark()
-        sender.send_stream(stream, to, 10)
-        got = sniffer.wait_received((receiver.address, receiver.port), 10, since=since)
-        assert [datagram.payload for datagram in got] == stream.sent
-
-
 def test_without_media_ports_calls_are_refused_until_some_are_free_again(stage):
     talk = Talk(stage)
-    check_media(talk)
+    talk.check_media()
     called = stage.callee(basic_callee(ANSWER).answer_bye(), "second", calls=PAIRS)
     holding = [stage.caller(basic_caller(OFFER, hold=True).bye(), to="second", port=5061 + i)
                for i in range(PAIRS - 1)]
@@ -44,7 +36,7 @@ def test_without_media_ports_calls_are_refused_until_some_are_free_again(stage):
     refused.wait()
     assert refused.received(503)[0].header("retry-after")
     assert stage.cli.status()["calls"]["refused_ports"] == before + 1
-    check_media(talk)
+    talk.check_media()
     # A call over IPv6 has other ports.
     called6 = stage.callee(basic_callee(sdp(plan.PEERS["trunk6"].address, 6000)).answer_bye(),
                            "trunk6")
@@ -56,5 +48,5 @@ def test_without_media_ports_calls_are_refused_until_some_are_free_again(stage):
     for agent in holding[1:]:
         agent.go()
     finish(*holding[1:], called)
-    check_media(talk)
+    talk.check_media()
     talk.end()

@@ -51,15 +51,6 @@ def restart(daemon, how="kill"):
         pass
 
 
-def check_media(talk, count=20):
-    """What either end sends comes to the other, bit for bit."""
-    for sender, to, receiver, sniffer in talk.ways():
-        stream, since = Stream(), sniffer.mark()
-        sender.send_stream(stream, to, count)
-        got = sniffer.wait_received((receiver.address, receiver.port), count, since=since)
-        assert [d.payload for d in got] == stream.sent
-
-
 def last_record(daemon, call_id):
     def written():
         return [record for record in daemon.records() if record["id"] == call_id]
@@ -70,11 +61,11 @@ def last_record(daemon, call_id):
 @pytest.mark.parametrize("how", BOTH_WAYS)
 def test_call_goes_on_and_ends_by_bye(stage, how, ended_by):
     talk = Talk(stage, ended_by=ended_by)
-    check_media(talk)
+    talk.check_media(20)
     with no_daemon(stage.daemon, how):
-        check_media(talk)
+        talk.check_media(20)
     assert stage.cli.only_call() == talk.id
-    check_media(talk)
+    talk.check_media(20)
     talk.end()
     stage.quiet()
     record = last_record(stage.daemon, talk.id)
@@ -97,7 +88,7 @@ def test_calls_of_several_daemons_go_on_together(stage, family):
     restart(stage.daemon)
     ids = [call["id"] for call in stage.cli.live_calls()]
     assert ids[0] == first.id and len(set(ids)) == 2
-    check_media(first)
+    first.check_media(20)
     calling.go()
     finish(calling, called)
     first.end()
@@ -328,7 +319,7 @@ def test_a_request_without_an_answer_at_a_kill_is_answered_by_the_next(stage):
 
 def test_media_that_stops_ends_an_adopted_call(stage):
     talk = Talk(stage, to="watched", ended_by="viaduct")
-    check_media(talk, 5)
+    talk.check_media(5)
     restart(stage.daemon)
     finish(talk.calling, talk.called)
     assert talk.called.received("BYE")[0].header("reason")
@@ -417,10 +408,10 @@ def test_a_start_that_fails_leaves_calls_and_media(stage):
     with pytest.raises(AssertionError, match="exit 1"):
         stage.daemon.start()
     taken.close()
-    check_media(talk)
+    talk.check_media(20)
     stage.daemon.start()
     assert stage.cli.only_call() == talk.id
-    check_media(talk)
+    talk.check_media(20)
     talk.end()
 
 
@@ -430,7 +421,7 @@ def test_a_second_daemon_is_refused_and_disturbs_nothing(stage):
     assert done.returncode == 1 and "another viaductd" in done.stderr
     done = stage.world.viaduct.run(*stage.daemon.argv("--remove"), check=False)
     assert done.returncode == 1 and "another viaductd" in done.stderr
-    check_media(talk)
+    talk.check_media(20)
     talk.end()
 
 
@@ -461,7 +452,7 @@ def test_stop_leave_leaves_the_calls(stage):
     talk = Talk(stage)
     stage.cli.text("stop", "--leave")
     assert stage.daemon.process.wait(10) == 0
-    check_media(talk)
+    talk.check_media(20)
     stage.daemon.start()
     assert stage.cli.only_call() == talk.id
     talk.end()
