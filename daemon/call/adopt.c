@@ -297,6 +297,45 @@ static void end_early(struct call *call, int error)
 	invite_reject(call, &why);
 }
 
+static int adopt_media(struct call *call, const VdState__Call *in)
+{
+	return media_session_adopt(call->calls->media, call, call->peer[LEG_A], call->peer[LEG_B],
+		in->media, &call->media);
+}
+
+/* Whether it goes on; if not, both legs are told. */
+static bool adopt_unanswered(struct call *call, const VdState__Call *in)
+{
+	/* The transactions first of all: by them both legs hear of what fails after that. */
+	int ret = adopt_early_transactions(call, in->early);
+
+	if (!ret)
+		ret = adopt_media(call, in);
+	if (!ret)
+		ret = adopt_early(call, in->early);
+	if (ret)
+		end_early(call, ret);
+	return !ret;
+}
+
+/* The same. */
+static bool adopt_answered(struct call *call, const VdState__Call *in)
+{
+	if (adopt_media(call, in)) {
+		end_answered(call, "SIP;cause=500;text=\"Media lost\"",
+			"its media could not be taken up after a restart");
+		return false;
+	}
+	if (call->leg_gone[LEG_A] || call->leg_gone[LEG_B]) {
+		end_answered(call, "SIP;cause=500;text=\"Transfer lost\"",
+			"a transfer was cut off by a restart");
+		return false;
+	}
+	refuse_pending(call, in);
+	exchange_note_hold(call);
+	return true;
+}
+
 static int adopt_parts(struct call *call, const VdState__Call *in)
 {
 	int ret = adopt_facts(call, in);
@@ -308,34 +347,8 @@ static int adopt_parts(struct call *call, const VdState__Call *in)
 		return ret;
 	}
 	call->state = in->early ? CALL_SETUP : CALL_ANSWERED;
-	/* First of all, so that whatever fails can be told to both legs. */
-	if (in->early)
-		ret = adopt_early_transactions(call, in->early);
-	if (ret) {
-		end_early(call, ret);
+	if (in->early ? !adopt_unanswered(call, in) : !adopt_answered(call, in))
 		return 0;
-	}
-	ret = media_session_adopt(call->calls->media, call, call->peer[LEG_A], call->peer[LEG_B],
-		in->media, &call->media);
-	if (in->early) {
-		if (!ret)
-			ret = adopt_early(call, in->early);
-		if (ret) {
-			end_early(call, ret);
-			return 0;
-		}
-	} else if (ret) {
-		end_answered(call, "SIP;cause=500;text=\"Media lost\"",
-			"its media could not be taken up after a restart");
-		return 0;
-	} else if (call->leg_gone[LEG_A] || call->leg_gone[LEG_B]) {
-		end_answered(call, "SIP;cause=500;text=\"Transfer lost\"",
-			"a transfer was cut off by a restart");
-		return 0;
-	} else {
-		refuse_pending(call, in);
-		exchange_note_hold(call);
-	}
 	call_touch(call); /* with its leap of CSeq */
 	call->calls->adoption.adopted++;
 	return 0;
@@ -376,7 +389,6 @@ static int adopt(struct calls *calls, uint64_t id, const VdState__Call *in)
 static int adopt_ids(struct calls *calls, const uint8_t *value, size_t len)
 {
 	VdState__CallIds *m = vd_state__call_ids__unpack(NULL, len, value);
-
 	int ret = -EBADMSG;
 
 	if (m && m->below <= ID_MAX) {
