@@ -30,18 +30,9 @@ def configuration():
     return config
 
 
-def end_daemon(daemon, how="kill"):
-    """What happened in the last milliseconds before a kill may not be written down yet: waits."""
-    def written():
-        state = daemon.cli.status()["state"]
-        return state["calls"] == len(daemon.cli.live_calls()) and not state["queued"]
-    wait_until(written, 5, lambda: f"calls to be written down: {daemon.cli.status()['state']}")
-    getattr(daemon, how)()
-
-
 @contextlib.contextmanager
 def no_daemon(daemon, how="kill"):
-    end_daemon(daemon, how)
+    getattr(daemon, how)()
     yield
     daemon.start()
 
@@ -227,7 +218,7 @@ def test_a_call_that_rings_and_has_no_route_any_more_ends_on_both_legs(stage, co
     called, calling = stage.callee(callee), stage.caller(caller)
     calling.expect(180)
     call_id = stage.cli.only_call()
-    end_daemon(stage.daemon)
+    stage.daemon.kill()
     stage.daemon.write({**configuration, "routes": [r for r in configuration["routes"]
                                                     if "trunk" not in r["to"]]})
     stage.daemon.start()
@@ -361,7 +352,7 @@ def test_a_peer_stays_drained_or_blocked(stage):
 
 def test_a_call_of_a_peer_that_is_gone_is_lost_and_named(stage, configuration):
     talk = Talk(stage, to="second")
-    end_daemon(stage.daemon)
+    stage.daemon.kill()
     stage.daemon.write({**configuration,
                         "peers": [p for p in configuration["peers"] if p["name"] != "second"],
                         "routes": [r for r in configuration["routes"] if "second" not in r["to"]]})
@@ -386,7 +377,7 @@ def state_file(daemon):
 
 def test_a_damaged_state_file_is_refused_and_said(stage):
     talk = Talk(stage)
-    end_daemon(stage.daemon)
+    stage.daemon.kill()
     with open(state_file(stage.daemon), "r+b") as f:
         f.write(os.urandom(8192))
     stage.daemon.start()
@@ -402,7 +393,7 @@ def test_a_damaged_state_file_is_refused_and_said(stage):
 
 def test_a_start_that_fails_leaves_calls_and_media(stage):
     talk = Talk(stage)
-    end_daemon(stage.daemon)
+    stage.daemon.kill()
     taken = stage.keep(stage.world.viaduct.socket(socket.AF_INET, socket.SOCK_DGRAM))
     taken.bind((plan.PEERS["pbx"].viaduct, plan.SIP_PORT))
     with pytest.raises(AssertionError, match="exit 1"):
@@ -427,7 +418,7 @@ def test_a_second_daemon_is_refused_and_disturbs_nothing(stage):
 
 def test_remove_takes_everything_away(stage):
     talk = Talk(stage)
-    end_daemon(stage.daemon)
+    stage.daemon.kill()
     assert stage.daemon.pinned()
     stage.world.viaduct.run(*stage.daemon.argv("--remove"))
     assert not stage.daemon.pinned() and not os.path.exists(state_file(stage.daemon))

@@ -14,7 +14,7 @@ from rtp import wait_until
 from scenario import basic_callee, basic_caller, sdp
 from sipp import finish
 from talkers import Talkers
-from test_restart import end_daemon, restart
+from test_restart import restart
 
 CALLS = int(os.environ.get("VIADUCT_TALKING_CALLS", "100"))
 PBX, TRUNK = (plan.PEERS[name] for name in ("pbx", "trunk"))
@@ -89,7 +89,7 @@ def test_every_packet_arrives_while_daemons_come_and_go(stage, talking):
         end.say("start")
     for how in ("kill", "leave", "kill"):
         time.sleep(APART_S)
-        end_daemon(stage.daemon, how)
+        getattr(stage.daemon, how)()
         time.sleep(APART_S)
         stage.daemon.start()
         assert stage.cli.status()["adoption"]["calls"] == CALLS
