@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A call as the messages of store/state.proto have it: what save.c and save_early.c write, adopt.c
- * and adopt_early.c read. Private to the call room. */
+ * and those beside it read. Private to the call room. */
 #ifndef VIADUCT_CALL_STATE_H
 #define VIADUCT_CALL_STATE_H
 
@@ -59,6 +59,14 @@ int adopt_dialog(const struct calls *calls, const struct peer_config *peer,
 	const VdState__Dialog *in, struct dialog *d);
 /* An INVITE of that leg that waits for its final response from us. 0 or -errno. */
 int adopt_invited(struct call *call, const VdState__Invited *in, struct sip_server **txn);
+/* What it is beside its legs, and what it has come through. 0 or -errno. */
+int adopt_facts(struct call *call, const VdState__Call *in);
+/* Of an answered call: its dialogs; 0 or -errno. Then the rest: whether it goes on; if not, both
+ * legs are told. */
+int adopt_legs(struct call *call, const VdState__Call *in);
+bool adopt_answered(struct call *call, const VdState__Call *in);
+/* 0 or -errno as media_session_adopt. */
+int adopt_media(struct call *call, const VdState__Call *in);
 /* Of a call that nobody has answered: its INVITE's transactions; then, when its media are there,
  * the rest. 0 or -errno. */
 int adopt_early_transactions(struct call *call, const VdState__Early *in);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An answered call of the daemon before: its two legs, its media, and the end of what was under
+ * way. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "call/end.h"
+#include "call/exchange.h"
+#include "call/replace_leg.h"
+#include "call/session_timer.h"
+#include "call/state.h"
+
+#define PENDING_RETRY_AFTER_S "1"
+
+static void adopt_session_timer(struct call *call, enum leg leg, const VdState__CallLeg *in)
+{
+	struct session_timer_state was = {.min_s = in->session_min_s, .has_update = in->has_update};
+
+	if (in->session) {
+		was.interval_s = in->session->interval_s;
+		was.we_refresh = in->session->we_refresh;
+		was.since_ms = in->session->since_ms;
+	}
+	session_timer_adopt(call, leg, &was);
+}
+
+int adopt_legs(struct call *call, const VdState__Call *in)
+{
+	struct pair *pair = pair_new(call);
+	int ret;
+
+	if (!pair)
+		return -ENOMEM;
+	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
+		const VdState__CallLeg *m = in->leg[leg];
+
+		ret = adopt_dialog(call->calls, call->peer[leg], m->dialog, &pair->leg[leg]);
+		if (ret)
+			return ret;
+		if (leg == LEG_A)
+			pair->has_dialog_a = true;
+	}
+	call->answered = pair;
+	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
+		const VdState__CallLeg *m = in->leg[leg];
+
+		call->leg_gone[leg] = m->gone;
+		ret = m->gone ? 0 : call_take_tag(call, leg, pair->leg[leg].local_tag);
+		if (ret)
+			return ret;
+		adopt_session_timer(call, leg, m);
+	}
+	return 0;
+}
+
+/* What was under way in an answered call has no owner any more. */
+static void refuse_pending(struct call *call, const VdState__Call *in)
+{
+	if (media_offer_pending(call->media))
+		media_offer_failed(call->media);
+	for (size_t i = 0; i < in->n_pending; i++) {
+		struct sip_server *txn;
+
+		/* RFC 3261 14.2: the session stays as it was; who asked may do so again. */
+		if (adopt_invited(call, in->pending[i], &txn) == 0)
+			sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, "Retry-After",
+				PENDING_RETRY_AFTER_S);
+	}
+}
+
+static void end_answered(struct call *call, const char *reason, const char *why)
+{
+	log_error("call %llu: %s: ended", (unsigned long long)call->id, why);
+	call->calls->adoption.ended++;
+	call_end(call, LEG_NONE, reason, why);
+}
+
+bool adopt_answered(struct call *call, const VdState__Call *in)
+{
+	if (adopt_media(call, in)) {
+		end_answered(call, "SIP;cause=500;text=\"Media lost\"",
+			"its media could not be taken up after a restart");
+		return false;
+	}
+	if (call->leg_gone[LEG_A] || call->leg_gone[LEG_B]) {
+		end_answered(call, "SIP;cause=500;text=\"Transfer lost\"",
+			"a transfer was cut off by a restart");
+		return false;
+	}
+	refuse_pending(call, in);
+	exchange_note_hold(call);
+	return true;
+}
