@@ -12,11 +12,14 @@
 #include "call/early.h"
 #include "call/end.h"
 #include "call/exchange.h"
+#include "call/own_request.h"
 #include "call/refer.h"
 #include "call/session_timer.h"
 
 /* RFC 3261 20.43 */
 #define BANDWIDTH_WARNING "370 viaduct \"Insufficient bandwidth\""
+
+#define MS_A_SEC 1000
 
 static void timer_c_fired(struct loop_timer *t)
 {
@@ -27,7 +30,8 @@ static void timer_c_fired(struct loop_timer *t)
 	if (x->server) {
 		if (x->sdp == SDP_OFFERED)
 			media_offer_failed(x->call->media);
-		exchange_refuse(x, SIP_REQUEST_TIME_OUT, NULL, NULL);
+		/* RFC 5057 5.1: 408 would tell the asking leg that its dialog is gone. */
+		exchange_refuse(x, SIP_SERVER_TIME_OUT, NULL, NULL);
 	}
 	/* It ends with a 487, or 64*T1 later, as that of a peer that is gone. */
 	sip_client_cancel(x->client, NULL);
@@ -35,9 +39,23 @@ static void timer_c_fired(struct loop_timer *t)
 
 void exchange_start_timer_c(struct exchange *x)
 {
+	const struct call *call = x->call;
+
 	x->timer_c.fire = timer_c_fired;
-	loop_timer_start(
-		x->call->calls->loop, &x->timer_c, (uint64_t)x->call->cfg->ring_timeout_s * 1000);
+	x->give_up_ms =
+		loop_now_ms(call->calls->loop) + (uint64_t)call->cfg->reinvite_timeout_s * MS_A_SEC;
+	exchange_extend_timer_c(x);
+}
+
+void exchange_extend_timer_c(struct exchange *x)
+{
+	const struct call *call = x->call;
+	uint64_t now = loop_now_ms(call->calls->loop);
+	uint64_t wait = (uint64_t)call->cfg->ring_timeout_s * MS_A_SEC;
+
+	if (now + wait > x->give_up_ms)
+		wait = x->give_up_ms > now ? x->give_up_ms - now : 0;
+	loop_timer_start(call->calls->loop, &x->timer_c, wait);
 }
 
 /* RFC 3261 14.1, RFC 5057 5: the leg that says so knows the dialog no more. An early dialog is one
@@ -76,6 +94,19 @@ static int accept_in_dialog(struct exchange *x, osip_message_t *resp)
 	return ret;
 }
 
+/* A 2xx that the CANCEL was too late for: it wants its ACK (RFC 3261 9.1), and its leg the media
+ * that the other one has kept. */
+static void take_late_2xx(struct exchange *x)
+{
+	struct call *call = x->call;
+	enum leg leg = OTHER_LEG(x->from);
+
+	x->accepted = true;
+	exchange_send_ack(x, NULL);
+	if (call->state == CALL_ANSWERED && x->pair == call->answered && !call->leg_gone[leg])
+		own_request_restore(call, leg);
+}
+
 static void response_received(void *owner, struct sip_client *txn, osip_message_t *resp)
 {
 	struct exchange *x = owner;
@@ -91,15 +122,15 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 		return;
 	}
 	if (!x->server) {
-		/* The asking leg has gone meanwhile; a 2xx still wants its ACK. */
+		/* The asking leg has its answer, or is gone. */
 		if (x->is_invite && MSG_IS_STATUS_2XX(resp) && x->pair)
-			exchange_send_ack(x, NULL);
+			take_late_2xx(x);
 		return;
 	}
 	if (code < 200) {
 		if (!x->is_invite)
 			return;
-		exchange_start_timer_c(x);
+		exchange_extend_timer_c(x);
 		if (!reliable_may_pass(call, sip_server_request(x->server), resp))
 			return;
 		if (x->sdp == SDP_OFFERED)

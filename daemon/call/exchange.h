@@ -12,6 +12,8 @@
 void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
 /* A re-INVITE that is sent has so long for a final response (RFC 3261 16.6, timer C). */
 void exchange_start_timer_c(struct exchange *x);
+/* A provisional one has come: a little longer, up to the bound of the whole. */
+void exchange_extend_timer_c(struct exchange *x);
 
 /* ---- exchange_sdp.c ---- */
 /* Writes into out what msg's body becomes on the other leg: SDP rewritten, the rest as it is.

@@ -89,8 +89,9 @@ struct exchange {
 	const struct peer_config *client_peer; /* whom we sent it to */
 	struct sip_dest client_dest;
 	struct loop_timer timer_c; /* a re-INVITE without a final response */
-	struct own *own;           /* of a request of ours (own_request.c), else NULL */
-	char *ack; /* bytes of the ACK we sent for the 2xx, for its retransmissions */
+	uint64_t give_up_ms; /* of the loop's clock: it ends then, whatever is said meanwhile */
+	struct own *own;     /* of a request of ours (own_request.c), else NULL */
+	char *ack;           /* bytes of the ACK we sent for the 2xx, for its retransmissions */
 	size_t ack_len;
 	struct exchange *prev, *next;
 };

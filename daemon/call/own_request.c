@@ -323,7 +323,7 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 		return;
 	}
 	if (code < 200 && x->is_invite)
-		exchange_start_timer_c(x);
+		exchange_extend_timer_c(x);
 	if (code < 200 || !x->own->is_open)
 		return;
 	if (code < 300) {

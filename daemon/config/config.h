@@ -230,6 +230,7 @@ struct config {
 	unsigned max_forwards;         /* written where a request has none */
 	unsigned ring_timeout_s;       /* since the last provisional response, RFC 3261 timer C */
 	unsigned unanswered_timeout_s; /* of a call, whatever its callees say meanwhile */
+	unsigned reinvite_timeout_s;   /* of a re-INVITE, whatever is said meanwhile */
 	unsigned attempt_timeout_s;    /* without any provisional: the next peer of the route */
 	unsigned transfer_timeout_s;   /* REFER until the transfer has succeeded or failed */
 	unsigned tls_handshakes_max;   /* under way at once */

@@ -191,6 +191,7 @@ static const struct key keys[] = {
 	{"timers", "a mapping of timers", 0, 0, 0, NULL},
 	{"timers.ring", "seconds,", 1, 3600, 180, NULL},
 	{"timers.unanswered", "seconds,", 1, 86400, 1800, NULL},
+	{"timers.reinvite", "seconds,", 1, 3600, 300, NULL},
 	{"timers.attempt", "seconds,", 1, 60, 10, NULL},
 	{"timers.transfer", "seconds,", 1, 600, 120, NULL},
 	{"timers.port_quarantine", "seconds,", 0, 3600, 5, NULL},

@@ -484,6 +484,7 @@ static const cyaml_schema_field_t overload_fields[] = {
 static const cyaml_schema_field_t timers_fields[] = {
 	NUMBER("ring", struct file_timers, ring),
 	NUMBER("unanswered", struct file_timers, unanswered),
+	NUMBER("reinvite", struct file_timers, reinvite),
 	NUMBER("attempt", struct file_timers, attempt),
 	NUMBER("transfer", struct file_timers, transfer),
 	NUMBER("port_quarantine", struct file_timers, port_quarantine),

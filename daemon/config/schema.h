@@ -245,7 +245,7 @@ struct file_overload {
 };
 
 struct file_timers {
-	uint32_t *ring, *unanswered, *attempt, *transfer, *port_quarantine;
+	uint32_t *ring, *unanswered, *reinvite, *attempt, *transfer, *port_quarantine;
 	uint32_t *tls_handshake, *keepalive, *pong, *reconnect;
 };
 

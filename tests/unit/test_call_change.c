@@ -354,6 +354,83 @@ static void a_leg_that_does_not_answer_ends_the_call(void **state)
 	world_close(&w);
 }
 
+/* Tells b's re-INVITE 183 until it hears that it was given up. Returns how often. */
+static unsigned tell_progress_until_cancelled(struct world *w, char *invite)
+{
+	unsigned told = 0;
+	const char *text = "";
+
+	while (told < 200 && strncmp(text, "CANCEL ", 7) != 0) {
+		answer(w, B, invite, 183, NULL, NULL);
+		told++;
+		text = receive(w, B, 50);
+	}
+	assert_memory_equal(text, "CANCEL ", 7);
+	answer(w, B, text, 200, NULL, NULL);
+	return told;
+}
+
+/* The next message to a that is no provisional response. */
+static const char *expect_final(struct world *w, const char *start)
+{
+	const char *text;
+
+	do
+		text = receive(w, A, PATIENCE_MS);
+	while (strncmp(text, "SIP/2.0 1", 9) == 0);
+	assert_memory_equal(text, start, strlen(start));
+	return text;
+}
+
+static void a_change_that_gets_provisional_responses_for_ever_is_given_up(void **state)
+{
+	struct world w;
+	struct ua a, b;
+
+	(void)state;
+	begin(&w, &a, &b);
+	w.cfg->reinvite_timeout_s = 1; /* far below timers.ring */
+	say(&w, &a, "INVITE", SDP("4444", ""));
+	copy_text(b_request, TEXT_MAX, expect(&w, B, "INVITE "));
+	assert_in_range(tell_progress_until_cancelled(&w, b_request), 2, 199);
+	answer_final(&w, B, b_request, 487, NULL, NULL);
+	expect_final(&w, "SIP/2.0 504");
+	/* The call is as it was, and may be changed again. */
+	assert_int_equal(remote_of(&w, LEG_A).port, 4000);
+	assert_false(media_offer_pending(call_media(the_call(&w))));
+	change(&w, &a, B, SDP("4446", ""), SDP_B);
+	assert_int_equal(remote_of(&w, LEG_A).port, 4446);
+	bye_from(&w, &a, B);
+	world_close(&w);
+}
+
+static void a_change_that_is_accepted_after_it_was_given_up_is_taken_back(void **state)
+{
+	struct world w;
+	struct ua a, b;
+
+	(void)state;
+	begin(&w, &a, &b);
+	w.cfg->reinvite_timeout_s = 1;
+	say(&w, &a, "INVITE", SDP_HOLD);
+	copy_text(b_request, TEXT_MAX, expect(&w, B, "INVITE "));
+	tell_progress_until_cancelled(&w, b_request);
+	expect_final(&w, "SIP/2.0 504");
+	answer(&w, B, b_request, 200, NULL, SDP("5000", "a=recvonly\r\n"));
+	expect(&w, B, "ACK ");
+	copy_text(a_request, TEXT_MAX, expect(&w, B, "INVITE "));
+	has_not(a_request, "a=sendonly");
+	/* Its 2xx again wants its ACK again, and nothing else. */
+	answer(&w, B, b_request, 200, NULL, SDP("5000", "a=recvonly\r\n"));
+	has(receive_any(&w, B, PATIENCE_MS), "ACK sip:");
+	answer(&w, B, a_request, 200, NULL, SDP_B);
+	expect(&w, B, "ACK ");
+	expect_nothing(&w, B);
+	assert_false(the_call(&w)->held);
+	bye_from(&w, &a, B);
+	world_close(&w);
+}
+
 static void requests_out_of_order_are_refused(void **state)
 {
 	struct world w;
@@ -439,6 +516,8 @@ int main(void)
 		cmocka_unit_test(bye_that_crosses_a_change_ends_both),
 		cmocka_unit_test(a_leg_that_knows_the_dialog_no_more_ends_the_call),
 		cmocka_unit_test(a_leg_that_does_not_answer_ends_the_call),
+		cmocka_unit_test(a_change_that_gets_provisional_responses_for_ever_is_given_up),
+		cmocka_unit_test(a_change_that_is_accepted_after_it_was_given_up_is_taken_back),
 		cmocka_unit_test(requests_out_of_order_are_refused),
 		cmocka_unit_test(a_target_moves_only_once_the_change_is_accepted),
 		cmocka_unit_test(a_change_that_nobody_acknowledges_ends_the_call),

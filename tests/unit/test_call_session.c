@@ -457,7 +457,7 @@ static void a_change_that_is_never_answered_is_given_up(void **state)
 	say(&w, &a, "INVITE", SDP_HOLD);
 	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
 	answer(&w, B, request, 100, NULL, NULL);
-	expect(&w, A, "SIP/2.0 408");
+	expect(&w, A, "SIP/2.0 504");
 	answer(&w, B, expect(&w, B, "CANCEL "), 200, NULL, NULL);
 	assert_int_equal(the_call(&w)->state, CALL_ANSWERED);
 	assert_false(media_offer_pending(call_media(the_call(&w))));

@@ -203,6 +203,7 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_int_equal(cfg->max_forwards, 70);
 	assert_int_equal(cfg->ring_timeout_s, 180);
 	assert_int_equal(cfg->unanswered_timeout_s, 1800);
+	assert_int_equal(cfg->reinvite_timeout_s, 300);
 	assert_int_equal(cfg->attempt_timeout_s, 10);
 	assert_int_equal(cfg->port_quarantine_s, 5);
 	assert_false(cfg->silent_strangers);
