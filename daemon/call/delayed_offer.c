@@ -36,7 +36,7 @@ int delayed_offer_convert(struct exchange *x, const struct peer_config *peer, os
 		return 0;
 	if (peer->session.delayed_offer == DELAYED_OFFER_REFUSE)
 		return -EPROTONOSUPPORT;
-	ret = media_own_offer(media, LEG_B, &text, &len);
+	ret = media_own_offer(media, LEG_B, false, &text, &len);
 	if (!ret) {
 		ret = put_sdp(msg, text, len);
 		if (ret)
@@ -95,6 +95,11 @@ int delayed_offer_answered(struct exchange *x, const osip_message_t *ack)
 	ret = media_answer(call->media, x->from, sdp->body, sdp->length, true, &text, &len);
 	if (ret)
 		return ret;
+	/* Who is to take its place is led there next (replaces.c). */
+	if (call->leg_gone[other]) {
+		free(text);
+		return 0;
+	}
 	/* The other leg knows what it answered, or was told before; what is less it must hear of.
 	 * It stood in another session with the one whose place x->from has taken: there is none to
 	 * go back to. */

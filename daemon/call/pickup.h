@@ -5,8 +5,8 @@
 
 #include "call/internal.h"
 
-/* Whether the early dialog of that leg may be replaced. 0, or the code that says why not. */
-int pickup_check(const struct call *call, enum leg leg);
+/* Whether that leg of an early pair may be replaced. 0, or the code that says why not. */
+int pickup_check(const struct pair *pair, enum leg leg);
 /* Answers leg A in that early dialog, and gives up leg B, of which nothing is left. 0, or -errno:
  * the call is over. */
 int pickup_answer(struct pair *pair, const struct peer_config *by);

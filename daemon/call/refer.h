@@ -23,7 +23,8 @@ void refer_passed(
 bool replaces_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *peer);
 void takeover_call_over(struct call *call);
-/* An ACK has come: one that is to follow it begins. */
+/* The far leg has acknowledged its answer, or stands in a transfer's place: one that waited for
+ * that begins. */
 void takeover_acked(struct call *call);
 /* The leg's BYE has come, and somebody is about to stand in its place. */
 bool takeover_goes_on_without(const struct call *call, enum leg leg);

@@ -24,7 +24,7 @@
 struct takeover {
 	struct call *call;
 	enum leg leg;  /* whose place is taken */
-	bool waits;    /* for the caller's ACK: it has been answered in the stead of leg B */
+	bool waits;    /* for the far leg, which has been answered in the stead of leg B */
 	bool we_offer; /* the INVITE has no offer: its ACK answers one of ours */
 	struct sip_server *txn;
 	struct media_session *media;
@@ -224,7 +224,7 @@ static int check(const struct pair *pair, enum leg leg, const struct replaces *r
 	if (call->state == CALL_ENDING)
 		return SIP_DECLINE;
 	if (call->state != CALL_ANSWERED)
-		return pickup_check(call, leg);
+		return pickup_check(pair, leg);
 	if (call->leg_gone[OTHER_LEG(leg)])
 		return SIP_CALL_TRANSACTION_DOES_NOT_EXIST;
 	if (r->early_only)
@@ -365,7 +365,8 @@ void takeover_acked(struct call *call)
 	char *offer = NULL;
 	int ret;
 
-	if (!t || !t->waits)
+	/* Of a transfer's target: the far leg is ourselves until it is joined. */
+	if (!t || !t->waits || call->target_of)
 		return;
 	t->waits = false;
 	ret = lead(t, t->txn, &offer);

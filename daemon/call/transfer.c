@@ -218,6 +218,8 @@ static void join(struct transfer *t)
 	t->local = NULL;
 	if (ret)
 		call_end(target, LEG_NONE, NULL, "out of memory");
+	else if (target->takeover)
+		takeover_acked(target);
 	else if (rekey)
 		own_request_restore(target, OTHER_LEG(t->target_leg));
 }

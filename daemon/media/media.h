@@ -122,8 +122,10 @@ const char *media_bypass(const struct media_session *s);
 /* ---- an offer of our own, where the leg that should make one has not ---- */
 /* Audio for that leg, as if the other had offered it: PCMA, PCMU and telephone-event, or what the
  * peers' codec lists allow of what is known here. The answer to it is given to media_offer, to be
- * offered to the other leg, whose answer concludes both. Errors as media_offer. */
-int media_own_offer(struct media_session *s, enum leg to, char **out, size_t *out_len);
+ * offered to the other leg, whose answer concludes both. inactive: nobody stands there yet; the
+ * answer is given to media_answer. Errors as media_offer. */
+int media_own_offer(
+	struct media_session *s, enum leg to, bool inactive, char **out, size_t *out_len);
 /* An answer in that leg's stead to what it was offered last: inactive. *out is malloc'd. 0, -ENOENT
  * where it was offered nothing, -ENOMEM. */
 int media_inactive_answer(const struct media_session *s, enum leg leg, char **out);

@@ -56,7 +56,8 @@ static unsigned choose(const struct media_session *s, enum leg to, const struct 
 	return count;
 }
 
-int media_own_offer(struct media_session *s, enum leg to, char **out, size_t *out_len)
+int media_own_offer(
+	struct media_session *s, enum leg to, bool inactive, char **out, size_t *out_len)
 {
 	const struct known *chosen[2 * KNOWN_COUNT];
 	unsigned count = choose(s, to, chosen);
@@ -77,7 +78,7 @@ int media_own_offer(struct media_session *s, enum leg to, char **out, size_t *ou
 		if (chosen[i]->fmtp)
 			strbuf_addf(&b, "a=fmtp:%u %s\r\n", chosen[i]->number, chosen[i]->fmtp);
 	}
-	strbuf_add(&b, "a=sendrecv\r\n");
+	strbuf_add(&b, inactive ? "a=inactive\r\n" : "a=sendrecv\r\n");
 	ret = strbuf_error(&b);
 	if (!ret)
 		ret = media_offer_by_us(s, OTHER_LEG(to), b.s, b.len, out, out_len);

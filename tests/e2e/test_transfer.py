@@ -243,20 +243,30 @@ def test_invite_with_replaces_takes_the_callers_place(stage):
     wait_until(lambda: stage.daemon.records()[-1]["code"] == 481, 5, "the refusal's record")
 
 
+def picking_up(ringing, body=None):
+    """The caller of another phone of the one that rings, asking for its call."""
+    dialog = wait_until(lambda: [m for m in ringing.messages() if m.code == 180], 5, "a 180")[0]
+    # As the colleague's phone knows its dialog; whom it talks to is asked for it.
+    tags = [re.search(r";tag=([^;>]+)", dialog.header(name)).group(1) for name in ("from", "to")]
+    return Caller().invite(body, headers=[
+        f"Replaces: {dialog.header('call-id')};to-tag={tags[0]};from-tag={tags[1]};early-only",
+        "Require: replaces"]).trying().answered()
+
+
+def rung():
+    """A phone that rings until it is told that it need not."""
+    return Callee().invited().respond(180).recv("CANCEL").reply(200).respond(487).acked()
+
+
 def test_a_call_that_rings_is_picked_up_at_another_phone(stage):
     at_pbx, at_new = stage.endpoint(), stage.endpoint("trunk")
-    ringing = stage.callee(Callee().invited().respond(180).recv("CANCEL").reply(200).respond(487)
-                           .acked())
+    ringing = stage.callee(rung())
     caller = Caller().invite(sdp(PBX.address, at_pbx.port)).trying().recv(180).answered().ack()
     caller.recv("INVITE").answer_invite(sdp(PBX.address, at_pbx.port, version=2))
     calling = stage.caller(caller.recv("ACK").answer_bye())
     calling.expect(180)
-    # As the colleague's phone knows its dialog; whom it talks to is asked for it.
-    dialog = next(m for m in ringing.messages() if m.code == 180)
-    tags = [re.search(r";tag=([^;>]+)", dialog.header(name)).group(1) for name in ("from", "to")]
-    new = stage.caller(Caller().invite(sdp(TRUNK.address, at_new.port), headers=[
-        f"Replaces: {dialog.header('call-id')};to-tag={tags[0]};from-tag={tags[1]};early-only",
-        "Require: replaces"]).trying().answered().ack().hold().bye(), "trunk", to="pbx", port=5062)
+    new = stage.caller(picking_up(ringing, sdp(TRUNK.address, at_new.port)).ack().hold().bye(),
+                       "trunk", to="pbx", port=5062)
     answer = new.expect(200, "INVITE")
     ringing.wait()
     assert "Call completed elsewhere" in ringing.received("CANCEL")[0].header("reason")
@@ -269,6 +279,55 @@ def test_a_call_that_rings_is_picked_up_at_another_phone(stage):
     record = record_of(stage, call)
     assert [a["code"] for a in record["attempts"]] == [487, 200] and record["answer"]
     assert [t["kind"] for t in record["transfers"]] == ["replaces"]
+    stage.check_hidden()
+
+
+def test_a_call_without_an_offer_is_picked_up_by_one_without_an_offer(stage):
+    at_pbx, at_new = stage.endpoint(), stage.endpoint("trunk")
+    ringing = stage.callee(rung())
+    inactive = sdp(PBX.address, at_pbx.port, direction="inactive")
+    caller = Caller().invite().trying().recv(180).answered().ack(inactive)
+    caller.recv("INVITE").answer_invite(sdp(PBX.address, at_pbx.port, version=2))
+    calling = stage.caller(caller.recv("ACK").answer_bye())
+    calling.expect(180)
+    new = stage.caller(picking_up(ringing).ack(sdp(TRUNK.address, at_new.port)).hold().bye(),
+                       "trunk", to="pbx", port=5062)
+    offer = new.expect(200, "INVITE")
+    ringing.wait()
+    assert "a=inactive" in calling.received(200, "INVITE")[0].body
+    led = wait_until(lambda: calling.received("INVITE"), 5, "the caller's re-INVITE")[0]
+    speak(stage, at_new, offer.media(), at_pbx, "internal")
+    speak(stage, at_pbx, led.media(), at_new, "external")
+    new.go()
+    finish(new, calling)
+    stage.check_hidden()
+
+
+def test_a_transfers_target_that_rings_is_picked_up(stage):
+    at_trunk, at_new = stage.endpoint("trunk"), stage.endpoint("second")
+    ringing = stage.callee(rung(), "second")
+    callee = Callee().invited().answer(sdp(TRUNK.address, at_trunk.port)).acked()
+    for version, direction in ((2, "inactive"), (3, None)):
+        callee.recv("INVITE").answer_invite(
+            sdp(TRUNK.address, at_trunk.port, version=version, direction=direction)).recv("ACK")
+    called = stage.callee(callee.answer_bye())
+    caller = referring(Caller().invite(sdp(PBX.address, stage.endpoint().port)).trying()
+                       .answered().ack(), to_number(SECOND.number))
+    for _ in range(3):  # 100, 180, 200
+        caller.recv("NOTIFY").reply(200)
+    calling = stage.caller(caller.answer_bye())
+    called.expect("ACK")
+    calling.go()
+    notified(calling, 180)
+    new = stage.caller(picking_up(ringing, sdp(SECOND.address, at_new.port)).ack().hold().bye(),
+                       "second", to="pbx", port=5063)
+    answer = new.expect(200, "INVITE")
+    notified(calling, 200)
+    finish(calling, ringing)
+    speak(stage, at_new, answer.media(), at_trunk, "external")
+    speak(stage, at_trunk, called.received("INVITE")[2].media(), at_new, "external")
+    new.go()
+    finish(new, called)
     stage.check_hidden()
 
 

@@ -122,18 +122,7 @@ static void where_the_other_leg_takes_no_refer_it_is_done_here(void **state)
 
 /* ---- INVITE with Replaces ---- */
 
-/* Another leg of A's, in place of the dialog of d. */
-static void invite_replacing_from(struct world *w, struct ua *n, enum who who, const char *call_id,
-	const char *to, const char *from, const char *extra, const char *sdp)
-{
-	char text[1024];
-
-	snprintf(text, sizeof(text),
-		"Require: replaces\r\nReplaces: %s;to-tag=%s;from-tag=%s%s\r\n", call_id,
-		strstr(to, ";tag=") + 5, strstr(from, ";tag=") + 5, extra);
-	invite_from(w, n, who, "100", text, sdp);
-}
-
+/* Of A's. */
 static void invite_replacing(struct world *w, struct ua *n, const char *call_id, const char *to,
 	const char *from, const char *extra, const char *sdp)
 {
@@ -529,17 +518,101 @@ static void a_ringing_leg_is_picked_up_by_its_own_and_on_the_called_side_alone(v
 	expect_nothing(&w, B);
 	cancel(&w, &a);
 	world_close(&w);
-	/* No offer from anybody. */
+}
+
+/* A calls B without an offer, and B's other end asks for the call; keys: of B. */
+static void pick_up_delayed(
+	struct world *w, struct ua *a, struct ua *n, const char *keys, const char *sdp)
+{
+	struct ua b;
+
+	world_peer_keys[B] = keys;
+	world_open(w);
+	world_peer_keys[B] = "";
+	invite(w, a, "100", NULL);
+	copy_text(b_invite, TEXT_MAX, expect(w, B, "INVITE "));
+	take(&b, B, b_invite, "b1");
+	answer(w, B, b_invite, 180, "b1", *keys ? SDP_B : NULL);
+	expect(w, A, "SIP/2.0 180");
+	invite_replacing_from(w, n, B, b.call_id, b.remote, b.local, "", sdp);
+	expect_elsewhere(w);
+}
+
+static void a_call_without_an_offer_is_picked_up(void **state)
+{
+	/* B has heard no offer, or one of ours. */
+	static const char *const keys[] = {"", ", delayed_offer: convert"};
+	struct ua a, n;
+	struct world w;
+	const char *text;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		pick_up_delayed(&w, &a, &n, keys[i], SDP("5002", ""));
+		/* Nobody is there yet; what A could do is heard in its ACK. */
+		text = expect(&w, A, "SIP/2.0 200");
+		has(body(text), "m=audio ");
+		has(body(text), "a=inactive\r\n");
+		learn(&a, text);
+		expect_nothing(&w, A);
+		ack(&w, &a, 1, SDP("4000", "a=inactive\r\n"));
+		assert_null(strstr(body(follow(&w, &a, SDP_A)), "a=inactive"));
+		expect_answer(&w, &n, 1);
+		run_ms(&w, 2);
+		assert_int_equal(media_port(the_call(&w), LEG_A), 4000);
+		assert_int_equal(media_port(the_call(&w), LEG_B), 5002);
+		assert_false(the_call(&w)->held);
+		bye_from(&w, &n, A);
+		world_close(&w);
+	}
+}
+
+static void nobody_has_made_an_offer_when_the_call_is_picked_up(void **state)
+{
+	struct ua a, n;
+	struct world w;
+	const char *text;
+
+	(void)state;
+	pick_up_delayed(&w, &a, &n, "", NULL);
+	learn(&a, expect(&w, A, "SIP/2.0 200"));
+	ack(&w, &a, 1, SDP("4000", "a=inactive\r\n"));
+	text = expect(&w, B, "SIP/2.0 200");
+	assert_null(strstr(body(text), "a=inactive"));
+	learn(&n, text);
+	ack(&w, &n, 1, SDP("5002", ""));
+	follow(&w, &a, SDP_A);
+	run_ms(&w, 2);
+	assert_int_equal(media_port(the_call(&w), LEG_A), 4000);
+	assert_int_equal(media_port(the_call(&w), LEG_B), 5002);
+	bye_from(&w, &a, B);
+	world_close(&w);
+	/* The caller's ACK has no answer. */
+	pick_up_delayed(&w, &a, &n, "", SDP("5002", ""));
+	learn(&a, expect(&w, A, "SIP/2.0 200"));
+	ack(&w, &a, 1, NULL);
+	expect_bye(&w, &a);
+	expect_refusal(&w, &n, "SIP/2.0 603");
+	world_close(&w);
+}
+
+static void an_offer_that_waits_for_its_prack_is_not_picked_up(void **state)
+{
+	struct ua a, b, n;
+	struct world w;
+
+	(void)state;
 	world_open(&w);
-	invite(&w, &a, "100", NULL);
+	invite_with(&w, &a, "100", "Supported: 100rel\r\n", NULL);
 	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
 	take(&b, B, b_invite, "b1");
-	answer(&w, B, b_invite, 180, "b1", NULL);
-	expect(&w, A, "SIP/2.0 180");
-	invite_replacing_from(&w, &n, B, b.call_id, b.remote, b.local, "", SDP_B);
-	expect_refusal(&w, &n, "SIP/2.0 488");
+	answer_reliably(&w, B, b_invite, 183, "b1", 1, SDP_B);
+	learn(&a, expect(&w, A, "SIP/2.0 183"));
+	invite_replacing_from(&w, &n, B, b.call_id, b.remote, b.local, "", SDP("5002", ""));
+	expect_refusal(&w, &n, "SIP/2.0 491");
+	expect_nothing(&w, B);
 	cancel(&w, &a);
-	world_close(&w);
+	world_free(&w);
 }
 
 int main(void)
@@ -557,6 +630,9 @@ int main(void)
 		cmocka_unit_test(who_was_referred_may_take_over_what_the_refer_named),
 		cmocka_unit_test(a_call_that_rings_is_picked_up),
 		cmocka_unit_test(what_was_said_early_is_the_answer_until_the_new_one_stands),
+		cmocka_unit_test(a_call_without_an_offer_is_picked_up),
+		cmocka_unit_test(nobody_has_made_an_offer_when_the_call_is_picked_up),
+		cmocka_unit_test(an_offer_that_waits_for_its_prack_is_not_picked_up),
 		cmocka_unit_test(who_answers_while_the_call_is_picked_up_is_told_bye),
 		cmocka_unit_test(a_pickup_that_comes_to_nothing_ends_the_call),
 		cmocka_unit_test(

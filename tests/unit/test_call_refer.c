@@ -268,6 +268,76 @@ static void a_remaining_one_that_hangs_up_ends_all(void **state)
 	world_close(&w);
 }
 
+/* C's other end n asks for the call that rings with C; who rang is told so. */
+static void pick_up_target(struct world *w, const struct ua *c, struct ua *n, const char *sdp)
+{
+	const char *text;
+
+	invite_replacing_from(w, n, C, c->call_id, c->remote, c->local, ";early-only", sdp);
+	text = expect(w, C, "CANCEL ");
+	has(header(text, "Reason"), "cause=200");
+	answer(w, C, text, 200, NULL, NULL);
+	answer_final(w, C, c_invite, 487, "c1", NULL);
+}
+
+static void a_target_that_rings_is_picked_up(void **state)
+{
+	struct ua a, b, c, n;
+	struct world w;
+	const char *text;
+
+	(void)state;
+	begin(&w, &a, &b);
+	refer_and_ring(&w, &a, &c);
+	pick_up_target(&w, &c, &n, SDP("6002", ""));
+	/* B leaves A for the place of C, who says nothing; then N moves in there. */
+	has(body(follow(&w, &b, SDP("5000", "a=inactive\r\n"))), "a=inactive\r\n");
+	expect_notify(&w, &a, 200);
+	expect_bye(&w, &a);
+	assert_null(strstr(body(follow(&w, &b, SDP_B)), "a=inactive"));
+	text = expect(&w, C, "SIP/2.0 200");
+	learn(&n, text);
+	ack(&w, &n, 1, NULL);
+	run_ms(&w, 2);
+	assert_int_equal(live_calls(&w), 1);
+	assert_int_equal(media_port(the_call(&w), LEG_A), 5000);
+	assert_int_equal(media_port(the_call(&w), LEG_B), 6002);
+	assert_int_equal(counters(&w).transfers, 2);
+	bye_from(&w, &n, B);
+	world_close(&w);
+}
+
+static void a_pickup_of_a_target_that_comes_to_nothing_leaves_the_call_as_it_was(void **state)
+{
+	struct ua a, b, c, n;
+	struct world w;
+
+	(void)state;
+	/* B does not follow. */
+	begin(&w, &a, &b);
+	refer_and_ring(&w, &a, &c);
+	pick_up_target(&w, &c, &n, SDP("6002", ""));
+	answer_final(&w, B, expect(&w, B, "INVITE "), 488, NULL, NULL);
+	expect_refusal(&w, &n, "SIP/2.0 603");
+	expect_notify(&w, &a, 488);
+	bye_from(&w, &a, B);
+	world_close(&w);
+	/* Who has picked up thinks better of it. */
+	begin(&w, &a, &b);
+	refer_and_ring(&w, &a, &c);
+	pick_up_target(&w, &c, &n, SDP("6002", ""));
+	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
+	answer(&w, B, request, 100, NULL, NULL);
+	cancel(&w, &n);
+	expect(&w, C, "SIP/2.0 200");
+	expect_refusal(&w, &n, "SIP/2.0 487");
+	expect_notify(&w, &a, 480);
+	answer(&w, B, expect(&w, B, "CANCEL "), 200, NULL, NULL);
+	answer_final(&w, B, request, 487, NULL, NULL);
+	bye_from(&w, &a, B);
+	world_close(&w);
+}
+
 static void a_target_that_rings_for_ever_is_given_up(void **state)
 {
 	struct ua a, b, c;
@@ -637,6 +707,9 @@ int main(void)
 		cmocka_unit_test(a_referrer_that_hangs_up_is_not_waited_for),
 		cmocka_unit_test(the_remaining_one_is_let_go_when_nobody_is_left),
 		cmocka_unit_test(a_remaining_one_that_hangs_up_ends_all),
+		cmocka_unit_test(a_target_that_rings_is_picked_up),
+		cmocka_unit_test(
+			a_pickup_of_a_target_that_comes_to_nothing_leaves_the_call_as_it_was),
 		cmocka_unit_test(a_target_that_rings_for_ever_is_given_up),
 		cmocka_unit_test(a_remaining_one_that_refuses_stays_where_it_was),
 		cmocka_unit_test(a_target_that_hangs_up_meanwhile_is_no_transfer),

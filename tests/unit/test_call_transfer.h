@@ -88,6 +88,18 @@ static inline const char *refer_to_dialog(const struct ua *d, const char *number
 	return text;
 }
 
+/* Another of that peer's, in place of the dialog of that Call-ID and the tags in to and from. */
+static inline void invite_replacing_from(struct world *w, struct ua *n, enum who who,
+	const char *call_id, const char *to, const char *from, const char *extra, const char *sdp)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"Require: replaces\r\nReplaces: %s;to-tag=%s;from-tag=%s%s\r\n", call_id,
+		strstr(to, ";tag=") + 5, strstr(from, ";tag=") + 5, extra);
+	invite_from(w, n, who, "100", text, sdp);
+}
+
 static inline unsigned live_calls(struct world *w)
 {
 	struct calls_status status;

@@ -339,7 +339,7 @@ static void answer_to_an_offer_of_ours_goes_on_as_an_offer(void **state)
 	(void)state;
 	start(&r);
 	r.a.address = test_addr("10.0.0.5:5060");
-	assert_int_equal(media_own_offer(r.s, LEG_B, &out, &len), 0);
+	assert_int_equal(media_own_offer(r.s, LEG_B, false, &out, &len), 0);
 	free(out);
 	test_restart(&r);
 	test_offer(&r, LEG_B, SDP_AUDIO_B, NULL);

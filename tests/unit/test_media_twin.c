@@ -117,7 +117,7 @@ static struct outcome do_own_offer(struct test_room *r, enum leg to)
 {
 	char *out = NULL;
 	size_t len;
-	int ret = media_own_offer(r->s, to, &out, &len);
+	int ret = media_own_offer(r->s, to, false, &out, &len);
 
 	return outcome_of(r, ret, to, ret ? NULL : out);
 }
