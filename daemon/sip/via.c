@@ -221,12 +221,25 @@ int via_set_received(osip_via_t *via, const struct addr *source)
 	return ret;
 }
 
+/* RFC 3581 is about UDP alone. Over a stream the answer comes by the connection of the request, and
+ * where that is gone to the port of sent-by (RFC 3261 18.2.2): an rport would have it sent to the
+ * port that the connection had, where nobody listens. */
+static int ask_for_port(osip_via_t *via)
+{
+	char *rport = osip_strdup("rport");
+
+	if (rport && osip_generic_param_add(&via->via_params, rport, NULL) == 0)
+		return 0;
+	osip_free(rport);
+	return -ENOMEM;
+}
+
 int via_make(osip_via_t **out, const char *transport, const char *host, uint16_t port,
 	const char *branch)
 {
 	char port_text[8];
 	osip_via_t *via;
-	char *rport;
+	int ret = 0;
 
 	if (osip_via_init(&via))
 		return -ENOMEM;
@@ -235,16 +248,15 @@ int via_make(osip_via_t **out, const char *transport, const char *host, uint16_t
 	via->protocol = osip_strdup(transport);
 	via->host = osip_strdup(host);
 	via->port = osip_strdup(port_text);
-	rport = osip_strdup("rport");
-	if (!via->version || !via->protocol || !via->host || !via->port || !rport ||
-		osip_generic_param_add(&via->via_params, rport, NULL)) {
-		osip_free(rport);
+	if (!via->version || !via->protocol || !via->host || !via->port)
+		ret = -ENOMEM;
+	if (!ret && strcmp(transport, "UDP") == 0)
+		ret = ask_for_port(via);
+	if (!ret)
+		ret = set_param(via, "branch", branch);
+	if (ret) {
 		osip_via_free(via);
-		return -ENOMEM;
-	}
-	if (set_param(via, "branch", branch)) {
-		osip_via_free(via);
-		return -ENOMEM;
+		return ret;
 	}
 	*out = via;
 	return 0;

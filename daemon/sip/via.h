@@ -41,7 +41,7 @@ void via_print_received(struct strbuf *out, struct text value, const struct via_
 	const struct addr *source);
 /* The same in a parsed Via. 0 or -ENOMEM. */
 int via_set_received(osip_via_t *via, const struct addr *source);
-/* A Via of ours: transport "UDP" or "TCP", IPv6 host without brackets. */
+/* A Via of ours: transport "UDP", "TCP" or "TLS", IPv6 host without brackets. */
 int via_make(osip_via_t **out, const char *transport, const char *host, uint16_t port,
 	const char *branch);
 

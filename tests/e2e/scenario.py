@@ -42,7 +42,8 @@ class Agent:
 
     # ---- receiving ----
     def recv(self, what, optional=False, save=(), **attributes):
-        """what: a status code or a method. save: (variable, header) pairs to keep."""
+        """what: a status code or a method. save: (variable, header) pairs to keep, or
+        (variable, header, which of several there are)."""
         self.last_received = what
         kind = "response" if isinstance(what, int) else "request"
         fields = {kind: what, **attributes}
@@ -50,9 +51,10 @@ class Agent:
             fields["optional"] = "true"
         text = " ".join(f'{name}="{value}"' for name, value in fields.items())
         actions = []
-        for variable, header in save:
+        for variable, header, *which in save:
             self.variables.add(variable)
-            actions.append(f'<ereg regexp=".*" search_in="hdr" header="{header}:" '
+            occurrence = f'occurrence="{which[0]}" ' if which else ""
+            actions.append(f'<ereg regexp=".*" search_in="hdr" header="{header}:" {occurrence}'
                            f'check_it="true" assign_to="{variable}"/>')
         body = f"<action>{''.join(actions)}</action>" if actions else ""
         self.steps.append(f"<recv {text}>{body}</recv>")
@@ -177,16 +179,22 @@ class Callee(Agent):
     first_cseq = 100
     tag = "[pid]b[call_number]"
 
-    def __init__(self, user="callee"):
+    def __init__(self, user="callee", proxied=False):
+        """proxied: its first INVITE comes by a proxy, which changes the transport and so writes two
+        Record-Route (RFC 5658)."""
         super().__init__(user)
+        self.kept = [("Via", 1)]
+        if proxied:
+            self.kept += [("Via", 2), ("Record-Route", 1), ("Record-Route", 2)]
 
     def invited(self):
-        saved = [("remote", "From"), ("local", "To"), ("via", "Via"), ("cseq", "CSeq")]
+        saved = [("remote", "From"), ("local", "To"), ("cseq", "CSeq")]
+        saved += [(name + str(which), name, which) for name, which in self.kept]
         return self.recv("INVITE", save=saved, rrs="true")
 
     def respond(self, code, body=None, headers=(), tag=None, reason="x", **kwargs):
         """Answers the first INVITE, whatever was received since."""
-        via = ["Via:[$via]"]
+        via = [f"{name}:[${name}{which}]" for name, which in self.kept]
         if self.last_received == "INVITE":
             via = ["[last_Via:]", "[last_Record-Route:]"]
         lines = [f"SIP/2.0 {code} {reason}", *via, "From:[$remote]",

@@ -12,10 +12,10 @@ from datetime import datetime
 import pytest
 
 import plan
+import proxy as proxies
 from certificates import Authority
 from conftest import Stage
 from events import Events
-from kamailio import Kamailio
 from rtp import Stream, wait_until
 from scenario import basic_callee, basic_caller, sdp
 from sipp import Message, Sipp
@@ -29,59 +29,6 @@ VIA = plan.VIADUCT["external", 4]
 FAILOVER = "2200"
 SHORT_DAYS = 20
 PACKETS = 50
-
-KAMAILIO = """#!KAMAILIO
-debug=2
-log_stderror=yes
-children=2
-tcp_children=2
-auto_aliases=no
-enable_tls=yes
-listen=udp:{proxy}:5060
-listen=tls:{proxy}:{port}
-tcp_connection_lifetime=3605
-mpath="%(modules)s/"
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "maxfwd.so"
-loadmodule "siputils.so"
-loadmodule "textops.so"
-loadmodule "tls.so"
-modparam("tls", "config", "{tls}")
-modparam("rr", "enable_double_rr", 1)
-request_route {{
-    if (is_method("OPTIONS") && uri == myself) {{ sl_send_reply("200", "OK"); exit; }}
-    if (has_totag()) {{
-        if (!loose_route()) {{ if (is_method("ACK")) {{ t_relay(); }} exit; }}
-        # There is no DNS here.
-        if ($rd == "{name}") {{ $du = "sip:{viaduct}:{port};transport=tls"; }}
-        t_relay();
-        exit;
-    }}
-    if (is_method("CANCEL")) {{ t_relay(); exit; }}
-    if (is_method("INVITE")) {{ record_route(); }}
-    if ($pr == "tls") {{ $du = "sip:{behind}:5060"; }}
-    else {{ $du = "sip:{viaduct}:{port};transport=tls"; $fs = "tls:{proxy}:{port}"; }}
-    t_relay();
-}}
-"""
-KAMAILIO_TLS = """[server:default]
-method = TLSv1.2+
-verify_certificate = yes
-require_certificate = yes
-private_key = {key}
-certificate = {certificate}
-ca_list = {ca}
-[client:default]
-method = TLSv1.2+
-verify_certificate = yes
-require_certificate = yes
-private_key = {key}
-certificate = {certificate}
-ca_list = {ca}
-"""
 
 
 class TlsStage(Stage):
@@ -155,13 +102,8 @@ def configuration(authority, identities):
 
 @pytest.fixture(scope="module")
 def proxy(world, daemon, authority, identities, tmp_path_factory):
-    directory, identity = tmp_path_factory.mktemp("kamailio"), identities["proxy"]
-    tls = directory / "tls.cfg"
-    tls.write_text(KAMAILIO_TLS.format(key=identity.key, certificate=identity.certificate,
-                                       ca=authority.file))
-    text = KAMAILIO.format(proxy=PROXY, port=TLS_PORT, tls=tls, behind=TRUNK.address, viaduct=VIA,
-                           name=OUR_NAME)
-    server = Kamailio(world.external, text, str(directory), ("tls", PROXY, TLS_PORT))
+    server = proxies.start(world.external, tmp_path_factory.mktemp("kamailio"), PROXY, TRUNK.address,
+                           VIA, OUR_NAME, identities["proxy"], authority)
     yield server
     server.close()
 

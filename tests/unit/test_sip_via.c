@@ -116,17 +116,24 @@ static void test_parsed_via_gets_the_same(void **state)
 	osip_via_free(via);
 }
 
-static void test_our_via_brackets_ipv6(void **state)
+static void expect_made(const char *transport, const char *expected)
 {
 	osip_via_t *via;
 	char *text;
 
-	(void)state;
-	assert_int_equal(via_make(&via, "TCP", "2001:db8::1", 5060, "z9hG4bKq"), 0);
+	assert_int_equal(via_make(&via, transport, "2001:db8::1", 5060, "z9hG4bKq"), 0);
 	assert_int_equal(osip_via_to_str(via, &text), 0);
-	assert_string_equal(text, "SIP/2.0/TCP [2001:db8::1]:5060;rport;branch=z9hG4bKq");
+	assert_string_equal(text, expected);
 	osip_free(text);
 	osip_via_free(via);
+}
+
+static void test_our_via_brackets_ipv6_and_asks_for_the_port_over_udp_alone(void **state)
+{
+	(void)state;
+	expect_made("UDP", "SIP/2.0/UDP [2001:db8::1]:5060;rport;branch=z9hG4bKq");
+	expect_made("TCP", "SIP/2.0/TCP [2001:db8::1]:5060;branch=z9hG4bKq");
+	expect_made("TLS", "SIP/2.0/TLS [2001:db8::1]:5060;branch=z9hG4bKq");
 }
 
 static void test_what_is_no_via_is_refused(void **state)
@@ -153,7 +160,7 @@ int main(void)
 		cmocka_unit_test(test_rport_is_filled_in_and_forged_parameters_are_dropped),
 		cmocka_unit_test(test_only_the_first_of_several_is_touched),
 		cmocka_unit_test(test_parsed_via_gets_the_same),
-		cmocka_unit_test(test_our_via_brackets_ipv6),
+		cmocka_unit_test(test_our_via_brackets_ipv6_and_asks_for_the_port_over_udp_alone),
 		cmocka_unit_test(test_what_is_no_via_is_refused),
 	};
 

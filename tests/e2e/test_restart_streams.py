@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Calls over TCP inside and TLS outside, while one daemon ends and the next one starts: their connections
+are gone with it, and the one who has something to say opens a new one. kamailio is the proxy of both sides."""
+
+import pytest
+
+import plan
+import proxy as proxies
+from certificates import Authority
+from conftest import Stage
+from rtp import Stream
+from scenario import Callee, Caller, basic_callee, basic_caller, sdp
+from sipp import Sipp, finish
+
+OUR_NAME, PROXY_NAME = "sbc.example.com", "sip.itsp.example"
+PROXY = {"pbx": "10.10.0.5", "trunk": "192.0.2.9"}
+PBX, TRUNK = plan.PEERS["pbx"], plan.PEERS["trunk"]
+BOTH_WAYS = ("kill", "leave")
+PAIRS = (("pbx", "trunk"), ("trunk", "pbx"))
+
+
+@pytest.fixture(scope="module")
+def authority():
+    made = Authority("Test Authority")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def configuration(authority):
+    base = plan.configuration()
+    ours = authority.issue("ours", [f"DNS:{OUR_NAME}"])
+    listener = {"name": "tls", "side": "external", "transport": "tls", "address": TRUNK.viaduct,
+                "tls": "outside"}
+    silent = {"liveness": {"interval": 0}}  # nothing but the calls opens a connection
+    peers = [{"name": "pbx", "kind": "direct", "listener": "internal-tcp4", "address": PROXY["pbx"], **silent},
+             {"name": "trunk", "kind": "trunk", "listener": "tls", "address": PROXY["trunk"],
+              "certificate_names": [PROXY_NAME], **silent}]
+    routes = [{"name": f"to-{name}", "called": plan.PEERS[name].number, "to": [name]} for name in PROXY]
+    return {**base, "peers": peers, "routes": routes, "listeners": [*base["listeners"], listener],
+            "tls": [{"name": "outside", "certificate": ours.certificate, "key": ours.key,
+                     "ca": authority.file, "fqdn": OUR_NAME}]}
+
+
+@pytest.fixture(scope="module")
+def proxy(world, daemon, authority, tmp_path_factory):
+    identity = authority.issue("proxy", [f"DNS:{PROXY_NAME}"])
+    servers = [
+        proxies.start(world.internal, tmp_path_factory.mktemp("inside"), PROXY["pbx"], PBX.address,
+                      PBX.viaduct, PBX.viaduct),
+        proxies.start(world.external, tmp_path_factory.mktemp("outside"), PROXY["trunk"], TRUNK.address,
+                      TRUNK.viaduct, OUR_NAME, identity, authority)]
+    yield servers
+    for server in servers:
+        server.close()
+
+
+class ProxiedStage(Stage):
+    """On both sides sipp speaks to its proxy, and the proxy to us."""
+
+    def caller(self, scenario, peer="pbx", number=None, to="trunk", **kwargs):
+        at = plan.PEERS[peer]
+        agent = Sipp(self.namespace(at.side), scenario, at.address, (PROXY[peer], plan.SIP_PORT),
+                     number or plan.PEERS[to].number, **kwargs)
+        self._agents.append((at.side, agent))
+        return self.keep(agent)
+
+    def handshakes(self):
+        sip = self.cli.status()["sip"]
+        return {"opened by us": sip["tls_connected"], "by the peer": sip["tls_accepted"]}
+
+
+@pytest.fixture
+def stage(world, daemon, proxy):
+    with ProxiedStage(world, daemon) as stage:
+        yield stage
+        stage.check_hidden()
+        stage.quiet()
+
+
+def restart(stage, how):
+    getattr(stage.daemon, how)()
+    stage.daemon.start()
+
+
+def opened_by(*speakers):
+    """The handshakes outside: ours where the call's word comes from inside; the provider has its own way, and
+    opens a connection to where we listen."""
+    return {"opened by us": int(speakers[0] == "pbx"), "by the peer": int("trunk" in speakers)}
+
+
+def agents(asker):
+    """(asking, asked): the sides' scenarios up to the answer, pbx calling trunk."""
+    caller, callee = basic_caller(sdp(PBX.address, 5000)), basic_callee(sdp(TRUNK.address, 6000))
+    return (caller, callee) if asker == "pbx" else (callee, caller)
+
+
+def call(stage, asking, asked, asker):
+    """Both running, the call answered."""
+    caller, callee = (asking, asked) if asker == "pbx" else (asked, asking)
+    called = stage.callee(callee)
+    calling = stage.caller(caller)
+    calling.expect(200, "INVITE")
+    called.expect("ACK")
+    return (calling, called) if asker == "pbx" else (called, calling)
+
+
+@pytest.mark.parametrize("asker", PROXY)
+@pytest.mark.parametrize("how", BOTH_WAYS)
+def test_bye_comes_by_a_new_connection_and_leaves_by_another(stage, how, asker):
+    asking, asked = agents(asker)
+    asking.hold().bye()
+    asked.answer_bye()
+    asking, asked = call(stage, asking, asked, asker)
+    restart(stage, how)
+    asking.go()
+    finish(asking, asked)
+    assert stage.handshakes() == opened_by(asker)
+
+
+@pytest.mark.parametrize("asker", PROXY)
+@pytest.mark.parametrize("how", BOTH_WAYS)
+def test_reinvite_and_then_the_other_sides_bye_find_their_way(stage, how, asker):
+    asking, asked = agents(asker)
+    address, other = (PBX.address, TRUNK.address) if asker == "pbx" else (TRUNK.address, PBX.address)
+    asking.hold().request("INVITE", sdp(address, 7000, version=2)).recv(100, optional=True).recv(200).ack()
+    asking.answer_bye()
+    asked.recv("INVITE").answer_invite(sdp(other, 7002, version=2)).recv("ACK").hold().bye()
+    asking, asked = call(stage, asking, asked, asker)
+    restart(stage, how)
+    asking.go()
+    asked.expect("ACK", count=2 if asker == "pbx" else 1)
+    asked.go()
+    finish(asking, asked)
+    assert stage.handshakes() == opened_by(asker, *(name for name in PROXY if name != asker))
+
+
+@pytest.mark.parametrize("frm, to", PAIRS)
+@pytest.mark.parametrize("how", BOTH_WAYS)
+def test_ringing_call_is_answered_and_its_media_flows(stage, how, frm, to):
+    """Its INVITE goes out again: the provider takes it for a retransmission, and answers where it came from."""
+    a, b = stage.endpoint(frm), stage.endpoint(to)
+    caller = Caller().invite(sdp(a.address, a.port)).trying().recv(180).recv(180, optional=True)
+    caller.answered().ack().hold().bye()
+    callee = Callee(proxied=True).invited().respond(180).hold().answer(sdp(b.address, b.port)).acked().answer_bye()
+    called = stage.callee(callee, to)
+    calling = stage.caller(caller, frm, to=to)
+    calling.expect(180)
+    restart(stage, how)
+    called.go()
+    ok, invite = calling.expect(200, "INVITE"), called.expect("INVITE")
+    called.expect("ACK")
+    for sender, via, receiver in ((a, ok, b), (b, invite, a)):
+        sniffer = stage.sniffer("internal" if receiver.address == PBX.address else "external")
+        stream, since = Stream(), sniffer.mark()
+        sender.send_stream(stream, via.media(), 20)
+        got = sniffer.wait_received((receiver.address, receiver.port), 20, since=since)
+        assert [d.payload for d in got] == stream.sent
+    calling.go()
+    finish(calling, called)
+
+
+@pytest.mark.parametrize("frm, to", PAIRS)
+def test_ringing_call_is_cancelled_over_a_new_connection(stage, frm, to):
+    caller = Caller().invite(sdp(plan.PEERS[frm].address, 5000)).trying().recv(180, save=[("via", "Via")]).hold()
+    caller.send([f"CANCEL {caller.target} SIP/2.0", "Via:[$via]", caller.from_header,
+                 f"To: <{caller.target}>", "Call-ID: [call_id]", "CSeq: 1 CANCEL",
+                 "Max-Forwards: 70"]).recv(200).refused(487)
+    callee = Callee(proxied=True).invited().respond(180).recv("CANCEL").reply(200).respond(487).acked()
+    called = stage.callee(callee, to)
+    calling = stage.caller(caller, frm, to=to)
+    calling.expect(180)
+    restart(stage, "kill")
+    calling.go()
+    finish(calling, called)
