@@ -104,11 +104,13 @@ def test_flows_are_adopted_beside_another_xdp_program_that_stays(dispatcher, wir
 def daemon():
     world = World()
     world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
-    daemon = Daemon(world.viaduct, plan.configuration(f"e2e-{os.getpid()}"))
     try:
-        yield daemon
+        daemon = Daemon(world.viaduct, plan.configuration(f"e2e-{os.getpid()}"))
+        try:
+            yield daemon
+        finally:
+            daemon.discard()
     finally:
-        daemon.discard()
         world.remove()
 
 
