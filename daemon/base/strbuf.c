@@ -43,6 +43,17 @@ void strbuf_add(struct strbuf *b, const char *text)
 	strbuf_addn(b, text, strlen(text));
 }
 
+void strbuf_addu(struct strbuf *b, unsigned long long number)
+{
+	char text[3 * sizeof(number)];
+	size_t at = sizeof(text);
+
+	do
+		text[--at] = (char)('0' + number % 10);
+	while (number /= 10);
+	strbuf_addn(b, text + at, sizeof(text) - at);
+}
+
 void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 {
 	size_t room = b->room - b->len;

@@ -16,6 +16,7 @@ struct strbuf {
 
 void strbuf_add(struct strbuf *b, const char *text);
 void strbuf_addn(struct strbuf *b, const char *text, size_t n);
+void strbuf_addu(struct strbuf *b, unsigned long long number); /* as "%llu", in less time */
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* 0, -ENOMEM or -EMSGSIZE. */
 int strbuf_error(const struct strbuf *b);

@@ -162,7 +162,7 @@ static bool check_request_uri(struct guard *g, const struct raw *raw)
  * lost without a word (RFC 4475 3.1.1.4). */
 static bool has_escaped_nul(struct text uri)
 {
-	return uri.len && memmem(uri.s, uri.len, "%00", 3);
+	return uri.len && memchr(uri.s, '%', uri.len) && memmem(uri.s, uri.len, "%00", 3);
 }
 
 static bool check_escapes(struct guard *g, const struct raw *raw)

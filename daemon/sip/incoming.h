@@ -17,10 +17,9 @@ struct incoming {
 
 /* Where the response to it goes. */
 void incoming_flow(const struct incoming *in, struct flow *out);
-/* Answers it; extra: whole header lines, or NULL. to_tag: as for reply_print. */
-void incoming_reply_tagged(
-	struct incoming *in, int code, const char *reason, const char *to_tag, const char *extra);
-void incoming_reply(struct incoming *in, int code, const char *reason, const char *extra);
+/* Answers it; to_tag: as for reply_print. */
+void incoming_reply_tagged(struct incoming *in, int code, const char *reason, const char *to_tag);
+void incoming_reply(struct incoming *in, int code, const char *reason);
 /* One line of the log, where not too many were written. */
 void incoming_log(const struct incoming *in, const char *what);
 

@@ -8,6 +8,7 @@
 #include "base/table.h"
 #include "sip/framing.h"
 #include "sip/guard.h"
+#include "sip/known.h"
 #include "sip/lately.h"
 #include "sip/overload.h"
 
@@ -221,6 +222,7 @@ struct sip {
 	struct sip_server *servers; /* by key */
 	struct sip_client *clients;
 	struct remnant *remnants;
+	struct known known;               /* servers, and remnants of such */
 	struct auth_client *auth_clients; /* by name of peer */
 	struct auth_failures *auth_failures;
 	struct nonces *nonces; /* NULL until the first challenge */
@@ -246,7 +248,8 @@ struct sip {
 
 	uint64_t stranger_window_ms;
 	unsigned stranger_answers;
-	struct strbuf scratch; /* a text under way to a socket */
+	struct strbuf scratch;     /* a text under way to a socket */
+	struct strbuf request_key; /* of the transaction of what is being received */
 	struct udp_batch *batch;
 	struct udp_later *later; /* refusals of the batch that is being handled */
 	struct lately refused;   /* INVITEs, from their text */

@@ -9,10 +9,11 @@
 #define LATELY_SETS 8192 /* a power of two */
 #define LATELY_WAYS 4    /* of one set the oldest gives way */
 
+/* A set is as long as a line of the processor's cache. */
 struct lately_entry {
-	uint64_t key; /* of a transaction */
-	uint64_t ms;  /* when it was refused first */
-	int code;     /* 0: free */
+	uint64_t key;  /* of a transaction */
+	uint32_t ms;   /* when it was refused first; comes round every 49 days */
+	uint32_t code; /* 0: free */
 };
 struct lately {
 	struct lately_entry *entry; /* NULL until there is one */

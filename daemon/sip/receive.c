@@ -146,7 +146,7 @@ static void receive_cancel(struct incoming *in, const char *key, unsigned key_le
 	known = s || remnant_find(sip, invite_key.s, (unsigned)invite_key.len);
 	/* 9.2: with the tag of the INVITE's own responses. */
 	incoming_reply_tagged(in, known ? 200 : 481,
-		known ? "OK" : "Call/Transaction Does Not Exist", s ? server_tag(s) : NULL, NULL);
+		known ? "OK" : "Call/Transaction Does Not Exist", s ? server_tag(s) : NULL);
 	text = take_scratch(sip, &len);
 	incoming_flow(in, &back);
 	remnant_add(sip, key, key_len, &back, text, len,
@@ -177,7 +177,7 @@ static void receive_new(struct incoming *in, const char *key, unsigned key_len)
 		sip->status.unknown_source++;
 		incoming_log(in, "a source that its peer's name does not resolve to any more");
 		refuse_tell(in, 403, "its peer's name does not resolve to its source");
-		incoming_reply(in, 403, "Forbidden", NULL);
+		incoming_reply(in, 403, "Forbidden");
 		osip_message_free(msg);
 		return;
 	}
@@ -186,7 +186,7 @@ static void receive_new(struct incoming *in, const char *key, unsigned key_len)
 		return;
 	}
 	if (MSG_IS_INVITE(msg)) {
-		incoming_reply(in, 100, "Trying", NULL);
+		incoming_reply(in, 100, "Trying");
 		text = take_scratch(sip, &len);
 	}
 	incoming_flow(in, &back);
@@ -226,30 +226,31 @@ static bool is_out_of_hops(const struct raw *raw)
 static void receive_request(struct incoming *in)
 {
 	struct sip *sip = in->sip;
-	struct strbuf key = {0};
-	struct sip_server *s;
+	struct strbuf *key = &sip->request_key;
+	struct sip_server *s = NULL;
 	struct remnant *l = NULL;
 
-	transaction_server_key(&key, in->raw, &in->guard, in->flow, in->raw->method);
-	if (strbuf_error(&key))
-		goto out;
-	s = server_find(sip, key.s, (unsigned)key.len);
-	if (!s)
-		l = remnant_find(sip, key.s, (unsigned)key.len);
+	strbuf_reset(key);
+	transaction_server_key(key, in->raw, &in->guard, in->flow, in->raw->method);
+	if (strbuf_error(key))
+		return;
+	if (known_may_be(&sip->known, table_hash(key->s, key->len))) {
+		s = server_find(sip, key->s, (unsigned)key->len);
+		if (!s)
+			l = remnant_find(sip, key->s, (unsigned)key->len);
+	}
 	if (text_is(in->raw->method, "ACK"))
 		receive_ack(in, s, l);
 	else if (s || l)
 		receive_again(in, s, l);
 	else if (text_is(in->raw->method, "CANCEL"))
-		receive_cancel(in, key.s, (unsigned)key.len);
+		receive_cancel(in, key->s, (unsigned)key->len);
 	else if (is_out_of_hops(in->raw))
 		refuse_hops(in);
 	else if (sip->status.transactions >= TRANSACTIONS_MAX)
 		refuse_busy(in);
 	else if (!refuse_overload(in))
-		receive_new(in, key.s, (unsigned)key.len);
-out:
-	strbuf_free(&key);
+		receive_new(in, key->s, (unsigned)key->len);
 }
 
 void receive_message(

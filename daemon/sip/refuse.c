@@ -14,12 +14,13 @@ void incoming_flow(const struct incoming *in, struct flow *out)
 
 /* The answer in scratch, and where it goes. */
 static bool print_reply(struct incoming *in, int code, const char *reason, const char *to_tag,
-	const char *extra, struct flow *flow)
+	unsigned retry_after_s, struct flow *flow)
 {
 	struct strbuf *out = &in->sip->scratch;
 
 	strbuf_reset(out);
-	reply_print(out, in->raw, &in->guard, &in->flow->remote, code, reason, to_tag, extra);
+	reply_print(
+		out, in->raw, &in->guard, &in->flow->remote, code, reason, to_tag, retry_after_s);
 	if (strbuf_error(out))
 		return false;
 	incoming_flow(in, flow);
@@ -27,34 +28,33 @@ static bool print_reply(struct incoming *in, int code, const char *reason, const
 	return true;
 }
 
-void incoming_reply_tagged(
-	struct incoming *in, int code, const char *reason, const char *to_tag, const char *extra)
+void incoming_reply_tagged(struct incoming *in, int code, const char *reason, const char *to_tag)
 {
 	const struct strbuf *out = &in->sip->scratch;
 	struct flow flow;
 
-	if (print_reply(in, code, reason, to_tag, extra, &flow))
+	if (print_reply(in, code, reason, to_tag, 0, &flow))
 		(void)transport_send(in->sip, &flow, out->s, out->len);
 }
 
 /* The same, not before the others that have come with it are handled, where that can wait. */
-static void reply_later(
-	struct incoming *in, int code, const char *reason, const char *to_tag, const char *extra)
+static void reply_later(struct incoming *in, int code, const char *reason, const char *to_tag,
+	unsigned retry_after_s)
 {
 	struct sip *sip = in->sip;
 	struct listener *l = listener_at(sip, in->flow->listener);
 	struct flow flow;
 
-	if (!print_reply(in, code, reason, to_tag, extra, &flow))
+	if (!print_reply(in, code, reason, to_tag, retry_after_s, &flow))
 		return;
 	if (!l || flow.transport != TRANSPORT_UDP ||
 		!udp_later_put(sip->later, l, &flow.remote, sip->scratch.s, sip->scratch.len))
 		(void)transport_send(sip, &flow, sip->scratch.s, sip->scratch.len);
 }
 
-void incoming_reply(struct incoming *in, int code, const char *reason, const char *extra)
+void incoming_reply(struct incoming *in, int code, const char *reason)
 {
-	incoming_reply_tagged(in, code, reason, NULL, extra);
+	incoming_reply_tagged(in, code, reason, NULL);
 }
 
 void incoming_log(const struct incoming *in, const char *what)
@@ -70,7 +70,7 @@ void refuse_malformed(struct incoming *in, int code, const char *reason)
 	in->sip->status.malformed++;
 	incoming_log(in, reason);
 	if (in->guard.answerable)
-		incoming_reply(in, code, reason, NULL);
+		incoming_reply(in, code, reason);
 }
 
 void refuse_stranger(struct incoming *in, size_t len, bool is_stream)
@@ -92,7 +92,7 @@ void refuse_stranger(struct incoming *in, size_t len, bool is_stream)
 	if (!in->guard.answerable)
 		return;
 	sip->stranger_answers++;
-	incoming_reply(in, 403, "Forbidden", NULL);
+	incoming_reply(in, 403, "Forbidden");
 }
 
 static bool is_new_call(const struct incoming *in)
@@ -148,11 +148,14 @@ void refuse_tell(const struct incoming *in, int code, const char *why)
 /* 503, with a tag that its ACK is known by. */
 static void refuse_for_now(struct incoming *in, uint64_t key, unsigned retry_after_s)
 {
-	char tag[OVERLOAD_TAG_LEN + 9], extra[40];
+	static const char digits[] = "0123456789abcdef";
+	char tag[OVERLOAD_TAG_LEN + 2 * sizeof(uint32_t) + 1] = {0};
+	uint32_t own = (uint32_t)(key ^ key >> 32);
 
-	snprintf(tag, sizeof(tag), "%s%08x", in->sip->overload.tag, (uint32_t)(key ^ key >> 32));
-	snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", retry_after_s);
-	reply_later(in, 503, "Service Unavailable", tag, retry_after_s ? extra : NULL);
+	memcpy(tag, in->sip->overload.tag, OVERLOAD_TAG_LEN);
+	for (char *c = tag + OVERLOAD_TAG_LEN; c < tag + sizeof(tag) - 1; own >>= 4)
+		*c++ = digits[own & 0xf];
+	reply_later(in, 503, "Service Unavailable", tag, retry_after_s);
 }
 
 void refuse_busy(struct incoming *in)
@@ -206,5 +209,5 @@ bool refuse_overload(struct incoming *in)
 void refuse_hops(struct incoming *in)
 {
 	refuse_tell(in, 483, "no hops left");
-	incoming_reply(in, 483, "Too Many Hops", NULL);
+	incoming_reply(in, 483, "Too Many Hops");
 }

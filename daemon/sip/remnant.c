@@ -3,9 +3,17 @@
 
 #include <stdlib.h>
 
+/* The key of a client's begins with a word (transaction_key.c). */
+static bool is_of_server(const struct remnant *l)
+{
+	return l->key[0] >= '0' && l->key[0] <= '9';
+}
+
 static void remnant_free(struct remnant *l)
 {
 	loop_timer_stop(l->sip->loop, &l->timer);
+	if (is_of_server(l))
+		known_drop(&l->sip->known, l->hh.hashv);
 	HASH_DELETE(hh, l->sip->remnants, l);
 	l->sip->remnant_count--;
 	osip_free(l->text);
@@ -49,6 +57,8 @@ void remnant_add(struct sip *sip, const char *key, unsigned key_len, const struc
 		free(l);
 		return;
 	}
+	if (is_of_server(l))
+		known_add(&sip->known, l->hh.hashv);
 	sip->remnant_count++;
 	l->text = text;
 	l->len = len;

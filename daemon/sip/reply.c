@@ -70,7 +70,8 @@ static void print_to(struct strbuf *out, const struct raw *raw, const struct gua
 	strbuf_add(out, "To: ");
 	strbuf_addn(out, to->value.s, to->value.len);
 	if (to_tag && !reply_has_tag(to->value)) {
-		strbuf_addf(out, ";tag=%s", to_tag);
+		strbuf_add(out, ";tag=");
+		strbuf_add(out, to_tag);
 	} else if (code != 100 && !reply_has_tag(to->value)) {
 		uint32_t a = table_hash(g->via.branch.s ? g->via.branch.s : "", g->via.branch.len);
 		uint32_t b = table_hash(id ? id->value.s : "", id ? id->value.len : 0);
@@ -82,9 +83,13 @@ static void print_to(struct strbuf *out, const struct raw *raw, const struct gua
 
 void reply_print(struct strbuf *out, const struct raw *raw, const struct guard *g,
 	const struct addr *source, int code, const char *reason, const char *to_tag,
-	const char *extra)
+	unsigned retry_after_s)
 {
-	strbuf_addf(out, "SIP/2.0 %d %s\r\n", code, reason);
+	strbuf_add(out, "SIP/2.0 ");
+	strbuf_addu(out, (unsigned)code);
+	strbuf_add(out, " ");
+	strbuf_add(out, reason);
+	strbuf_add(out, "\r\n");
 	for (unsigned i = 0; i < raw->count; i++) {
 		const struct raw_header *h = &raw->header[i];
 
@@ -101,7 +106,10 @@ void reply_print(struct strbuf *out, const struct raw *raw, const struct guard *
 	print_to(out, raw, g, code, to_tag);
 	print_field(out, "Call-ID", raw->first[RAW_CALL_ID]);
 	print_field(out, "CSeq", raw->first[RAW_CSEQ]);
-	if (extra)
-		strbuf_add(out, extra);
+	if (retry_after_s) {
+		strbuf_add(out, "Retry-After: ");
+		strbuf_addu(out, retry_after_s);
+		strbuf_add(out, "\r\n");
+	}
 	strbuf_add(out, "Content-Length: 0\r\n\r\n");
 }

@@ -182,6 +182,8 @@ void sip_free(struct sip *sip)
 	if (sip->osip)
 		osip_release(sip->osip);
 	strbuf_free(&sip->scratch);
+	strbuf_free(&sip->request_key);
+	known_free(&sip->known);
 	admission_free(sip);
 	config_unref(sip->cfg);
 	free(sip);

@@ -10,12 +10,12 @@ static void add_part(struct strbuf *out, struct text part)
 
 static void add_host(struct strbuf *out, struct text host)
 {
-	for (size_t i = 0; i < host.len; i++) {
-		char c = host.s[i];
+	strbuf_addn(out, host.s, host.len);
+	for (size_t i = 0; i < host.len && !strbuf_error(out); i++) {
+		char *c = &out->s[out->len - host.len + i];
 
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c - 'A' + 'a');
-		strbuf_addn(out, &c, 1);
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
 	}
 }
 
@@ -31,11 +31,14 @@ void transaction_server_key(struct strbuf *out, const struct raw *raw, const str
 {
 	if (text_is(method, "ACK"))
 		method = (struct text){"INVITE", 6};
-	strbuf_addf(out, "%u\n", flow->listener);
+	strbuf_addu(out, flow->listener);
+	strbuf_addn(out, "\n", 1);
 	add_part(out, method);
 	if (has_cookie(g->via.branch)) {
 		add_host(out, g->via.host);
-		strbuf_addf(out, ":%u\n", g->via.port ? g->via.port : SIP_PORT);
+		strbuf_addn(out, ":", 1);
+		strbuf_addu(out, g->via.port ? g->via.port : SIP_PORT);
+		strbuf_addn(out, "\n", 1);
 		add_part(out, g->via.branch);
 		return;
 	}

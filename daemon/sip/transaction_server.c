@@ -50,6 +50,7 @@ void server_end(struct sip_server *s, int error)
 	loop_timer_stop(s->sip->loop, &s->timer);
 	loop_timer_stop(s->sip->loop, &s->end_timer);
 	if (!s->local) {
+		known_drop(&s->sip->known, s->hh.hashv);
 		HASH_DELETE(hh, s->sip->servers, s);
 		s->sip->server_count--;
 	}
@@ -185,6 +186,7 @@ int server_new(struct sip_server **out, struct sip *sip, const char *key, unsign
 	HASH_ADD(hh, sip->servers, key, key_len, s);
 	if (table_add_failed)
 		goto fail;
+	known_add(&sip->known, s->hh.hashv);
 	s->cfg = config_ref(sip->cfg);
 	s->request = req;
 	s->text = text;

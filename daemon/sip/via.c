@@ -24,11 +24,18 @@ static bool take_char(struct cursor *c, char want)
 	return true;
 }
 
+static bool is_one_of(char c, const char *set)
+{
+	while (*set && *set != c)
+		set++;
+	return *set != '\0';
+}
+
 static struct text take_until(struct cursor *c, const char *stop)
 {
 	struct text t = {c->s, 0};
 
-	while (c->s < c->end && *c->s && !strchr(stop, *c->s))
+	while (c->s < c->end && *c->s && !is_one_of(*c->s, stop))
 		c->s++;
 	t.len = (size_t)(c->s - t.s);
 	return text_trim(t);
@@ -175,10 +182,14 @@ void via_print_received(struct strbuf *out, struct text value, const struct via_
 		s = skip[i].s + skip[i].len;
 	}
 	strbuf_addn(out, s, (size_t)(end - s));
-	if (needs_received(via->host, via->has_rport, source))
-		strbuf_addf(out, ";received=%s", addr_print_ip(source, ip));
-	if (via->has_rport)
-		strbuf_addf(out, ";rport=%u", source->port);
+	if (needs_received(via->host, via->has_rport, source)) {
+		strbuf_add(out, ";received=");
+		strbuf_add(out, addr_print_ip(source, ip));
+	}
+	if (via->has_rport) {
+		strbuf_add(out, ";rport=");
+		strbuf_addu(out, source->port);
+	}
 	strbuf_addn(out, end, value.len - via->len);
 }
 
