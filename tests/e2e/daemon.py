@@ -66,6 +66,10 @@ class Daemon:
         if self.as_root is None:
             ordinary.give_named(configuration)
 
+    def use(self, program):
+        """The next start() is that program's, one of those that were built."""
+        shutil.copy(program, self.own_program)
+
     def records(self):
         """The call detail records, oldest first: those that are written to the end."""
         with open(self.records_path, encoding="utf-8") as f:
