@@ -41,6 +41,29 @@ static bool body_is_foreign(const osip_message_t *req)
 	return !disposition || !strcasestr(disposition, "handling=optional");
 }
 
+static bool is_or_any(const char *said, const char *word)
+{
+	return said && (strcmp(said, "*") == 0 || strcasecmp(said, word) == 0);
+}
+
+/* RFC 3261 20.1: who says nothing takes it. No other answer than SDP can come of a call, whatever
+ * the callee knows. */
+static bool accepts_sdp(const osip_message_t *req)
+{
+	const osip_accept_t *a;
+	int i;
+
+	for (i = 0; (a = osip_list_get(&req->accepts, i)); i++) {
+		osip_generic_param_t *q = NULL;
+
+		osip_content_type_param_get_byname((osip_accept_t *)(uintptr_t)a, "q", &q);
+		if (is_or_any(a->type, "application") && is_or_any(a->subtype, "sdp") &&
+			!(q && q->gvalue && strtod(q->gvalue, NULL) <= 0))
+			return true;
+	}
+	return i == 0;
+}
+
 /* The code to refuse the INVITE with before a call is made of it, 0 to go on. */
 static int check_invite(struct calls *calls, const osip_message_t *req,
 	const struct peer_config *peer, bool emergency, struct refusal *why)
@@ -59,6 +82,8 @@ static int check_invite(struct calls *calls, const osip_message_t *req,
 	}
 	if (body_is_foreign(req))
 		return SIP_UNSUPPORTED_MEDIA_TYPE;
+	if (!emergency && !accepts_sdp(req))
+		return SIP_406_NOT_ACCEPTABLE;
 	if (!limits_admit(calls, peer, emergency, why))
 		return why->code;
 	return 0;

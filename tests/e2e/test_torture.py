@@ -77,7 +77,7 @@ CASES = [
     ("3.3.12", "cparam01", 405),
     ("3.3.13", "cparam02", 405),
     ("3.3.14", "regescrt", 405),
-    ("3.3.15", "sdp01", BUSY),  # 406 is for the callee to say: Accept crosses
+    ("3.3.15", "sdp01", 406),
     # ---- 3.4: backward compatibility ----
     ("3.4.1", "inv2543", 400),  # without a Contact nobody can end the call (RFC 3261 8.1.1.8)
 ]

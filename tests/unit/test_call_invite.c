@@ -330,6 +330,37 @@ static void a_callee_that_says_again_and_again_that_it_rings_is_given_up(void **
 	world_close(&w);
 }
 
+static void who_takes_no_sdp_is_told_so(void **state)
+{
+	static const struct {
+		const char *accept;
+		bool good;
+	} cases[] = {{"text/nobodyKnowsThis", false}, {"application/isup, text/plain", false},
+		{"application/sdp;q=0", false}, {"application/sdp;q=0.0, text/*", false},
+		{"", false}, {"application/SDP", true}, {"text/plain, application/sdp;q=0.5", true},
+		{"*/*", true}, {"application/*", true}, {"application/sdp;level=1", true}};
+	struct world w;
+	struct ua a;
+
+	(void)state;
+	world_open(&w);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char header[64];
+
+		snprintf(header, sizeof(header), "Accept: %s\r\n", cases[i].accept);
+		invite_with(&w, &a, "100", header, SDP_A);
+		if (cases[i].good) {
+			copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
+			answer_final(&w, B, b_invite, 486, "b1", NULL);
+			expect_refusal(&w, &a, "SIP/2.0 486");
+		} else {
+			expect_refusal(&w, &a, "SIP/2.0 406");
+			expect_nothing(&w, B);
+		}
+	}
+	world_close(&w);
+}
+
 static void an_answer_that_is_no_use_ends_the_call_on_both_legs(void **state)
 {
 	static const struct {
@@ -540,6 +571,7 @@ int main(void)
 		cmocka_unit_test(a_late_2xx_of_a_peer_given_up_is_ended_and_the_call_goes_on),
 		cmocka_unit_test(a_callee_that_rings_for_ever_is_given_up),
 		cmocka_unit_test(a_callee_that_says_again_and_again_that_it_rings_is_given_up),
+		cmocka_unit_test(who_takes_no_sdp_is_told_so),
 		cmocka_unit_test(an_answer_that_is_no_use_ends_the_call_on_both_legs),
 		cmocka_unit_test(a_2xx_without_contact_is_answered_where_the_invite_went),
 		cmocka_unit_test(a_delayed_offer_is_answered_in_the_ack),
