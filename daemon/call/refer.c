@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* REFER within an answered call (RFC 3515): refused, carried out here, or passed to the other leg,
- * as the peer's `refer` says. */
+ * as the peer's `refer` says. While a call is not answered its caller has CANCEL and its callee a
+ * refusal to send it elsewhere by, and RFC 5589 transfers nobody who talks to nobody. */
 #include <errno.h>
 #include <string.h>
 
@@ -25,7 +26,12 @@ void refer_received(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 		refuse(call, txn, SIP_METHOD_NOT_ALLOWED);
 		return;
 	}
-	if (call->state != CALL_ANSWERED || call->refers >= CALL_REFERS_MAX) {
+	/* RFC 3261 21.4.27: the INVITE of the same dialog is under way. */
+	if (call->state != CALL_ANSWERED) {
+		refuse(call, txn, SIP_REQUEST_PENDING);
+		return;
+	}
+	if (call->refers >= CALL_REFERS_MAX) {
 		refuse(call, txn, SIP_FORBIDDEN);
 		return;
 	}

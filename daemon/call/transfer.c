@@ -281,14 +281,20 @@ static void far_answered(void *ctx, int code, osip_message_t *resp, const char *
 		fail(t, code);
 }
 
+static struct pair *find_named(const struct transfer *t, enum leg *leg)
+{
+	const struct replaces *r = &t->to.replaces;
+
+	return pair_by_ids(t->call->calls, r->call_id, r->to_tag, r->from_tag, leg);
+}
+
 /* What the remaining leg may be led to: a leg that stands, of a call in which nothing else is
  * under way. 0 or the code that says why not. */
 static int find_target(struct transfer *t, const struct peer_config *peer)
 {
 	const struct replaces *r = &t->to.replaces;
-	struct calls *calls = t->call->calls;
 	enum leg leg;
-	struct pair *pair = pair_by_ids(calls, r->call_id, r->to_tag, r->from_tag, &leg);
+	struct pair *pair = find_named(t, &leg);
 	struct call *target = pair ? pair->call : NULL;
 
 	if (!target || target->state != CALL_ANSWERED || target == t->call ||
@@ -468,6 +474,22 @@ void transfer_calling_number(struct call *call)
 	strcpy(call->routed.calling, remaining_number(call->target_of));
 }
 
+/* The referring one's call to the target, which nobody has answered yet: there is no leg to take
+ * the place of (RFC 5589 7.6 has the one who refers give it up itself). It ends, and the target is
+ * called for the one who remains, as in a blind transfer. False: it names no such call. */
+static bool take_back(struct transfer *t, const struct peer_config *referrer)
+{
+	const struct rejection why = {.code = SIP_REQUEST_TERMINATED, .by_caller = true};
+	enum leg leg;
+	struct pair *pair = find_named(t, &leg);
+
+	if (!pair || leg != LEG_A || pair->call->state == CALL_ANSWERED ||
+		pair->call->state == CALL_ENDING || !replaces_is_allowed(referrer, pair->call, leg))
+		return false;
+	invite_reject(pair->call, &why);
+	return true;
+}
+
 /* ---- what the room tells ---- */
 
 void transfer_begin(struct pair *pair, enum leg by, struct sip_server *txn, struct refer_to *to)
@@ -525,7 +547,7 @@ void transfer_begin(struct pair *pair, enum leg by, struct sip_server *txn, stru
 	} else if (call->transfers >= CALL_TRANSFERS_MAX) {
 		calls->counters.transfers_refused++;
 		fail(t, SIP_FORBIDDEN);
-	} else if (t->to.has_replaces) {
+	} else if (t->to.has_replaces && !take_back(t, referrer)) {
 		begin_attended(t, referrer);
 	} else {
 		begin_blind(t, refer, referrer);

@@ -354,6 +354,19 @@ def test_refer_that_is_passed_on_names_us_and_comes_back(stage):
     stage.check_hidden()
 
 
+def test_refer_before_the_answer_is_refused_for_now(stage):
+    called = stage.callee(Callee().invited().respond(180).hold()
+                          .answer(sdp(TRUNK.address, stage.endpoint("trunk").port)).acked()
+                          .answer_bye())
+    calling = stage.caller(
+        Caller().invite(sdp(PBX.address, stage.endpoint().port)).trying().early(180)
+        .request("REFER", headers=[to_number(SECOND.number), "Contact: <sip:caller@[local_ip]>"])
+        .recv(491).answered().ack(cseq=1).bye())
+    calling.expect(491)
+    called.go()
+    finish(calling, called)
+
+
 def test_refer_is_refused_and_not_offered_where_the_peer_is_set_so(stage):
     callee = Callee().invited().answer(
         sdp(REFUSING.address, stage.endpoint(REFUSING.name).port)).acked().hold()

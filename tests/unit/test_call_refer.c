@@ -574,16 +574,80 @@ static void outside_a_dialog_refer_is_refused(void **state)
 
 static void before_the_answer_refer_is_refused(void **state)
 {
-	struct ua a;
+	struct ua a, b;
 	struct world w;
 
 	(void)state;
 	world_open(&w);
 	invite(&w, &a, "100", SDP_A);
 	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
+	take(&b, B, b_invite, "b1");
 	answer(&w, B, b_invite, 180, "b1", NULL);
 	learn(&a, expect(&w, A, "SIP/2.0 180"));
-	refer_with(&w, &a, "<sip:300@127.0.0.1>", "", "SIP/2.0 403");
+	refer_with(&w, &a, "<sip:300@127.0.0.1>", "", "SIP/2.0 491");
+	refer_with(&w, &b, "<sip:300@127.0.0.1>", "", "SIP/2.0 491");
+	expect_nothing(&w, C);
+	/* And then it is not. */
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
+	expect_answer(&w, &a, 1);
+	refer_with(&w, &a, "<sip:300@127.0.0.1>", "", "SIP/2.0 202");
+	expect(&w, C, "INVITE ");
+	world_free(&w);
+}
+
+/* A phone whose user lets go while the one asked still rings. */
+static void a_refer_to_a_call_that_rings_calls_its_callee_anew(void **state)
+{
+	struct ua a, b, a2, c;
+	struct world w;
+	const char *text;
+
+	(void)state;
+	begin(&w, &a, &b);
+	invite(&w, &a2, "300", SDP_A);
+	copy_text(c_invite, TEXT_MAX, expect(&w, C, "INVITE "));
+	answer(&w, C, c_invite, 180, "c0", NULL);
+	learn(&a2, expect(&w, A, "SIP/2.0 180"));
+	refer(&w, &a, refer_to_dialog(&a2, "300"));
+	expect_refusal(&w, &a2, "SIP/2.0 487");
+	text = expect(&w, C, "CANCEL ");
+	answer(&w, C, text, 200, NULL, NULL);
+	copy_text(request, TEXT_MAX, c_invite);
+	copy_text(c_invite, TEXT_MAX, expect(&w, C, "INVITE "));
+	answer_final(&w, C, request, 487, "c0", NULL);
+	expect_notify(&w, &a, 100);
+	take(&c, C, c_invite, "c1");
+	has(header(c_invite, "From"), "<sip:100@");
+	answer_target(&w);
+	follow(&w, &b, SDP_B);
+	expect_notify(&w, &a, 200);
+	expect_bye(&w, &a);
+	joined(&w, &b, &c);
+	world_close(&w);
+}
+
+/* Its own: C's early dialog is none of A's, nor is B's call to somebody. */
+static void another_ones_call_that_rings_is_left_alone(void **state)
+{
+	struct ua a, b, a2, c;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a, &b);
+	invite(&w, &a2, "300", SDP_A);
+	copy_text(c_invite, TEXT_MAX, expect(&w, C, "INVITE "));
+	take(&c, C, c_invite, "c0");
+	answer(&w, C, c_invite, 180, "c0", NULL);
+	learn(&a2, expect(&w, A, "SIP/2.0 180"));
+	refer(&w, &a, refer_to_dialog(&c, "300"));
+	expect_notify(&w, &a, 100);
+	expect_notify(&w, &a, 481);
+	refer(&w, &b, refer_to_dialog(&a2, "300"));
+	expect_notify(&w, &b, 100);
+	expect_notify(&w, &b, 481);
+	expect_nothing(&w, C);
+	answer_final(&w, C, c_invite, 200, "c0", SDP_C);
+	expect_answer(&w, &a2, 1);
 	world_free(&w);
 }
 
@@ -721,6 +785,8 @@ int main(void)
 		cmocka_unit_test(where_refer_is_refused_it_is_not_offered),
 		cmocka_unit_test(outside_a_dialog_refer_is_refused),
 		cmocka_unit_test(before_the_answer_refer_is_refused),
+		cmocka_unit_test(a_refer_to_a_call_that_rings_calls_its_callee_anew),
+		cmocka_unit_test(another_ones_call_that_rings_is_left_alone),
 		cmocka_unit_test(limits_hold_for_transfers_too),
 		cmocka_unit_test(a_transferred_call_is_transferred_again),
 		cmocka_unit_test(a_call_hung_up_here_ends_its_transfer),
