@@ -108,7 +108,7 @@ static void what_one_side_answers_the_other_verifies(void **state)
 {
 	static const char *const algorithms[] = {
 		"MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"};
-	struct secret *secret = password("s\"e\\c:ret");
+	struct secret *secret = password("s\"e\\c:RET");
 
 	(void)state;
 	for (unsigned i = 0; i < 6; i++) {
@@ -129,7 +129,7 @@ static void what_one_side_answers_the_other_verifies(void **state)
 		assert_non_null(strstr(b.s, "opaque=\"\""));
 		assert_non_null(strstr(b.s, "nc=0000002a"));
 		assert_non_null(strstr(b.s, "realm=\"a \\\"b\\\", c\""));
-		assert_null(strstr(b.s, "ret"));
+		assert_null(strstr(b.s, "RET")); /* nonces of ours are in small letters */
 		assert_int_equal(digest_credentials_parse(&c, b.s, b.len), 0);
 		assert_string_equal(c.username, "us\\er");
 		assert_string_equal(c.realm, "a \"b\", c");
