@@ -5,7 +5,8 @@ import pytest
 
 import plan
 from scenario import Caller, basic_callee, sdp
-from sipp import finish
+from sipp import Message, finish
+from test_hostile import response
 
 PBX, BOUNDARY = plan.PEERS["pbx"], "viaduct-test"
 PAI = f"P-Asserted-Identity: \"Ann\" <sip:+4930123@{PBX.address}>"
@@ -73,3 +74,29 @@ def test_location_crosses_beside_sdp(stage, frm, to):
     assert "entity=\"pres:ann@example.com\"" in invite.body
     assert f"c=IN IP4 {plan.PEERS[to].viaduct}" in invite.body
     assert plan.PEERS[frm].address not in invite.text
+
+
+ISUP = bytes(range(256)) + b"\r\n\r\n\x01\x00--\r\n-\x00\r\n"
+
+
+def test_isup_crosses_beside_sdp_byte_by_byte(stage):
+    """RFC 3204: a binary body, with NULs and line ends wherever they fall."""
+    callee, caller = stage.wire("trunk", port=5060), stage.wire("pbx")
+    isup = (b"Content-Type: application/isup;version=itu-t92+\r\n"
+            b"Content-Disposition: signal;handling=optional\r\n\r\n" + ISUP)
+    offer = b"Content-Type: application/sdp\r\n\r\n" + sdp(PBX.address, 5000).encode()
+    mark = f"\r\n--{BOUNDARY}".encode()
+    body = mark[2:] + b"\r\n" + offer + mark + b"\r\n" + isup + mark + b"--\r\n"
+    head = caller.request("INVITE", user=plan.PEERS["trunk"].number, headers=[
+        "MIME-Version: 1.0", f"Content-Type: multipart/mixed;boundary={BOUNDARY}"])
+    caller.send(head.replace(b"Content-Length: 0", b"Content-Length: %d" % len(body)) + body)
+    sent = callee.socket.recv(65535)
+    refused = response(Message(True, sent.decode(errors="replace")), 486, "b")
+    callee.send(refused)
+    assert caller.final().code == 486
+    *_, part, end = sent.split(mark)
+    fields, _, content = part.partition(b"\r\n\r\n")
+    assert content == ISUP and end.startswith(b"--")
+    assert sorted(fields.lower().replace(b"; ", b";").split(b"\r\n")[1:]) == [
+        b"content-disposition: signal;handling=optional",
+        b"content-type: application/isup;version=itu-t92+"]
