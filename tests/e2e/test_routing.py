@@ -40,6 +40,8 @@ def configuration():
         "codes": [{"code": "500-599", "cause": 34, "to": 480, "reason": "Circuits busy"},
                   {"code": 503, "to": 486}]}
     peers["second"] |= {"numbers": {"remove_plus": True}, "identity": {"trusted": False}}
+    # The PBX once more: by another port of ours it is another trunk, with routes of its own.
+    peers["pbx-lone"] = peers["pbx"] | {"name": "pbx-lone", "listener": "lone", "numbers": {}}
     config["peers"] = list(peers.values())
     config["groups"] = [{"name": "carriers", "members": [{"peer": "trunk", "weight": 3},
                                                          {"peer": "second"}]}]
@@ -63,6 +65,9 @@ def configuration():
         {"name": "transit", "from": "trunk", "called": "3001", "to": ["second"],
          "trunk_to_trunk": True},
         {"name": "fraud", "called": "3.*", "to": ["second"]},
+        {"name": "by-port", "from": "pbx", "called": "5.*", "to": ["trunk"]},
+        {"name": "by-lone-port", "from": "pbx-lone", "called": "5.*", "to": ["second"]},
+        {"name": "to-lone-port", "from": "trunk", "called": "6.*", "to": ["pbx-lone"]},
     ]
     return config
 
@@ -213,6 +218,21 @@ def test_trunk_reaches_trunk_by_name_alone(stage):
                  port=5070).wait()
     invite, _ = refused_invite(stage, "3001", "second", "trunk")
     assert user_of(invite.first_line) == "3001"
+
+
+def test_two_trunks_to_one_peer_are_told_apart_by_our_port(stage):
+    for port, reached in ((plan.SIP_PORT, "trunk"), (plan.LONE_PORT, "second")):
+        callee = stage.callee(Callee().invited().respond(486).acked(), reached)
+        wire, branch = stage.wire("pbx", remote_port=port), f"z9hG4bKport{port}"
+        answer = wire.ask("INVITE", user="500", branch=branch, body=sdp(PBX.address, 5000),
+                          headers=["Content-Type: application/sdp"])
+        assert answer.code == 486
+        wire.send(wire.request("ACK", user="500", branch=branch, to=answer.header("to")))
+        callee.wait()
+    # And we call it by that port.
+    invite, _ = refused_invite(stage, "600", "pbx", "trunk")
+    assert f"{PBX.viaduct}:{plan.LONE_PORT};" in invite.header("via")
+    assert f"{PBX.viaduct}:{plan.LONE_PORT}" in invite.header("contact")
 
 
 def test_emergency_calls_take_their_own_route(stage):

@@ -231,6 +231,57 @@ static void test_peer_with_its_certificate_is_served(void **state)
 	world_close(&w);
 }
 
+/* The handshake of a peer that knows no later version than that; what that came to. */
+static bool is_served_up_to(struct world *w, int version, char *used, size_t room)
+{
+	SSL_CTX *ctx = end_context(&theirs, &ca);
+	struct end e;
+	bool good;
+
+	/* What is older than 1.2 has to be asked for, too. */
+	SSL_CTX_set_security_level(ctx, 0);
+	SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
+	SSL_CTX_set_max_proto_version(ctx, version);
+	e = end_connect_with(w, ctx, NULL);
+	good = !e.failed && w->sip->status.tls_accepted == 1;
+	snprintf(used, room, "%s", SSL_get_version(e.ssl));
+	end_close(&e);
+	run_ms(w, 5);
+	return good;
+}
+
+static void test_each_version_is_served_from_the_least_on(void **state)
+{
+	static const struct {
+		int least, known;
+		const char *used; /* NULL: refused */
+	} cases[] = {{TLS1_2_VERSION, TLS1_3_VERSION, "TLSv1.3"},
+		{TLS1_2_VERSION, TLS1_2_VERSION, "TLSv1.2"}, {TLS1_2_VERSION, TLS1_1_VERSION, NULL},
+		{TLS1_3_VERSION, TLS1_3_VERSION, "TLSv1.3"},
+		{TLS1_3_VERSION, TLS1_2_VERSION, NULL}};
+	struct tls_profile before = profile;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct tls_problem problem;
+		char used[16];
+		struct world w;
+		bool good;
+
+		profile.min_version = (unsigned)cases[i].least;
+		assert_int_equal(tls_context_new(&profile, &problem), 0);
+		open_world(&w);
+		good = is_served_up_to(&w, cases[i].known, used, sizeof(used));
+		assert_int_equal(good, cases[i].used != NULL);
+		if (cases[i].used)
+			assert_string_equal(used, cases[i].used);
+		assert_int_equal(w.sip->status.tls_failed, cases[i].used ? 0 : 1);
+		world_close(&w);
+		tls_context_free(profile.context);
+		profile = before;
+	}
+}
+
 static void expect_refused(const struct identity *id, const char *why, size_t counter)
 {
 	struct sip_status status;
@@ -778,6 +829,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_peer_with_its_certificate_is_served),
+		cmocka_unit_test(test_each_version_is_served_from_the_least_on),
 		cmocka_unit_test(test_each_wrong_certificate_is_refused_with_its_reason),
 		cmocka_unit_test(test_plaintext_is_refused),
 		cmocka_unit_test(test_peers_of_one_address_are_told_apart_by_their_certificates),
