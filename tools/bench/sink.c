@@ -83,7 +83,9 @@ static void expect_shape(struct sink_bpf *bpf, const struct traffic_shape *shape
 {
 	uint32_t address[4] = {0};
 
-	inet_pton(shape->v6 ? AF_INET6 : AF_INET, TRAFFIC_DESTINATION_ADDRESS(shape->v6),
+	inet_pton(shape->v6 ? AF_INET6 : AF_INET,
+		shape->back ? TRAFFIC_SOURCE_ADDRESS(shape->v6)
+			    : TRAFFIC_DESTINATION_ADDRESS(shape->v6),
 		shape->v6 ? address : address + 3);
 	memcpy((void *)bpf->rodata->own_address, address, sizeof(address));
 	bpf->rodata->v6 = shape->v6;

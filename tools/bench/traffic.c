@@ -24,6 +24,8 @@ struct traffic_shape traffic_shape_parse(const char *text)
 
 	shape.tagged = *at == 'v';
 	at += shape.tagged;
+	shape.back = *at == 'b';
+	at += shape.back;
 	if (at == text || *at != '-')
 		tool_fail(0, "'%s' is no shape of frames, such as 4-214 or 6v-60", text);
 	shape.bytes = (unsigned)tool_number(at + 1, TRAFFIC_BYTES_MIN, TRAFFIC_BYTES_MAX);
@@ -95,8 +97,14 @@ static uint32_t fill_ip(uint8_t *at, const struct traffic_shape *shape, unsigned
 	void *dest = shape->v6 ? (void *)&ip6.daddr : &ip4.daddr;
 	unsigned bytes = shape->v6 ? sizeof(ip6.saddr) : sizeof(ip4.saddr);
 
-	inet_pton(family, TRAFFIC_SOURCE_ADDRESS(shape->v6), source);
-	inet_pton(family, TRAFFIC_INTERNAL_ADDRESS(shape->v6), dest);
+	inet_pton(family,
+		shape->back ? TRAFFIC_DESTINATION_ADDRESS(shape->v6)
+			    : TRAFFIC_SOURCE_ADDRESS(shape->v6),
+		source);
+	inet_pton(family,
+		shape->back ? TRAFFIC_EXTERNAL_ADDRESS(shape->v6)
+			    : TRAFFIC_INTERNAL_ADDRESS(shape->v6),
+		dest);
 	memcpy(at, shape->v6 ? (void *)&ip6 : &ip4, ip_bytes(shape));
 	return csum_add(csum_add(0, source, bytes), dest, bytes);
 }

@@ -10,9 +10,10 @@
 #include "generator.h"
 
 /* What a frame looks like. bytes: as long as it would be over IPv4, untagged; over IPv6 and with a
- * tag the payload is the same and the frame longer. */
+ * tag the payload is the same and the frame longer. back: from the wires' far end to the near one.
+ */
 struct traffic_shape {
-	bool v6, tagged;
+	bool v6, tagged, back;
 	unsigned bytes;
 };
 
@@ -45,7 +46,7 @@ struct traffic {
 	uint8_t frame[TRAFFIC_FRAME_MAX]; /* what a page holds at first */
 };
 
-/* "4-214": IPv4, 214 bytes; "6v-60": IPv6, tagged. Exits when it is none. */
+/* "4-214": IPv4, 214 bytes; "6v-60": IPv6, tagged; "4b-214": back. Exits when it is none. */
 struct traffic_shape traffic_shape_parse(const char *text);
 /* UDP payload with RTP's header, bytes. */
 unsigned traffic_media_bytes(const struct traffic_shape *shape);

@@ -19,8 +19,13 @@ BEHIND = 0.02  # of what was offered may be under way when sending ends, and of 
 
 
 class Course:
-    def __init__(self, wires):
-        self.wires = wires
+    """cpu: the generator's. back: from the wires' far end to the near one, in frames of such a shape."""
+
+    def __init__(self, wires, cpu=GENERATOR_CPU, back=False):
+        self.wires, self.cpu = wires, cpu
+        self.source, self.target = (wires.gen, "g0", "d0"), (wires.sink, "s0", "d1")
+        if back:
+            self.source, self.target = self.target, self.source
         self.sink, self.shape = None, None
 
     def close(self):
@@ -28,21 +33,23 @@ class Course:
             self.sink.__exit__()
         self.sink = None
 
-    def _expect(self, way):
-        """The payload is what it was when it was sent, the headers are the way out's."""
+    def expect(self, way):
+        """Puts up the sink: the payload is what it was when it was sent, the headers are the way out's."""
         shape = f"{way.shape_out.partition('-')[0]}-{way.shape_in.partition('-')[2]}"
         if shape != self.shape or not self.sink:
             self.close()
-            self.sink, self.shape = Tool(self.wires.sink, "sink", "s0", shape), shape
+            namespace, device, _ = self.target
+            self.sink, self.shape = Tool(namespace, "sink", device, shape), shape
 
     def send(self, way, seconds, rate=0, cpus=1, stamped=False, ports_file=None, beside=None):
         """Sends for so long, at that rate (0: as many as go). Counts at the moment when sending
         ends, and again when nothing more arrives. beside: is called with the generator's process
         meanwhile."""
         before = self.sink.ask()
-        command = [TOOLS / "generator", "g0", MAC["d0"], way.shape_in, way.streams,
-                   int(seconds * 1000), f"{rate}{'s' if stamped else ''}", GENERATOR_CPU, cpus]
-        process = spawn(self.wires.gen, *command, *([ports_file] if ports_file else []),
+        namespace, device, next_hop = self.source
+        command = [TOOLS / "generator", device, MAC[next_hop], way.shape_in, way.streams,
+                   int(seconds * 1000), f"{rate}{'s' if stamped else ''}", self.cpu, cpus]
+        process = spawn(namespace, *command, *([ports_file] if ports_file else []),
                         text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             if beside:
@@ -68,7 +75,7 @@ class Course:
 
     def measure(self, way, seconds, rate=0, cpus=1):
         """The way up for one sending; "viaduct" is what it says of itself."""
-        self._expect(way)
+        self.expect(way)
         with way.up(self.wires) as up:
             result = self.send(way, seconds, rate, cpus, ports_file=up.get("ports_file"))
             if "driver" in up:
@@ -78,14 +85,14 @@ class Course:
 
     def carry(self, way, seconds, rate, ports_file, beside):
         """Through a way that is up already; beside as in send()."""
-        self._expect(way)
+        self.expect(way)
         result = self.send(way, seconds, rate, ports_file=ports_file, beside=beside)
         check_whole(way, result)
         return result
 
     def latencies(self, way, seconds, rate):
         """Sends stamped packets. How many were under way for how long: {ns: packets}."""
-        self._expect(way)
+        self.expect(way)
         with way.up(self.wires) as up:
             before = self.sink.ask("latencies")
             result = self.send(way, seconds, rate, stamped=True, ports_file=up.get("ports_file"))
@@ -119,7 +126,7 @@ class Probe:
         self.course, self.way = course, way
 
     def __enter__(self):
-        self.course._expect(self.way)
+        self.course.expect(self.way)
         self.manager = self.way.up(self.course.wires)
         self.up = self.manager.__enter__()
         return self

@@ -167,7 +167,7 @@ def shapes_plot(shapes):
 def versus_plot(versus, figure, title, unit, scale=1, y_logarithmic=False):
     series = {LABELS[key]: {int(held): of[figure] / scale
                             for held, of in versus.get(key, {}).items()
-                            if held != "ended" and of.get(figure)}
+                            if of.get(figure)}
               for key in ("viaduct", "kamailio_rtpengine")}
     if not any(series.values()):
         return None

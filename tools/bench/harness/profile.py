@@ -16,7 +16,7 @@ TOLD = 12           # of the functions
 
 
 def sample(course, way, seconds):
-    course._expect(way)
+    course.expect(way)
     output = []
 
     def look(process):

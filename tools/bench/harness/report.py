@@ -37,6 +37,10 @@ def microseconds(value):
     return f"{value:.0f} us"
 
 
+def percent(value):
+    return f"{100 * value:.1f} %"
+
+
 def whole(value):
     return f"{value:.0f}"
 
@@ -114,6 +118,8 @@ ROWS = (
     ("calls a second, one trunk over UDP", "trunks.one_udp.calls_per_second", whole, None, None),
     ("same, many trunks over UDP", "trunks.udp_to_one_udp", ratio, AT_LEAST, 0.9),
     ("same, many trunks over TLS", "trunks.tls_to_one_udp", ratio, AT_LEAST, 0.7),
+    ("10,000 calls both ways, none lost", "talk.pps", mpps, AT_LEAST, 1e6),
+    ("same: viaductd's share of a core", "talk.daemon_share", percent, AT_MOST, 0.05),
     ("restart with 10,000 calls, seconds", "restart.seconds", ratio, AT_MOST, 2.0),
     ("same, at 500,000 packets/s: lost", "restart.lost", whole, AT_MOST, 0),
     ("memory a call", "memory.bytes_per_call", kibibytes, AT_MOST, 24 * 1024),

@@ -1,40 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""viaductd is killed and started again while calls are held and each of them sends 50 packets a second:
-how long until it serves again, and what the receiver misses."""
+"""Many calls are held and talk, first both ways; then, while each of them sends 50 packets a second,
+viaductd is killed and started again: how long until it serves again, and what the receiver misses."""
 import contextlib
-import json
-import tempfile
 import time
 
-from . import daemon, sipp
+from . import daemon, sipp, talk
 from .course import Course
-from .process import BUILD, Failed
+from .process import Failed
+from .talk import PACKETS_A_SECOND, Held, ask, ports_file
 from .versus import Holders, hold
-from .ways import Way
 
-PACKETS_A_SECOND = 50  # of a call, G.711 of 20 ms
-SDP_PORT = 30000       # in sipp's scenarios
+MEDIA_TIMEOUT_S = 300  # all that hangs on media runs, and no call ends before it has sent any
 CALLS_MARGIN = 1000
 WITHOUT_SECONDS = 0.5  # for which nobody runs
 AFTER_SECONDS = 1
 WRITTEN_SECONDS = 10
-
-
-class Held(Way):
-    """The flows of the calls that viaductd holds, from their callers to their callees."""
-
-    def __init__(self, calls):
-        self.key, self.label, self.streams = "held", f"{calls} calls", calls
-
-
-def ask(wires, *words):
-    return json.loads(wires.inside(wires.dut, BUILD / "viaduct", "--json", *words))
-
-
-def ports_of_callers(wires):
-    """Ports of ours that the callers send their RTP to."""
-    return [flow["local"].rpartition(":")[2] for flow in ask(wires, "flows")["flows"]
-            if flow["side"] == "internal" and flow["component"] == "rtp"]
 
 
 def wait_written(wires, calls):
@@ -61,19 +41,20 @@ def restart(wires, mediation, calls, told):
 
 
 def measure(wires, settings, say, results):
-    """Fills results["restart"]."""
+    """Fills results["talk"] and results["restart"]."""
     calls, rate = settings.restart_calls, settings.restart_calls * PACKETS_A_SECOND
     told, way = {}, Held(calls)
-    with daemon.running(wires, calls + CALLS_MARGIN) as mediation, sipp.callee(wires), \
-            Holders() as stack, contextlib.closing(Course(wires)) as course, \
-            tempfile.NamedTemporaryFile("w") as ports:
+    configuration = daemon.CONFIG.replace(
+        "media: {{timeout: 0, timeout_held: 0}}", f"media: {{{{timeout: {MEDIA_TIMEOUT_S}}}}}")
+    with daemon.running(wires, calls + CALLS_MARGIN, configuration) as mediation, \
+            sipp.callee(wires), Holders() as stack:
         hold(wires, stack, 0, calls, settings.versus_hold_rate)
-        for port in ports_of_callers(wires):
-            ports.write(f"{SDP_PORT} {port}\n")
-        ports.flush()
-        say(f"restart: {calls} calls held, {rate} packets/s, viaductd killed and started again")
-        result = course.carry(way, settings.restart_seconds, rate, ports.name,
-                              lambda _: restart(wires, mediation, calls, told))
+        say(f"restart: {calls} calls held; first they talk both ways")
+        results["talk"] = talk.both_ways(wires, mediation, calls, settings.talk_seconds, say)
+        say(f"restart: {rate:,} packets/s, viaductd killed and started again")
+        with ports_file(wires, "internal") as ports, contextlib.closing(Course(wires)) as course:
+            result = course.carry(way, settings.restart_seconds, rate, ports,
+                                  lambda _: restart(wires, mediation, calls, told))
     adopted = told["adoption"]
     say(f"  serves again after {told['seconds']:.2f} s: {adopted['calls']} calls and "
         f"{adopted['flows']} flows taken up, {told['live']} live; {result['sent']} packets sent, "

@@ -13,7 +13,7 @@ from .wires import EXTERNAL, GENERATOR, INTERNAL, SINK
 CONTROL_ADDRESS, CONTROL_PORT = "127.0.0.1", 2223
 CONTROL_SECONDS = 2
 START_SECONDS = 30
-PORT_MIN, PORT_MAX = 10000, 59999
+PORT_MIN, PORT_MAX = 6000, 65535  # as many as viaductd has
 CALLER_PORT, CALLEE_PORT = 10000, 20000  # of the first stream; the next one 2 higher
 
 SDP = """v=0\r

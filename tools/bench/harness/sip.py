@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 
-from . import daemon, overload, sipp
+from . import daemon, overload, search, sipp
 from .process import Failed, Tool
 
 CALLS_MAX = 12000  # viaductd's configured capacity
@@ -21,6 +21,9 @@ RETRANSMISSIONS = 0.001  # of all calls
 LATE = 0.05              # of the run's time
 LATE_SECONDS = 1.0       # sipp's own start and end
 WAIT_SECONDS = 40        # for a run that does not end
+REST_SECONDS = 10        # after a rate that was not sustained, at most
+REST_LOOK_SECONDS = 0.5
+REST_CPU = 0.1           # of a CPU in that: at rest
 
 # Through viaductd a call takes: from the caller INVITE ACK BYE, to it 100 180 200 200, to the
 # callee INVITE ACK BYE, from it 180 200 200.
@@ -37,69 +40,69 @@ def ends(wires):
         yield mediation, callee
 
 
-def run_calls(wires, mediation, callee, rate, seconds, numbers=None):
-    """Short calls at that rate for so long. The counts, and what share of a CPU each took."""
+def rest(mediation):
+    """Until it has done with what a rate beyond its capacity left behind."""
+    until = time.monotonic() + REST_SECONDS
+    while time.monotonic() < until:
+        before = mediation.cpu_seconds()
+        time.sleep(REST_LOOK_SECONDS)
+        if mediation.cpu_seconds() - before < REST_CPU * REST_LOOK_SECONDS:
+            break
+
+
+def run_calls(wires, mediation, callee, rate, seconds, numbers=None, patience=WAIT_SECONDS,
+              patient=False):
+    """Short calls at that rate for so long. The counts, and what share of a CPU each took. patience:
+    seconds that the last calls may take to end; then no more are made, and those that stand may end.
+    patient: they may take long and be sent again, as long as they succeed."""
     takes = seconds + HOLD_MS / 1000
     start = time.monotonic()
     with sipp.caller(wires, rate, int(rate * seconds), HOLD_MS, numbers=numbers) as caller:
         before = mediation.cpu_seconds(), sipp.cpu_seconds(callee)
-        ended = caller.wait(takes + WAIT_SECONDS)
+        ended = caller.wait(takes + patience)
         elapsed = time.monotonic() - start
+        if not ended:
+            caller.finish(patience)
         after = mediation.cpu_seconds(), sipp.cpu_seconds(callee)
         counts, complaints = caller.counts(), caller.complaints()
     if not counts:
         raise Failed("sipp left no statistics")
-    counts.update(rate=rate, elapsed=elapsed, complaints=complaints,
+    counts.update(rate=rate, elapsed=elapsed, complaints=complaints, ended=ended,
                   viaductd_cpu=(after[0] - before[0]) / elapsed,
                   callee_cpu=(after[1] - before[1]) / elapsed)
     calls = int(rate * seconds)
-    counts["sustained"] = (ended and counts["good"] == calls and not counts["failed"] and
-                           counts["retransmissions"] <= calls * RETRANSMISSIONS and
-                           elapsed <= takes * (1 + LATE) + LATE_SECONDS)
+    whole = ended and counts["good"] == calls and not counts["failed"]
+    counts["sustained"] = whole and (patient or (
+        counts["retransmissions"] <= calls * RETRANSMISSIONS and
+        elapsed <= takes * (1 + LATE) + LATE_SECONDS))
+    if not counts["sustained"]:
+        rest(mediation)
     return counts
 
 
-def measure_rate(wires, settings, say, ends_of=None, numbers=None):
-    """The highest rate sustained: doubled until it is not, then halved in. ends_of() is what calls
-    are made through, ends() by default."""
-    def sustained(rate, seconds):
+def measure_rate(run, start, seconds, say, most=float("inf")):
+    """The highest rate sustained, and its counts; run(rate) gives those of run_calls(). The search takes
+    so many seconds, about."""
+    best = {}
+
+    def sustained(rate):
         for _ in range(TRIES):
-            counts = sustained_once(rate, seconds)
+            counts = run(rate)
+            say(f"  {rate:>6} calls/s: {counts['good']} good, {counts['failed']} failed, "
+                f"{counts['retransmissions']} retransmissions, on "
+                f"{100 * counts['viaductd_cpu']:.0f} % of a CPU"
+                f"{'' if counts['sustained'] else '  (not sustained)'}")
+            for text, times in counts["complaints"].items():
+                say(f"         {times} x {text}")
             if counts["sustained"]:
-                return counts
-        return None
+                best[rate] = counts
+                return True
+            if not counts["ended"]:
+                break  # far beyond: once is enough
+        return False
 
-    def sustained_once(rate, seconds):
-        with ends_of() if ends_of else ends(wires) as (mediation, callee):
-            counts = run_calls(wires, mediation, callee, rate, seconds, numbers)
-        if settings.patient:
-            counts["sustained"] = counts["good"] == int(rate * seconds) and not counts["failed"]
-        say(f"  {rate:>6} calls/s for {seconds} s: {counts['good']} good, {counts['failed']} "
-            f"failed, {counts['retransmissions']} retransmissions, viaductd on "
-            f"{100 * counts['viaductd_cpu']:.0f} % of a CPU"
-            f"{'' if counts['sustained'] else '  (not sustained)'}")
-        for text, times in counts["complaints"].items():
-            say(f"         {times} x {text}")
-        return counts
-
-    low, high, best = 0, settings.sip_rate, None
-    while high <= settings.sip_rate_max:
-        counts = sustained(high, settings.sip_seconds)
-        if not counts:
-            break
-        low, high, best = high, high * 2, counts
-    else:
-        return low, best
-    for _ in range(settings.sip_steps):
-        middle = (low + high) // 2
-        counts = sustained(middle, settings.sip_seconds)
-        if counts:
-            low, best = middle, counts
-        else:
-            high = middle
-    if not best:
-        raise Failed(f"not even {settings.sip_rate} calls a second are sustained")
-    return low, best
+    rate = search.highest(sustained, start, search.Clock(seconds), most)
+    return rate, best.get(rate)
 
 
 def measure_latency(wires, rate, seconds, say):
@@ -170,7 +173,16 @@ def measure(wires, settings, say, results):
     say(f"sip: sipp - viaductd - sipp on {os.cpu_count()} CPUs, calls of {HOLD_MS} ms, flows "
         "programmed")
     figures = results["sip"] = {}
-    rate, figures["calls_per_second_run"] = measure_rate(wires, settings, say)
+
+    def run(rate):
+        with ends(wires) as (mediation, callee):
+            return run_calls(wires, mediation, callee, rate, settings.sip_seconds,
+                             patience=settings.patience, patient=settings.patient)
+
+    rate, figures["calls_per_second_run"] = measure_rate(
+        run, settings.sip_rate, settings.sip_search_seconds, say, settings.sip_rate_max)
+    if not rate:
+        raise Failed("no rate of calls is sustained")
     figures["calls_per_second"] = rate
 
     # At half of the load to be reached, so that two runs compare; beside it at half of what this

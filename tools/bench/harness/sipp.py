@@ -4,6 +4,7 @@ import collections
 import contextlib
 import csv
 import re
+import signal
 import subprocess
 import tempfile
 import time
@@ -60,6 +61,11 @@ class Caller:
             return True
         except subprocess.TimeoutExpired:
             return False
+
+    def finish(self, seconds):
+        """It makes no more calls, and ends when the live ones have, or is left as it is."""
+        self.process.send_signal(signal.SIGUSR1)
+        self.wait(seconds)
 
     def wait_for(self, seconds, reached):
         """Until reached(counts) holds."""

@@ -105,9 +105,16 @@ def measure(wires, settings, say, results):
     for name, shape in (("one_udp", (1, 1, 0, False)), ("udp", (trunks, routes, held, False)),
                         ("tls", (trunks, routes, held, True))):
         say(f" {name}:")
-        rate, run = sip.measure_rate(
-            wires, settings, say, lambda shape=shape: ends(wires, *shape), numbers(shape[1]))
-        figures[name] = {"calls_per_second": rate, "run": run}
+        with ends(wires, *shape) as (mediation, callee):
+            def run(rate, mediation=mediation, callee=callee, called=numbers(shape[1])):
+                return sip.run_calls(wires, mediation, callee, rate, settings.trunks_seconds, called,
+                                     settings.patience, settings.patient)
+
+            rate, counts = sip.measure_rate(run, settings.trunks_rate, settings.trunks_search_seconds,
+                                            say, settings.sip_rate_max)
+        if not rate:
+            raise Failed(f"{name}: no rate of calls is sustained")
+        figures[name] = {"calls_per_second": rate, "run": counts}
     for name in ("udp", "tls"):
         figures[f"{name}_to_one_udp"] = (figures[name]["calls_per_second"] /
                                          figures["one_udp"]["calls_per_second"])

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Viaduct beside Kamailio with rtpengine: the same sipp scenario between the same wires in the same run,
-with few calls held and with many."""
+with few calls held and with many. What one of them cannot do is left out, and why is told; each has its
+share of the time, so that the whole ends."""
 import contextlib
 import os
 import time
 
 from . import daemon, kamailio, sip, sipp
 from .process import Failed, Tool
+from .search import GROWTH, Clock
 
-CALLS_MARGIN = 2000  # beside those held
+# Beside those held: at a rate that is not sustained calls stay behind whose caller is gone, and ports
+# rest for a second after their call.
+CALLS_MARGIN = 4000
 HOLDER_PORT = 5070
 HOLDER_CALLS = 10000  # of one sipp
 HOLD_TRIES = 4        # each at half of the rate before
-GROWTH = 1.5
-STEPS = 2
+SEARCH_SECONDS = 35   # for the highest rate at one level, about
 
 
 class Ours:
@@ -50,52 +53,49 @@ class Theirs:
         return mediation.memory_bytes()
 
 
-def hold(wires, stack, held, target, rate):
-    """More calls that stay, until there are so many; for those refused meanwhile others are made."""
+class Holders(contextlib.ExitStack):
+    """sipps whose calls stay."""
+
+    def __init__(self):
+        super().__init__()
+        self.callers, self.refused = [], 0
+
+    def add(self, wires, calls, rate, patience):
+        """So many more. How many of them stand, once all were tried."""
+        caller = self.enter_context(sipp.caller(
+            wires, rate, calls, sip.FOREVER_MS, HOLDER_PORT + len(self.callers)))
+        self.callers.append(caller)
+        caller.wait_for(patience, lambda counts: counts["created"] == calls and
+                        counts["live"] + counts["failed"] == calls)
+        counts = caller.counts()
+        self.refused += counts["failed"]
+        return counts["live"]
+
+    def lost(self):
+        """Calls that stood and do not any more."""
+        return sum(caller.counts()["failed"] for caller in self.callers) - self.refused
+
+
+def hold(wires, stack, held, target, rate, seconds=float("inf")):
+    """More calls that stay, until there are so many, within so many seconds; for those refused
+    meanwhile others are made."""
+    clock = Clock(seconds)
+    if seconds <= 0:
+        raise Failed("no time was left")
     for _ in range(HOLD_TRIES):
-        while held < target:
+        while held < target and clock.left() > 0:
             more = min(target - held, HOLDER_CALLS)
-            holder = stack.enter_context(sipp.caller(
-                wires, rate, more, sip.FOREVER_MS, HOLDER_PORT + stack.holders))
-            stack.holders += 1
-            holder.wait_for(more / rate * 3 + sip.WAIT_SECONDS,
-                            lambda counts, more=more: counts["created"] == more and
-                            counts["live"] + counts["failed"] == more)
-            counts = holder.counts()
-            stack.refused += counts["failed"]
-            held += counts["live"]
-            if counts["failed"]:
+            stood = stack.add(wires, more, rate,
+                              min(more / rate * 3 + sip.WAIT_SECONDS, clock.left()))
+            held += stood
+            if stood < more:
                 break
         if held == target:
             return held
         rate //= 2
-    raise Failed(f"{target} calls could not be held: {stack.refused} refused, {holder.complaints()}")
-
-
-class Holders(contextlib.ExitStack):
-    holders = refused = 0
-
-
-def highest_rate(wires, mediation, callee, settings, say):
-    """Grown until it is not sustained, then halved in; 0 where not even the first one is."""
-    def sustained(rate):
-        for _ in range(sip.TRIES):
-            counts = sip.run_calls(wires, mediation, callee, rate, settings.versus_seconds)
-            say(f"    {rate:>6} calls/s: {counts['good']} good, {counts['failed']} failed, "
-                f"{counts['retransmissions']} retransmissions, on "
-                f"{100 * counts['viaductd_cpu']:.0f} % of a CPU"
-                f"{'' if counts['sustained'] else '  (not sustained)'}")
-            if counts["sustained"]:
-                return True
-        return False
-
-    low, high = 0, settings.versus_rate
-    while high <= settings.versus_rate_max and sustained(high):
-        low, high = high, int(high * GROWTH)
-    for _ in range(STEPS):
-        middle = (low + high) // 2
-        low, high = (middle, high) if sustained(middle) else (low, middle)
-    return low
+    raise Failed(f"{target} calls could not be held, only {held}"
+                 f"{'' if clock.left() > 0 else ' in the time that was left'}: {stack.refused} refused, "
+                 f"{stack.callers[-1].complaints() if stack.callers else {}}")
 
 
 def latency(wires, mediation, callee, settings):
@@ -110,54 +110,84 @@ def latency(wires, mediation, callee, settings):
     return figures
 
 
-def at_levels(wires, system, settings, look):
-    """A fresh system, as many calls held as each level says; look(mediation, callee, held) at each."""
-    held = 0
-    with system.running(wires, settings.versus_held[-1] + CALLS_MARGIN) as mediation, \
-            sipp.callee(wires) as callee, Holders() as stack:
-        look(mediation, callee, held)
-        for target in settings.versus_held:
-            held = hold(wires, stack, held, target, settings.versus_hold_rate)
-            time.sleep(settings.settle_seconds)
-            look(mediation, callee, held)
+class System:
+    """One of the two, measured level by level: {live calls: figures}, and {live calls: why not}."""
 
+    def __init__(self, kind, wires, settings, say):
+        self.kind, self.wires, self.settings, self.say = kind, wires, settings, say
+        self.clock = Clock(settings.versus_budget)
+        self.levels, self.left_out = {}, {}
+        self.rate = settings.versus_rate  # where the next search begins
 
-def measure_system(wires, system, settings, say):
-    """{live calls: figures}; what fails ends it, and is told. Memory and latency first, from a system
-    that has seen no rate which it does not sustain."""
-    levels, empty = {}, []
+    def _leave_out(self, targets, what, why):
+        for held in targets:
+            self.left_out[str(held)] = f"{what} left out: {why}"
+            self.say(f"  {self.kind.label}, {held} calls held: {self.left_out[str(held)]}")
 
-    def calmly(mediation, callee, held):
-        figures = latency(wires, mediation, callee, settings)  # of none held: warms up
-        if not held:
-            empty.append(system.own_bytes(mediation))
-            return
-        figures["bytes_per_call"] = system.bytes_a_call(mediation, empty[0], held)
+    def calmly(self, mediation, callee, held, empty):
+        """Latency and memory: of a system that has seen no rate which it does not sustain."""
+        figures = latency(self.wires, mediation, callee, self.settings)
+        figures["bytes_per_call"] = self.kind.bytes_a_call(mediation, empty, held)
         figures["memory_bytes"] = mediation.memory_bytes()
-        levels[str(held)] = figures
-        say(f"  {system.label}, {held} calls held: INVITE in to out p50 {figures['p50_us']:.0f} us, "
-            f"p99 {figures['p99_us']:.0f} us, {figures['failed']} failed; "
-            f"{figures['bytes_per_call'] / 1024:.1f} KiB a call")
+        self.levels[str(held)] = figures
+        self.say(f"  {self.kind.label}, {held} calls held: INVITE in to out p50 "
+                 f"{figures['p50_us']:.0f} us, p99 {figures['p99_us']:.0f} us, "
+                 f"{figures['failed']} failed; {figures['bytes_per_call'] / 1024:.1f} KiB a call")
 
-    def quickly(mediation, callee, held):
-        if str(held) in levels:
-            say(f"  {system.label}, {held} calls held:")
-            levels[str(held)]["calls_per_second"] = highest_rate(
-                wires, mediation, callee, settings, say)
+    def quickly(self, mediation, callee, held, stack):
+        def run(rate):
+            return sip.run_calls(self.wires, mediation, callee, rate, self.settings.versus_seconds,
+                                 patience=self.settings.patience)
 
-    for look in (calmly, quickly) if settings.versus_rate else (calmly,):
-        try:
-            at_levels(wires, system, settings, look)
-        except Failed as why:
-            say(f"  {system.label}: {why}")
-            levels.setdefault("ended", str(why))
-    return levels
+        self.say(f"  {self.kind.label}, {held} calls held:")
+        figures = self.levels[str(held)]
+        rate, figures["calls_per_second_run"] = sip.measure_rate(
+            run, self.rate, min(SEARCH_SECONDS, self.clock.left()), self.say)
+        figures["calls_per_second"] = rate
+        figures["held_lost"] = stack.lost()
+        self.rate = int(rate / GROWTH) if rate else self.settings.versus_rate
+
+    def pass_over(self, targets, what, look):
+        """A fresh one, as many calls held as each level says; look(mediation, callee, held, stack,
+        bytes of none held) at each. Where one level fails, those above it are left out, too."""
+        held, settings = 0, self.settings
+        with self.kind.running(self.wires, settings.versus_held[-1] + CALLS_MARGIN) as mediation, \
+                sipp.callee(self.wires) as callee, Holders() as stack:
+            latency(self.wires, mediation, callee, settings)  # warms up
+            empty = self.kind.own_bytes(mediation)
+            for number, target in enumerate(targets):
+                try:
+                    held = hold(self.wires, stack, held, target, settings.versus_hold_rate,
+                                self.clock.left())
+                    time.sleep(settings.settle_seconds)
+                    look(mediation, callee, held, stack, empty)
+                except Failed as why:
+                    self._leave_out(targets[number:], what, why)
+                    break
+
+    def measure(self):
+        """Two of it: one that is calm until all levels are held and then shows what it can beside as
+        many, one that shows it at the other levels."""
+        targets, most = self.settings.versus_held, self.settings.versus_held[-1]
+
+        def first(mediation, callee, held, stack, empty):
+            self.calmly(mediation, callee, held, empty)
+            if held == most and self.settings.versus_rate:
+                self.quickly(mediation, callee, held, stack)
+
+        def second(mediation, callee, held, stack, _empty):
+            if str(held) in self.levels:
+                self.quickly(mediation, callee, held, stack)
+
+        self.pass_over(targets, "all", first)
+        if self.settings.versus_rate:
+            self.pass_over(targets[:-1], "calls a second", second)
 
 
 def compare(ours, theirs):
     """Ours to theirs, at each number of calls that both held."""
     ratios = {}
-    for held in ours.keys() & theirs.keys() - {"ended"}:
+    for held in ours.keys() & theirs.keys():
         a, b = ours[held], theirs[held]
         ratios[held] = {
             "p99": a["p99_us"] / b["p99_us"],
@@ -169,14 +199,21 @@ def compare(ours, theirs):
 
 
 def measure(wires, settings, say, results):
-    """Fills results["versus"]."""
+    """Fills results["versus"] as it goes."""
     absent = kamailio.missing()
     if absent:
         results["versus"] = {"notes": [absent]}
         return
     say(f"versus: sipp calls of {sip.HOLD_MS} ms on {os.cpu_count()} CPUs beside held ones, latency at "
         f"{settings.versus_latency_rate} calls/s")
-    of = results["versus"] = {}
-    for system in (Ours, Theirs):
-        of[system.key] = measure_system(wires, system, settings, say)
+    of = results["versus"] = {"left_out": {}, "notes": []}
+    for kind in (Ours, Theirs):
+        system = System(kind, wires, settings, say)
+        of[kind.key], of["left_out"][kind.key] = system.levels, system.left_out
+        try:
+            system.measure()
+        except Failed as why:
+            of["notes"].append(f"versus: {kind.label}: {why}")
+        of["notes"] += [f"versus: {kind.label} with {held} calls held: {why}"
+                        for held, why in system.left_out.items()]
     of["ratios"] = compare(of[Ours.key], of[Theirs.key])
