@@ -15,10 +15,10 @@ static int grow(struct strbuf *b, size_t n)
 
 	if (b->error)
 		return b->error;
+	if (n < b->room - b->len)
+		return 0;
 	if (n >= STRBUF_LIMIT || b->len + n >= STRBUF_LIMIT)
 		return b->error = -EMSGSIZE;
-	if (b->len + n + 1 <= b->room)
-		return 0;
 	while (room < b->len + n + 1)
 		room *= 2;
 	s = realloc(b->s, room);

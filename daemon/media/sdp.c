@@ -8,6 +8,7 @@
 
 #define PORT_MAX       65535
 #define PORT_COUNT_MAX 255
+#define CASE_BIT       0x20 /* by which an ASCII letter and its capital differ */
 
 static const char *const direction_names[] = {
 	[SDP_SENDRECV] = "sendrecv",
@@ -89,10 +90,14 @@ void sdp_text_copy(char *buf, size_t room, struct sdp_text text)
 
 bool sdp_line_is_attribute(const struct sdp_line *line, const char *name, struct sdp_text *value)
 {
-	size_t n = strlen(name);
+	size_t n;
 
-	if (line->type != 'a' || !text_starts_with(line->value, name))
+	/* Most names asked for differ in their first letter: that is cheaper than a call. */
+	if (line->type != 'a' || !line->value.len || ((line->value.s[0] ^ *name) & ~CASE_BIT))
 		return false;
+	if (!text_starts_with(line->value, name))
+		return false;
+	n = strlen(name);
 	if (line->value.len > n && line->value.s[n] != ':')
 		return false;
 	if (value) {

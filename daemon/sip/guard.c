@@ -221,7 +221,7 @@ static bool is_one_word(const char *s)
 	if (!s || !*s)
 		return false;
 	for (; *s; s++) {
-		if (*s <= ' ' || *s == 0x7f || strchr("<>\"", *s))
+		if (*s <= ' ' || *s == 0x7f || *s == '<' || *s == '>' || *s == '"')
 			return false;
 	}
 	return true;
