@@ -18,7 +18,7 @@ int sip_server_save(const struct sip_server *s, struct sip_saved_server *out)
 		.remote = s->flow.remote,
 		.tag = s->tag,
 		.response = {s->text, s->text ? s->len : 0}};
-	return transaction_print(s->request, &out->request, &out->request_len);
+	return message_print(s->request, &out->request, &out->request_len);
 }
 
 static osip_message_t *parse(const char *text, size_t len)

@@ -425,8 +425,12 @@ int transaction_execute(osip_transaction_t *ot, type_t type, osip_message_t *sip
 void transaction_timer_arm(struct loop *loop, struct loop_timer *timer, osip_transaction_t *ot);
 /* Runs the machine's timers that are due. */
 void transaction_timer_run(osip_transaction_t *ot);
-/* Message to text, once. 0 or -ENOMEM. */
-int transaction_print(osip_message_t *msg, char **text, size_t *len);
+
+/* ---- print.c ---- */
+/* Message to text, for osip_free(). 0 or -ENOMEM. */
+int message_print(osip_message_t *msg, char **text, size_t *len);
+/* Whether it is written without the library. */
+bool message_is_plain(const osip_message_t *msg);
 
 /* ---- memory.c ---- */
 /* libosip2's parser takes an allocation that fails for bad syntax now and then: they are counted

@@ -89,7 +89,7 @@ int sip_send_ack(
 	if (!ret)
 		ret = request_put_via(sip->listener[dest->listener], ack, flow.transport, branch);
 	if (!ret)
-		ret = transaction_print(ack, &out, &out_len);
+		ret = message_print(ack, &out, &out_len);
 	if (ret)
 		goto out;
 	choose_ack_transport(sip, &flow, out_len);

@@ -157,10 +157,3 @@ void transaction_timer_run(osip_transaction_t *ot)
 		}
 	}
 }
-
-int transaction_print(osip_message_t *msg, char **text, size_t *len)
-{
-	/* The parser's copy of what came, or of an earlier printing, is out of date. */
-	osip_message_force_update(msg);
-	return osip_message_to_str(msg, text, len) ? -ENOMEM : 0;
-}

@@ -215,7 +215,7 @@ int client_send_osip(struct sip_client *c, osip_message_t *msg)
 	/* RFC 3261 8.1.1.6 wants it in every request; the machine leaves it out. */
 	if (osip_message_set_max_forwards(msg, MAX_FORWARDS_DEFAULT) ||
 		osip_message_set_content_length(msg, "0") ||
-		transaction_print(msg, &c->ack, &c->ack_len))
+		message_print(msg, &c->ack, &c->ack_len))
 		return 0;
 	/* The response counts even where its ACK is lost: it is sent again when that comes again.
 	 */
@@ -265,7 +265,7 @@ static int choose_transport(struct sip_client *c, osip_message_t *req)
 static int print(struct sip_client *c, osip_message_t *req, const struct text *as)
 {
 	if (!as)
-		return transaction_print(req, &c->text, &c->len);
+		return message_print(req, &c->text, &c->len);
 	c->text = osip_malloc(as->len + 1);
 	if (!c->text)
 		return -ENOMEM;
@@ -528,7 +528,7 @@ static int start_again(struct sip_client *c, osip_message_t *req, const char *br
 	c->has_provisional = false;
 	c->error = 0;
 	if (!ret)
-		ret = transaction_print(req, &c->text, &c->len);
+		ret = message_print(req, &c->text, &c->len);
 	if (!ret)
 		ret = choose_transport(c, req);
 	if (!ret)

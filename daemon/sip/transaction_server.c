@@ -104,7 +104,7 @@ int server_send_osip(struct sip_server *s, osip_message_t *msg)
 	size_t len;
 
 	if (!again) {
-		s->error = transaction_print(msg, &text, &len);
+		s->error = message_print(msg, &text, &len);
 		if (s->error)
 			return 0;
 		osip_free(s->text);

@@ -127,14 +127,28 @@ static char *exact(const char *buf, size_t len)
 	return out;
 }
 
+static void assert_printed_as_by_the_library(osip_message_t *msg)
+{
+	char *ours = NULL, *theirs = NULL;
+	size_t ours_len, theirs_len;
+	int ret = message_print(msg, &ours, &ours_len);
+
+	osip_message_force_update(msg);
+	assert_int_equal(osip_message_to_str(msg, &theirs, &theirs_len) != 0, ret != 0);
+	if (!ret) {
+		assert_int_equal(ours_len, theirs_len);
+		assert_memory_equal(ours, theirs, ours_len + 1);
+	}
+	osip_free(ours);
+	osip_free(theirs);
+}
+
 static void parse_one(const char *buf, size_t len)
 {
 	static struct raw raw;
 	const char *reason;
 	osip_message_t *msg, *clone;
 	struct guard g;
-	char *text;
-	size_t n;
 
 	guard_raw(&g, &raw, buf, len, random_below(2));
 	if (g.code)
@@ -147,9 +161,7 @@ static void parse_one(const char *buf, size_t len)
 			0);
 		if (osip_message_clone(msg, &clone) == 0)
 			osip_message_free(clone);
-		osip_message_force_update(msg);
-		if (osip_message_to_str(msg, &text, &n) == 0)
-			osip_free(text);
+		assert_printed_as_by_the_library(msg);
 	}
 	osip_message_free(msg);
 }
