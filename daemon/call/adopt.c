@@ -154,6 +154,8 @@ int calls_adopt(struct calls *calls, struct store *store)
 		if (!ret)
 			ret = store_load(store, STORE_ROOM, adopt_room_record, calls);
 		if (!ret)
+			ret = media_keep_resting(calls->media, store);
+		if (!ret)
 			ret = peers_adopt(calls->peers, store);
 		calls->ids_read = !ret;
 	}

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "media/flows.h"
 #include "media/room.h"
+#include "media/resting.h"
 #include "media/watchdog.h"
 
 #define MS_A_SEC        1000u
@@ -42,7 +43,7 @@ struct port_pool *media_pool_for(
 	return NULL;
 }
 
-static struct port_pool *find_pool(const struct media *m, unsigned side, const struct addr *local)
+struct port_pool *media_find_pool(const struct media *m, unsigned side, const struct addr *local)
 {
 	for (unsigned i = 0; i < m->pool_count; i++) {
 		if (port_pool_side(m->pool[i]) == side &&
@@ -57,7 +58,7 @@ int media_pool_of(
 {
 	int ret;
 
-	*out = find_pool(m, side, &address->local);
+	*out = media_find_pool(m, side, &address->local);
 	if (*out)
 		return 0;
 	if (m->pool_count == POOLS_MAX)
@@ -94,7 +95,7 @@ static int set_pools(struct media *m, const struct config *cfg)
 		const struct side_config *sc = &cfg->side[side];
 
 		for (unsigned i = 0; i < sc->address_count && !ret; i++) {
-			if (find_pool(m, side, &sc->address[i].local))
+			if (media_find_pool(m, side, &sc->address[i].local))
 				continue;
 			if (m->pool_count == POOLS_MAX)
 				ret = -ENOSPC;
@@ -116,7 +117,7 @@ static int set_pools(struct media *m, const struct config *cfg)
 		const struct side_config *sc = &cfg->side[side];
 
 		for (unsigned i = 0; i < sc->address_count; i++) {
-			struct port_pool *pool = find_pool(m, side, &sc->address[i].local);
+			struct port_pool *pool = media_find_pool(m, side, &sc->address[i].local);
 
 			port_pool_set_range(pool, sc->media_port_min, sc->media_port_max);
 			port_pool_set_advertised(pool, &sc->address[i].advertised);
@@ -339,6 +340,7 @@ void media_free(struct media *m)
 	for (unsigned i = 0; i < m->slot_count; i++)
 		media_session_free(m->slot[i].session);
 	loop_timer_stop(m->loop, &m->watchdog);
+	resting_close(m->resting);
 	if (m->dataplane)
 		dataplane_close(m->dataplane);
 	while (m->pool_count)
@@ -346,6 +348,11 @@ void media_free(struct media *m)
 	free(m->slot);
 	free(m->scratch);
 	free(m);
+}
+
+int media_keep_resting(struct media *m, struct store *store)
+{
+	return resting_open(&m->resting, m, store);
 }
 
 int media_reload(struct media *m, const struct config *cfg)

@@ -38,6 +38,7 @@
 enum leg { LEG_A, LEG_B };
 #define OTHER_LEG(leg) ((leg) == LEG_A ? LEG_B : LEG_A)
 
+struct store;
 struct media;         /* the room: pools, counters */
 struct media_session; /* one call's */
 
@@ -63,6 +64,9 @@ int media_new(struct media **out, struct loop *loop, const struct config *cfg,
 	enum dataplane_engine engine, const struct media_handlers *handlers);
 void media_free(struct media *m);
 int media_reload(struct media *m, const struct config *cfg);
+/* Ports that rest in quarantine are written down there, and those of the daemon before go on
+ * resting. Once, when the sessions were adopted. store outlives m. 0 or -errno. */
+int media_keep_resting(struct media *m, struct store *store);
 struct dataplane *media_dataplane(struct media *m);
 
 /* Reserves nothing yet. The peers stay in place as long as the session. Each leg's SDP is written

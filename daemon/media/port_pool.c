@@ -146,6 +146,26 @@ int port_pool_claim(struct port_pool *pool, uint16_t port)
 	return 0;
 }
 
+static void quarantine(struct port_pool *pool, unsigned pair, uint64_t due_ms)
+{
+	unsigned at = (pool->ring_head + pool->ring_count++) % PAIRS;
+
+	pool->state[pair] = PAIR_QUARANTINED;
+	pool->ring[at].pair = (uint16_t)pair;
+	pool->ring[at].due_ms = due_ms;
+}
+
+int port_pool_rest(struct port_pool *pool, uint16_t port, uint64_t due_ms)
+{
+	int ret = port_pool_claim(pool, port);
+
+	if (ret)
+		return ret;
+	pool->used_count--;
+	quarantine(pool, port / PORTS_A_PAIR, due_ms);
+	return 0;
+}
+
 int port_pool_take_resting(struct port_pool *pool, uint16_t *port)
 {
 	while (pool->ring_count) {
@@ -164,17 +184,14 @@ int port_pool_take_resting(struct port_pool *pool, uint16_t *port)
 
 void port_pool_give(struct port_pool *pool, uint16_t port, uint64_t now_ms, uint64_t quarantine_ms)
 {
-	unsigned pair = port / PORTS_A_PAIR, at;
+	unsigned pair = port / PORTS_A_PAIR;
 
 	if (pool->state[pair] != PAIR_USED) {
 		log_limited(LOG_LEVEL_ERROR, "media: port %u given back twice", port);
 		return;
 	}
 	pool->used_count--;
-	pool->state[pair] = PAIR_QUARANTINED;
-	at = (pool->ring_head + pool->ring_count++) % PAIRS;
-	pool->ring[at].pair = (uint16_t)pair;
-	pool->ring[at].due_ms = now_ms + quarantine_ms;
+	quarantine(pool, pair, now_ms + quarantine_ms);
 }
 
 void port_pool_get_status(struct port_pool *pool, uint64_t now_ms, struct port_pool_status *out)

@@ -30,6 +30,9 @@ int port_pool_take(struct port_pool *pool, uint64_t now_ms, uint16_t *port);
 /* That pair, by its even port, in the range or not: of a session that is adopted. O(1). 0; -EINVAL
  * no even port; -EEXIST it is in use or rests. */
 int port_pool_claim(struct port_pool *pool, uint16_t port);
+/* A pair that is free begins to rest: it was given back to the daemon before. In the order of
+ * due_ms. O(1). Errors as port_pool_claim. */
+int port_pool_rest(struct port_pool *pool, uint16_t port, uint64_t due_ms);
 /* The pair whose quarantine would end first. O(1) but for those outside of the range. 0 or
  * -ENOSPC. */
 int port_pool_take_resting(struct port_pool *pool, uint16_t *port);

@@ -89,6 +89,8 @@ struct negotiation {
 	struct negotiated *before;
 };
 
+struct resting;
+
 struct media_session {
 	struct media *media;
 	void *owner;
@@ -126,6 +128,7 @@ struct media {
 	struct port_pool *pool[POOLS_MAX];
 	unsigned pool_count;
 	uint64_t quarantine_ms;
+	struct resting *resting; /* NULL: quarantine ends with the daemon */
 	uint8_t dscp[SIDE_COUNT];
 	struct bandwidth_defaults bandwidth;
 	unsigned flows_max, flows_reserved;
@@ -148,6 +151,8 @@ struct port_pool *media_pool_for(
  * -ENOSPC or -ENOMEM. */
 int media_pool_of(
 	struct media *m, unsigned side, const struct side_address *address, struct port_pool **out);
+/* NULL where that address has none. */
+struct port_pool *media_find_pool(const struct media *m, unsigned side, const struct addr *local);
 /* Pools of addresses that went, once nothing of them is in use. */
 void media_drop_empty_pools(struct media *m);
 /* Tells the owner that something to be saved has changed. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "media/flows.h"
+#include "media/resting.h"
 
 static int take_port(struct media_session *s, struct stream *st, enum leg leg, uint8_t family)
 {
@@ -30,6 +31,9 @@ static void give_port(struct media_session *s, struct stream *st, enum leg leg)
 	if (!st->local[leg].pool)
 		return;
 	port_pool_give(st->local[leg].pool, st->local[leg].port, m->now_ms(m), m->quarantine_ms);
+	/* A daemon that leaves gives nothing back but to itself. */
+	if (!m->leaving)
+		resting_note(m->resting, st->local[leg].pool, st->local[leg].port, m->now_ms(m));
 	st->local[leg].pool = NULL;
 	st->local[leg].port = 0;
 }

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import socket
+import time
 
 import pytest
 
@@ -333,6 +334,22 @@ def test_status_tells_what_was_taken_up(stage):
     assert "taken up       1 calls of the daemon before, with 4 flows" in stage.cli.text("status").stdout
     talk.end()
     wait_until(lambda: stage.cli.status()["state"]["calls"] == 0, 3, "the call to be deleted")
+
+
+@pytest.mark.parametrize("how", BOTH_WAYS)
+def test_ports_of_a_call_that_ended_before_a_restart_rest_on(stage, configuration, how):
+    """Late packets of that call never reach one of the next daemon."""
+    wait_until(lambda: stage.cli.ports_quarantined() == 0, 3, "the ports of other calls to be free")
+    timers = {**configuration["timers"], "port_quarantine": 600}
+    restart_with(stage.daemon, {**configuration, "timers": timers})
+    Talk(stage).end()
+    stage.quiet()
+    assert stage.cli.ports_quarantined() == 4, "a pair each leg"
+    time.sleep(0.2)  # until it is written down: what a kill may lose is 30 ms
+    restart(stage.daemon, how)
+    assert stage.cli.ports_quarantined() == 4
+    restart_with(stage.daemon, configuration)
+    wait_until(lambda: stage.cli.ports_quarantined() == 0, 3, "the end of quarantine")
 
 
 def test_a_peer_stays_drained_or_blocked(stage):
