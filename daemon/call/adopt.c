@@ -12,6 +12,13 @@
 
 #define ID_MAX (UINT64_MAX / 2)
 
+/* A call that takes part in a transfer or takeover, until all that have a part in it are there. */
+struct unsettled {
+	uint64_t id;
+	VdState__Call *m;
+	struct unsettled *next;
+};
+
 /* Without a word to anybody: it never was. */
 static void give_up(struct call *call)
 {
@@ -40,7 +47,7 @@ int adopt_media(struct call *call, const VdState__Call *in)
 static bool adopt_unanswered(struct call *call, const VdState__Call *in)
 {
 	/* The transactions first of all: by them both legs hear of what fails after that. */
-	int ret = adopt_early_transactions(call, in->early);
+	int ret = adopt_early_transactions(call, in);
 
 	if (!ret)
 		ret = adopt_media(call, in);
@@ -65,13 +72,14 @@ static int adopt_parts(struct call *call, const VdState__Call *in)
 	if (in->early ? !adopt_unanswered(call, in) : !adopt_answered(call, in))
 		return 0;
 	call_touch(call); /* with its leap of CSeq */
-	call->calls->adoption.adopted++;
 	return 0;
 }
 
 static bool is_whole(const VdState__Call *in)
 {
 	if (in->n_leg != 2 || !in->media)
+		return false;
+	if (in->transfer && (in->target || in->takeover))
 		return false;
 	return in->early || (in->leg[LEG_A]->dialog && in->leg[LEG_B]->dialog);
 }
@@ -117,6 +125,62 @@ static int adopt_ids(struct calls *calls, const uint8_t *value, size_t len)
 	return ret;
 }
 
+/* Takes m. Out of memory, what is under way is given up. */
+static void unsettled_add(struct calls *calls, uint64_t id, VdState__Call *m)
+{
+	struct unsettled *u = calloc(1, sizeof(*u));
+
+	if (!u) {
+		vd_state__call__free_unpacked(m, NULL);
+		return;
+	}
+	u->id = id;
+	u->m = m;
+	LL_PREPEND(calls->unsettled, u);
+}
+
+static struct call *call_of(struct calls *calls, const struct unsettled *u)
+{
+	struct call *call = call_by_id(calls, u->id);
+
+	return call && call->state != CALL_ENDING ? call : NULL;
+}
+
+static void settle_media(struct calls *calls)
+{
+	const struct unsettled *u;
+	struct call *call;
+
+	LL_FOREACH (calls->unsettled, u) {
+		call = call_of(calls, u);
+		if (call)
+			adopt_moving(call, u->m);
+	}
+	LL_FOREACH (calls->unsettled, u) {
+		call = call_of(calls, u);
+		if (call && u->m->leading)
+			adopt_leading(call, u->m->leading);
+	}
+}
+
+/* Nothing is to be adopted any more. */
+static void settle(struct calls *calls)
+{
+	struct unsettled *u, *next;
+	struct call *call;
+
+	LL_FOREACH_SAFE (calls->unsettled, u, next) {
+		call = call_of(calls, u);
+		if (call)
+			moving_resume(call);
+		LL_DELETE(calls->unsettled, u);
+		vd_state__call__free_unpacked(u->m, NULL);
+		free(u);
+	}
+	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id)
+		calls->adoption.adopted += adopt_is_left(call);
+}
+
 static int adopt_record(void *ctx, struct store_key key, const uint8_t *value, size_t len)
 {
 	struct calls *calls = ctx;
@@ -127,7 +191,9 @@ static int adopt_record(void *ctx, struct store_key key, const uint8_t *value, s
 		return -EINVAL;
 	m = vd_state__call__unpack(NULL, len, value);
 	ret = m ? adopt(calls, key.number, m) : -EBADMSG;
-	if (m)
+	if (!ret && (m->transfer || m->target || m->takeover))
+		unsettled_add(calls, key.number, m);
+	else if (m)
 		vd_state__call__free_unpacked(m, NULL);
 	if (ret)
 		calls->adoption.lost++;
@@ -161,7 +227,9 @@ int calls_adopt(struct calls *calls, struct store *store)
 	}
 	if (ret)
 		return ret;
+	settle_media(calls);
 	media_adoption_done(calls->media);
+	settle(calls);
 	if (calls->adoption.adopted || calls->adoption.ended || calls->adoption.lost)
 		log_info("%u calls of before go on, %u were ended, %u are lost",
 			calls->adoption.adopted, calls->adoption.ended, calls->adoption.lost);

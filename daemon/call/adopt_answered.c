@@ -34,7 +34,8 @@ int adopt_legs(struct call *call, const VdState__Call *in)
 	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
 		const VdState__CallLeg *m = in->leg[leg];
 
-		ret = adopt_dialog(call->calls, call->peer[leg], m->dialog, &pair->leg[leg]);
+		ret = adopt_dialog(
+			call->calls, call->peer[leg], m->gone, m->dialog, &pair->leg[leg]);
 		if (ret)
 			return ret;
 		if (leg == LEG_A)
@@ -56,13 +57,18 @@ int adopt_legs(struct call *call, const VdState__Call *in)
 /* What was under way in an answered call has no owner any more. */
 static void refuse_pending(struct call *call, const VdState__Call *in)
 {
-	if (media_offer_pending(call->media))
+	bool is_joining = in->target && call->leg_gone[LEG_A]; /* its leg A is led to it */
+
+	if (media_offer_pending(call->media) && !is_joining)
 		media_offer_failed(call->media);
 	for (size_t i = 0; i < in->n_pending; i++) {
 		struct sip_server *txn;
 
 		/* RFC 3261 14.2: the session stays as it was; who asked may do so again. */
-		if (adopt_invited(call, in->pending[i], &txn) == 0)
+		const VdState__Invited *m = in->pending[i];
+		enum leg leg = m->leg == LEG_B ? LEG_B : LEG_A;
+
+		if (adopt_invited(call, m, call->peer[leg], &txn) == 0)
 			sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, "Retry-After",
 				PENDING_RETRY_AFTER_S);
 	}
@@ -82,12 +88,19 @@ bool adopt_answered(struct call *call, const VdState__Call *in)
 			"its media could not be taken up after a restart");
 		return false;
 	}
-	if (call->leg_gone[LEG_A] || call->leg_gone[LEG_B]) {
-		end_answered(call, "SIP;cause=500;text=\"Transfer lost\"",
-			"a transfer was cut off by a restart");
-		return false;
-	}
+	if (in->transfer && adopt_transfer(call, in->transfer))
+		log_error(
+			"call %llu: its transfer cannot be taken up", (unsigned long long)call->id);
 	refuse_pending(call, in);
 	exchange_note_hold(call);
 	return true;
+}
+
+bool adopt_is_left(struct call *call)
+{
+	if (call->state == CALL_ANSWERED && (call->leg_gone[LEG_A] || call->leg_gone[LEG_B]) &&
+		!call->transfer && !call->target_of && !call->takeover)
+		end_answered(call, "SIP;cause=500;text=\"Transfer lost\"",
+			"a transfer was cut off by a restart");
+	return call->state != CALL_ENDING;
 }

@@ -39,7 +39,16 @@ unsigned listener_for(const struct calls *calls, const struct peer_config *peer,
 	return call_substitute_listener(calls, peer, family);
 }
 
-int adopt_dialog(const struct calls *calls, const struct peer_config *peer,
+/* 0 or -EINVAL: it says nothing that could be sent to. */
+static int take_addresses(const VdState__Dialog *in, struct dialog *d)
+{
+	if (addr_parse(&d->began.remote, in->began, 0) ||
+		addr_parse(&d->dest.remote, in->remote, 0))
+		return -EINVAL;
+	return 0;
+}
+
+int adopt_dialog(const struct calls *calls, const struct peer_config *peer, bool is_gone,
 	const VdState__Dialog *in, struct dialog *d)
 {
 	bool failed = false;
@@ -47,8 +56,7 @@ int adopt_dialog(const struct calls *calls, const struct peer_config *peer,
 	memset(d, 0, sizeof(*d));
 	if (in->local_tag.len != DIALOG_TAG_LEN ||
 		!take_bytes(&in->local_tag, d->local_tag, sizeof(d->local_tag)) ||
-		addr_parse(&d->began.remote, in->began, 0) ||
-		addr_parse(&d->dest.remote, in->remote, 0))
+		(take_addresses(in, d) && !is_gone))
 		return -EINVAL;
 	d->call_id = copy_bytes(&in->call_id, SIP_MESSAGE_MAX, &failed);
 	d->remote_tag = copy_bytes(&in->remote_tag, DIALOG_REMOTE_TAG_MAX, &failed);
@@ -70,6 +78,8 @@ int adopt_dialog(const struct calls *calls, const struct peer_config *peer,
 	d->began.peer = d->dest.peer = peer->name;
 	d->dest.over_tcp = in->over_tcp;
 	dialog_move(d, listener_for(calls, peer, d->dest.remote.family));
+	if (!failed && is_gone)
+		return 0;
 	if (!failed && d->listener != SIP_NO_LISTENER) {
 		struct peer *live = peer_by_name(calls->peers, peer->name);
 

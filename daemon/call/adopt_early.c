@@ -42,10 +42,11 @@ static int adopt_pair(struct call *call, const VdState__EarlyPair *in)
 		if (failed)
 			return -EINVAL;
 	}
-	ret = adopt_dialog(call->calls, call->peer[LEG_B], in->b, &pair->leg[LEG_B]);
+	ret = adopt_dialog(call->calls, call->peer[LEG_B], false, in->b, &pair->leg[LEG_B]);
 	if (ret || !in->a)
 		return ret;
-	ret = adopt_dialog(call->calls, call->peer[LEG_A], in->a, &pair->leg[LEG_A]);
+	ret = adopt_dialog(
+		call->calls, call->peer[LEG_A], call->leg_gone[LEG_A], in->a, &pair->leg[LEG_A]);
 	if (ret)
 		return ret;
 	pair->has_dialog_a = true;
@@ -68,7 +69,7 @@ static bool was_tried(const struct call *call, const char *peer)
  * there is no route at all. */
 static int find_route(struct call *call)
 {
-	const struct route_query query = {.from = call->peer[LEG_A],
+	const struct route_query query = {.from = call->asking ? call->asking : call->peer[LEG_A],
 		.calling = call->routed.calling,
 		.called = call->routed.called,
 		.dialled = call->to,
@@ -122,9 +123,9 @@ static void adopt_attempts(struct call *call, const VdState__Early *in)
 		attempt_rings(call);
 }
 
-int adopt_invited(struct call *call, const VdState__Invited *in, struct sip_server **txn)
+int adopt_invited(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
+	struct sip_server **txn)
 {
-	const struct peer_config *peer = call->peer[in->leg == LEG_B ? LEG_B : LEG_A];
 	struct sip_saved_server saved = {0};
 	bool failed = false;
 	char *request, *response, *tag;
@@ -148,11 +149,15 @@ int adopt_invited(struct call *call, const VdState__Invited *in, struct sip_serv
 	return ret;
 }
 
-static int adopt_server(struct call *call, const VdState__Early *in)
+static int adopt_server(struct call *call, const VdState__Call *in)
 {
 	struct exchange *x = call->initial;
-	int ret = in->asked ? adopt_invited(call, in->asked, &x->server) : -EINVAL;
+	int ret = -EINVAL;
 
+	if (in->target)
+		ret = adopt_target_asked(call, in->target, &x->server);
+	else if (in->early->asked)
+		ret = adopt_invited(call, in->early->asked, call->peer[LEG_A], &x->server);
 	if (ret)
 		return ret;
 	sip_server_set_owner(x->server, x, &exchange_server_handlers);
@@ -183,17 +188,19 @@ static int adopt_client(struct call *call, const VdState__Early *in)
 	return ret;
 }
 
-int adopt_early_transactions(struct call *call, const VdState__Early *in)
+int adopt_early_transactions(struct call *call, const VdState__Call *in)
 {
 	struct exchange *x = exchange_new(call, LEG_A);
-	int ret;
+	int ret, asked;
 
 	if (!x)
 		return -ENOMEM;
 	call->initial = x;
 	x->is_invite = x->is_initial = true;
 	ret = adopt_server(call, in);
-	return ret ? ret : adopt_client(call, in);
+	/* Who is asked is told in any case. */
+	asked = adopt_client(call, in->early);
+	return ret ? ret : asked;
 }
 
 int adopt_early(struct call *call, const VdState__Early *in)

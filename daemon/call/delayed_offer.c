@@ -95,7 +95,7 @@ int delayed_offer_answered(struct exchange *x, const osip_message_t *ack)
 	ret = media_answer(call->media, x->from, sdp->body, sdp->length, true, &text, &len);
 	if (ret)
 		return ret;
-	/* Who is to take its place is led there next (replaces.c). */
+	/* Who is to take its place is led there next (takeover.c). */
 	if (call->leg_gone[other]) {
 		free(text);
 		return 0;

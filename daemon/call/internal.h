@@ -286,6 +286,7 @@ struct calls {
 	struct touched touched, touched_early; /* answered calls, others */
 	struct arena *save_arena;
 	struct calls_adoption adoption;
+	struct unsettled *unsettled; /* adopt.c */
 	struct calls_status counters;
 	struct loads *loads;
 	struct loop_timer limit_timer; /* while a limit bites */

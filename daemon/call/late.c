@@ -4,6 +4,7 @@
 #include "call/internal.h"
 #include "call/exchange.h"
 #include "call/own_request.h"
+#include "call/refer.h"
 
 #include "call/attempt.h"
 
@@ -51,7 +52,7 @@ void stray_2xx_received(void *ctx, osip_message_t *resp, const struct peer_confi
 		dialog_ack(&pair->leg[leg], calls->sip, sip_cseq_number(resp), &ack))
 		return;
 	sip_send_ack(calls->sip, &pair->leg[leg].dest, ack, NULL, NULL);
-	if (pair->call->stray_cseq == sip_cseq_number(resp))
+	if (pair->call->stray_cseq == sip_cseq_number(resp) || transfer_sees_to(pair->call, leg))
 		return;
 	pair->call->stray_cseq = sip_cseq_number(resp);
 	own_request_restore(pair->call, leg);

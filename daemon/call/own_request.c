@@ -196,6 +196,7 @@ static int send_once(struct exchange *x)
 	own->is_sent = !ret;
 	if (!ret && x->is_invite)
 		exchange_start_timer_c(x);
+	call_touch(x->call);
 	return ret;
 }
 
@@ -439,6 +440,36 @@ int own_request_send(const struct own_request *r, struct exchange **out)
 	}
 	if (out)
 		*out = x;
+	return 0;
+}
+
+int own_request_adopt(const struct own_request *r, const struct sip_dest *dest, struct text invite,
+	struct exchange **out)
+{
+	struct call *call = r->call;
+	struct exchange *x;
+	int ret = -ENOMEM;
+
+	if (call->state != CALL_ANSWERED || call->leg_gone[r->to])
+		return -EINVAL;
+	x = exchange_new(call, OTHER_LEG(r->to));
+	if (!x)
+		return -ENOMEM;
+	x->pair = call->answered;
+	x->is_invite = true;
+	x->client_peer = x->pair->leg[r->to].peer;
+	x->client_dest = *dest;
+	if (own_new(r, x))
+		ret = sip_client_adopt(
+			call->calls->sip, &x->client_dest, invite, x, &handlers, &x->client);
+	if (ret) {
+		exchange_free(x);
+		return ret;
+	}
+	x->client_cseq = sip_cseq_number(sip_client_request(x->client));
+	x->own->is_sent = true;
+	exchange_start_timer_c(x);
+	*out = x;
 	return 0;
 }
 

@@ -44,6 +44,11 @@ int own_request_send(const struct own_request *r, struct exchange **out);
  * cancelled; should the leg accept it all the same, it is led back to the call's own media. */
 void own_request_cancel(struct exchange *x);
 
+/* One of the daemon before that has no final response, which went to dest as invite: its answer is
+ * ours to hear. An INVITE with an offer of r's. 0 or -errno. */
+int own_request_adopt(const struct own_request *r, const struct sip_dest *dest, struct text invite,
+	struct exchange **out);
+
 /* ---- restore.c ---- */
 /* A re-INVITE with what the call's media session says: leads a leg back that was led elsewhere. A
  * leg that does not take it ends the call, later. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Call pickup (RFC 3891 3, RFC 5359 2.16): who is called still rings, and another takes the call.
  * Leg A is answered in the other's stead, with what was said early or with nothing sent yet; the
- * other takes leg B's place as in any answered call, once that is acknowledged (replaces.c). Where
+ * other takes leg B's place as in any answered call, once that is acknowledged (takeover.c). Where
  * leg A is a transfer's, ourselves, that is once the one who is transferred stands there. */
 #include <errno.h>
 #include <stdlib.h>

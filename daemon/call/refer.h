@@ -34,6 +34,12 @@ bool takeover_goes_on_without(const struct call *call, enum leg leg);
 void transfer_call_made(struct call *call, const struct sip_server *txn);
 /* The call is over. */
 void transfer_call_over(struct call *call);
+/* The other one of the two calls of a transfer under way, or NULL: what is written down of either
+ * is worth little without the other's. */
+struct call *transfer_other_call(const struct call *call);
+/* That leg has accepted a re-INVITE of a daemon before us that we know nothing of: whether a
+ * transfer that leads to the call sees to what becomes of it. */
+bool transfer_sees_to(struct call *call, enum leg leg);
 /* The calling number, as it is routed, of a call that a transfer makes (call->asking). */
 void transfer_calling_number(struct call *call);
 /* A leg's BYE has come. Whether the call goes on without it. */

@@ -3,16 +3,17 @@
  * Changes are collected for some milliseconds: a call that is answered and put on hold at once is
  * written once.
  *
- * Not carried over: transfers, and requests within a dialog that have no final response. The call
- * stands as it stood before them; of re-INVITEs enough is kept to refuse them. */
+ * Not carried over: requests within a dialog that have no final response. The call stands as it
+ * stood before them; of re-INVITEs enough is kept to refuse them, or, where they are ours and lead
+ * a leg to where a transfer wants it, to hear their answer. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "call/internal.h"
-#include "media/media.h"
+#include "call/refer.h"
 #include "call/state.h"
+#include "media/media.h"
 #include "store/store.h"
 
 #define SAVE_DELAY_MS       5
@@ -172,6 +173,7 @@ static void save_call(struct arena *a, const struct call *call, VdState__Call *m
 		m->early = save_early(a, call);
 	else if (call->exchanges || call->held_back.txn)
 		save_pending(a, call, m);
+	save_moving(a, call, m);
 	m->leg = arena_array(a, 2, sizeof(*m->leg));
 	m->media = NEW(a, VdState__MediaSession, VD_STATE__MEDIA_SESSION__INIT);
 	if (!m->leg || !m->media)
@@ -208,7 +210,7 @@ bool call_can_be_saved(const struct call *call)
 {
 	if (call->state != CALL_ANSWERED)
 		return early_can_be_saved(call);
-	return call->media && call->answered && call->answered->has_dialog_a && !call->takeover;
+	return call->media && call->answered && call->answered->has_dialog_a;
 }
 
 static void forget(struct call *call)
@@ -264,11 +266,11 @@ static void save_timer_fired(struct loop_timer *t)
 	save_all((struct touched *)((char *)t - offsetof(struct touched, timer)));
 }
 
-void call_touch(struct call *call)
+static void touch(struct call *call)
 {
 	struct calls *calls = call->calls;
-	bool answered = call->state == CALL_ANSWERED;
-	struct touched *touched = answered ? &calls->touched : &calls->touched_early;
+	bool soon = call->state == CALL_ANSWERED || call->target_of;
+	struct touched *touched = soon ? &calls->touched : &calls->touched_early;
 
 	/* Without the arena nothing is written down yet, or any more. */
 	if (!calls->save_arena || call->touched == touched || call->state == CALL_ENDING)
@@ -280,8 +282,17 @@ void call_touch(struct call *call)
 	touched->timer.fire = save_timer_fired;
 	/* Without memory for the timer the next call that is touched takes this one along. */
 	if (!loop_timer_is_started(&touched->timer))
-		loop_timer_start(calls->loop, &touched->timer,
-			answered ? SAVE_DELAY_MS : SAVE_EARLY_DELAY_MS);
+		loop_timer_start(
+			calls->loop, &touched->timer, soon ? SAVE_DELAY_MS : SAVE_EARLY_DELAY_MS);
+}
+
+void call_touch(struct call *call)
+{
+	struct call *other = transfer_other_call(call);
+
+	touch(call);
+	if (other)
+		touch(other);
 }
 
 void call_unsave(struct call *call)

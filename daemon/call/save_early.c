@@ -6,7 +6,7 @@
 #include "call/exchange.h"
 #include "call/state.h"
 
-static ProtobufCBinaryData bytes_in(struct arena *a, const char *text, size_t len)
+ProtobufCBinaryData bytes_in(struct arena *a, const char *text, size_t len)
 {
 	uint8_t *copy = arena_take(a, len ? len : 1);
 
@@ -16,15 +16,31 @@ static ProtobufCBinaryData bytes_in(struct arena *a, const char *text, size_t le
 	return (ProtobufCBinaryData){.len = len, .data = copy};
 }
 
-/* What belongs to a transfer is not carried over, nor what is between two attempts. */
+ProtobufCBinaryData save_message(struct arena *a, osip_message_t *msg)
+{
+	ProtobufCBinaryData out = {0};
+	char *text = NULL;
+	size_t len;
+
+	/* The parser's copy of what came is out of date. */
+	osip_message_force_update(msg);
+	if (osip_message_to_str(msg, &text, &len))
+		a->failed = true;
+	else
+		out = bytes_in(a, text, len);
+	osip_free(text);
+	return out;
+}
+
+/* What is between two attempts is not carried over. */
 bool early_can_be_saved(const struct call *call)
 {
 	const struct exchange *x = call->initial;
 	struct text invite;
 
 	return (call->state == CALL_SETUP || call->state == CALL_RINGING) && x && x->server &&
-	       !x->accepted && !sip_server_is_local(x->server) && x->client && call->media &&
-	       sip_client_save(x->client, &invite) == 0 && !call->target_of && !call->takeover;
+	       !x->accepted && sip_server_is_local(x->server) == (call->target_of != NULL) &&
+	       x->client && call->media && sip_client_save(x->client, &invite) == 0;
 }
 
 static VdState__EarlyPair *save_pair(struct arena *a, const struct pair *pair)
@@ -106,7 +122,8 @@ VdState__Early *save_early(struct arena *a, const struct call *call)
 	m->no_100rel = call->no_100rel;
 	m->told_early = call->told_early;
 	save_attempts(call, m);
-	m->asked = save_invited(a, x->server, LEG_A);
+	if (!call->target_of)
+		m->asked = save_invited(a, x->server, LEG_A);
 	save_asking(a, x, m);
 	m->pair = arena_array(a, call->pair_count + 1, sizeof(*m->pair));
 	if (!m->pair)

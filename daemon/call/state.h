@@ -38,6 +38,8 @@ static inline char *addr_of(struct arena *a, const struct addr *addr)
 		new_message;                                                                       \
 	})
 
+ProtobufCBinaryData bytes_in(struct arena *a, const char *text, size_t len); /* a copy */
+ProtobufCBinaryData save_message(struct arena *a, osip_message_t *msg);
 VdState__Dialog *save_dialog(struct arena *a, const struct dialog *d);
 /* Whether the next daemon could go on with it as it is now. */
 bool call_can_be_saved(const struct call *call);
@@ -46,6 +48,8 @@ bool call_can_be_saved(const struct call *call);
 bool early_can_be_saved(const struct call *call);
 VdState__Early *save_early(struct arena *a, const struct call *call);
 VdState__Invited *save_invited(struct arena *a, const struct sip_server *txn, enum leg leg);
+/* Fills in what a transfer or takeover under way has of the call. */
+void save_moving(struct arena *a, const struct call *call, VdState__Call *m);
 
 /* ---- reading ---- */
 /* malloc'd. NULL where it is longer than max or has a NUL in it; *failed is set then, or where
@@ -54,22 +58,38 @@ char *copy_bytes(const ProtobufCBinaryData *in, size_t max, bool *failed);
 bool take_bytes(const ProtobufCBinaryData *in, char *out, size_t room);
 /* The peer's own listener; where its family is not that, another of the side. */
 unsigned listener_for(const struct calls *calls, const struct peer_config *peer, uint8_t family);
-/* 0 or -errno; then *d is empty. */
-int adopt_dialog(const struct calls *calls, const struct peer_config *peer,
+/* is_gone: nothing is said in it any more. 0 or -errno; then *d is empty. */
+int adopt_dialog(const struct calls *calls, const struct peer_config *peer, bool is_gone,
 	const VdState__Dialog *in, struct dialog *d);
-/* An INVITE of that leg that waits for its final response from us. 0 or -errno. */
-int adopt_invited(struct call *call, const VdState__Invited *in, struct sip_server **txn);
+/* An INVITE of that peer that waits for its final response from us. 0 or -errno. */
+int adopt_invited(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
+	struct sip_server **txn);
 /* What it is beside its legs, and what it has come through. 0 or -errno. */
 int adopt_facts(struct call *call, const VdState__Call *in);
 /* Of an answered call: its dialogs; 0 or -errno. Then the rest: whether it goes on; if not, both
  * legs are told. */
 int adopt_legs(struct call *call, const VdState__Call *in);
 bool adopt_answered(struct call *call, const VdState__Call *in);
+/* When all that is left has gone on: one whose other leg is gone for good is ended. Whether it is
+ * there still. */
+bool adopt_is_left(struct call *call);
 /* 0 or -errno as media_session_adopt. */
 int adopt_media(struct call *call, const VdState__Call *in);
 /* Of a call that nobody has answered: its INVITE's transactions; then, when its media are there,
  * the rest. 0 or -errno. */
-int adopt_early_transactions(struct call *call, const VdState__Early *in);
+int adopt_early_transactions(struct call *call, const VdState__Call *in);
 int adopt_early(struct call *call, const VdState__Early *in);
+
+/* ---- adopt_transfer.c, in this order ---- */
+/* That a leg of the call has asked for. 0 or -EINVAL, -ENOMEM: there is none. */
+int adopt_transfer(struct call *call, const VdState__Transfer *in);
+/* Our INVITE to ourselves for the target of one of those. 0 or -errno. */
+int adopt_target_asked(
+	struct call *call, const VdState__TransferTarget *in, struct sip_server **txn);
+/* When all calls are there. What cannot be taken up is not; then moving_resume gives it up. */
+void adopt_moving(struct call *call, const VdState__Call *in);
+void adopt_leading(struct call *call, const VdState__OwnInvite *in);
+/* When their media are there as well. */
+void moving_resume(struct call *call);
 
 #endif

@@ -19,45 +19,11 @@
 #include "call/replace_leg.h"
 #include "call/session_timer.h"
 
-#define TOKEN_LEN 24 /* of the Call-ID of our own INVITE */
-/* Of its From tag. Not DIALOG_TAG_LEN: it is no tag that anybody could be found by. */
-#define FROM_TAG_LEN 20
-/* For the last NOTIFY, should nothing else put an end to it. */
-#define LAST_NOTIFY_MS (2 * 64 * SIP_T1_MS)
-
-enum transfer_state {
-	TRANSFER_CALLING, /* the target is called */
-	TRANSFER_JOINING, /* it has answered: the legs are led to each other */
-	TRANSFER_OVER,    /* decided; the last NOTIFY is under way */
-};
-
-struct transfer {
-	struct call *call; /* of the leg that referred */
-	enum leg by;       /* which it is */
-	enum transfer_state state;
-	bool is_attended, is_joined;
-	bool far_is_led; /* attended: the far leg has accepted the new session */
-	struct refer_to to;
-	struct subscription sub;
-	struct sip_server *local;    /* our own INVITE, until it is over */
-	struct call *target;         /* NULL: not made yet, or over */
-	enum leg target_leg;         /* of target: whose place the remaining leg takes */
-	struct media_session *media; /* attended: the two remaining ones', until they are joined */
-	struct exchange *asking;     /* our re-INVITE under way */
-	struct loop_timer timer;     /* of the whole; once it is over: its end */
-};
-
-static enum leg remaining(const struct transfer *t)
-{
-	return OTHER_LEG(t->by);
-}
-
-/* The remaining one's number, as it is routed. */
-static const char *remaining_number(const struct transfer *t)
+const char *transfer_remaining_number(const struct transfer *t)
 {
 	const struct numbers *n = &t->call->routed;
 
-	return remaining(t) == LEG_A ? n->calling : n->called;
+	return transfer_remaining(t) == LEG_A ? n->calling : n->called;
 }
 
 /* ---- the end ---- */
@@ -133,6 +99,8 @@ static void decide(struct transfer *t, int code)
 		.call = t->is_joined ? t->target->id : 0};
 
 	t->state = TRANSFER_OVER;
+	t->code = code;
+	call_touch(call);
 	if (t->is_joined)
 		call->calls->counters.transfers++;
 	else
@@ -141,12 +109,12 @@ static void decide(struct transfer *t, int code)
 	history_transfer(call, &note);
 	call_event(call, "transfer", "%s -> %s: leg %c to %s: %d", call->from, call->to, note.by,
 		t->to.number, code);
-	loop_timer_start(call->calls->loop, &t->timer, LAST_NOTIFY_MS);
+	loop_timer_start(call->calls->loop, &t->timer, TRANSFER_LAST_NOTIFY_MS);
 	if (!subscription_tell(&t->sub, code))
 		finish_soon(t);
 }
 
-static void fail(struct transfer *t, int code)
+void transfer_fail(struct transfer *t, int code)
 {
 	release(t);
 	decide(t, code);
@@ -160,7 +128,7 @@ static void timer_fired(struct loop_timer *timer)
 	if (t->state == TRANSFER_OVER)
 		finish(t);
 	else
-		fail(t, SIP_REQUEST_TIME_OUT);
+		transfer_fail(t, SIP_REQUEST_TIME_OUT);
 }
 
 /* ---- joining ---- */
@@ -179,7 +147,8 @@ static const char *key_line(const char *sdp, size_t *len)
 static bool keys_changed(const struct transfer *t, const struct media_session *media)
 {
 	size_t old_len, new_len;
-	const char *old = key_line(media_heard_sdp(t->call->media, remaining(t)), &old_len);
+	const char *old =
+		key_line(media_heard_sdp(t->call->media, transfer_remaining(t)), &old_len);
 	const char *new = key_line(media_heard_sdp(media, t->target_leg), &new_len);
 
 	return old_len != new_len || memcmp(old, new, old_len) != 0;
@@ -189,13 +158,13 @@ static bool keys_changed(const struct transfer *t, const struct media_session *m
 static void join(struct transfer *t)
 {
 	struct call *call = t->call, *target = t->target;
-	enum leg rem = remaining(t);
+	enum leg rem = transfer_remaining(t);
 	struct dialog moved;
 	bool rekey = keys_changed(t, t->media ? t->media : target->media);
 	int ret;
 
 	if (dialog_copy(&moved, &call->answered->leg[rem])) {
-		fail(t, SIP_INTERNAL_SERVER_ERROR);
+		transfer_fail(t, SIP_INTERNAL_SERVER_ERROR);
 		own_request_restore(call, rem);
 		return;
 	}
@@ -206,7 +175,7 @@ static void join(struct transfer *t)
 	t->media = NULL;
 	ret = call_replace_leg(target, t->target_leg, &moved, "SIP;cause=200;text=\"Transferred\"");
 	strcpy(t->target_leg == LEG_A ? target->routed.calling : target->routed.called,
-		remaining_number(t));
+		transfer_remaining_number(t));
 	session_timer_move(call, rem, target, t->target_leg);
 	target->asking = NULL;
 	target->target_of = NULL;
@@ -236,34 +205,41 @@ static void remaining_answered(void *ctx, int code, osip_message_t *resp, const 
 		join(t);
 		return;
 	}
-	fail(t, code);
+	transfer_fail(t, code);
 	if (astray)
-		own_request_restore(call, remaining(t));
+		own_request_restore(call, transfer_remaining(t));
 }
 
-/* A re-INVITE with what the one end of the session said, for the leg at its other end. */
-static void lead(struct transfer *t, struct call *call, enum leg to, struct media_session *media,
-	enum leg offerer, const char *offer, own_done_fn *done)
+static void far_answered(void *ctx, int code, osip_message_t *resp, const char *answer);
+
+/* A re-INVITE with what the one end of the new session said, for the leg at its other end: the far
+ * one in the target's call, or the remaining one in its own. */
+static struct own_request request_in(struct transfer *t, struct call *call)
 {
-	const struct own_request r = {.call = call,
-		.to = to,
+	bool to_far = call == t->target;
+
+	return (struct own_request){.call = call,
+		.to = to_far ? OTHER_LEG(t->target_leg) : transfer_remaining(t),
 		.method = "INVITE",
-		.media = media,
-		.offerer = offerer,
-		.offer = offer,
-		.done = done,
+		.media = t->media ? t->media : t->target->media,
+		.offerer = to_far ? t->target_leg : OTHER_LEG(t->target_leg),
+		.done = to_far ? far_answered : remaining_answered,
 		.ctx = t};
-
-	if (own_request_send(&r, &t->asking))
-		fail(t, SIP_SERVICE_UNAVAILABLE);
 }
 
-static void lead_remaining(struct transfer *t)
+static void lead(struct transfer *t, struct call *call, const char *offer)
 {
-	struct media_session *media = t->media ? t->media : t->target->media;
+	struct own_request r = request_in(t, call);
 
 	t->state = TRANSFER_JOINING;
-	lead(t, t->call, remaining(t), media, OTHER_LEG(t->target_leg), NULL, remaining_answered);
+	r.offer = offer;
+	if (own_request_send(&r, &t->asking))
+		transfer_fail(t, SIP_SERVICE_UNAVAILABLE);
+}
+
+void transfer_lead_remaining(struct transfer *t)
+{
+	lead(t, t->call, NULL);
 }
 
 /* ---- attended ---- */
@@ -276,9 +252,22 @@ static void far_answered(void *ctx, int code, osip_message_t *resp, const char *
 	t->asking = NULL;
 	t->far_is_led = resp && MSG_IS_STATUS_2XX(resp);
 	if (code < 300)
-		lead_remaining(t);
+		transfer_lead_remaining(t);
 	else
-		fail(t, code);
+		transfer_fail(t, code);
+}
+
+/* First of the two: with what the remaining leg said last. */
+static void lead_far(struct transfer *t)
+{
+	char *offer = NULL;
+	int ret = media_fresh_offer(t->call->media, transfer_remaining(t), &offer);
+
+	if (ret)
+		transfer_fail(t, ret == -ENOENT ? SIP_NOT_ACCEPTABLE_HERE : media_error_code(ret));
+	else
+		lead(t, t->target, offer);
+	free(offer);
 }
 
 static struct pair *find_named(const struct transfer *t, enum leg *leg)
@@ -318,160 +307,28 @@ static int find_target(struct transfer *t, const struct peer_config *peer)
 static void begin_attended(struct transfer *t, const struct peer_config *referrer)
 {
 	const struct peer_config *peer[2];
-	char *offer = NULL;
 	enum leg leg;
 	int code, ret;
 
 	t->is_attended = true;
 	code = find_target(t, referrer);
 	if (code) {
-		fail(t, code);
+		transfer_fail(t, code);
 		return;
 	}
 	leg = t->target_leg;
-	peer[leg] = t->call->peer[remaining(t)];
+	peer[leg] = t->call->peer[transfer_remaining(t)];
 	peer[OTHER_LEG(leg)] = t->target->peer[OTHER_LEG(leg)];
 	ret = call_hold_config(t->target, call_config_of(t->call, peer[leg]));
 	if (!ret)
 		ret = media_session_new(
 			t->call->calls->media, t->target, peer[LEG_A], peer[LEG_B], &t->media);
-	if (!ret) {
-		media_session_set_spare(t->media, true);
-		ret = media_fresh_offer(t->call->media, remaining(t), &offer);
-	}
 	if (ret) {
-		fail(t, ret == -ENOENT ? SIP_NOT_ACCEPTABLE_HERE : media_error_code(ret));
+		transfer_fail(t, media_error_code(ret));
 		return;
 	}
-	t->state = TRANSFER_JOINING;
-	lead(t, t->target, OTHER_LEG(leg), t->media, leg, offer, far_answered);
-	free(offer);
-}
-
-/* ---- blind: a call to the target ---- */
-
-static void target_responded(void *ctx, struct sip_server *txn, osip_message_t *resp)
-{
-	struct transfer *t = ctx;
-	int code = resp->status_code;
-
-	(void)txn;
-	if (code < 200) {
-		if (code > SIP_TRYING)
-			subscription_tell(&t->sub, code);
-		return;
-	}
-	t->local = NULL;
-	if (code >= 300) {
-		fail(t, code);
-	} else if (!t->target || t->target->state != CALL_ANSWERED) {
-		fail(t, SIP_TEMPORARILY_UNAVAILABLE);
-	} else {
-		if (t->target->initial && t->target->initial->server)
-			exchange_acked(t->target->initial, NULL);
-		if (t->target)
-			lead_remaining(t);
-	}
-}
-
-static const struct sip_local_handlers local_handlers = {.response = target_responded};
-
-/* From the remaining one, as it would call itself (RFC 3515 2.4.3), with the name of who sent it.
- */
-static int make_target_invite(struct transfer *t, const osip_message_t *refer, osip_message_t **out)
-{
-	const struct dialog *rem = &t->call->answered->leg[remaining(t)];
-	const struct dialog *by = &t->call->answered->leg[t->by];
-	const struct sip *sip = t->call->calls->sip;
-	const char *referred_by = header_value(refer, "Referred-By");
-	const char *host = sip_listener_host(sip, by->listener);
-	char id[TOKEN_LEN + 1], *user = refer_to_escape(t->to.number), *offer = NULL;
-	char text[DIALOG_URI_MAX + 64];
-	osip_message_t *msg = NULL;
-	osip_uri_t *uri = NULL;
-	int ret = -ENOMEM;
-
-	if (!referred_by)
-		referred_by = header_value(refer, "b");
-	if (!user || osip_message_init(&msg) || osip_uri_init(&uri))
-		goto out;
-	osip_message_set_method(msg, osip_strdup("INVITE"));
-	osip_message_set_version(msg, osip_strdup("SIP/2.0"));
-	osip_message_set_uri(msg, uri);
-	snprintf(text, sizeof(text), "sip:%s@%s", user, host);
-	if (osip_uri_parse(uri, text))
-		goto out;
-	snprintf(text, sizeof(text), "<sip:%s@%s>", user, host);
-	if (osip_message_set_to(msg, text))
-		goto out;
-	token_make(id, FROM_TAG_LEN);
-	snprintf(text, sizeof(text), "%s;tag=%s", rem->remote_uri, id);
-	if (osip_message_set_from(msg, text))
-		goto out;
-	token_make(id, TOKEN_LEN);
-	snprintf(text, sizeof(text), "%s@%s", id, host);
-	if (osip_message_set_call_id(msg, text) || osip_message_set_cseq(msg, "1 INVITE"))
-		goto out;
-	snprintf(text, sizeof(text), "%u", t->call->cfg->max_forwards);
-	if (sip_set_contact(msg, sip, by->listener) ||
-		osip_message_set_header(msg, "Max-Forwards", text) ||
-		osip_message_set_header(
-			msg, "Referred-By", referred_by ? referred_by : by->remote_uri))
-		goto out;
-	ret = media_fresh_offer(t->call->media, remaining(t), &offer);
-	if (!ret && (osip_message_set_body(msg, offer, strlen(offer)) ||
-			    osip_message_set_content_type(msg, "application/sdp")))
-		ret = -ENOMEM;
-out:
-	free(offer);
-	free(user);
-	if (ret)
-		osip_message_free(msg);
-	else
-		*out = msg;
-	return ret;
-}
-
-static void begin_blind(
-	struct transfer *t, const osip_message_t *refer, const struct peer_config *referrer)
-{
-	struct calls *calls = t->call->calls;
-	struct sip_server *local = NULL;
-	osip_message_t *invite = NULL;
-	int ret;
-
-	t->target_leg = LEG_A;
-	ret = make_target_invite(t, refer, &invite);
-	if (!ret)
-		ret = sip_local_new(&local, calls->sip, invite, referrer,
-			t->call->answered->leg[t->by].listener, &local_handlers, t);
-	if (ret) {
-		fail(t, ret == -ENOENT ? SIP_NOT_ACCEPTABLE_HERE : SIP_INTERNAL_SERVER_ERROR);
-		return;
-	}
-	t->local = local;
-	invite_received(calls, local, invite, referrer);
-}
-
-void transfer_call_made(struct call *call, const struct sip_server *txn)
-{
-	struct transfer *t = sip_local_asker(txn);
-	const struct peer_config *peer;
-
-	if (!t)
-		return;
-	peer = t->call->peer[remaining(t)];
-	call->asking = call->peer[LEG_A];
-	call_hold_config(call, call_config_of(t->call, peer));
-	call_set_peer(call, LEG_A, peer);
-	call->leg_gone[LEG_A] = true;
-	call->target_of = t;
-	t->target = call;
-}
-
-void transfer_calling_number(struct call *call)
-{
-	strcpy(call->routed.calling, remaining_number(call->target_of));
+	media_session_set_spare(t->media, true);
+	lead_far(t);
 }
 
 /* The referring one's call to the target, which nobody has answered yet: there is no leg to take
@@ -543,27 +400,54 @@ void transfer_begin(struct pair *pair, enum leg by, struct sip_server *txn, stru
 		by == LEG_A ? 'a' : 'b', t->to.number, t->to.has_replaces ? ", attended" : "");
 	/* Dropped by a reload, or blocked: it calls nobody. */
 	if (!referrer || (state && peer_get_state(state) == PEER_BLOCKED)) {
-		fail(t, SIP_FORBIDDEN);
+		transfer_fail(t, SIP_FORBIDDEN);
 	} else if (call->transfers >= CALL_TRANSFERS_MAX) {
 		calls->counters.transfers_refused++;
-		fail(t, SIP_FORBIDDEN);
+		transfer_fail(t, SIP_FORBIDDEN);
 	} else if (t->to.has_replaces && !take_back(t, referrer)) {
 		begin_attended(t, referrer);
 	} else {
-		begin_blind(t, refer, referrer);
+		transfer_call_target(t, refer, referrer);
 	}
+}
+
+/* The call is left to the next daemon, and what is under way with it: nobody hears a word. */
+static void leave_behind(struct call *call)
+{
+	struct transfer *t = call->target_of;
+
+	if (t) {
+		t->target = NULL;
+		if (t->asking && t->asking->call == call)
+			t->asking = NULL;
+	}
+	call->target_of = NULL;
+	t = call->transfer;
+	if (!t)
+		return;
+	if (t->target)
+		t->target->target_of = NULL;
+	t->target = NULL;
+	t->local = NULL;
+	t->asking = NULL;
+	transfer_free(t);
 }
 
 void transfer_call_over(struct call *call)
 {
 	struct transfer *t = call->target_of;
 
+	if (call->calls->leaving && call->state != CALL_ENDING) {
+		leave_behind(call);
+		takeover_call_over(call);
+		return;
+	}
 	call->target_of = NULL;
 	if (t) {
 		t->target = NULL;
 		/* Not answered: the response to our INVITE tells why. */
 		if (t->state == TRANSFER_JOINING)
-			fail(t, SIP_TEMPORARILY_UNAVAILABLE);
+			transfer_fail(t, SIP_TEMPORARILY_UNAVAILABLE);
 	}
 	if (call->transfer)
 		transfer_free(call->transfer);
@@ -585,4 +469,77 @@ bool transfer_leg_left(struct call *call, enum leg leg)
 	call_detach_leg(call, leg);
 	media_session_pause(call->media);
 	return true;
+}
+
+struct call *transfer_other_call(const struct call *call)
+{
+	if (call->transfer)
+		return call->transfer->target;
+	return call->target_of ? call->target_of->call : NULL;
+}
+
+bool transfer_sees_to(struct call *call, enum leg leg)
+{
+	struct transfer *t = call->target_of;
+
+	if (!t || leg == t->target_leg)
+		return false;
+	t->far_is_led = t->is_attended;
+	return true;
+}
+
+/* ---- of the daemon before ---- */
+
+struct transfer *transfer_take_up(struct call *call, enum leg by)
+{
+	struct transfer *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->call = call;
+	t->by = by;
+	t->timer.fire = timer_fired;
+	t->sub = (struct subscription){.call = call, .leg = by, .over = finish_soon, .ctx = t};
+	call->transfer = t;
+	return t;
+}
+
+int transfer_adopt_asking(
+	struct transfer *t, struct call *in, const struct sip_dest *dest, struct text invite)
+{
+	const struct own_request r = request_in(t, in);
+
+	return own_request_adopt(&r, dest, invite, &t->asking);
+}
+
+static void resume_joining(struct transfer *t)
+{
+	struct media_session *media = t->is_attended ? t->media : t->target->media;
+
+	if (t->asking)
+		return;
+	if (!media) {
+		transfer_fail(t, SIP_SERVICE_UNAVAILABLE);
+		return;
+	}
+	if (media_offer_pending(media))
+		media_offer_failed(media);
+	if (t->is_attended && !t->far_is_led)
+		lead_far(t);
+	else
+		transfer_lead_remaining(t);
+}
+
+void transfer_resume(struct transfer *t)
+{
+	if (t->call->leg_gone[LEG_A] || t->call->leg_gone[LEG_B])
+		media_session_pause(t->call->media);
+	if (t->state == TRANSFER_OVER) {
+		if (t->sub.is_over || !t->sub.x)
+			finish_soon(t);
+	} else if (!t->target) {
+		transfer_fail(t, SIP_SERVICE_UNAVAILABLE);
+	} else if (t->target->state == CALL_ANSWERED) {
+		resume_joining(t);
+	}
 }

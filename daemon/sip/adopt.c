@@ -82,6 +82,21 @@ int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned l
 	return ret;
 }
 
+/* It has no Via, and passes no guard for what comes from a wire. */
+int sip_local_adopt(struct sip *sip, struct text req, const struct peer_config *peer,
+	unsigned listener, const struct sip_local_handlers *asker, void *ctx,
+	struct sip_server **out)
+{
+	osip_message_t *msg = parse(req.s, req.len);
+
+	if (msg && MSG_IS_REQUEST(msg) && MSG_IS_INVITE(msg) && msg->req_uri && msg->from &&
+		msg->from->url && msg->to && msg->to->url && msg->call_id && msg->cseq &&
+		msg->cseq->number && listener_at(sip, listener))
+		return sip_local_new(out, sip, msg, peer, listener, asker, ctx);
+	osip_message_free(msg);
+	return -EBADMSG;
+}
+
 /* ---- leg B's ---- */
 
 int sip_client_save(const struct sip_client *c, struct text *out)

@@ -163,6 +163,10 @@ int sip_local_new(struct sip_server **out, struct sip *sip, osip_message_t *req,
 	void *ctx);
 /* ctx of who asked, NULL where the request came by a wire, or who asked wants no more. */
 void *sip_local_asker(const struct sip_server *txn);
+/* The same of the daemon before, by its text. 0; -EBADMSG it is no INVITE; -ENOMEM. */
+int sip_local_adopt(struct sip *sip, struct text req, const struct peer_config *peer,
+	unsigned listener, const struct sip_local_handlers *asker, void *ctx,
+	struct sip_server **out);
 /* Who asked wants no more; the one who answers hears of a CANCEL if it has not. */
 void sip_local_forget(struct sip_server *txn);
 

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A transfer or takeover under way, as the next daemon is to find it: with the call of the leg that
+ * referred what it has come to, with the call that it leads to what that will be, and with either
+ * our re-INVITE to a leg of it. */
+#include "call/own_request.h"
+#include "call/state.h"
+#include "call/takeover.h"
+#include "call/transfer.h"
+
+static VdState__Transfer *save_transfer(struct arena *a, const struct transfer *t)
+{
+	const struct subscription *sub = &t->sub;
+	VdState__Transfer *m = NEW(a, VdState__Transfer, VD_STATE__TRANSFER__INIT);
+
+	if (!m)
+		return NULL;
+	m->by = t->by;
+	m->state = t->state;
+	m->attended = t->is_attended;
+	m->joined = t->is_joined;
+	m->far_is_led = t->far_is_led;
+	m->number = bytes_of(t->to.number);
+	m->until_ms = sub->expires_ms;
+	m->code = (uint32_t)t->code;
+	m->refer_cseq = sub->id;
+	m->untold = sub->is_over;
+	m->told = (uint32_t)(sub->queued ? sub->queued : sub->told);
+	m->telling = sub->x != NULL;
+	return m;
+}
+
+static VdState__MediaSession *save_spare(struct arena *a, const struct media_session *media)
+{
+	VdState__MediaSession *m;
+
+	if (!media)
+		return NULL;
+	m = NEW(a, VdState__MediaSession, VD_STATE__MEDIA_SESSION__INIT);
+	if (m)
+		media_session_save(media, a, m);
+	return m;
+}
+
+static VdState__TransferTarget *save_target(struct arena *a, const struct call *call)
+{
+	const struct transfer *t = call->target_of;
+	const struct exchange *x = call->initial;
+	VdState__TransferTarget *m =
+		NEW(a, VdState__TransferTarget, VD_STATE__TRANSFER_TARGET__INIT);
+
+	if (!m)
+		return NULL;
+	m->call = t->call->id;
+	m->leg = t->target_leg;
+	m->mover = string_of(t->call->peer[transfer_remaining(t)]->name);
+	if (call->asking)
+		m->asking = string_of(call->asking->name);
+	if (call->state != CALL_ANSWERED)
+		m->invite = save_message(a, sip_server_request(x->server));
+	m->media = save_spare(a, t->media);
+	return m;
+}
+
+static VdState__Takeover *save_takeover(struct arena *a, const struct takeover *t)
+{
+	VdState__Takeover *m = NEW(a, VdState__Takeover, VD_STATE__TAKEOVER__INIT);
+
+	if (!m)
+		return NULL;
+	m->leg = t->leg;
+	m->peer = string_of(sip_server_peer(t->txn)->name);
+	m->asked = save_invited(a, t->txn, t->leg);
+	m->media = save_spare(a, t->media);
+	return m;
+}
+
+static const struct exchange *leading_in(const struct call *call)
+{
+	const struct transfer *t = call->transfer ? call->transfer : call->target_of;
+	const struct exchange *x = call->takeover ? call->takeover->asking : t ? t->asking : NULL;
+
+	return x && x->call == call ? x : NULL;
+}
+
+/* One that waits to be sent is made anew. */
+static VdState__OwnInvite *save_leading(struct arena *a, const struct exchange *x)
+{
+	struct text invite;
+	VdState__OwnInvite *m;
+
+	if (!x || !x->client || sip_client_save(x->client, &invite))
+		return NULL;
+	m = NEW(a, VdState__OwnInvite, VD_STATE__OWN_INVITE__INIT);
+	if (!m)
+		return NULL;
+	m->dest = addr_of(a, &x->client_dest.remote);
+	m->over_tcp = x->client_dest.over_tcp;
+	m->invite = bytes_in(a, invite.s, invite.len);
+	return m;
+}
+
+void save_moving(struct arena *a, const struct call *call, VdState__Call *m)
+{
+	if (call->transfer)
+		m->transfer = save_transfer(a, call->transfer);
+	if (call->target_of)
+		m->target = save_target(a, call);
+	if (call->takeover && call->takeover->txn)
+		m->takeover = save_takeover(a, call->takeover);
+	m->leading = save_leading(a, leading_in(call));
+}

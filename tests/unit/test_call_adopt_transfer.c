@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Transfers and takeovers that are under way while one daemon leaves and the next takes up. */
+#include "call/transfer.h"
+#include "test_call_restart.h"
+#include "test_call_transfer.h"
+
+#define SDP_N SDP("4002", "")
+
+static char b_invite[TEXT_MAX], c_invite[TEXT_MAX], request[TEXT_MAX];
+
+static void begin(struct relay *r, struct ua *a, struct ua *b)
+{
+	relay_open(r);
+	establish(&r->w, a, b, b_invite, "100");
+}
+
+/* A refers B to C, who rings. */
+static void refer_and_ring(struct relay *r, struct ua *a, struct ua *b, struct ua *c)
+{
+	begin(r, a, b);
+	refer(&r->w, a, "<sip:300@127.0.0.1>");
+	copy_text(c_invite, TEXT_MAX, expect(&r->w, C, "INVITE "));
+	expect_notify(&r->w, a, 100);
+	take(c, C, c_invite, "c1");
+	answer(&r->w, C, c_invite, 180, "c1", NULL);
+	expect_notify(&r->w, a, 180);
+	run_ms(&r->w, 2);
+}
+
+static void go_on_by(struct relay *r, unsigned calls)
+{
+	restart_at_once(r);
+	assert_int_equal(adoption(r).adopted, calls);
+	assert_int_equal(adoption(r).ended + adoption(r).lost, 0);
+	assert_int_equal(live_calls(&r->w), calls);
+}
+
+/* The target hears its INVITE again, and says again what it has said to it. */
+static void ring_again(struct relay *r)
+{
+	answer(&r->w, C, c_invite, 180, "c1", NULL);
+}
+
+/* The two are one call, and can say so. */
+static void joined(struct relay *r, struct ua *x, unsigned x_port, struct ua *y, unsigned y_port)
+{
+	struct world *w = &r->w;
+	struct call *call;
+	const char *text;
+
+	run_ms(w, 2);
+	assert_int_equal(live_calls(w), 1);
+	call = call_next(w->calls, 0);
+	while (call->state != CALL_ANSWERED)
+		call = call_next(w->calls, call->id);
+	assert_int_equal(media_port(call, LEG_A) + media_port(call, LEG_B), x_port + y_port);
+	say(w, x, "INFO", NULL);
+	text = expect(w, y->who, "INFO ");
+	assert_string_equal(header(text, "Call-ID"), y->call_id);
+	answer(w, y->who, text, 200, NULL, NULL);
+	expect(w, x->who, "SIP/2.0 200");
+	bye_from(w, y, x->who);
+}
+
+static void a_target_that_rings_is_answered_and_joined(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	go_on_by(&r, 2);
+	answer_final(&r.w, C, c_invite, 200, "c1", SDP_C);
+	has(body(follow(&r.w, &b, SDP_B)), "c=IN IP4 127.0.0.2");
+	expect_notify(&r.w, &a, 200);
+	expect_bye(&r.w, &a);
+	assert_int_equal(r.told.count, 1);
+	joined(&r, &b, 5000, &c, 6000);
+	assert_int_equal(counters(&r.w).transfers, 1);
+	relay_close(&r);
+}
+
+static void a_target_that_rings_and_refuses_leaves_the_two_as_they_were(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	go_on_by(&r, 2);
+	go_on_by(&r, 2);
+	answer_final(&r.w, C, c_invite, 486, "c1", NULL);
+	expect_notify(&r.w, &a, 486);
+	joined(&r, &a, 4000, &b, 5000);
+	assert_int_equal(counters(&r.w).transfers_failed, 1);
+	relay_close(&r);
+}
+
+static void a_referrer_that_has_hung_up_is_not_waited_for(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	hang_up(&r.w, &a);
+	go_on_by(&r, 2);
+	answer_final(&r.w, C, c_invite, 200, "c1", SDP_C);
+	follow(&r.w, &b, SDP_B);
+	expect_nothing(&r.w, A);
+	joined(&r, &b, 5000, &c, 6000);
+	relay_close(&r);
+}
+
+static void a_remaining_one_that_hangs_up_ends_all(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	go_on_by(&r, 2);
+	ring_again(&r);
+	expect_notify(&r.w, &a, 180);
+	hang_up(&r.w, &b);
+	answer(&r.w, C, expect(&r.w, C, "CANCEL "), 200, NULL, NULL);
+	answer_final(&r.w, C, c_invite, 487, "c1", NULL);
+	expect_bye(&r.w, &a);
+	relay_close(&r);
+}
+
+static void the_time_that_a_transfer_has_goes_on(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	call_by_id(r.w.calls, 1)->transfer->sub.expires_ms = loop_now_ms(r.w.loop);
+	restart_at_once(&r);
+	expect_notify(&r.w, &a, 408);
+	ring_again(&r);
+	answer(&r.w, C, expect(&r.w, C, "CANCEL "), 200, NULL, NULL);
+	answer_final(&r.w, C, c_invite, 487, "c1", NULL);
+	joined(&r, &a, 4000, &b, 5000);
+	relay_close(&r);
+}
+
+/* To the re-INVITE of the daemon before, which comes again as it was. */
+static void a_remaining_one_answers_the_next_daemon(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+	const char *text;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	answer_final(&r.w, C, c_invite, 200, "c1", SDP_C);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	go_on_by(&r, 2);
+	answer(&r.w, B, request, 200, NULL, SDP_B);
+	text = expect(&r.w, B, "ACK ");
+	assert_int_equal(strtoul(header(text, "CSeq"), NULL, 10),
+		strtoul(header(request, "CSeq"), NULL, 10));
+	expect_notify(&r.w, &a, 200);
+	expect_bye(&r.w, &a);
+	joined(&r, &b, 5000, &c, 6000);
+	relay_close(&r);
+}
+
+static void a_remaining_one_that_refuses_stays_where_it_was(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	answer_final(&r.w, C, c_invite, 200, "c1", SDP_C);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	go_on_by(&r, 2);
+	answer_final(&r.w, B, request, 488, NULL, NULL);
+	expect_bye(&r.w, &c);
+	expect_notify(&r.w, &a, 488);
+	joined(&r, &a, 4000, &b, 5000);
+	relay_close(&r);
+}
+
+/* The re-INVITE waited for another, and had not gone out. */
+static void what_was_not_sent_yet_is_made_anew(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	say(&r.w, &b, "INVITE", SDP_B);
+	copy_text(request, TEXT_MAX, expect(&r.w, A, "INVITE "));
+	answer_final(&r.w, C, c_invite, 200, "c1", SDP_C);
+	go_on_by(&r, 2);
+	ack_refusal(&r.w, &b, expect(&r.w, B, "SIP/2.0 500"));
+	follow(&r.w, &b, SDP_B);
+	expect_notify(&r.w, &a, 200);
+	expect_bye(&r.w, &a);
+	joined(&r, &b, 5000, &c, 6000);
+	relay_close(&r);
+}
+
+/* The last NOTIFY is under way: it comes again, and what follows it happens. */
+static void a_transfer_that_is_decided_is_told(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	answer_final(&r.w, C, c_invite, 200, "c1", SDP_C);
+	follow(&r.w, &b, SDP_B);
+	has(body(expect(&r.w, A, "NOTIFY ")), "SIP/2.0 200");
+	go_on_by(&r, 2);
+	expect_notify(&r.w, &a, 200);
+	expect_bye(&r.w, &a);
+	assert_string_equal(r.told.why, "transferred");
+	joined(&r, &b, 5000, &c, 6000);
+	relay_close(&r);
+
+	refer_and_ring(&r, &a, &b, &c);
+	answer_final(&r.w, C, c_invite, 486, "c1", NULL);
+	has(body(expect(&r.w, A, "NOTIFY ")), "SIP/2.0 486");
+	go_on_by(&r, 1);
+	expect_notify(&r.w, &a, 486);
+	joined(&r, &a, 4000, &b, 5000);
+	relay_close(&r);
+}
+
+/* Its record is of no use to the next daemon. */
+static void a_target_that_is_lost_is_told_and_the_two_stay(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+	char *name;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	calls_leave(r.w.calls);
+	calls_free(r.w.calls);
+	r.w.calls = NULL;
+	store_close(r.store);
+	name = r.w.cfg->peer[C].name;
+	r.w.cfg->peer[C].name = (char *)"cc";
+	come_back(&r);
+	assert_int_equal(adoption(&r).adopted, 1);
+	assert_int_equal(adoption(&r).lost, 1);
+	expect_notify(&r.w, &a, 503);
+	joined(&r, &a, 4000, &b, 5000);
+	world_is_empty(&r.w);
+	leave(&r);
+	r.w.cfg->peer[C].name = name;
+	come_back(&r);
+	relay_close(&r);
+}
+
+/* The referring call is: nobody is left to join the target with. */
+static void a_target_of_a_call_that_is_lost_is_cancelled(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	run_ms(&r.w, 20);
+	store_put(r.store, STORE_CALL, STORE_NUMBER(1), strdup("nonsense"), 8);
+	call_by_id(r.w.calls, 1)->saved = false;
+	r.w.calls->leaving = r.w.calls->leave_wanted = true;
+	calls_free(r.w.calls);
+	r.w.calls = NULL;
+	store_close(r.store);
+	come_back(&r);
+	assert_int_equal(adoption(&r).ended, 1);
+	assert_int_equal(adoption(&r).lost, 1);
+	assert_int_equal(live_calls(&r.w), 0);
+	ring_again(&r);
+	answer(&r.w, C, expect(&r.w, C, "CANCEL "), 200, NULL, NULL);
+	answer_final(&r.w, C, c_invite, 487, "c1", NULL);
+	relay_close(&r);
+}
+
+/* ---- attended ---- */
+
+static void refer_attended(
+	struct relay *r, struct ua *a1, struct ua *a2, struct ua *b, struct ua *c)
+{
+	begin(r, a1, b);
+	call_to(&r->w, a2, C, c, "300", "c1", SDP_C);
+	refer(&r->w, a1, refer_to_dialog(a2, "300"));
+	copy_text(request, TEXT_MAX, expect(&r->w, C, "INVITE "));
+	expect_notify(&r->w, a1, 100);
+}
+
+static void the_far_ends_are_joined_from_where_it_had_come_to(void **state)
+{
+	struct ua a1, a2, b, c;
+	struct relay r;
+
+	(void)state;
+	for (unsigned led = 0; led < 2; led++) {
+		refer_attended(&r, &a1, &a2, &b, &c);
+		if (!led)
+			go_on_by(&r, 2);
+		answer_final(&r.w, C, request, 200, NULL, SDP_C);
+		copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+		if (led)
+			go_on_by(&r, 2);
+		answer_final(&r.w, B, request, 200, NULL, SDP_B);
+		expect_bye(&r.w, &a2);
+		expect_notify(&r.w, &a1, 200);
+		expect_bye(&r.w, &a1);
+		joined(&r, &b, 5000, &c, 6000);
+		relay_close(&r);
+	}
+}
+
+/* The newer call refers to the older one. */
+static void whichever_call_is_older(void **state)
+{
+	struct ua a1, a2, b, c;
+	struct relay r;
+
+	(void)state;
+	begin(&r, &a1, &b);
+	call_to(&r.w, &a2, C, &c, "300", "c1", SDP_C);
+	refer(&r.w, &a2, refer_to_dialog(&a1, "100"));
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	expect_notify(&r.w, &a2, 100);
+	go_on_by(&r, 2);
+	answer_final(&r.w, B, request, 200, NULL, SDP_B);
+	follow(&r.w, &c, SDP_C);
+	expect_bye(&r.w, &a1);
+	expect_notify(&r.w, &a2, 200);
+	expect_bye(&r.w, &a2);
+	joined(&r, &b, 5000, &c, 6000);
+	relay_close(&r);
+}
+
+static void a_far_end_that_has_followed_is_led_back(void **state)
+{
+	struct ua a1, a2, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_attended(&r, &a1, &a2, &b, &c);
+	answer_final(&r.w, C, request, 200, NULL, SDP_C);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	go_on_by(&r, 2);
+	answer_final(&r.w, B, request, 488, NULL, NULL);
+	has(body(follow(&r.w, &c, SDP_C)), "m=audio");
+	expect_notify(&r.w, &a1, 488);
+	run_ms(&r.w, 2);
+	assert_int_equal(live_calls(&r.w), 2);
+	assert_int_equal(media_port(call_by_id(r.w.calls, 2), LEG_A), 4000);
+	bye_from(&r.w, &c, A);
+	joined(&r, &a1, 4000, &b, 5000);
+	relay_close(&r);
+}
+
+/* ---- INVITE with Replaces ---- */
+
+static void replace(struct relay *r, struct ua *n, enum who who, const struct ua *d,
+	const char *extra, const char *sdp)
+{
+	invite_replacing_from(&r->w, n, who, d->call_id, d->remote, d->local, extra, sdp);
+}
+
+/* Who rang is told that it has missed nothing. */
+static void expect_elsewhere(struct relay *r, enum who who, const char *invite, const char *tag)
+{
+	answer(&r->w, who, expect(&r->w, who, "CANCEL "), 200, NULL, NULL);
+	answer_final(&r->w, who, invite, 487, tag, NULL);
+}
+
+static void a_new_leg_takes_the_place_after_a_restart(void **state)
+{
+	struct ua a, b, n;
+	struct relay r;
+
+	(void)state;
+	begin(&r, &a, &b);
+	replace(&r, &n, A, &a, "", SDP_N);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	go_on_by(&r, 1);
+	answer_final(&r.w, B, request, 200, NULL, SDP_B);
+	expect_bye(&r.w, &a);
+	expect_answer(&r.w, &n, 1);
+	joined(&r, &n, 4002, &b, 5000);
+	assert_int_equal(counters(&r.w).transfers, 1);
+	relay_close(&r);
+}
+
+static void a_new_leg_that_gives_up_leaves_the_call_as_it_was(void **state)
+{
+	struct ua a, b, n;
+	struct relay r;
+
+	(void)state;
+	begin(&r, &a, &b);
+	replace(&r, &n, A, &a, "", SDP_N);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	go_on_by(&r, 1);
+	cancel(&r.w, &n);
+	expect(&r.w, A, "SIP/2.0 200");
+	expect_refusal(&r.w, &n, "SIP/2.0 487");
+	/* It has taken what was offered all the same: back to what was. */
+	answer_final(&r.w, B, request, 200, NULL, SDP_B);
+	follow(&r.w, &b, SDP_B);
+	joined(&r, &a, 4000, &b, 5000);
+	relay_close(&r);
+}
+
+static void a_call_that_was_picked_up_has_its_new_leg_after_a_restart(void **state)
+{
+	struct ua a, b, n;
+	struct relay r;
+	const char *text;
+
+	(void)state;
+	for (unsigned led = 0; led < 2; led++) {
+		relay_open(&r);
+		invite(&r.w, &a, "100", SDP_A);
+		copy_text(b_invite, TEXT_MAX, expect(&r.w, B, "INVITE "));
+		take(&b, B, b_invite, "b1");
+		answer(&r.w, B, b_invite, 180, "b1", NULL);
+		expect(&r.w, A, "SIP/2.0 180");
+		replace(&r, &n, B, &b, ";early-only", SDP("5002", ""));
+		expect_elsewhere(&r, B, b_invite, "b1");
+		learn(&a, expect(&r.w, A, "SIP/2.0 200"));
+		if (led) {
+			ack(&r.w, &a, 1, NULL);
+			copy_text(request, TEXT_MAX, expect(&r.w, A, "INVITE "));
+		}
+		go_on_by(&r, 1);
+		if (!led) {
+			ack(&r.w, &a, 1, NULL);
+			copy_text(request, TEXT_MAX, expect(&r.w, A, "INVITE "));
+		}
+		answer_final(&r.w, A, request, 200, NULL, SDP_A);
+		text = expect(&r.w, B, "SIP/2.0 200");
+		learn(&n, text);
+		ack(&r.w, &n, 1, NULL);
+		joined(&r, &a, 4000, &n, 5002);
+		relay_close(&r);
+	}
+}
+
+/* Who picks up waits until the remaining one stands in the target's call. */
+static void a_target_that_was_picked_up_is_joined_after_a_restart(void **state)
+{
+	struct ua a, b, c, n;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	replace(&r, &n, C, &c, ";early-only", SDP("6002", ""));
+	expect_elsewhere(&r, C, c_invite, "c1");
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	go_on_by(&r, 2);
+	answer_final(&r.w, B, request, 200, NULL, SDP("5000", "a=inactive\r\n"));
+	expect_notify(&r.w, &a, 200);
+	expect_bye(&r.w, &a);
+	follow(&r.w, &b, SDP_B);
+	expect_answer(&r.w, &n, 1);
+	joined(&r, &b, 5000, &n, 6002);
+	relay_close(&r);
+}
+
+/* ---- while the daemon leaves ---- */
+
+static void a_transfer_that_joins_while_the_daemon_leaves_is_left_joined(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	answer_final(&r.w, C, c_invite, 200, "c1", SDP_C);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	calls_leave(r.w.calls);
+	answer_final(&r.w, B, request, 200, NULL, SDP_B);
+	has(body(expect(&r.w, A, "NOTIFY ")), "SIP/2.0 200");
+	go_on_by(&r, 2);
+	expect_notify(&r.w, &a, 200);
+	expect_bye(&r.w, &a);
+	joined(&r, &b, 5000, &c, 6000);
+	relay_close(&r);
+}
+
+static void a_leave_hangs_up_nothing_of_a_transfer(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	refer_and_ring(&r, &a, &b, &c);
+	restart(&r);
+	expect_nothing(&r.w, A);
+	expect_nothing(&r.w, B);
+	expect_nothing(&r.w, C);
+	answer_final(&r.w, C, c_invite, 200, "c1", SDP_C);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	restart(&r);
+	expect_nothing(&r.w, A);
+	expect_nothing(&r.w, C);
+	answer_final(&r.w, B, request, 200, NULL, SDP_B);
+	expect_notify(&r.w, &a, 200);
+	expect_bye(&r.w, &a);
+	joined(&r, &b, 5000, &c, 6000);
+	relay_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_target_that_rings_is_answered_and_joined),
+		cmocka_unit_test(a_target_that_rings_and_refuses_leaves_the_two_as_they_were),
+		cmocka_unit_test(a_referrer_that_has_hung_up_is_not_waited_for),
+		cmocka_unit_test(a_remaining_one_that_hangs_up_ends_all),
+		cmocka_unit_test(the_time_that_a_transfer_has_goes_on),
+		cmocka_unit_test(a_remaining_one_answers_the_next_daemon),
+		cmocka_unit_test(a_remaining_one_that_refuses_stays_where_it_was),
+		cmocka_unit_test(what_was_not_sent_yet_is_made_anew),
+		cmocka_unit_test(a_transfer_that_is_decided_is_told),
+		cmocka_unit_test(a_target_that_is_lost_is_told_and_the_two_stay),
+		cmocka_unit_test(a_target_of_a_call_that_is_lost_is_cancelled),
+		cmocka_unit_test(the_far_ends_are_joined_from_where_it_had_come_to),
+		cmocka_unit_test(whichever_call_is_older),
+		cmocka_unit_test(a_far_end_that_has_followed_is_led_back),
+		cmocka_unit_test(a_new_leg_takes_the_place_after_a_restart),
+		cmocka_unit_test(a_new_leg_that_gives_up_leaves_the_call_as_it_was),
+		cmocka_unit_test(a_call_that_was_picked_up_has_its_new_leg_after_a_restart),
+		cmocka_unit_test(a_target_that_was_picked_up_is_joined_after_a_restart),
+		cmocka_unit_test(a_transfer_that_joins_while_the_daemon_leaves_is_left_joined),
+		cmocka_unit_test(a_leave_hangs_up_nothing_of_a_transfer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
