@@ -16,6 +16,7 @@
 
 #include "base/capability.h"
 #include "base/log.h"
+#include "inherit.h"
 
 #define PORT_UNPRIVILEGED 1024
 #define CAPS_MAX          5
@@ -79,7 +80,7 @@ static int give_pin_dir(const struct config *cfg, uid_t uid, gid_t gid)
 }
 
 /* So does the directory of the state file, where it was made for that: now, or by a daemon that ran
- * as root and left its file. */
+ * as root or as another user and left its file. */
 static int give_state_dir(const struct config *cfg, uid_t uid, gid_t gid)
 {
 	char file[PATH_MAX];
@@ -88,8 +89,12 @@ static int give_state_dir(const struct config *cfg, uid_t uid, gid_t gid)
 
 	if ((!made && errno != EEXIST) || lstat(cfg->state_dir, &st))
 		return -errno;
-	if (st.st_uid != 0 || !S_ISDIR(st.st_mode) || (st.st_mode & 0777) != 0700)
+	if (!S_ISDIR(st.st_mode) || (st.st_mode & 0777) != 0700)
 		return 0;
+	if (st.st_uid != 0)
+		return st.st_uid == uid
+			       ? 0
+			       : inherit_state_dir(cfg->state_dir, cfg->instance, uid, gid);
 	snprintf(file, sizeof(file), "%s/%s.state", cfg->state_dir, cfg->instance);
 	if (lchown(file, uid, gid) && !made)
 		return errno == ENOENT ? 0 : -errno;

@@ -82,6 +82,74 @@ def test_an_ordinary_user_takes_over_what_root_left(monkeypatch):
         world.remove()
 
 
+@pytest.fixture
+def changing_user(monkeypatch):
+    """(stage, start): the stage of a daemon that root has started as one user, its state directory where
+    root alone makes others; start(user) starts the next as another."""
+    world = World(tag="i")
+    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
+    configuration = plan.configuration(f"e2e-heir-{os.getpid()}")
+    daemon = None
+    def start(user):
+        monkeypatch.setenv("VIADUCT_DAEMON_USER", user)  # whom the CLI is to trust
+        daemon.write({**configuration, "user": user})
+        daemon.start()
+    try:
+        daemon = Daemon(world.viaduct, {**configuration, "user": ordinary.USER}, as_root=())
+        os.chmod(daemon.dir, 0o755)
+        os.chmod(daemon.records_path, 0o666)
+        with Stage(world, daemon) as stage:
+            yield stage, start
+        daemon.stop()
+    finally:
+        if daemon:
+            daemon.discard()
+        world.remove()
+
+
+def test_calls_go_on_when_another_user_is_to_have_them(changing_user):
+    stage, start = changing_user
+    talk = Talk(stage)
+    stage.daemon.kill()
+    start("nobody")
+    nobody = pwd.getpwnam("nobody").pw_uid
+    state = stage.daemon.state_dir
+    assert {os.stat(path).st_uid for path in (state, f"{state}/{stage.daemon.instance}.state")} == {nobody}
+    assert stage.cli.only_call() == talk.id and "state_refused" not in stage.cli.status()
+    talk.check_media(10)
+    talk.end()
+    stage.quiet()
+
+
+@pytest.mark.parametrize("strange, why", [
+    ("symlink", "Too many levels of symbolic links"), ("third user's", "is not that user's alone"),
+    ("other file", "is no file of this instance"), ("anybody's place", "others than root may write")])
+def test_a_state_directory_that_may_be_a_trap_is_not_taken_over(changing_user, strange, why):
+    stage, start = changing_user
+    daemon, state = stage.daemon, stage.daemon.state_dir
+    file = f"{state}/{daemon.instance}.state"
+    daemon.kill()
+    if strange == "symlink":
+        os.rename(file, f"{daemon.dir}/elsewhere")
+        os.symlink(f"{daemon.dir}/elsewhere", file)
+    elif strange == "third user's":
+        os.chown(file, pwd.getpwnam("bin").pw_uid, -1)
+    elif strange == "other file":
+        os.mkdir(f"{state}/more")
+    else:
+        os.chmod(daemon.dir, 0o1777)
+    owner = os.stat(state).st_uid
+    with pytest.raises(AssertionError, match="exit 1"):
+        start("nobody")
+    assert why in daemon.log()
+    assert os.stat(state).st_uid == owner == pwd.getpwnam(ordinary.USER).pw_uid
+    for entry in os.scandir(state):
+        assert entry.stat(follow_symlinks=False).st_uid != pwd.getpwnam("nobody").pw_uid
+    shutil.rmtree(state)
+    os.chmod(daemon.dir, 0o755)
+    start(ordinary.USER)
+
+
 # ---- the unit ----
 
 def of_unit(key):
