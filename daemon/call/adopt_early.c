@@ -9,6 +9,7 @@
 #include "base/token.h"
 #include "call/attempt.h"
 #include "call/exchange.h"
+#include "call/reliable.h"
 #include "call/state.h"
 
 static int take_tag(struct tag *tag, struct call *call, enum leg leg, const char *text)
@@ -19,6 +20,24 @@ static int take_tag(struct tag *tag, struct call *call, enum leg leg, const char
 	tag->leg = leg;
 	tag->call = call;
 	return tag_add(call->calls, tag);
+}
+
+static int adopt_unacknowledged(struct pair *pair, const VdState__EarlyPair *in)
+{
+	struct exchange *x = pair->call->initial;
+	int ret = 0;
+
+	for (size_t i = 0; i < in->n_unacknowledged && !ret; i++) {
+		const VdState__Numbered *m = in->unacknowledged[i];
+		osip_message_t *resp;
+
+		ret = sip_response_adopt(
+			(struct text){(const char *)m->response.data, m->response.len}, &resp);
+		if (!ret)
+			ret = i ? reliable_adopt_waiting(pair, resp)
+				: reliable_adopt(x, pair, m->rseq, resp);
+	}
+	return ret;
 }
 
 static int adopt_pair(struct call *call, const VdState__EarlyPair *in)
@@ -36,6 +55,7 @@ static int adopt_pair(struct call *call, const VdState__EarlyPair *in)
 	pair->answer_taken = in->answer_taken;
 	pair->way = (enum reliable_way)in->way;
 	pair->rseq = in->rseq;
+	call->is_numbered |= pair->rseq || call->rseq;
 	if (in->early_answer.len) {
 		pair->early_answer = copy_bytes(&in->early_answer, SIP_MESSAGE_MAX, &failed);
 		pair->early_answer_len = in->early_answer.len;
@@ -53,7 +73,7 @@ static int adopt_pair(struct call *call, const VdState__EarlyPair *in)
 	pair->tag_a.pair = pair;
 	ret = take_tag(&pair->tag_a, call, LEG_A, pair->leg[LEG_A].local_tag);
 	pair->tag_a_added = !ret;
-	return ret;
+	return ret ? ret : adopt_unacknowledged(pair, in);
 }
 
 static bool was_tried(const struct call *call, const char *peer)

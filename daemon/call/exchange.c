@@ -107,6 +107,15 @@ static void take_late_2xx(struct exchange *x)
 		own_request_restore(call, leg);
 }
 
+/* RFC 3262 3: a PRACK for what has its PRACK gets 481. It has come again, for its answer was lost
+ * with the daemon before us. */
+static bool prack_was_taken(const struct exchange *x, int code)
+{
+	return code == SIP_CALL_TRANSACTION_DOES_NOT_EXIST && x->call->adopted &&
+	       x->sdp == SDP_NONE &&
+	       strcmp(sip_server_request(x->server)->sip_method, "PRACK") == 0;
+}
+
 static void response_received(void *owner, struct sip_client *txn, osip_message_t *resp)
 {
 	struct exchange *x = owner;
@@ -137,6 +146,10 @@ static void response_received(void *owner, struct sip_client *txn, osip_message_
 			exchange_keep_early_answer(x->pair, resp);
 		x->pair->answer_told |= header_value(resp, "RSeq") && carry_find_sdp(resp);
 		exchange_respond(x, resp, code, x->pair->leg[x->from].local_tag, false);
+		return;
+	}
+	if (prack_was_taken(x, code)) {
+		exchange_refuse(x, SIP_OK, NULL, NULL);
 		return;
 	}
 	if (!refused) {

@@ -228,6 +228,7 @@ struct call {
 	struct held_back held_back;
 	struct restore restore[2];
 	uint32_t rseq;       /* last number of a reliable response of ours, to leg A */
+	bool is_numbered;    /* there are reliable responses, ours or leg B's */
 	bool no_100rel;      /* leg B has refused to be asked for it */
 	uint32_t told_early; /* media_told of the answer that binds leg A already; 0: none */
 	struct tag tag_b;    /* of the present attempt's INVITE */

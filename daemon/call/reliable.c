@@ -11,24 +11,10 @@
 #include "call/attempt.h"
 #include "call/carry.h"
 #include "call/early.h"
+#include "call/reliable.h"
 
-#define RELIABLE_QUEUE_MAX 4    /* responses that wait for the PRACK of the one before */
-#define RSEQ_FIRST_MAX     9999 /* RFC 3262 3: by chance, far below 2^31 - 1 */
-#define TIMEOUT_T1S        64   /* RFC 3262 3: then the INVITE is refused */
-
-/* Towards leg A, of one early dialog. */
-struct reliable {
-	struct exchange *x;
-	struct pair *pair;
-	osip_message_t *sent; /* not acknowledged yet; NULL: none */
-	bool sent_answer;     /* it has the SDP answer */
-	uint32_t rseq;
-	unsigned interval_ms, waited_ms;
-	struct loop_timer timer;
-	osip_message_t *waiting[RELIABLE_QUEUE_MAX];
-	unsigned waiting_count;
-	osip_message_t *final; /* leg B's 2xx, that waits for the PRACK */
-};
+#define RSEQ_FIRST_MAX 9999 /* RFC 3262 3: by chance, far below 2^31 - 1 */
+#define TIMEOUT_T1S    64   /* RFC 3262 3: then the INVITE is refused */
 
 static enum reliable_mode mode_of(const struct call *call, enum leg leg)
 {
@@ -194,6 +180,28 @@ static int send_prack(struct exchange *initial, struct pair *pair, uint32_t rseq
 	return ret;
 }
 
+static bool prack_is_under_way(const struct pair *pair)
+{
+	const struct exchange *x;
+
+	DL_FOREACH (pair->call->exchanges, x) {
+		const osip_message_t *req =
+			x->pair == pair && x->client ? sip_client_request(x->client) : NULL;
+
+		if (req && strcmp(req->sip_method, "PRACK") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* One that has its PRACK has come again: that PRACK is sent again by its transaction, unless it was
+ * one of the daemon before us. */
+static void take_again(struct exchange *x, struct pair *pair)
+{
+	if (x->call->adopted && !prack_is_under_way(pair))
+		send_prack(x, pair, pair->rseq);
+}
+
 bool reliable_take(struct exchange *x, struct pair *pair, const osip_message_t *resp)
 {
 	const char *text = header_value(resp, "RSeq");
@@ -202,6 +210,8 @@ bool reliable_take(struct exchange *x, struct pair *pair, const osip_message_t *
 	if (!text || sscanf(text, "%u", &rseq) != 1 || rseq == 0)
 		return false;
 	/* RFC 3262 4: one that is out of order is not for us yet, nor is it acknowledged. */
+	if (pair->rseq && rseq == pair->rseq)
+		take_again(x, pair);
 	if (pair->rseq && rseq != pair->rseq + 1)
 		return false;
 	/* An offer that we could not answer: it comes again, and in the end leg B gives up. */
@@ -210,6 +220,7 @@ bool reliable_take(struct exchange *x, struct pair *pair, const osip_message_t *
 	if (send_prack(x, pair, rseq))
 		return false;
 	pair->rseq = rseq;
+	x->call->is_numbered = true;
 	if (carry_find_sdp(resp))
 		pair->answer_taken = true;
 	return true;
@@ -249,6 +260,17 @@ static void timer_fired(struct loop_timer *t)
 		invite_reject(call, &why);
 }
 
+static int begin_sending(struct reliable *r)
+{
+	struct call *call = r->pair->call;
+
+	r->interval_ms = sip_t1_ms(call->calls->sip);
+	r->waited_ms = 0;
+	if (send_sent(r))
+		return -ENOMEM;
+	return loop_timer_start(call->calls->loop, &r->timer, r->interval_ms);
+}
+
 /* Gives the response its number and sends it; it is r's from here on. */
 static int start(struct reliable *r, osip_message_t *out)
 {
@@ -260,13 +282,12 @@ static int start(struct reliable *r, osip_message_t *out)
 	else
 		call->rseq++;
 	r->rseq = call->rseq;
+	call->is_numbered = true;
+	call_touch(call);
 	snprintf(text, sizeof(text), "%u", r->rseq);
 	r->sent = out;
 	r->sent_answer = carry_find_sdp(out) != NULL;
-	r->interval_ms = sip_t1_ms(call->calls->sip);
-	r->waited_ms = 0;
-	if (osip_message_set_header(out, "RSeq", text) || send_sent(r) ||
-		loop_timer_start(call->calls->loop, &r->timer, r->interval_ms)) {
+	if (osip_message_set_header(out, "RSeq", text) || begin_sending(r)) {
 		osip_message_free(out);
 		r->sent = NULL;
 		r->sent_answer = false;
@@ -379,6 +400,11 @@ static void refuse_final(struct reliable *r)
 	if (!final)
 		return;
 	r->final = NULL;
+	/* It comes again to the next daemon. */
+	if (r->pair->call->calls->leaving) {
+		osip_message_free(final);
+		return;
+	}
 	pair = pair_by_tags(r->pair->call, sip_tag(final->from), sip_tag(final->to));
 	if (pair)
 		invite_refuse_pair(r->x, pair);
@@ -409,4 +435,46 @@ void reliable_free(struct pair *pair)
 	for (unsigned i = 0; i < r->waiting_count; i++)
 		osip_message_free(r->waiting[i]);
 	free(r);
+}
+
+/* ---- from one daemon to the next ---- */
+
+bool reliable_waits(const struct call *call)
+{
+	const struct pair *pair;
+
+	DL_FOREACH (call->pairs, pair) {
+		if (pair->reliable && pair->reliable->final)
+			return true;
+	}
+	return false;
+}
+
+int reliable_adopt(struct exchange *x, struct pair *pair, uint32_t rseq, osip_message_t *sent)
+{
+	struct reliable *r = reliable_of(x, pair);
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", rseq);
+	/* Its name as we write it: the parser has its own way. */
+	if (!r || r->sent || osip_message_replace_header(sent, "RSeq", text)) {
+		osip_message_free(sent);
+		return r && r->sent ? -EEXIST : -ENOMEM;
+	}
+	r->rseq = rseq;
+	r->sent = sent;
+	r->sent_answer = carry_find_sdp(sent) != NULL;
+	return begin_sending(r);
+}
+
+int reliable_adopt_waiting(struct pair *pair, osip_message_t *next)
+{
+	struct reliable *r = pair->reliable;
+
+	if (!r || !r->sent || r->waiting_count == RELIABLE_QUEUE_MAX) {
+		osip_message_free(next);
+		return -EINVAL;
+	}
+	r->waiting[r->waiting_count++] = next;
+	return 0;
 }

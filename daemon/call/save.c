@@ -269,7 +269,8 @@ static void save_timer_fired(struct loop_timer *t)
 static void touch(struct call *call)
 {
 	struct calls *calls = call->calls;
-	bool soon = call->state == CALL_ANSWERED || call->target_of;
+	/* Numbers of reliable responses can be neither guessed nor left out (RFC 3262 4). */
+	bool soon = call->state == CALL_ANSWERED || call->target_of || call->is_numbered;
 	struct touched *touched = soon ? &calls->touched : &calls->touched_early;
 
 	/* Without the arena nothing is written down yet, or any more. */

@@ -4,6 +4,7 @@
 
 #include "call/attempt.h"
 #include "call/exchange.h"
+#include "call/reliable.h"
 #include "call/state.h"
 
 ProtobufCBinaryData bytes_in(struct arena *a, const char *text, size_t len)
@@ -43,6 +44,27 @@ bool early_can_be_saved(const struct call *call)
 	       x->client && call->media && sip_client_save(x->client, &invite) == 0;
 }
 
+static VdState__Numbered *save_numbered(struct arena *a, osip_message_t *resp, uint32_t rseq)
+{
+	VdState__Numbered *m = NEW(a, VdState__Numbered, VD_STATE__NUMBERED__INIT);
+
+	if (!m)
+		return NULL;
+	m->rseq = rseq;
+	m->response = save_message(a, resp);
+	return m;
+}
+
+static void save_unacknowledged(struct arena *a, const struct reliable *r, VdState__EarlyPair *m)
+{
+	m->unacknowledged = arena_array(a, 1 + RELIABLE_QUEUE_MAX, sizeof(*m->unacknowledged));
+	if (!m->unacknowledged)
+		return;
+	m->unacknowledged[m->n_unacknowledged++] = save_numbered(a, r->sent, r->rseq);
+	for (unsigned i = 0; i < r->waiting_count; i++)
+		m->unacknowledged[m->n_unacknowledged++] = save_numbered(a, r->waiting[i], 0);
+}
+
 static VdState__EarlyPair *save_pair(struct arena *a, const struct pair *pair)
 {
 	VdState__EarlyPair *m = NEW(a, VdState__EarlyPair, VD_STATE__EARLY_PAIR__INIT);
@@ -58,6 +80,8 @@ static VdState__EarlyPair *save_pair(struct arena *a, const struct pair *pair)
 	m->answer_taken = pair->answer_taken;
 	m->way = pair->way;
 	m->rseq = pair->rseq;
+	if (pair->reliable && pair->reliable->sent)
+		save_unacknowledged(a, pair->reliable, m);
 	return m;
 }
 

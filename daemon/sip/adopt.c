@@ -82,6 +82,20 @@ int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned l
 	return ret;
 }
 
+int sip_response_adopt(struct text in, osip_message_t **out)
+{
+	osip_message_t *msg = parse(in.s, in.len);
+	const char *reason;
+
+	if (msg && MSG_IS_RESPONSE(msg) && msg->status_code > SIP_TRYING &&
+		msg->status_code < 200 && guard_parsed(msg, &reason) == 0) {
+		*out = msg;
+		return 0;
+	}
+	osip_message_free(msg);
+	return -EBADMSG;
+}
+
 /* It has no Via, and passes no guard for what comes from a wire. */
 int sip_local_adopt(struct sip *sip, struct text req, const struct peer_config *peer,
 	unsigned listener, const struct sip_local_handlers *asker, void *ctx,

@@ -220,6 +220,9 @@ struct sip_saved_server {
 /* What an INVITE's transaction is, to be written down: the strings live as long as txn, request is
  * the caller's. 0; -EINVAL: it is answered, or none from a wire; -ENOMEM. */
 int sip_server_save(const struct sip_server *txn, struct sip_saved_server *out);
+/* A provisional response (not 100) of the daemon before, by its text. 0; -EBADMSG it is none;
+ * -ENOMEM. */
+int sip_response_adopt(struct text in, osip_message_t **out);
 /* The same transaction in this daemon; its retransmissions get the last response. 0 or -errno. */
 int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned listener,
 	const struct sip_saved_server *saved, struct sip_server **txn);

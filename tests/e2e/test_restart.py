@@ -255,6 +255,56 @@ def test_early_media_flows_on_and_the_call_is_answered_after_a_restart(stage):
     finish(calling, called)
 
 
+# ---- reliable provisional responses (RFC 3262) ----
+
+def prack(caller):
+    """For what the caller has kept of a reliable response; that may come once more meanwhile."""
+    caller.request("PRACK", headers=[f"RAck:[$rseq] {caller.first_cseq} INVITE"])
+    return caller.recv(183, optional=True).recv(200)
+
+
+RELIABLE = {"save": [("remote", "To"), ("rseq", "RSeq")], "rrs": "true"}
+
+
+@pytest.mark.parametrize("how", BOTH_WAYS)
+def test_a_reliable_response_of_ours_has_its_prack_after_a_restart(stage, how):
+    caller = Caller().invite(sdp(PBX, 5000), headers=["Require: 100rel"]).trying().recv(183, **RELIABLE)
+    # The callee hears its INVITE again, and says 183 again: that has a number and a PRACK of its own.
+    prack(caller.recv(183, optional=True).hold()).recv(183, **RELIABLE)
+    prack(caller).answered().ack(cseq=1).bye()
+    answer = sdp(TRUNK, 6000)
+    called = stage.callee(Callee().invited().respond(183, answer).hold().answer(answer).acked().answer_bye())
+    calling = stage.caller(caller)
+    first = calling.expect(183)
+    restart(stage.daemon, how)
+    again = wait_until(lambda: [m for m in calling.received(183) if m.text != first.text], 8,
+                       lambda: f"the 183 of the next daemon: {calling.explain()}")[0]
+    assert again.header("rseq") == first.header("rseq") and again.body == first.body
+    called.expect("INVITE", count=2)
+    calling.go()
+    calling.expect(200, "PRACK", count=2)
+    called.go()
+    finish(calling, called)
+    numbers = [int(m.header("rack").split()[0]) for m in calling.sent("PRACK")]
+    assert sorted(set(numbers)) == [int(first.header("rseq")), int(first.header("rseq")) + 1]
+
+
+@pytest.mark.parametrize("how", BOTH_WAYS)
+def test_a_prack_is_passed_on_after_a_restart(stage, how):
+    caller = Caller().invite(sdp(PBX, 5000), headers=["Supported: 100rel"]).trying().recv(183, **RELIABLE)
+    prack(caller.hold()).answered().ack(cseq=1).bye()
+    answer = sdp(TRUNK, 6000)
+    callee = Callee().invited().respond(183, answer, headers=["Require: 100rel", "RSeq: 4711"], retrans=500)
+    called = stage.callee(callee.recv("PRACK").reply(200).answer(answer).acked().answer_bye())
+    calling = stage.caller(caller)
+    calling.expect(183)
+    restart(stage.daemon, how)
+    assert not called.received("PRACK")
+    calling.go()
+    finish(calling, called)
+    assert called.received("PRACK")[0].header("rack").split()[0] == "4711"
+
+
 # ---- requests under way ----
 
 def test_a_reinvite_under_way_at_a_kill_is_refused_and_the_call_goes_on(stage):
