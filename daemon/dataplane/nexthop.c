@@ -91,9 +91,9 @@ struct nexthop_table {
 	uint32_t count;
 	struct egress egress[SIDE_COUNT];
 	struct destination *destinations;
-	struct neighbour *neighbours;
-	struct destination *idle;  /* oldest first */
-	struct destination *dirty; /* first in, first examined */
+	struct neighbour *neighbours, *probe_next; /* NULL: the first one */
+	struct destination *idle;                  /* oldest first */
+	struct destination *dirty;                 /* first in, first examined */
 	struct loop_timer tick, reexamine;
 };
 
@@ -311,6 +311,8 @@ static void neighbour_leave(struct nexthop_table *t, struct destination *d)
 	DL_DELETE2(n->destinations, d, neighbour_prev, neighbour_next);
 	if (n->destinations)
 		return;
+	if (t->probe_next == n)
+		t->probe_next = n->hh.next;
 	HASH_DEL(t->neighbours, n);
 	free(n);
 }
@@ -465,28 +467,44 @@ static void destination_drop(struct nexthop_table *t, struct destination *d)
 	destination_free(t, d);
 }
 
+static bool wants_probe(const struct nexthop_table *t, const struct neighbour *n, uint64_t now)
+{
+	return n->state != NEIGHBOUR_VALID && n->probe_at_ms <= now &&
+	       t->egress[n->destinations->key.side].up;
+}
+
+/* In turn: each tick goes on where the one before had done enough. */
+static void probe_some(struct nexthop_table *t, uint64_t now)
+{
+	struct neighbour *n = t->probe_next ? t->probe_next : t->neighbours;
+	unsigned count = HASH_COUNT(t->neighbours);
+
+	for (unsigned i = 0, probes = 0; i < count && probes < PROBES_A_TICK; i++) {
+		if (wants_probe(t, n, now)) {
+			neighbour_probe(t, n);
+			probes++;
+		}
+		n = n->hh.next ? n->hh.next : t->neighbours;
+	}
+	t->probe_next = n;
+}
+
 static void tick_fire(struct loop_timer *timer)
 {
 	struct nexthop_table *t = container_of(timer, struct nexthop_table, tick);
 	uint64_t now = loop_now_ms(t->loop);
 	struct neighbour *n, *next;
-	unsigned probes = 0;
 
 	while (t->idle && t->idle->idle_since_ms + DESTINATION_IDLE_MS <= now)
 		destination_drop(t, t->idle);
 	HASH_ITER (hh, t->neighbours, n, next) {
-		if (n->state == NEIGHBOUR_VALID)
-			continue;
-		if (n->has_mac && n->state != NEIGHBOUR_STALE && n->keep_until_ms <= now) {
+		if (n->state != NEIGHBOUR_VALID && n->state != NEIGHBOUR_STALE && n->has_mac &&
+			n->keep_until_ms <= now) {
 			n->has_mac = false;
 			write_neighbour(t, n);
 		}
-		if (n->probe_at_ms <= now && probes < PROBES_A_TICK &&
-			t->egress[n->destinations->key.side].up) {
-			neighbour_probe(t, n);
-			probes++;
-		}
 	}
+	probe_some(t, now);
 	loop_timer_start(t->loop, &t->tick, TICK_MS);
 }
 

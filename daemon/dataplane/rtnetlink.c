@@ -465,6 +465,7 @@ static void neighbour_event(struct rtnetlink *rt, struct nlmsghdr *nlh)
 static void route_event(struct rtnetlink *rt, struct nlmsghdr *nlh)
 {
 	struct nlattr *tb[RTA_MAX + 1];
+	static const struct addr anything;
 	const struct rtmsg *rtm = nlmsg_data(nlh);
 	struct addr net = {0};
 
@@ -477,7 +478,12 @@ static void route_event(struct rtnetlink *rt, struct nlmsghdr *nlh)
 	/* The default route carries no destination. */
 	if (!addr_from_attr(&net, rtm->rtm_family, tb[RTA_DST]))
 		net.family = rtm->rtm_family == AF_INET ? 4 : 6;
-	nexthop_route_changed(rt->table, &net, rtm->rtm_dst_len);
+	/* An address of ours comes and goes: it is told before its routes are done, and whoever
+	 * sends from it has had half an answer until then. */
+	if (rtm->rtm_type == RTN_LOCAL)
+		nexthop_route_changed(rt->table, &anything, 0);
+	else
+		nexthop_route_changed(rt->table, &net, rtm->rtm_dst_len);
 }
 
 static void handle_event(struct rtnetlink *rt, struct nlmsghdr *nlh)

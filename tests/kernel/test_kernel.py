@@ -105,7 +105,7 @@ def daemon():
     world = World()
     world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
     try:
-        daemon = Daemon(world.viaduct, plan.configuration(f"e2e-{os.getpid()}"))
+        daemon = Daemon(world.viaduct, plan.configuration(f"e2e-{os.getpid()}"), as_root=())
         try:
             yield daemon
         finally:

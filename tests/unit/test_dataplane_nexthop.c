@@ -13,6 +13,7 @@
 #include "dataplane/nexthop.h"
 
 #define ELEMENTS     12
+#define MANY         400 /* neighbours: more than are looked for at once */
 #define DEVICE       3
 #define OTHER_DEVICE 4
 
@@ -27,8 +28,9 @@ struct kernel {
 	struct addr gateway;
 	enum neighbour_state neighbour;
 	uint8_t mac[6];
+	bool each_its_own; /* neighbour: no gateway */
 	/* What it was asked. */
-	unsigned route_asked, used;
+	unsigned route_asked, used, used_of[MANY];
 };
 
 static const uint8_t mac_a[6] = {2, 0, 0, 0, 0, 0xa}, mac_b[6] = {2, 0, 0, 0, 0, 0xb};
@@ -49,7 +51,9 @@ static int fake_route(void *ctx, const struct addr *src, const struct addr *dst,
 	(void)src;
 	(void)dst;
 	k->route_asked++;
-	*out = (struct route_answer){.ifindex = k->route_device, .gateway = k->gateway};
+	*out = (struct route_answer){.ifindex = k->route_device};
+	if (!k->each_its_own)
+		out->gateway = k->gateway;
 	if (k->route_error)
 		return k->route_error;
 	return ifindex && ifindex != k->route_device ? -ENETUNREACH : 0;
@@ -59,9 +63,10 @@ static void fake_use(void *ctx, unsigned ifindex, const struct addr *ip)
 {
 	struct kernel *k = ctx;
 
-	(void)ip;
 	assert_int_equal(ifindex, DEVICE);
 	k->used++;
+	if (k->each_its_own)
+		k->used_of[ip->ip[2] << 8 | ip->ip[3]]++;
 }
 
 static enum neighbour_state fake_get(
@@ -271,6 +276,53 @@ static void a_missing_neighbour_is_looked_for_with_growing_pauses(void **state)
 	assert_int_equal(k->used, asked);
 	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_VALID, mac_a);
 	assert_why(k, d, NULL);
+}
+
+static struct addr one_of_many(unsigned i)
+{
+	struct addr a = address("198.51.0.0");
+
+	a.ip[2] = (uint8_t)(i >> 8);
+	a.ip[3] = (uint8_t)i;
+	return a;
+}
+
+/* All of them are due at every tick: those at the end would wait for ever, were it not for turns.
+ */
+static void many_missing_neighbours_are_looked_for_in_turn(void **state)
+{
+	struct kernel *k = *state;
+	const struct nexthop_ops ops = {.ctx = k,
+		.route = fake_route,
+		.neighbour_use = fake_use,
+		.neighbour_get = fake_get};
+	struct vd_nexthop *array = calloc(MANY + 1, sizeof(*array));
+	struct addr src = address("192.0.2.1"), dst;
+	struct destination *d;
+
+	nexthop_table_free(k->table);
+	assert_int_equal(nexthop_table_new(&k->table, k->loop, array, MANY + 1, 0, &ops), 0);
+	nexthop_set_egress(k->table, 1, &k->egress);
+	k->each_its_own = true;
+	k->neighbour = NEIGHBOUR_NONE;
+	for (unsigned i = 0; i < MANY; i++) {
+		dst = one_of_many(i);
+		assert_int_equal(nexthop_get(k->table, 1, &src, &dst, &d), 0);
+	}
+	memset(k->used_of, 0, sizeof(k->used_of));
+	k->used = 0;
+	while (k->used < 2 * MANY) {
+		for (unsigned i = 0; i < MANY; i++) {
+			dst = one_of_many(i);
+			nexthop_neighbour_changed(k->table, DEVICE, &dst, NEIGHBOUR_NONE, NULL);
+		}
+		assert_int_equal(loop_once(k->loop, 20), 0);
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		assert_in_range(k->used_of[i], 2, 3);
+	nexthop_table_free(k->table);
+	free(array);
+	make_table(k);
 }
 
 static void a_stale_neighbour_is_used_and_confirmed(void **state)
@@ -556,6 +608,7 @@ int main(void)
 		TEST(frames_carry_the_sides_vlan),
 		TEST(reasons_are_told_apart),
 		TEST(a_missing_neighbour_is_looked_for_with_growing_pauses),
+		TEST(many_missing_neighbours_are_looked_for_in_turn),
 		TEST(a_stale_neighbour_is_used_and_confirmed),
 		TEST(the_last_mac_serves_while_the_kernel_looks_and_not_once_it_failed),
 		TEST(lost_events_are_made_good_by_asking_again),
