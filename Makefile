@@ -176,7 +176,7 @@ $(OUT)/tests/unit/test_control_cli: | $(OUT)/viaduct
 
 $(OUT)/tests/bpf/%: $(OUT)/tests/bpf/%.o $(patsubst %.c,$(OUT)/%.o,$(filter-out $(wildcard tests/bpf/test_*.c),$(wildcard tests/bpf/*.c))) $(OUT)/libbase.a
 	$(CC) $(SANFLAGS) -o $@ $^ -lcmocka $(LIBS)
-$(patsubst %.c,$(OUT)/%.o,$(wildcard tests/bpf/*.c)): | build/gen/viaduct.skel.h
+$(patsubst %.c,$(OUT)/%.o,$(wildcard tests/bpf/*.c) tests/unit/test_dataplane_load_failure.c): | build/gen/viaduct.skel.h
 
 #: make unit        the tests that need no root
 #: make bpf-tests   packets through BPF_PROG_TEST_RUN (root)

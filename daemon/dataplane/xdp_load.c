@@ -13,6 +13,7 @@
 #include <xdp/libxdp.h>
 
 #include "base/log.h"
+#include "dataplane/load_failure.h"
 #include "dataplane/xdp_attach.h"
 #include "dataplane/xdp_left.h"
 #include "viaduct.skel.h"
@@ -94,10 +95,24 @@ static const char *load_words(int error)
 	case -E2BIG:
 		return "it is more than this kernel's verifier examines";
 	case -ENOMEM:
-		return "its tables do not fit into memory; lower calls_max";
+		return "there is no memory for it";
 	default:
 		return strerror(-error);
 	}
+}
+
+static void explain(const struct xdp *x, int error)
+{
+	char text[LOAD_FAILURE_MAX];
+
+	/* What was adopted is there. */
+	if (x->maps != XDP_MAPS_ADOPTED && (error == -ENOMEM || error == -E2BIG) &&
+		load_failure_no_room(x->skel, text))
+		log_error("dataplane: %s", text);
+	else if (load_failure_lacks(&kernel_probe, text))
+		log_error("dataplane: %s", text);
+	else
+		log_error("dataplane: the XDP program does not load: %s", load_words(error));
 }
 
 static int size_map(struct bpf_map *map, uint32_t elements, uint32_t value_bytes, bool mapped)
@@ -267,7 +282,7 @@ int xdp_load(struct xdp *x, struct xdp_sizes *sizes)
 		return ret;
 	ret = load_program(x, sizes);
 	if (ret) {
-		log_error("dataplane: the XDP program does not load: %s", load_words(ret));
+		explain(x, ret);
 		return ret;
 	}
 	weigh_maps(x);

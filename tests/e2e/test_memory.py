@@ -11,8 +11,8 @@ import pytest
 
 import ordinary
 import plan
-from daemon import SANITIZED
-from net import run
+from daemon import SANITIZED, Daemon
+from net import World, run
 from rtp import SO_RCVBUFFORCE, Stream, wait_until
 from scenario import basic_callee, basic_caller, sdp
 from sipp import finish
@@ -79,3 +79,84 @@ def test_without_memory_calls_are_refused_and_those_that_stand_go_on(stage):
     finish(stage.caller(basic_caller(OFFER).bye(), to="second", port=5061), called)
     talk.check_media()
     talk.end()
+
+
+# ---- the kernel's tables ----
+
+class MemoryGroup:
+    """A memory cgroup of its own below this process's, of version 1 or 2, where one can be made."""
+
+    def __init__(self, name):
+        with open("/proc/self/cgroup", encoding="ascii") as f:
+            groups = [line.rstrip("\n").split(":", 2) for line in f]
+        below = {controllers: path for _, controllers, path in groups}
+        if "memory" in below:
+            self.path, self.limit = "/sys/fs/cgroup/memory" + below["memory"], "memory.limit_in_bytes"
+        else:
+            self.path, self.limit = "/sys/fs/cgroup" + below.get("", "/"), "memory.max"
+        self.path = os.path.join(self.path, name)
+        try:
+            os.mkdir(self.path)
+        except OSError as error:
+            pytest.skip(f"no memory cgroup can be made here: {error}")
+        if not os.path.exists(os.path.join(self.path, self.limit)):
+            self.remove()
+            pytest.skip("the memory controller is not for groups of this process's")
+
+    def allow(self, mib):
+        with open(os.path.join(self.path, self.limit), "w", encoding="ascii") as f:
+            f.write(str(mib << 20))
+
+    def runs(self):
+        """What runs a command in it."""
+        return "sh", "-c", f'echo $$ >{self.path}/cgroup.procs && exec "$@"', "sh"
+
+    def remove(self):
+        def gone():
+            with contextlib.suppress(OSError):  # what ran in it may be on its way out
+                os.rmdir(self.path)
+            return not os.path.exists(self.path)
+        wait_until(gone, 5, "the cgroup to go")
+
+
+@pytest.fixture
+def group():
+    made = MemoryGroup(f"viaduct-e2e-{os.getpid()}")
+    yield made
+    made.remove()
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers want more memory than the limit of the test")
+def test_tables_without_room_are_named_and_a_running_daemon_is_not_touched(group):
+    config = plan.configuration(f"e2e-room-{os.getpid()}")
+    for side in config["sides"].values():
+        side["media_ports"] = "16384-49151"
+    small = {**config, "limits": {**config["limits"], "calls": 100}}
+    large = {**config, "limits": {**config["limits"], "calls": 20000}}
+    world = World(tag="r")
+    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
+    daemon = None
+    try:
+        group.allow(32)
+        daemon = Daemon(world.viaduct, small, as_root=group.runs())
+        daemon.write(large)
+        daemon.cli.text("reload", check=False)
+        daemon.check_alive()
+        assert not daemon.cli.live_calls()
+        daemon.stop()
+        before = daemon.log()
+        with pytest.raises(AssertionError, match="exit 1"):
+            daemon.start()
+        said = daemon.log()[len(before):]
+        named = re.findall(r"error dataplane: no memory for table (vd_\w+), ([\d.]+) MiB of the ([\d.]+) MiB that "
+                           r"all take: lower limits: calls", said)
+        assert len(named) == 1 and 32 < float(named[0][2]) and float(named[0][1]) > 1, said
+        assert "does not load" not in said
+        assert not daemon.pinned()
+        daemon.write(small)
+        daemon.start()
+        daemon.stop()
+    finally:
+        if daemon:
+            daemon.discard()
+        world.remove()
