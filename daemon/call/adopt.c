@@ -166,6 +166,7 @@ static void settle_media(struct calls *calls)
 /* Nothing is to be adopted any more. */
 static void settle(struct calls *calls)
 {
+	unsigned live = calls->live;
 	struct unsettled *u, *next;
 	struct call *call;
 
@@ -177,6 +178,7 @@ static void settle(struct calls *calls)
 		vd_state__call__free_unpacked(u->m, NULL);
 		free(u);
 	}
+	calls->adoption.ended += live - calls->live; /* what is given up may end more than one */
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id)
 		calls->adoption.adopted += adopt_is_left(call);
 }

@@ -91,6 +91,7 @@ bool adopt_answered(struct call *call, const VdState__Call *in)
 	if (in->transfer && adopt_transfer(call, in->transfer))
 		log_error(
 			"call %llu: its transfer cannot be taken up", (unsigned long long)call->id);
+	adopt_passed(call, in);
 	refuse_pending(call, in);
 	exchange_note_hold(call);
 	return true;

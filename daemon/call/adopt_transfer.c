@@ -3,6 +3,7 @@
  * part in a transfer: it goes on when all calls are there, and what cannot go on is given up as one
  * that fails. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,26 @@ int adopt_transfer(struct call *call, const VdState__Transfer *in)
 	loop_timer_start(call->calls->loop, &t->timer,
 		t->state == TRANSFER_OVER ? TRANSFER_LAST_NOTIFY_MS : left);
 	return 0;
+}
+
+void adopt_passed(struct call *call, const VdState__Call *in)
+{
+	const VdState__PassedRefer *passed = in->passed;
+	const VdState__ReplacesGrant *grant = in->grant;
+	uint64_t now = loop_now_ms(call->calls->loop);
+
+	if (passed)
+		call->passed = (struct passed_refer){.live = true,
+			.is_accepted = true,
+			.from = passed->from ? LEG_B : LEG_A,
+			.cseq_in = passed->cseq_in,
+			.cseq_out = passed->cseq_out,
+			.until_ms = now + left_ms(call->calls, passed->until_ms)};
+	if (grant && grant->until_ms > now && grant->until_ms - now <= REPLACES_GRANT_MS) {
+		call->grant.leg = grant->leg ? LEG_B : LEG_A;
+		call->grant.until_ms = grant->until_ms;
+		snprintf(call->grant.peer, sizeof(call->grant.peer), "%s", grant->peer);
+	}
 }
 
 static struct transfer *transfer_of(struct calls *calls, const VdState__TransferTarget *in)

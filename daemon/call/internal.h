@@ -142,7 +142,7 @@ struct restore {
 
 /* A REFER that was passed to the other leg, while its NOTIFYs may come. */
 struct passed_refer {
-	bool live;
+	bool live, is_accepted;
 	enum leg from;
 	uint32_t cseq_in, cseq_out; /* of the REFER, as it came and as it went on */
 	uint64_t until_ms;

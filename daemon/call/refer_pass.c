@@ -177,6 +177,7 @@ void refer_passed(
 	history_transfer(call, &note);
 	if (note.code >= 300)
 		call->calls->counters.transfers_failed++;
+	p->is_accepted = note.code < 300;
 	/* RFC 4488 4 */
 	if (note.code >= 300 || (refer_sub && strncasecmp(refer_sub, "false", 5) == 0))
 		p->live = false;

@@ -14,15 +14,14 @@
 #include "call/takeover.h"
 #include "call/transfer.h"
 
-#define GRANT_MS (5 * 60 * 1000) /* for who got a REFER to act on it */
-
 /* ---- who may ---- */
 
 void replaces_grant(struct call *call, enum leg leg, const struct peer_config *peer)
 {
 	call->grant.leg = leg;
-	call->grant.until_ms = loop_now_ms(call->calls->loop) + GRANT_MS;
+	call->grant.until_ms = loop_now_ms(call->calls->loop) + REPLACES_GRANT_MS;
 	snprintf(call->grant.peer, sizeof(call->grant.peer), "%s", peer->name);
+	call_touch(call);
 }
 
 bool replaces_is_allowed(const struct peer_config *peer, const struct call *call, enum leg leg)

@@ -99,6 +99,31 @@ static VdState__OwnInvite *save_leading(struct arena *a, const struct exchange *
 	return m;
 }
 
+static VdState__PassedRefer *save_passed(struct arena *a, const struct passed_refer *p)
+{
+	VdState__PassedRefer *m = NEW(a, VdState__PassedRefer, VD_STATE__PASSED_REFER__INIT);
+
+	if (!m)
+		return NULL;
+	m->from = p->from;
+	m->cseq_in = p->cseq_in;
+	m->cseq_out = p->cseq_out;
+	m->until_ms = p->until_ms;
+	return m;
+}
+
+static VdState__ReplacesGrant *save_grant(struct arena *a, const struct replaces_grant *grant)
+{
+	VdState__ReplacesGrant *m = NEW(a, VdState__ReplacesGrant, VD_STATE__REPLACES_GRANT__INIT);
+
+	if (!m)
+		return NULL;
+	m->leg = grant->leg;
+	m->peer = string_of(grant->peer);
+	m->until_ms = grant->until_ms;
+	return m;
+}
+
 void save_moving(struct arena *a, const struct call *call, VdState__Call *m)
 {
 	if (call->transfer)
@@ -108,4 +133,9 @@ void save_moving(struct arena *a, const struct call *call, VdState__Call *m)
 	if (call->takeover && call->takeover->txn)
 		m->takeover = save_takeover(a, call->takeover);
 	m->leading = save_leading(a, leading_in(call));
+	/* One without an answer comes again, and is passed on again. */
+	if (call->passed.live && call->passed.is_accepted)
+		m->passed = save_passed(a, &call->passed);
+	if (call->grant.until_ms)
+		m->grant = save_grant(a, &call->grant);
 }

@@ -81,6 +81,8 @@ int adopt_early_transactions(struct call *call, const VdState__Call *in);
 int adopt_early(struct call *call, const VdState__Early *in);
 
 /* ---- adopt_transfer.c, in this order ---- */
+/* A REFER that was passed on, and what it allows. */
+void adopt_passed(struct call *call, const VdState__Call *in);
 /* That a leg of the call has asked for. 0 or -EINVAL, -ENOMEM: there is none. */
 int adopt_transfer(struct call *call, const VdState__Transfer *in);
 /* Our INVITE to ourselves for the target of one of those. 0 or -errno. */

@@ -80,6 +80,7 @@ void transfer_resume(struct transfer *t);
 /* Whether the peer may have that leg of that call replaced. */
 bool replaces_is_allowed(const struct peer_config *peer, const struct call *call, enum leg leg);
 
+#define REPLACES_GRANT_MS (5 * 60 * 1000) /* for who got a REFER to act on it */
 /* peer may, for a while: a REFER that was passed on to it says so. */
 void replaces_grant(struct call *call, enum leg leg, const struct peer_config *peer);
 

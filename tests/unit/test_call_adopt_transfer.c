@@ -471,6 +471,72 @@ static void a_target_that_was_picked_up_is_joined_after_a_restart(void **state)
 	relay_close(&r);
 }
 
+/* ---- a REFER that was passed on ---- */
+
+static void begin_passing(struct relay *r, struct ua *a, struct ua *b)
+{
+	world_peer_keys[B] = ", refer: pass";
+	relay_open(r);
+	world_peer_keys[B] = "";
+	establish(&r->w, a, b, b_invite, "100");
+}
+
+static void pass_refer(struct relay *r, struct ua *b, const char *refer_to)
+{
+	char extra[1200];
+
+	snprintf(extra, sizeof(extra), "Refer-To: %s\r\n", refer_to);
+	say_with(&r->w, b, "REFER", 0, new_branch(), extra, NULL);
+	copy_text(request, TEXT_MAX, expect(&r->w, A, "REFER "));
+	answer(&r->w, A, request, 202, NULL, NULL);
+	expect(&r->w, B, "SIP/2.0 202");
+}
+
+static void what_becomes_of_a_refer_that_was_passed_on_is_told(void **state)
+{
+	struct ua a, b;
+	struct relay r;
+	const char *text;
+
+	(void)state;
+	begin_passing(&r, &a, &b);
+	pass_refer(&r, &b, "<sip:300@127.0.0.2>");
+	go_on_by(&r, 1);
+	refer_with(&r.w, &b, "<sip:300@127.0.0.2>", "", "SIP/2.0 491");
+	say_with(&r.w, &a, "NOTIFY", 0, new_branch(),
+		"Event: refer\r\nSubscription-State: terminated;reason=noresource\r\n", NULL);
+	text = expect(&r.w, B, "NOTIFY ");
+	has(header(text, "Subscription-State"), "terminated");
+	answer(&r.w, B, text, 200, NULL, NULL);
+	expect(&r.w, A, "SIP/2.0 200");
+	/* That was the last. */
+	go_on_by(&r, 1);
+	say_with(&r.w, &a, "NOTIFY", 0, new_branch(),
+		"Event: refer\r\nSubscription-State: active\r\n", NULL);
+	expect(&r.w, A, "SIP/2.0 405");
+	bye_from(&r.w, &b, A);
+	relay_close(&r);
+}
+
+static void who_was_referred_may_still_take_over_what_the_refer_named(void **state)
+{
+	struct ua a1, b1, a2, b2, n;
+	struct relay r;
+
+	(void)state;
+	begin_passing(&r, &a1, &b1);
+	call_to(&r.w, &a2, B, &b2, "101", "b2", SDP("5002", ""));
+	pass_refer(&r, &b1, refer_to_dialog(&b2, "500"));
+	go_on_by(&r, 2);
+	invite_replacing_from(&r.w, &n, A, a2.call_id, a2.local, a2.remote, "", SDP("4004", ""));
+	follow(&r.w, &a2, SDP_A);
+	expect_answer(&r.w, &n, 1);
+	expect_bye(&r.w, &b2);
+	bye_from(&r.w, &b1, A);
+	bye_from(&r.w, &n, A);
+	relay_close(&r);
+}
+
 /* ---- while the daemon leaves ---- */
 
 static void a_transfer_that_joins_while_the_daemon_leaves_is_left_joined(void **state)
@@ -536,6 +602,8 @@ int main(void)
 		cmocka_unit_test(a_new_leg_that_gives_up_leaves_the_call_as_it_was),
 		cmocka_unit_test(a_call_that_was_picked_up_has_its_new_leg_after_a_restart),
 		cmocka_unit_test(a_target_that_was_picked_up_is_joined_after_a_restart),
+		cmocka_unit_test(what_becomes_of_a_refer_that_was_passed_on_is_told),
+		cmocka_unit_test(who_was_referred_may_still_take_over_what_the_refer_named),
 		cmocka_unit_test(a_transfer_that_joins_while_the_daemon_leaves_is_left_joined),
 		cmocka_unit_test(a_leave_hangs_up_nothing_of_a_transfer),
 	};
