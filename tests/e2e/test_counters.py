@@ -13,7 +13,7 @@ import pytest
 
 import plan
 from conftest import made_world
-from counters import Books, driver_counters
+from counters import Books, driver_counters, over_queues
 from net import run
 from rtp import Stream, wait_until
 from talk import Talk
@@ -178,4 +178,59 @@ def test_what_the_driver_loses_is_counted_and_named(stage, books):
         talk.a.send(stream.packet(), talk.to_a())
         return "one_way" in {f["code"] for f in stage.cli.streams(talk.id)[0]["findings"]}
     wait_until(over, 15, "the loss to be over")
+    talk.end()
+
+
+RING = 256  # packets: drivers/net/veth.c
+PAUSE_S = 1
+
+
+def poll_every(ns, device, seconds):
+    """The device's NAPI is asleep for so long after each time that it has found packets; 0: never."""
+    for name, value in (("gro_flush_timeout", int(seconds * 1e9)), ("napi_defer_hard_irqs", int(seconds > 0))):
+        run("ip", "netns", "exec", ns.name, "sh", "-c", f"echo {value} > /sys/class/net/{device}/{name}")
+
+
+def test_what_finds_no_room_in_a_full_ring_is_counted_as_the_driver_does(stage, books):
+    """The far end takes packets too seldom: its ring holds 256 a queue, the rest is lost on the way."""
+    if not kernel_tells():
+        pytest.skip("the kernel has no tracepoint for what drivers lose of redirected packets")
+    ns, talk, stream = stage.world.external, Talk(stage), Stream()
+    burst = 4 * QUEUES * RING
+
+    def driver():
+        return over_queues(driver_counters(stage.world.viaduct, "vde0"), "xdp_xmit_errors")
+
+    def daemon():
+        return {d["name"]: d for d in stage.cli.status()["devices"]}["vde0"]["lost"]
+
+    def arrived():
+        return len(talk.sniffer_of_b.received((talk.b.address, talk.b.port), mark))
+    mark = talk.sniffer_of_b.mark()
+    by_driver, by_daemon = driver(), daemon()
+    forwarded = stage.cli.packets("forwarded", "internal")
+    poll_every(ns, "ext0", PAUSE_S)
+    try:
+        talk.a.send_stream(stream, talk.to_a(), burst, interval=0)
+        wait_until(lambda: stage.cli.packets("forwarded", "internal") == forwarded + burst, 5,
+                   "the packets to be counted")
+        lost = driver() - by_driver
+        assert lost > 0 and daemon() - by_daemon == lost
+        wait_until(lambda: arrived() == burst - lost, 5, lambda: f"{arrived()} of {burst} less {lost}")
+
+        def told():
+            talk.a.send_stream(stream, talk.to_a(), burst, interval=0)
+            return re.search(r"vde0.*its driver loses packets, \d+ in the last 3 s: no room",
+                             stage.cli.text("status").stdout)
+        wait_until(told, 5, lambda: stage.cli.text("status").stdout)
+
+        def finding():
+            talk.a.send_stream(stream, talk.to_a(), burst, interval=0)
+            return {f["code"]: f for f in stage.cli.streams(talk.id)[0]["findings"]}.get("driver_loss")
+        found = wait_until(finding, 5, lambda: str(stage.cli.streams(talk.id)[0]["findings"]))
+        assert found["leg"] == "a" and "its queue was full" in found["text"]
+    finally:
+        poll_every(ns, "ext0", 0)
+    books.check()
+    assert daemon() - by_daemon == driver() - by_driver
     talk.end()
