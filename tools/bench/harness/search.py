@@ -19,7 +19,8 @@ class Clock:
 
 def highest(sustained, start, clock, most=float("inf")):
     """The highest rate for which sustained() holds: grown while it does, no further than most, or shrunk
-    until it does, then halved in as long as there is time. 0 where none was, None where no time was."""
+    until it does, then halved in as long as there is time. 0 where none was, None where the time was over
+    before one was."""
     low, high, rate = None, None, start
     while (not low or not high) and rate <= most and clock.left() > 0:
         if sustained(rate):
@@ -28,7 +29,9 @@ def highest(sustained, start, clock, most=float("inf")):
             high, low, rate = rate, low or 0, int(rate / GROWTH)
             if rate < LOWEST_RATE:
                 return 0
-    for _ in range(STEPS if low and high else 0):
+    if not low:
+        return None
+    for _ in range(STEPS if high else 0):
         middle = (low + high) // 2
         if clock.left() > 0:
             low, high = (middle, high) if sustained(middle) else (low, middle)

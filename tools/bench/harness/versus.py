@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Viaduct beside Kamailio with rtpengine: the same sipp scenario between the same wires in the same run,
-with few calls held and with many. What one of them cannot do is left out, and why is told; each has its
-share of the time, so that the whole ends."""
+with few calls held and with many. What one of them cannot do is left out, and why is told; the time is
+bounded, so that the whole ends."""
 import contextlib
 import os
 import time
@@ -16,11 +16,12 @@ CALLS_MARGIN = 4000
 HOLDER_PORT = 5070
 HOLDER_CALLS = 10000  # of one sipp
 HOLD_TRIES = 4        # each at half of the rate before
-SEARCH_SECONDS = 35   # for the highest rate at one level, about
+SEARCH_SECONDS = 25   # for the highest rate at one level, about
 
 
 class Ours:
     key, label = "viaduct", "viaductd"
+    first_rate = 1500  # where the search for the highest begins
 
     @staticmethod
     def running(wires, calls_max):
@@ -39,6 +40,7 @@ class Ours:
 
 class Theirs:
     key, label = "kamailio_rtpengine", "kamailio + rtpengine"
+    first_rate = 300
 
     @staticmethod
     def running(wires, calls_max):
@@ -113,11 +115,11 @@ def latency(wires, mediation, callee, settings):
 class System:
     """One of the two, measured level by level: {live calls: figures}, and {live calls: why not}."""
 
-    def __init__(self, kind, wires, settings, say):
+    def __init__(self, kind, wires, settings, say, seconds):
         self.kind, self.wires, self.settings, self.say = kind, wires, settings, say
-        self.clock = Clock(settings.versus_budget)
+        self.clock = Clock(seconds)
         self.levels, self.left_out = {}, {}
-        self.rate = settings.versus_rate  # where the next search begins
+        self.rate = kind.first_rate
 
     def _leave_out(self, targets, what, why):
         for held in targets:
@@ -145,7 +147,7 @@ class System:
             run, self.rate, min(SEARCH_SECONDS, self.clock.left()), self.say)
         figures["calls_per_second"] = rate
         figures["held_lost"] = stack.lost()
-        self.rate = int(rate / GROWTH) if rate else self.settings.versus_rate
+        self.rate = int(rate / GROWTH) if rate else self.kind.first_rate
 
     def pass_over(self, targets, what, look):
         """A fresh one, as many calls held as each level says; look(mediation, callee, held, stack,
@@ -172,7 +174,7 @@ class System:
 
         def first(mediation, callee, held, stack, empty):
             self.calmly(mediation, callee, held, empty)
-            if held == most and self.settings.versus_rate:
+            if held == most and self.settings.versus_rates:
                 self.quickly(mediation, callee, held, stack)
 
         def second(mediation, callee, held, stack, _empty):
@@ -180,7 +182,7 @@ class System:
                 self.quickly(mediation, callee, held, stack)
 
         self.pass_over(targets, "all", first)
-        if self.settings.versus_rate:
+        if self.settings.versus_rates:
             self.pass_over(targets[:-1], "calls a second", second)
 
 
@@ -207,8 +209,9 @@ def measure(wires, settings, say, results):
     say(f"versus: sipp calls of {sip.HOLD_MS} ms on {os.cpu_count()} CPUs beside held ones, latency at "
         f"{settings.versus_latency_rate} calls/s")
     of = results["versus"] = {"left_out": {}, "notes": []}
-    for kind in (Ours, Theirs):
-        system = System(kind, wires, settings, say)
+    whole = Clock(2 * settings.versus_budget)
+    for kind, seconds in ((Ours, lambda: settings.versus_budget), (Theirs, whole.left)):
+        system = System(kind, wires, settings, say, seconds())
         of[kind.key], of["left_out"][kind.key] = system.levels, system.left_out
         try:
             system.measure()
