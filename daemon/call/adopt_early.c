@@ -143,28 +143,41 @@ static void adopt_attempts(struct call *call, const VdState__Early *in)
 		attempt_rings(call);
 }
 
+/* Of which the body may have any octets; malloc'd. */
+static char *copy_message(const ProtobufCBinaryData *in, bool *failed)
+{
+	char *out = in->len <= SIP_MESSAGE_MAX ? malloc(in->len + 1) : NULL;
+
+	*failed |= !out;
+	if (!out)
+		return NULL;
+	if (in->len)
+		memcpy(out, in->data, in->len);
+	out[in->len] = '\0';
+	return out;
+}
+
 int adopt_invited(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
 	struct sip_server **txn)
 {
 	struct sip_saved_server saved = {0};
 	bool failed = false;
-	char *request, *response, *tag;
+	char *request, *tag;
 	int ret = -EINVAL;
 
-	request = copy_bytes(&in->request, SIP_MESSAGE_MAX, &failed);
-	response = copy_bytes(&in->response, SIP_MESSAGE_MAX, &failed);
+	request = copy_message(&in->request, &failed);
 	tag = copy_bytes(&in->tag, SIP_MESSAGE_MAX, &failed);
-	if (!failed && !addr_parse(&saved.source, in->source, 0) &&
+	if (!failed && in->response.len <= SIP_MESSAGE_MAX &&
+		!addr_parse(&saved.source, in->source, 0) &&
 		!addr_parse(&saved.remote, in->remote, 0)) {
 		saved.tag = tag;
-		saved.response = (struct text){response, in->response.len};
+		saved.response = (struct text){(const char *)in->response.data, in->response.len};
 		saved.request = request;
 		saved.request_len = in->request.len;
 		ret = sip_server_adopt(call->calls->sip, peer,
 			listener_for(call->calls, peer, saved.remote.family), &saved, txn);
 	}
 	free(request);
-	free(response);
 	free(tag);
 	return ret;
 }

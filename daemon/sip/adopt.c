@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sip/guard.h"
 #include "sip/raw.h"
@@ -31,6 +32,18 @@ static osip_message_t *parse(const char *text, size_t len)
 		return msg;
 	osip_message_free(msg);
 	return NULL;
+}
+
+/* A body may have any octets. */
+static char *copy_text(struct text text)
+{
+	char *copy = osip_malloc(text.len + 1);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, text.s, text.len);
+	copy[text.len] = '\0';
+	return copy;
 }
 
 /* 0, or -EINVAL: it is none that would be taken from a wire. */
@@ -71,7 +84,7 @@ int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned l
 	if (!ret && !req)
 		ret = -EBADMSG;
 	if (!ret && saved->response.len)
-		text = osip_strdup(saved->response.s);
+		text = copy_text(saved->response);
 	/* Takes req and text over, also on failure. */
 	if (!ret)
 		ret = server_new(out, sip, key.s, (unsigned)key.len, &from, &back, peer, req, text,
