@@ -33,7 +33,7 @@ static __always_inline __u32 length_within(__u32 len, __u32 limit)
 }
 
 _Static_assert(sizeof(struct vd_flow) == 128, "a flow is two cache lines");
-_Static_assert(offsetof(struct vd_flow, out_src) == 64, "its output half is the second one");
+_Static_assert(offsetof(struct vd_flow, out_src_high) == 64, "what IPv4 needs is the first one");
 _Static_assert(sizeof(struct vd_stream) == 128, "a stream is two cache lines");
 _Static_assert(offsetof(struct vd_stream, latch_state) == 64, "every packet writes the first one");
 _Static_assert(sizeof(struct vd_nexthop) == 32, "a next hop is half a cache line");

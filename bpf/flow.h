@@ -7,16 +7,17 @@
 
 /* With many streams each packet finds its own in no cache. What it will need is therefore asked for
  * early and all at once: these reads overlap, and nobody waits for what they give. */
-static __always_inline void flow_fetch(const struct vd_flow *flow, __u32 stream_hint)
+static __always_inline void flow_fetch(const struct vd_flow *flow, __u32 stream_hint, bool v6)
 {
 	struct vd_stream *stream = bpf_map_lookup_elem(&vd_streams, &stream_hint);
 
 	if (stream)
 		(void)READ_ONCE(stream->packets);
-	(void)READ_ONCE(flow->out_csum); /* its second cache line */
+	if (v6)
+		(void)READ_ONCE(flow->out_src_high[0]);
 }
 
-static __always_inline struct vd_flow *flow_find(__u32 port)
+static __always_inline struct vd_flow *flow_find(__u32 port, bool v6)
 {
 	struct vd_port *published = bpf_map_lookup_elem(&vd_ports, &port);
 	struct vd_flow *flow;
@@ -29,7 +30,7 @@ static __always_inline struct vd_flow *flow_find(__u32 port)
 		return NULL;
 	flow = bpf_map_lookup_elem(&vd_flows, &index);
 	if (flow)
-		flow_fetch(flow, READ_ONCE(published->stream_hint));
+		flow_fetch(flow, READ_ONCE(published->stream_hint), v6);
 	return flow;
 }
 

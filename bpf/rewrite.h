@@ -121,8 +121,8 @@ static __always_inline void write_ethernet(
 static __always_inline void write_ipv4(
 	struct iphdr *ip, const struct vd_flow *out, const struct rewrite *r)
 {
-	__u32 source = ((const __u32 *)out->out_src)[3];
-	__u32 destination = ((const __u32 *)out->out_dst)[3];
+	__u32 source = out->out_src_low;
+	__u32 destination = out->out_dst_low;
 	__u16 *words = (__u16 *)ip;
 	__u64 sum = minus16(ip->check) + minus16(words[0]) + minus16(words[4]) +
 		    minus32(ip->saddr) + minus32(ip->daddr) + source + destination;
@@ -140,8 +140,8 @@ static __always_inline void write_ipv4(
 static __always_inline void write_ipv4_new(
 	struct iphdr *ip, const struct vd_flow *out, const struct rewrite *r, __u16 udp_len)
 {
-	__u32 source = ((const __u32 *)out->out_src)[3];
-	__u32 destination = ((const __u32 *)out->out_dst)[3];
+	__u32 source = out->out_src_low;
+	__u32 destination = out->out_dst_low;
 	__u16 *words = (__u16 *)ip;
 	__u64 sum;
 
@@ -158,13 +158,15 @@ static __always_inline void write_ipv4_new(
 
 static __always_inline void write_ipv6_addresses(struct ipv6hdr *ip, const struct vd_flow *out)
 {
-	const __u32 *source = (const __u32 *)out->out_src;
-	const __u32 *destination = (const __u32 *)out->out_dst;
+	const __u32 *source = (const __u32 *)out->out_src_high;
+	const __u32 *destination = (const __u32 *)out->out_dst_high;
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 3; i++) {
 		ip->saddr.in6_u.u6_addr32[i] = source[i];
 		ip->daddr.in6_u.u6_addr32[i] = destination[i];
 	}
+	ip->saddr.in6_u.u6_addr32[3] = out->out_src_low;
+	ip->daddr.in6_u.u6_addr32[3] = out->out_dst_low;
 }
 
 /* The flow label is the sender's where it was IPv6, else 0. */

@@ -85,7 +85,7 @@ static __always_inline __u32 relay(struct xdp_md *ctx, const struct packet *p, _
 	enum media_kind kind = MEDIA_RTP;
 	__u32 admission, reason;
 
-	flow = flow_find(port);
+	flow = flow_find(port, p->v6);
 	if (!flow)
 		return VD_DROP_NO_FLOW;
 	stream = flow_stream(flow);

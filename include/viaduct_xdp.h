@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define VD_LAYOUT_VERSION 1
+#define VD_LAYOUT_VERSION 2
 
 /* Sizes the program is built for; the daemon sizes maps at load to what the configuration asks. */
 #define VD_LOCALS_MAX   16    /* media addresses of ours, both sides and families together */
@@ -74,7 +74,8 @@ enum vd_flow_flags {
 enum vd_latch_state { VD_LATCH_OPEN, VD_LATCH_BUSY, VD_LATCH_LOCKED };
 
 struct vd_flow {
-	/* first cache line: who may send, what to do */
+	/* first cache line: all that a packet needs which leaves as IPv4 with its payload type as it
+	 * came */
 	__u8 src_addr[16];  /* expected source; under latching: the prefix it must lie in */
 	__be16 src_port_be; /* 0 = any port of the source (only with VD_FLOW_LATCH) */
 	__u16 flags;
@@ -87,20 +88,24 @@ struct vd_flow {
 	__u8 dscp;        /* 0..63 */
 	__u8 ttl;         /* ttl/hop limit to send with; 0 = the received one less one */
 	__u8 te_pt;       /* telephone-event payload type on this leg, 0xff = none */
-	__u8 pt_from[VD_PT_MAP_MAX];
-	__u8 pt_to[VD_PT_MAP_MAX];
-	__u32 cookie; /* the daemon's own, comes back in events */
-	__u8 pad1[8];
-	/* second cache line: what it leaves as */
-	__u8 out_src[16];
-	__u8 out_dst[16];
+	__be32 out_src_low; /* addresses that it leaves with: the last 4 bytes, IPv4's all */
+	__be32 out_dst_low;
 	__be16 out_sport_be;
 	__be16 out_dport_be;
 	/* L3+L4 pseudo-header and port difference between what a packet of this flow arrives with
 	 * and leaves with depends on its source (latching), so only the constant part is kept:
-	 * ones' complement sum of out_src + out_dst + ports, folded to 16 bits, host order. */
+	 * ones' complement sum of both 16-byte out addresses + ports, folded to 16 bits, host
+	 * order. */
 	__u16 out_csum;
-	__u8 pad2[26];
+	__u8 pad1[2];
+	__u32 cookie; /* the daemon's own, comes back in events */
+	__u8 pad2[4];
+	/* second cache line: the rest of IPv6's addresses, and payload types to change */
+	__u8 out_src_high[12]; /* IPv4: as the mapped address has it */
+	__u8 out_dst_high[12];
+	__u8 pt_from[VD_PT_MAP_MAX];
+	__u8 pt_to[VD_PT_MAP_MAX];
+	__u8 pad3[28];
 };
 /* 128 bytes: two cache lines. */
 

@@ -123,6 +123,7 @@ static uint32_t sum_words(const uint8_t *p, unsigned len)
 void flow_encode(struct vd_flow *out, const struct dataplane_flow *spec, uint32_t stream,
 	uint32_t nexthop, uint32_t rtcp_flow)
 {
+	uint8_t source[16], destination[16];
 	uint32_t sum = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -161,11 +162,17 @@ void flow_encode(struct vd_flow *out, const struct dataplane_flow *spec, uint32_
 		out->flags |= VD_FLOW_BLACKHOLE;
 	}
 	if (flow_sends(spec)) {
-		flow_map_address(out->out_src, &spec->out_local);
-		flow_map_address(out->out_dst, &spec->out_remote);
+		flow_map_address(source, &spec->out_local);
+		flow_map_address(destination, &spec->out_remote);
+		memcpy(out->out_src_high, source, sizeof(out->out_src_high));
+		memcpy(&out->out_src_low, source + sizeof(out->out_src_high),
+			sizeof(out->out_src_low));
+		memcpy(out->out_dst_high, destination, sizeof(out->out_dst_high));
+		memcpy(&out->out_dst_low, destination + sizeof(out->out_dst_high),
+			sizeof(out->out_dst_low));
 		out->out_sport_be = htons(spec->out_local.port);
 		out->out_dport_be = htons(spec->out_remote.port);
-		sum = sum_words(out->out_src, 16) + sum_words(out->out_dst, 16) +
+		sum = sum_words(source, 16) + sum_words(destination, 16) +
 		      spec->out_local.port + spec->out_remote.port;
 		while (sum >> 16)
 			sum = (sum & 0xffff) + (sum >> 16);

@@ -133,3 +133,29 @@ void frame_rtp(uint8_t *out, size_t len, uint8_t marker_pt, uint16_t seq, uint32
 	for (size_t i = 12; i < len; i++)
 		out[i] = (uint8_t)(i * 7 + seq);
 }
+
+static uint32_t add_words(const uint8_t *p, uint32_t sum)
+{
+	for (int i = 0; i < 16; i += 2)
+		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	return sum;
+}
+
+void frame_set_output(struct vd_flow *flow, const struct frame *f)
+{
+	const size_t high = sizeof(flow->out_src_high);
+	uint32_t sum = add_words(f->src, add_words(f->dst, f->sport + f->dport));
+
+	memcpy(flow->out_src_high, f->src, high);
+	memcpy(&flow->out_src_low, f->src + high, sizeof(flow->out_src_low));
+	memcpy(flow->out_dst_high, f->dst, high);
+	memcpy(&flow->out_dst_low, f->dst + high, sizeof(flow->out_dst_low));
+	flow->out_sport_be = htons(f->sport);
+	flow->out_dport_be = htons(f->dport);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	flow->out_csum = (uint16_t)sum;
+	flow->flags &= (uint16_t)~VD_FLOW_OUT_V6;
+	if (f->v6)
+		flow->flags |= VD_FLOW_OUT_V6;
+}

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "viaduct_xdp.h"
+
 #define FRAME_MAX     3000
 #define FRAME_NO_VLAN (-1)
 
@@ -31,6 +33,9 @@ size_t frame_build(uint8_t *out, const struct frame *f);
 /* Where things are in a frame that frame_build made. */
 size_t frame_l3(const struct frame *f);
 size_t frame_udp(const struct frame *f);
+
+/* The output half of a flow whose packets leave as f. */
+void frame_set_output(struct vd_flow *flow, const struct frame *f);
 
 /* addr as text, IPv4 or IPv6, into the 16 bytes that the maps hold. */
 void frame_address(uint8_t out[16], const char *addr);

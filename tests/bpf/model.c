@@ -388,8 +388,10 @@ static enum vd_reason send_on(const struct model *m, const struct vd_flow *f,
 		put16(ip + 4, (unsigned)udp_len);
 		ip[6] = 17;
 		ip[7] = ttl;
-		memcpy(ip + 8, o->out_src, 16);
-		memcpy(ip + 24, o->out_dst, 16);
+		memcpy(ip + 8, o->out_src_high, 12);
+		memcpy(ip + 20, &o->out_src_low, 4);
+		memcpy(ip + 24, o->out_dst_high, 12);
+		memcpy(ip + 36, &o->out_dst_low, 4);
 	} else {
 		ip[0] = 0x45;
 		ip[1] = tos;
@@ -400,8 +402,8 @@ static enum vd_reason send_on(const struct model *m, const struct vd_flow *f,
 			memcpy(ip + 4, v->ip + 4, 4);
 		ip[8] = ttl;
 		ip[9] = 17;
-		memcpy(ip + 12, o->out_src + 12, 4);
-		memcpy(ip + 16, o->out_dst + 12, 4);
+		memcpy(ip + 12, &o->out_src_low, 4);
+		memcpy(ip + 16, &o->out_dst_low, 4);
 		put16(ip + 10, ~internet_sum(ip, 20, 0));
 		if (!ip_right)
 			a->wrong_ip_check = l2 + 10;

@@ -9,28 +9,9 @@
 static const uint8_t pbx_mac[6] = {2, 0, 0, 0, 0, 1}, our_mac[6] = {2, 0, 0, 0, 0, 2};
 static const uint8_t out_mac[6] = {2, 0, 0, 0, 0, 3}, trunk_mac[6] = {2, 0, 0, 0, 0, 4};
 
-static uint32_t add_words(const uint8_t *p, uint32_t sum)
-{
-	for (int i = 0; i < 16; i += 2)
-		sum += (uint32_t)p[i] << 8 | p[i + 1];
-	return sum;
-}
-
 void scene_set_output(struct scene *s, struct vd_flow *flow)
 {
-	const struct frame *out = &s->expected;
-	uint32_t sum = add_words(out->src, add_words(out->dst, out->sport + out->dport));
-
-	memcpy(flow->out_src, out->src, 16);
-	memcpy(flow->out_dst, out->dst, 16);
-	flow->out_sport_be = htons(out->sport);
-	flow->out_dport_be = htons(out->dport);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	flow->out_csum = (uint16_t)sum;
-	flow->flags &= (uint16_t)~VD_FLOW_OUT_V6;
-	if (out->v6)
-		flow->flags |= VD_FLOW_OUT_V6;
+	frame_set_output(flow, &s->expected);
 }
 
 static void set_frames(struct scene *s, bool in_v6, bool out_v6)

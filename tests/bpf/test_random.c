@@ -103,18 +103,6 @@ static void add_nexthops(struct world *w)
 	}
 }
 
-static uint16_t out_sum(const struct vd_flow *f)
-{
-	uint32_t sum = ntohs(f->out_sport_be) + ntohs(f->out_dport_be);
-
-	for (int i = 0; i < 16; i += 2)
-		sum += (uint32_t)f->out_src[i] << 8 | f->out_src[i + 1];
-	for (int i = 0; i < 16; i += 2)
-		sum += (uint32_t)f->out_dst[i] << 8 | f->out_dst[i + 1];
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
 
 static void random_address(uint8_t out[16], bool v6)
 {
@@ -127,7 +115,7 @@ static void random_address(uint8_t out[16], bool v6)
 static void add_flow(struct world *w, unsigned index, bool in_v6)
 {
 	struct vd_flow *f = &w->model.flows[index];
-	bool v6 = one_in(2);
+	struct frame out = {.v6 = one_in(2)};
 
 	frame_address(f->src_addr, theirs[(in_v6 ? 2 : 0) + below(2)]);
 	f->stream = index;
@@ -147,7 +135,7 @@ static void add_flow(struct world *w, unsigned index, bool in_v6)
 		f->flags |= VD_FLOW_MUX;
 	f->flags |= (one_in(2) ? VD_FLOW_RTCP_COPY : 0) | (one_in(2) ? VD_FLOW_PT_MAP : 0) |
 		    (one_in(8) ? VD_FLOW_SECURE : 0) | (one_in(8) ? VD_FLOW_BLACKHOLE : 0) |
-		    (in_v6 ? VD_FLOW_IN_V6 : 0) | (v6 ? VD_FLOW_OUT_V6 : 0);
+		    (in_v6 ? VD_FLOW_IN_V6 : 0);
 	f->rtcp_flow = one_in(2) ? 0 : 1 + below(FLOWS - 1);
 	f->clock_mult = one_in(3) ? 0 : 34360;
 	f->dscp = (uint8_t)below(64);
@@ -157,11 +145,11 @@ static void add_flow(struct world *w, unsigned index, bool in_v6)
 		f->pt_from[i] = one_in(2) ? 0xff : (uint8_t)(96 + below(8));
 		f->pt_to[i] = (uint8_t)below(128);
 	}
-	random_address(f->out_src, v6);
-	random_address(f->out_dst, v6);
-	f->out_sport_be = (uint16_t)below(65536);
-	f->out_dport_be = (uint16_t)below(65536);
-	f->out_csum = out_sum(f);
+	random_address(out.src, out.v6);
+	random_address(out.dst, out.v6);
+	out.sport = (uint16_t)below(65536);
+	out.dport = (uint16_t)below(65536);
+	frame_set_output(f, &out);
 }
 
 static void make_world(struct world *w)
