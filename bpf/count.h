@@ -12,6 +12,11 @@
 
 static const __u32 pass_reasons = 0 VD_REASONS(VD_PASS_BIT);
 
+static __always_inline bool reason_passes(__u32 reason)
+{
+	return pass_reasons >> reason & 1;
+}
+
 static __always_inline int count(__u32 side, __u32 reason, __u32 frame_bytes)
 {
 	__u32 index = (side & 1) * VD_REASON_MAX + reason;
@@ -23,7 +28,7 @@ static __always_inline int count(__u32 side, __u32 reason, __u32 frame_bytes)
 	}
 	if (likely(reason == VD_FORWARDED))
 		return XDP_REDIRECT;
-	return pass_reasons >> reason & 1 ? XDP_PASS : XDP_DROP;
+	return reason_passes(reason) ? XDP_PASS : XDP_DROP;
 }
 
 #endif

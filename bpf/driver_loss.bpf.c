@@ -3,6 +3,7 @@
  * such packet, or has no room for it. Our program cannot see that; the kernel's tracepoints can,
  * once for up to 16 packets. What generic mode loses later passes none of them. */
 #include "base.h"
+#include "batches.h"
 
 #include <bpf/bpf_tracing.h>
 
@@ -27,6 +28,7 @@ struct {
 	__u32 ifindex[SIDES];
 	__u32 netns;       /* inode of the network namespace that they are in */
 	__u32 devices_map; /* id of vd_devices, whose index is the egress side */
+	__u32 batched;     /* bit a side: packets are finished only by its device */
 } watched;
 
 /* By egress side; where both share a device, in either. */
@@ -34,6 +36,12 @@ struct {
 	__u64 packets;
 	__s64 error; /* errno of the last one, 0 = no room */
 } losses[SIDES];
+
+/* Refused before the XDP program had finished and counted them. */
+struct {
+	__u64 in[SIDES];  /* by ingress side */
+	__u64 out[SIDES]; /* by egress side */
+} unfinished;
 
 static __always_inline void count_loss(__u32 side, __u32 packets, int error)
 {
@@ -43,6 +51,13 @@ static __always_inline void count_loss(__u32 side, __u32 packets, int error)
 	side &= SIDES - 1;
 	__sync_fetch_and_add(&losses[side].packets, packets);
 	losses[side].error = -error;
+}
+
+static __always_inline void count_unfinished(__u32 in, __u32 out)
+{
+	barrier_var(in);
+	__sync_fetch_and_add(&unfinished.in[in & (SIDES - 1)], 1);
+	__sync_fetch_and_add(&unfinished.out[out & (SIDES - 1)], 1);
 }
 
 static __always_inline __u32 side_of(const struct net_device *dev)
@@ -63,9 +78,18 @@ int BPF_PROG(batch_sent, const struct net_device *from, const struct net_device 
 {
 	(void)ctx;
 	(void)sent;
+	struct vd_batch *batch;
+
 	if (likely(drops <= 0) || side_of(from) >= SIDES)
 		return 0;
-	count_loss(side_of(to), (__u32)drops, err);
+	/* What viaduct_finish dropped of this batch is not the driver's doing. */
+	batch = batch_of_cpu();
+	if (batch) {
+		drops -= (int)batch->dropped;
+		batch->dropped = 0;
+	}
+	if (drops > 0)
+		count_loss(side_of(to), (__u32)drops, err);
 	return 0;
 }
 
@@ -75,12 +99,17 @@ int BPF_PROG(packet_refused, const struct net_device *from, const void *program,
 	int err, int map_type, __u32 map_id, __u32 index)
 {
 	(void)ctx;
-	(void)from;
+	__u32 side = side_of(from);
+
 	(void)program;
 	(void)to;
 	(void)map_type;
-	if (map_id == watched.devices_map)
+	if (map_id != watched.devices_map)
+		return 0;
+	if (!(watched.batched >> (index & 31) & 1))
 		count_loss(index, 1, err);
+	else if (side < SIDES)
+		count_unfinished(side, index);
 	return 0;
 }
 

@@ -11,26 +11,35 @@ static __always_inline void flow_fetch(const struct vd_flow *flow, __u32 stream_
 {
 	struct vd_stream *stream = bpf_map_lookup_elem(&vd_streams, &stream_hint);
 
-	if (stream)
-		(void)READ_ONCE(stream->packets);
+	(void)READ_ONCE(flow->flags);
 	if (v6)
 		(void)READ_ONCE(flow->out_src_high[0]);
+	if (stream)
+		(void)READ_ONCE(stream->packets);
 }
 
-static __always_inline struct vd_flow *flow_find(__u32 port, bool v6)
+/* What is published for a local port, or NULL: nothing is. */
+static __always_inline struct vd_port *flow_port(__u32 index)
 {
-	struct vd_port *published = bpf_map_lookup_elem(&vd_ports, &port);
+	struct vd_port *port = bpf_map_lookup_elem(&vd_ports, &index);
+
+	return port && READ_ONCE(port->flow) ? port : NULL;
+}
+
+static __always_inline struct vd_flow *flow_find(__u32 port_index, bool v6)
+{
+	struct vd_port *port = bpf_map_lookup_elem(&vd_ports, &port_index);
 	struct vd_flow *flow;
 	__u32 index;
 
-	if (!published)
+	if (!port)
 		return NULL;
-	index = READ_ONCE(published->flow);
+	index = READ_ONCE(port->flow);
 	if (!index)
 		return NULL;
 	flow = bpf_map_lookup_elem(&vd_flows, &index);
 	if (flow)
-		flow_fetch(flow, READ_ONCE(published->stream_hint), v6);
+		flow_fetch(flow, port->stream_hint, v6);
 	return flow;
 }
 

@@ -26,10 +26,11 @@ static __always_inline bool local_has_address(const struct vd_local *local, cons
 	       addr[3] == to->in6_u.u6_addr32[3];
 }
 
-/* with_address: the packet has an IP destination; else the side alone is found. An address may
- * stand there twice with different port ranges (after a reload): the search goes on. */
-static __always_inline void local_find(
-	struct local_match *match, __u32 ifindex, const struct packet *p, bool with_address)
+/* came_by: whether ifindex, of the device it came in by, is known; a constant where this is
+ * inlined. with_address: the packet has an IP destination; else the side alone is found. An address
+ * may stand there twice with different port ranges (after a reload): the search goes on. */
+static __always_inline void local_find(struct local_match *match, bool came_by, __u32 ifindex,
+	const struct packet *p, bool with_address)
 {
 	const __u32 zero = 0;
 	struct vd_locals *locals = bpf_map_lookup_elem(&vd_locals, &zero);
@@ -44,7 +45,7 @@ static __always_inline void local_find(
 
 		if (i >= locals->count)
 			break;
-		if (local->ifindex != ifindex)
+		if (came_by ? local->ifindex != ifindex : !local->ifindex)
 			continue;
 		match->side = local->side;
 		if (!with_address || local->vlan != p->vlan || !local_has_address(local, p))

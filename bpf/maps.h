@@ -57,7 +57,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
 	__uint(max_entries, VD_DEVICES_MAX);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct bpf_devmap_val);
 } vd_devices SEC(".maps");
 
 struct {

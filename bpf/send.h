@@ -23,4 +23,10 @@ static __always_inline __u32 send(const struct vd_nexthop *nexthop)
 	return VD_DROP_REDIRECT;
 }
 
+/* For a packet that is at its device already. The flow may have changed while it waited. */
+static __always_inline __u32 send_waited(const struct xdp_md *ctx, const struct vd_nexthop *nexthop)
+{
+	return likely(nexthop->ifindex == ctx->egress_ifindex) ? VD_FORWARDED : VD_DROP_REDIRECT;
+}
+
 #endif

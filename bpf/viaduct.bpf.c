@@ -12,6 +12,10 @@
  *   send       the next hop's device                               send.h
  *   count      once, under the reason that is the verdict          count.h
  *
+ * With many streams a packet for a port of ours waits, after its flow is known to exist, for others
+ * (batch.h): it goes to the egress device as it is, and all of this is done there by a second
+ * program, viaduct_finish. Where it is dropped there, that is no loss of the driver's.
+ *
  * Nothing is written before everything is decided, so that what is passed up is as it came.
  *
  * What becomes of what, in the order of the checks; the first that applies counts:
@@ -49,7 +53,8 @@
  *     IPv4 header checksum wrong, and leaving as IPv6 (to
  *       IPv4 it travels on, as wrong as it came)                drop  DROP_MALFORMED
  *     no headroom to grow into                                  drop  DROP_ADJUST
- *     the next hop's device is not in vd_devices                drop  DROP_REDIRECT
+ *     the next hop's device is not in vd_devices, or, where the
+ *       packet waited, another than it is at                    drop  DROP_REDIRECT
  *     else                                                      sent  FORWARDED
  *
  * A source latches by a packet that passed all checks up to DROP_NOT_RTP, never by less. */
@@ -58,6 +63,7 @@
 #include "parse.h"
 #include "local.h"
 #include "flow.h"
+#include "batch.h"
 #include "admit.h"
 #include "rtp.h"
 #include "statistics.h"
@@ -76,7 +82,9 @@ static __always_inline void receive(struct xdp_md *ctx, const struct packet *p,
 		statistics_opaque(ctx, p, flow, stream);
 }
 
-static __always_inline __u32 relay(struct xdp_md *ctx, const struct packet *p, __u32 port)
+/* waited: a constant where this is inlined; the packet is at its device already. */
+static __always_inline __u32 relay(
+	struct xdp_md *ctx, const struct packet *p, __u32 port, bool waited)
 {
 	struct vd_flow *flow, *out;
 	struct vd_stream *stream;
@@ -124,11 +132,11 @@ static __always_inline __u32 relay(struct xdp_md *ctx, const struct packet *p, _
 	reason = rewrite(ctx, p, out, nexthop, &headers);
 	if (unlikely(reason != VD_CONTINUE))
 		return reason;
-	return send(nexthop);
+	return waited ? send_waited(ctx, nexthop) : send(nexthop);
 }
 
-static __always_inline __u32 judge(
-	struct xdp_md *ctx, const struct packet *p, __u32 parsed, const struct local_match *match)
+static __always_inline __u32 judge(struct xdp_md *ctx, const struct packet *p, __u32 parsed,
+	const struct local_match *match, bool waited)
 {
 	if (unlikely(parsed != VD_CONTINUE))
 		return parsed;
@@ -140,9 +148,14 @@ static __always_inline __u32 judge(
 		return VD_PASS_NOT_OURS;
 	if (unlikely(!p->lengths_agree))
 		return VD_DROP_MALFORMED;
-	return relay(ctx, p, match->port);
+	if (waited)
+		batch_begin(p->v6);
+	else if (batching && batch_defer(match->port))
+		return BATCH_WAITS;
+	return relay(ctx, p, match->port, waited);
 }
 
+/* Packets as they come in. */
 SEC("xdp")
 int viaduct_xdp(struct xdp_md *ctx)
 {
@@ -152,9 +165,33 @@ int viaduct_xdp(struct xdp_md *ctx)
 	__u32 parsed, reason;
 
 	parsed = parse(ctx, &packet);
-	local_find(&match, ctx->ingress_ifindex, &packet, parsed == VD_CONTINUE);
-	reason = judge(ctx, &packet, parsed, &match);
+	local_find(&match, true, ctx->ingress_ifindex, &packet, parsed == VD_CONTINUE);
+	reason = judge(ctx, &packet, parsed, &match, false);
+	if (batching && reason == BATCH_WAITS)
+		return XDP_REDIRECT;
 	return count(match.side, reason, frame_bytes);
+}
+
+/* Packets that waited, at the device that they leave by. */
+SEC("xdp/devmap")
+int viaduct_finish(struct xdp_md *ctx)
+{
+	struct local_match match = {};
+	struct packet packet = {};
+	__u32 parsed, frame_bytes, reason;
+
+	parsed = parse(ctx, &packet);
+	frame_bytes = packet.l2_len + packet.l3_room; /* as it came in */
+	local_find(&match, false, 0, &packet, parsed == VD_CONTINUE);
+	reason = judge(ctx, &packet, parsed, &match, true);
+	/* It was finished and counted before it came here. */
+	if (reason_passes(reason))
+		return XDP_PASS;
+	count(match.side, reason, frame_bytes);
+	if (likely(reason == VD_FORWARDED))
+		return XDP_PASS;
+	batch_drop();
+	return XDP_DROP;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

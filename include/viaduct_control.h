@@ -185,7 +185,8 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(LOST, lost, U64, none,                                                                   \
 		"packets sent on by it that its driver lost, since the start; none: not told")     \
 	X(LOST_LATELY, lost_lately, U64, none, "of those, in the last 3 s")                        \
-	X(LOST_WHY, lost_why, TEXT, none, "the driver's error; none: it had no room")
+	X(LOST_WHY, lost_why, TEXT, none, "the driver's error; none: it had no room")              \
+	X(BATCHED, batched, BOOL, none, "packets that leave by it wait for others, see batching")
 
 #define VDC_UNRESOLVED_FIELDS(X)                                                                   \
 	X(SIDE, side, TEXT, none, "where packets would leave")                                     \

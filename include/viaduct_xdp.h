@@ -36,7 +36,7 @@ struct vd_local {
 
 struct vd_locals {
 	__u32 count;
-	__u32 pad;
+	__u32 batched; /* bit a device of vd_devices: packets for it wait, see batches */
 	struct vd_local local[VD_LOCALS_MAX];
 };
 
@@ -45,9 +45,10 @@ struct vd_locals {
  * never evicting. Publishing or replacing a flow is one aligned 32-bit store to flow. */
 struct vd_port {
 	__u32 flow; /* index in vd_flows, 0 = no flow (flow 0 is never used) */
-	/* The flow's stream, written before flow: a hint, so that both can be fetched from memory
-	 * at once. Who counts is the stream that the flow names. */
-	__u32 stream_hint;
+	/* Of the flow, written before it. The stream is a hint, so that both can be fetched from
+	 * memory at once: who counts is the stream that the flow names. The device is the one that
+	 * the flow leaves by: an index in vd_devices. */
+	__u32 stream_hint : 24, device : 8;
 };
 
 /* ---- flows: one direction of one component (RTP, or RTCP, or both where muxed) ---------------
@@ -74,8 +75,8 @@ enum vd_flow_flags {
 enum vd_latch_state { VD_LATCH_OPEN, VD_LATCH_BUSY, VD_LATCH_LOCKED };
 
 struct vd_flow {
-	/* first cache line: all that a packet needs which leaves as IPv4 with its payload type as it
-	 * came */
+	/* first cache line: all that a packet needs which leaves as IPv4 with its payload type as
+	 * it came */
 	__u8 src_addr[16];  /* expected source; under latching: the prefix it must lie in */
 	__be16 src_port_be; /* 0 = any port of the source (only with VD_FLOW_LATCH) */
 	__u16 flags;
@@ -175,11 +176,12 @@ enum vd_nexthop_flags { VD_NEXTHOP_VALID = 1 };
 struct vd_nexthop {
 	__u8 dmac[6];
 	__u8 smac[6];
-	__u16 vlan;   /* VLAN id to send with, 0 = untagged */
-	__u16 flags;  /* enum vd_nexthop_flags; not VALID: packets are counted no_neighbour */
-	__u32 device; /* index in the DEVMAP "vd_devices", whose values are __u32 ifindexes */
-	__u32 mtu;    /* of the egress device: L3 bytes */
-	__u32 pad[2];
+	__u16 vlan;    /* VLAN id to send with, 0 = untagged */
+	__u16 flags;   /* enum vd_nexthop_flags; not VALID: packets are counted no_neighbour */
+	__u32 device;  /* index in the DEVMAP "vd_devices", whose values are __u32 ifindexes */
+	__u32 mtu;     /* of the egress device: L3 bytes */
+	__u32 ifindex; /* of the egress device */
+	__u32 pad;
 };
 
 /* ---- clock ------------------------------------------------------------------------------------
@@ -191,6 +193,24 @@ struct vd_clock {
 	__u32 share; /* packets, besides the one that read it, that this reading is for */
 	__u32 left;  /* of those, still to come */
 	__u64 pad[5];
+};
+
+/* ---- batches ----------------------------------------------------------------------------------
+ * Array map "vd_batches", an element a CPU. With many streams each packet's flow and stream lie in
+ * no cache, and waiting for memory is most of what it costs. Where vd_locals says so, packets are
+ * therefore not finished as they come: they are redirected as they are, the kernel gathers up to
+ * VD_BATCH_MAX for one device, and a second program finishes them there, one after the other,
+ * having first asked for the flows and streams of all of them at once. */
+#define VD_BATCH_MAX 16 /* DEV_MAP_BULK_SIZE of the kernel */
+
+struct vd_batch {
+	__u32 waiting; /* packets redirected so far: a running number */
+	__u32 fetched; /* the first whose flow was not asked for */
+	__u32 dropped; /* by the second program, since the driver was last given packets */
+	__u32 pad[13];
+	struct {
+		__u32 flow, stream;
+	} next[VD_BATCH_MAX]; /* of the packet with number n at n % VD_BATCH_MAX */
 };
 
 /* ---- counters ---------------------------------------------------------------------------------

@@ -31,6 +31,8 @@
 #define CONFIG_CERTIFICATE_NAMES_MAX 16
 
 /* The calls that give way to an emergency call. */
+/* Whether media packets wait at the egress device for others: see struct vd_batch. */
+enum batching_mode { BATCHING_AUTO, BATCHING_ON, BATCHING_OFF };
 enum preempt { PREEMPT_NONE, PREEMPT_YOUNGEST, PREEMPT_LONGEST };
 
 /* What a peer, or all of them together, may take at once; 0 = no limit. A call beyond it is refused
@@ -242,6 +244,7 @@ struct config {
 	struct dns_config dns;
 	bool silent_strangers; /* no answer to unknown sources, instead of 403 */
 	enum log_level log_level;
+	enum batching_mode batching;
 	char *user;            /* run as, "" = stay */
 	char *records_file;    /* call detail records, "" = none */
 	char *bpf_dir;         /* where pins live: <bpf_dir>/viaduct-<instance> */
@@ -261,7 +264,7 @@ struct config {
 	struct route_index *route_any;    /* of every peer's */
 	struct config_lines {
 		unsigned device[SIDE_COUNT], vlan[SIDE_COUNT];
-		unsigned user, bpf_dir, state_dir, instance, control_port;
+		unsigned user, bpf_dir, state_dir, instance, control_port, batching;
 		unsigned tls_certificate[CONFIG_TLS_MAX];
 	} line; /* where they are written, or would be: for config_check_reload */
 };

@@ -57,6 +57,8 @@ static int check_certificates(const struct config *old, const struct config *cfg
 
 int config_check_reload(const struct config *old, const struct config *cfg, FILE *errors)
 {
+	static const char *const batching_word[] = {
+		[BATCHING_AUTO] = "auto", [BATCHING_ON] = "on", [BATCHING_OFF] = "off"};
 	static const char *const device_key[] = {"sides.internal.device", "sides.external.device"};
 	static const char *const vlan_key[] = {"sides.internal.vlan", "sides.external.vlan"};
 	const struct config_lines *line = &cfg->line;
@@ -74,6 +76,8 @@ int config_check_reload(const struct config *old, const struct config *cfg, FILE
 	ret |= fixed(cfg, errors, line->instance, "instance", old->instance, cfg->instance);
 	ret |= fixed_number(cfg, errors, line->control_port, "control.port", old->control_port,
 		cfg->control_port);
+	ret |= fixed(cfg, errors, line->batching, "batching", batching_word[old->batching],
+		batching_word[cfg->batching]);
 	ret |= check_certificates(old, cfg, errors);
 	return ret ? -EINVAL : 0;
 }

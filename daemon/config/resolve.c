@@ -118,6 +118,7 @@ int resolve_settings(struct resolve *r)
 	resolve_scalars(r);
 	cfg->silent_strangers = f->strangers && *f->strangers == FILE_STRANGERS_IGNORE;
 	cfg->log_level = f->log ? *f->log : LOG_LEVEL_INFO;
+	cfg->batching = f->batching ? *f->batching : BATCHING_AUTO;
 	cfg->user = resolve_text("user", f->user);
 	cfg->bpf_dir = resolve_text("bpf_dir", f->bpf_dir);
 	cfg->state_dir = resolve_text("state_dir", f->state_dir);
@@ -138,6 +139,7 @@ int resolve_settings(struct resolve *r)
 		resolve_path(r, "records.file", cfg->records_file);
 	cfg->line.user = document_line(root, "user");
 	cfg->line.bpf_dir = document_line(root, "bpf_dir");
+	cfg->line.batching = document_line(root, "batching");
 	cfg->line.state_dir = document_line(root, "state_dir");
 	cfg->line.instance = document_line(root, "instance");
 	cfg->line.control_port = document_line(root, "control.port");

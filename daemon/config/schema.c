@@ -72,6 +72,11 @@ static const cyaml_strval_t log_strings[] = {
 	{"info", LOG_LEVEL_INFO},
 	{"debug", LOG_LEVEL_DEBUG},
 };
+static const cyaml_strval_t batching_strings[] = {
+	{"auto", BATCHING_AUTO},
+	{"on", BATCHING_ON},
+	{"off", BATCHING_OFF},
+};
 
 static const cyaml_strval_t session_timer_strings[] = {
 	{"off", SESSION_TIMER_OFF},
@@ -535,6 +540,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING("dns", MAY, struct file_config, dns, dns_fields),
 	CHOICE("strangers", struct file_config, strangers, strangers_strings),
 	CHOICE("log", struct file_config, log, log_strings),
+	CHOICE("batching", struct file_config, batching, batching_strings),
 	TEXT("user", MAY, struct file_config, user),
 	TEXT("bpf_dir", MAY, struct file_config, bpf_dir),
 	TEXT("state_dir", MAY, struct file_config, state_dir),

@@ -290,6 +290,7 @@ struct file_config {
 	struct file_dns dns;
 	enum file_strangers *strangers;
 	enum log_level *log;
+	enum batching_mode *batching;
 	char *user;
 	char *bpf_dir;
 	char *state_dir;

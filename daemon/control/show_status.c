@@ -208,6 +208,7 @@ static void put_device(struct answer *a, int attr, const struct dataplane_device
 	}
 	if (device->lost_error)
 		answer_put_text(a, VDC_DEVICE_LOST_WHY, strerror(device->lost_error));
+	answer_put_bool(a, VDC_DEVICE_BATCHED, device->batched);
 	answer_nest_end(a, one);
 }
 

@@ -101,6 +101,7 @@ static void end(struct dataplane *dp, enum dataplane_end how)
 		return;
 	loop_timer_stop(dp->loop, &dp->drain);
 	loop_timer_stop(dp->loop, &dp->take_up);
+	batching_stop(&dp->batching);
 	events_close(dp->events);
 	driver_loss_close(dp->loss);
 	/* Before the tables go: packets read them. */

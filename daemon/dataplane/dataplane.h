@@ -149,6 +149,7 @@ struct dataplane_device_status {
 	const char *mode;     /* "native", "generic", "offload", "none" */
 	const char *attached; /* "libxdp dispatcher", "link", "none" */
 	bool up;
+	bool batched;    /* packets that leave by it wait for others: see struct vd_batch */
 	const char *why; /* no media passes there: "device gone", "no carrier" …; NULL: it does */
 	/* Packets sent on by it that its driver lost, since the start and within the window. */
 	bool losses_counted; /* the kernel tells */

@@ -56,20 +56,24 @@ static int set_watched(struct driver_loss *l, int devices_fd)
 	return 0;
 }
 
-static int open_programs(struct driver_loss *l, int devices_fd)
+static int open_programs(struct driver_loss *l, int devices_fd, int batches_fd)
 {
 	int ret;
 
-	l->skel = driver_loss_bpf__open_and_load();
+	l->skel = driver_loss_bpf__open();
 	if (!l->skel)
 		return -errno;
-	ret = set_watched(l, devices_fd);
+	ret = bpf_map__reuse_fd(l->skel->maps.vd_batches, batches_fd);
+	if (!ret)
+		ret = driver_loss_bpf__load(l->skel);
+	if (!ret)
+		ret = set_watched(l, devices_fd);
 	if (!ret)
 		ret = driver_loss_bpf__attach(l->skel);
 	return ret;
 }
 
-int driver_loss_open(struct driver_loss **out, struct loop *loop, int devices_fd)
+int driver_loss_open(struct driver_loss **out, struct loop *loop, int devices_fd, int batches_fd)
 {
 	struct driver_loss *l = calloc(1, sizeof(*l));
 	int ret;
@@ -79,7 +83,7 @@ int driver_loss_open(struct driver_loss **out, struct loop *loop, int devices_fd
 		return -ENOMEM;
 	l->loop = loop;
 	l->sample.fire = sample_fire;
-	ret = open_programs(l, devices_fd);
+	ret = open_programs(l, devices_fd, batches_fd);
 	if (!ret)
 		ret = loop_timer_start(loop, &l->sample, SAMPLE_MS);
 	if (ret) {
@@ -105,6 +109,22 @@ void driver_loss_set_device(struct driver_loss *l, uint8_t side, unsigned ifinde
 {
 	if (l)
 		l->skel->bss->watched.ifindex[side] = ifindex;
+}
+
+void driver_loss_set_batched(struct driver_loss *l, uint32_t sides)
+{
+	if (l)
+		l->skel->bss->watched.batched = sides;
+}
+
+uint64_t driver_loss_unfinished_in(const struct driver_loss *l, uint8_t side)
+{
+	return l ? __atomic_load_n(&l->skel->bss->unfinished.in[side], __ATOMIC_RELAXED) : 0;
+}
+
+uint64_t driver_loss_unfinished_out(const struct driver_loss *l, uint8_t side)
+{
+	return l ? __atomic_load_n(&l->skel->bss->unfinished.out[side], __ATOMIC_RELAXED) : 0;
 }
 
 void driver_loss_read(

@@ -4,6 +4,7 @@
 #ifndef VIADUCT_DATAPLANE_ENGINE_H
 #define VIADUCT_DATAPLANE_ENGINE_H
 
+#include "dataplane/batching.h"
 #include "dataplane/driver_loss.h"
 #include "dataplane/events.h"
 #include "dataplane/flow_table.h"
@@ -36,6 +37,7 @@ struct dataplane {
 	struct loop_timer take_up; /* runs while a device that came back is not in use again */
 	bool take_up_side[SIDE_COUNT];
 	struct rtnetlink *rtnetlink;
+	struct batching batching;
 	struct events *events;
 	struct driver_loss *loss; /* NULL where the kernel does not tell */
 	/* The null engine's. */

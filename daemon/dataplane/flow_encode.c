@@ -172,8 +172,8 @@ void flow_encode(struct vd_flow *out, const struct dataplane_flow *spec, uint32_
 			sizeof(out->out_dst_low));
 		out->out_sport_be = htons(spec->out_local.port);
 		out->out_dport_be = htons(spec->out_remote.port);
-		sum = sum_words(source, 16) + sum_words(destination, 16) +
-		      spec->out_local.port + spec->out_remote.port;
+		sum = sum_words(source, 16) + sum_words(destination, 16) + spec->out_local.port +
+		      spec->out_remote.port;
 		while (sum >> 16)
 			sum = (sum & 0xffff) + (sum >> 16);
 		out->out_csum = (uint16_t)sum;

@@ -11,7 +11,8 @@
 
 /* Slots beyond one a flow: what waits out the grace time when calls come and go at full rate. */
 #define SLOTS_SPARE_MIN 8192u
-#define GENERATIONS     (1u << (32 - FLOW_INDEX_BITS))
+_Static_assert(FLOW_INDEX_BITS < 22, "slots of streams fit into vd_port.stream_hint");
+#define GENERATIONS (1u << (32 - FLOW_INDEX_BITS))
 
 uint32_t flow_table_slots_needed(unsigned capacity)
 {
@@ -117,6 +118,7 @@ static void publish(const struct flow_table *t, const struct flow_entry *e, uint
 		struct vd_port *port = locals_port(t->locals, e->local, e->spec.local.port);
 
 		port->stream_hint = slot ? e->stream : 0;
+		port->device = e->spec.out_side;
 		__atomic_store_n(&port->flow, slot, __ATOMIC_RELEASE);
 	}
 	user = e->rtcp_user ? flow_entry_of(t, e->rtcp_user) : NULL;

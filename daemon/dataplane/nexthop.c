@@ -180,7 +180,8 @@ static void write_element(const struct nexthop_table *t, struct destination *d)
 {
 	const struct egress *e = &t->egress[d->key.side];
 	struct vd_nexthop *to = &t->array[d->index];
-	struct vd_nexthop now = {.device = e->devmap_index, .mtu = e->mtu, .vlan = e->vlan};
+	struct vd_nexthop now = {
+		.device = e->devmap_index, .mtu = e->mtu, .vlan = e->vlan, .ifindex = e->ifindex};
 	struct nexthop_words words;
 	uint64_t *out = (uint64_t *)(void *)to;
 
@@ -200,6 +201,7 @@ static void write_element(const struct nexthop_table *t, struct destination *d)
 	}
 	__atomic_store_n(&to->device, now.device, __ATOMIC_RELAXED);
 	__atomic_store_n(&to->mtu, now.mtu, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->ifindex, now.ifindex, __ATOMIC_RELAXED);
 	__atomic_store_n(&out[0], words.word[0], __ATOMIC_RELEASE);
 	__atomic_store_n(&out[1], words.word[1], __ATOMIC_RELEASE);
 }

@@ -11,7 +11,7 @@
 struct pins {
 	int lock_fd;                /* of base, flock()ed; -1 = not open */
 	char base[PATH_MAX - 64];   /* <bpf_dir>/viaduct-<instance> */
-	char layout[PATH_MAX - 32]; /* base/v1 */
+	char layout[PATH_MAX - 32]; /* base/v2 */
 };
 
 enum pins_whose { PINS_OURS, PINS_OTHERS };

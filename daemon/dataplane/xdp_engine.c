@@ -55,6 +55,7 @@ int xdp_engine_publish_locals(struct dataplane *dp)
 	if (dp->xdp.replaces)
 		return 0;
 	locals_encode(&dp->locals, &locals);
+	locals.batched = dp->batching.devices;
 	return xdp_set_locals(&dp->xdp, &locals);
 }
 
@@ -129,7 +130,8 @@ static int open_tables(
 		VD_FLOW_GRACE_MS, &ops);
 	if (ret)
 		return ret;
-	ret = driver_loss_open(&dp->loss, dp->loop, bpf_map__fd(x->skel->maps.vd_devices));
+	ret = driver_loss_open(&dp->loss, dp->loop, bpf_map__fd(x->skel->maps.vd_devices),
+		bpf_map__fd(x->skel->maps.vd_batches));
 	if (ret)
 		return ret;
 	dp->take_up.fire = take_up_fire;
@@ -172,7 +174,7 @@ int xdp_engine_open(
 	ret = pins_open(&dp->xdp.pins, cfg->bpf_dir, cfg->instance);
 	if (ret)
 		return ret;
-	ret = xdp_load(&dp->xdp, &of_maps);
+	ret = xdp_load(&dp->xdp, &of_maps, cfg->batching);
 	if (ret)
 		return ret;
 	if (dp->xdp.maps == XDP_MAPS_ADOPTED) {
@@ -193,6 +195,28 @@ int xdp_engine_open(
 	return 0;
 }
 
+static void publish_batching(void *ctx)
+{
+	int ret = xdp_engine_publish_locals(ctx);
+
+	if (ret)
+		log_error("dataplane: cannot write vd_locals: %s", strerror(-ret));
+}
+
+static int begin_batching(struct dataplane *dp)
+{
+	struct batching *b = &dp->batching;
+
+	if (!dp->xdp.batches)
+		return 0;
+	*b = (struct batching){.loop = dp->loop,
+		.nexthops = dp->nexthops,
+		.loss = dp->loss,
+		.publish = publish_batching,
+		.ctx = dp};
+	return batching_start(b);
+}
+
 int xdp_engine_attach(struct dataplane *dp)
 {
 	int ret;
@@ -202,6 +226,8 @@ int xdp_engine_attach(struct dataplane *dp)
 		return 0;
 	}
 	ret = xdp_attach_links(&dp->xdp);
+	if (!ret)
+		ret = begin_batching(dp);
 	if (!ret)
 		xdp_left_remove(&dp->xdp);
 	return ret;
@@ -263,6 +289,7 @@ int xdp_engine_status(struct dataplane *dp, struct dataplane_status *out)
 
 		out->device[side].mode = device->mode;
 		out->device[side].attached = device->attached;
+		out->device[side].batched = dp->batching.devices >> side & 1;
 		if (device->why)
 			out->device[side].why = device->why;
 		driver_loss_read(dp->loss, side, &out->device[side]);
@@ -271,5 +298,7 @@ int xdp_engine_status(struct dataplane *dp, struct dataplane_status *out)
 	ret = counters_read(bpf_map__fd(x->skel->maps.vd_counters), out);
 	if (ret)
 		return ret;
+	for (uint8_t side = 0; side < SIDE_COUNT; side++)
+		out->packets[side][VD_DROP_REDIRECT] += driver_loss_unfinished_in(dp->loss, side);
 	return counters_read_lost(bpf_map__fd(x->skel->maps.vd_event_lost), &out->events_lost);
 }

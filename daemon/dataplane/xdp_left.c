@@ -318,6 +318,7 @@ int xdp_left_find(struct xdp *x, const struct xdp_sizes *asked)
 		in_force = any_flow(x, &shown);
 	if (in_force && fit) {
 		x->maps = XDP_MAPS_ADOPTED;
+		x->finishes = shown.batched;
 	} else if (in_force) {
 		log_warn("dataplane: the tables in %s are not of this version's making",
 			x->pins.layout);

@@ -13,6 +13,7 @@
 #include <xdp/libxdp.h>
 
 #include "base/log.h"
+#include "dataplane/flow_table.h"
 #include "dataplane/load_failure.h"
 #include "dataplane/xdp_attach.h"
 #include "dataplane/xdp_left.h"
@@ -243,12 +244,19 @@ static const char *dispatcher_words(int error)
 	return strerror(-error);
 }
 
+static void choose_batching(struct xdp *x)
+{
+	x->skel->rodata->batching = x->batches;
+	bpf_program__set_autoload(x->skel->progs.viaduct_finish, x->finishes);
+}
+
 static int load_program(struct xdp *x, struct xdp_sizes *sizes)
 {
 	int ret = x->maps == XDP_MAPS_ADOPTED ? xdp_left_reuse(x, sizes) : 0;
 
 	if (ret)
 		return ret;
+	choose_batching(x);
 	/* Where a link is attached no dispatcher can be. */
 	if (!x->linked && xdp_dispatcher_works()) {
 		ret = xdp_attach_dispatcher(x);
@@ -262,11 +270,19 @@ static int load_program(struct xdp *x, struct xdp_sizes *sizes)
 			ret = xdp_left_reuse(x, sizes);
 		if (ret)
 			return ret;
+		choose_batching(x);
 	}
 	return viaduct_bpf__load(x->skel);
 }
 
-int xdp_load(struct xdp *x, struct xdp_sizes *sizes)
+static bool batches_wanted(const struct xdp_sizes *sizes, enum batching_mode batching)
+{
+	if (batching == BATCHING_AUTO)
+		return flow_table_capacity_of(sizes->flows) >= XDP_BATCHES_FROM;
+	return batching == BATCHING_ON;
+}
+
+int xdp_load(struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching)
 {
 	int ret;
 
@@ -280,6 +296,8 @@ int xdp_load(struct xdp *x, struct xdp_sizes *sizes)
 		ret = xdp_left_find(x, sizes);
 	if (ret)
 		return ret;
+	x->batches = batches_wanted(sizes, batching);
+	x->finishes |= x->batches;
 	ret = load_program(x, sizes);
 	if (ret) {
 		explain(x, ret);
@@ -325,12 +343,13 @@ void xdp_leave(struct xdp *x)
 
 int xdp_set_device(struct xdp *x, uint32_t index, unsigned ifindex)
 {
-	/* struct bpf_devmap_val, or its first member alone: ifindex, then no program. */
-	uint32_t value[2] = {ifindex, 0};
+	struct bpf_devmap_val value = {.ifindex = ifindex, .bpf_prog.fd = -1};
 
 	if (!ifindex)
 		return 0;
-	return bpf_map_update_elem(bpf_map__fd(x->skel->maps.vd_devices), &index, value, BPF_ANY);
+	if (x->finishes)
+		value.bpf_prog.fd = bpf_program__fd(x->skel->progs.viaduct_finish);
+	return bpf_map_update_elem(bpf_map__fd(x->skel->maps.vd_devices), &index, &value, BPF_ANY);
 }
 
 int xdp_get_locals(const struct xdp *x, struct vd_locals *locals)

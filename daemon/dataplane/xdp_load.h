@@ -46,15 +46,22 @@ struct xdp {
 		XDP_MAPS_NEW,
 		XDP_MAPS_ADOPTED, /* a daemon before us made them */
 	} maps;
+	bool batches;  /* packets shall wait for others: see struct vd_batch */
+	bool finishes; /* they may: the devices have the program that finishes them */
 	bool replaces; /* another layout's maps serve until xdp_left_remove() */
 	bool linked;   /* a daemon before us left pinned links, to be swung to our program */
 };
+
+/* Flows that there is room for from which on packets wait for others, unless the configuration says
+ * more. A quarter of them is RTP when as many calls as possible talk: with fewer than 8,000 streams
+ * the caches hold what packets need (`make bench BENCH=relay`). */
+#define XDP_BATCHES_FROM 32768
 
 /* Loads for the devices in x, already filled in, with the maps that a daemon before us left where
  * they are of use: *sizes are then theirs. On a kernel where libxdp's dispatcher works, the program
  * is attached by that as well, beside what is attached already; as long as vd_locals is empty it
  * passes everything. Errors are logged in plain words; the caller closes what there is. */
-int xdp_load(struct xdp *x, struct xdp_sizes *sizes);
+int xdp_load(struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching);
 void xdp_unload(struct xdp *x);
 /* Gives up what is ours; the program stays attached, the maps pinned. */
 void xdp_leave(struct xdp *x);

@@ -161,7 +161,9 @@ void lab_set_device(struct lab *lab, uint32_t index, unsigned ifindex)
 {
 	int fd = bpf_map__fd(lab->bpf->maps.vd_devices);
 
-	assert_int_equal(bpf_map_update_elem(fd, &index, &ifindex, 0), 0);
+	struct bpf_devmap_val value = {.ifindex = ifindex, .bpf_prog.fd = -1};
+
+	assert_int_equal(bpf_map_update_elem(fd, &index, &value, 0), 0);
 }
 
 void lab_unset_device(struct lab *lab, uint32_t index)

@@ -103,7 +103,6 @@ static void add_nexthops(struct world *w)
 	}
 }
 
-
 static void random_address(uint8_t out[16], bool v6)
 {
 	memset(out, 0, 16);

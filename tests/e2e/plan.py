@@ -123,5 +123,6 @@ def configuration(instance=None, **changes):
         "timers": {"attempt": 1, "ring": 30, "port_quarantine": 1},
         # A machine that is busy with tests is no reason to refuse calls; test_limits takes this out.
         "overload": {"shed_all": 0},
+        "batching": os.environ.get("VIADUCT_BATCHING", "auto"),
         "log": "debug", "instance": instance or f"e2e-{os.getpid()}", **changes,
     }

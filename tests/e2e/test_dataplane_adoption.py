@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from layout import OURS as LAYOUT
 from rtp import wait_until
 from test_dataplane import ARRIVED_S, BPF_DIR, PORT_MAX, PORT_MIN, Driver, rtp, udp, wires
 
@@ -255,7 +256,7 @@ def test_tables_of_another_layout_serve_until_ours_are_filled(wires, start, ends
     time.sleep(0.2)
     driver.kill()
     base = f"{BPF_DIR}/viaduct-{wires.instance}"
-    os.rename(f"{base}/v1", f"{base}/v0")
+    os.rename(f"{base}/{LAYOUT}", f"{base}/v0")
     driver = start()
     assert driver.adopt(*OUT) == "none"
     time.sleep(0.2)
@@ -268,7 +269,7 @@ def test_tables_of_another_layout_serve_until_ours_are_filled(wires, start, ends
     for stream in running:
         stream.end()
     assert driver.packets(out) > 0 and driver.packets(back) > 0
-    assert os.listdir(base) == ["v1"]
+    assert os.listdir(base) == [LAYOUT]
     assert "another version's tables were replaced" in driver.close()
 
 
@@ -279,7 +280,7 @@ def test_a_start_that_dies_before_it_replaced_another_layout_costs_nothing(wires
     running = streams(*ends)
     driver.kill()
     base = f"{BPF_DIR}/viaduct-{wires.instance}"
-    os.rename(f"{base}/v1", f"{base}/v0")
+    os.rename(f"{base}/{LAYOUT}", f"{base}/v0")
     for _ in range(2):
         driver = start()
         driver.add(*OUT)
@@ -293,7 +294,7 @@ def test_a_start_that_dies_before_it_replaced_another_layout_costs_nothing(wires
     for stream in running:
         stream.end()
     assert driver.packets(out) > 0
-    assert os.listdir(base) == ["v1"]
+    assert os.listdir(base) == [LAYOUT]
 
 
 def test_tables_of_other_elements_are_set_aside_and_serve_until_ours_are_filled(
@@ -305,7 +306,7 @@ def test_tables_of_other_elements_are_set_aside_and_serve_until_ours_are_filled(
     driver.kill()
     base = f"{BPF_DIR}/viaduct-{wires.instance}"
     # As a program of the same version with another map would have left them.
-    os.unlink(f"{base}/v1/vd_counters")
+    os.unlink(f"{base}/{LAYOUT}/vd_counters")
     driver = start()
     assert driver.adopt(*OUT) == "none"
     driver.add(*OUT)
@@ -315,7 +316,7 @@ def test_tables_of_other_elements_are_set_aside_and_serve_until_ours_are_filled(
     time.sleep(0.2)
     for stream in running:
         stream.end()
-    assert os.listdir(base) == ["v1"]
+    assert os.listdir(base) == [LAYOUT]
     assert "not of this version's making" in driver.close()
 
 

@@ -99,6 +99,8 @@ class Media:
         assert why in cli.text("status").stdout
         findings = cli.streams(self.talk.id)[0]["findings"]
         assert any(f["code"] == "next_hop" and f["text"].endswith(f": {why}") for f in findings)
+        wait_until(lambda: not any(d["batched"] and not d["up"] for d in cli.status()["devices"]), 3,
+                   lambda: f"no packets to wait for a device that is down: {cli.status()['devices']}")
         before = cli.packets("drop_no_neighbour", "internal")
         self.talk.a.send(self.streams[0].packet(), self.talk.to_a())
         wait_until(lambda: cli.packets("drop_no_neighbour", "internal") == before + 1, 3,

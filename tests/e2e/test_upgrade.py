@@ -10,13 +10,14 @@ import time
 
 import pytest
 
+import layout
 from daemon import BUILD, Daemon
 from rtp import Stream, wait_until
 from scenario import sdp
 from talk import Talk
 
 OURS, OTHER = Daemon.program, os.path.join(BUILD, "tests", "e2e", "viaductd-other-layout")
-LAYOUT = {OURS: "v1", OTHER: "v0"}
+LAYOUT = {OURS: layout.OURS, OTHER: "v0"}
 PACE_S = 0.002
 APART_S = 0.3  # between what happens to the daemon
 

@@ -208,6 +208,7 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_int_equal(cfg->port_quarantine_s, 5);
 	assert_false(cfg->silent_strangers);
 	assert_int_equal(cfg->log_level, LOG_LEVEL_INFO);
+	assert_int_equal(cfg->batching, BATCHING_AUTO);
 	assert_string_equal(cfg->user, "");
 	assert_string_equal(cfg->bpf_dir, "/sys/fs/bpf");
 	assert_string_equal(cfg->state_dir, "/run/viaduct");
@@ -414,6 +415,7 @@ static void reload_refuses_what_needs_a_restart(void **state)
 		":11: sides.external.vlan: 8 takes effect by a restart alone; expected 7\n");
 	assert_reload("log: debug", "log: debug\nuser: nobody", ":33: user: \"nobody\" takes");
 	assert_reload("log: debug", "bpf_dir: /run/bpf", ":32: bpf_dir: \"/run/bpf\" takes");
+	assert_reload("log: debug", "batching: off", ":32: batching: \"off\" takes");
 	assert_reload("log: debug", "state_dir: /run/v", ":32: state_dir: \"/run/v\" takes");
 	assert_reload("log: debug", "instance: two", ":32: instance: \"two\" takes");
 	assert_reload("log: debug", "control:\n  port: 7", ":33: control.port: 7 takes");

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/xdp_load.h"
 #include "tool.h"
 #include "traffic.h"
 
@@ -16,6 +17,8 @@
 #define TELEPHONE_EVENT 101
 #define PORT_MAX        (TRAFFIC_PORT_MIN + 2 * TRAFFIC_PORTS - 1)
 #define RESOLVE_MS      3000
+#define BATCHED_MS      5000
+#define ROOM            4 /* flows a stream, as the daemon has it: two media, each with RTCP */
 
 /* The handlers have one signature each; all of them count. */
 static void count_source(void *ctx, uint32_t cookie, const struct addr *source)
@@ -118,6 +121,23 @@ static void flow_add(struct relay *r, const struct relay_shape *shape, unsigned 
 		tool_fail(err, "cannot add flow %u", stream);
 }
 
+/* With so many streams packets wait for others, from a moment after the start on. */
+static void wait_batched(struct relay *r)
+{
+	uint64_t until = tool_now_ns() + BATCHED_MS * 1000000ull;
+	struct dataplane_status status;
+
+	if (r->streams * ROOM < XDP_BATCHES_FROM)
+		return;
+	do {
+		if (tool_now_ns() > until)
+			tool_fail(0, "packets do not wait for others");
+		loop_once(r->loop, 10);
+		if (dataplane_status(r->dataplane, &status))
+			tool_fail(0, "cannot read the status");
+	} while (!status.device[SIDE_EXTERNAL].batched);
+}
+
 static void wait_resolved(struct relay *r)
 {
 	uint64_t until = tool_now_ns() + RESOLVE_MS * 1000000ull;
@@ -154,12 +174,14 @@ void relay_open(struct relay *r, const struct relay_shape *shape, unsigned strea
 	err = loop_new(&r->loop);
 	if (err)
 		tool_fail(err, "event loop");
-	err = dataplane_open(&r->dataplane, DATAPLANE_XDP, &r->config, streams, r->loop, &handlers);
+	err = dataplane_open(
+		&r->dataplane, DATAPLANE_XDP, &r->config, streams * ROOM, r->loop, &handlers);
 	if (err)
 		tool_fail(err, "cannot open the data plane");
 	for (unsigned i = 0; i < streams; i++)
 		flow_add(r, shape, i);
 	wait_resolved(r);
+	wait_batched(r);
 }
 
 void relay_close(struct relay *r)

@@ -3,9 +3,9 @@
 # reads nonsense. Ports are longer and the other way round, flows tell streams and ports in another order.
 s/^#define VD_LAYOUT_VERSION .*/#define VD_LAYOUT_VERSION 0/
 /^struct vd_port {/,/^};/ {
-	s/__u32 flow;/__u32 stream_hint, spare[2];/
+	s/__u32 flow;/__u32 stream_hint : 24, device : 8; __u32 spare[2];/
 	t
-	s/__u32 stream_hint;/__u32 flow;/
+	s/__u32 stream_hint : 24, device : 8;/__u32 flow;/
 }
 /^struct vd_flow {/,/^};/ {
 	s/__u32 stream; /__u32 nexthop; /
@@ -21,7 +21,7 @@ $ i\
 	_Static_assert(__builtin_offsetof(struct type, one) <                                      \\\
 			       __builtin_offsetof(struct type, other),                             \\\
 		"changed")\
-VD_BEFORE(vd_port, stream_hint, flow);\
+VD_BEFORE(vd_port, spare, flow);\
 VD_BEFORE(vd_flow, nexthop, stream);\
 VD_BEFORE(vd_flow, out_dport_be, out_sport_be);\
 _Static_assert(VD_LAYOUT_VERSION == 0 && sizeof(struct vd_port) == 16, "changed");
