@@ -56,6 +56,18 @@ static int set_watched(struct driver_loss *l, int devices_fd)
 	return 0;
 }
 
+/* What was dropped while no daemon ran was told to nobody: it must not be taken off what comes. The
+ * rest of a batch is hints. */
+static int forget_batches(const struct driver_loss *l, int batches_fd)
+{
+	static const struct vd_batch nothing;
+	int ret = 0;
+
+	for (uint32_t i = 0; !ret && i < bpf_map__max_entries(l->skel->maps.vd_batches); i++)
+		ret = bpf_map_update_elem(batches_fd, &i, &nothing, BPF_ANY);
+	return ret;
+}
+
 static int open_programs(struct driver_loss *l, int devices_fd, int batches_fd)
 {
 	int ret;
@@ -66,6 +78,8 @@ static int open_programs(struct driver_loss *l, int devices_fd, int batches_fd)
 	ret = bpf_map__reuse_fd(l->skel->maps.vd_batches, batches_fd);
 	if (!ret)
 		ret = driver_loss_bpf__load(l->skel);
+	if (!ret)
+		ret = forget_batches(l, batches_fd);
 	if (!ret)
 		ret = set_watched(l, devices_fd);
 	if (!ret)

@@ -35,6 +35,9 @@ struct symbol {
 	unsigned samples;
 };
 
+/* The device's, and the one that finishes packets which waited. */
+#define PROGRAMS 2
+
 struct program {
 	struct bpf_prog_info info;
 	struct bpf_line_info *lines;
@@ -144,15 +147,41 @@ static void *array_new(size_t count, size_t bytes)
 	return array;
 }
 
-/* False: no program is attached. */
-static bool program_read(struct program *p, unsigned ifindex)
+/* The device's; 0: no program is attached. */
+static uint32_t program_attached(unsigned ifindex)
+{
+	uint32_t id = 0;
+
+	return bpf_xdp_query_id((int)ifindex, 0, &id) ? 0 : id;
+}
+
+/* The youngest of that name; 0: there is none. */
+static uint32_t program_named(const char *name)
+{
+	uint32_t id = 0, found = 0;
+
+	while (bpf_prog_get_next_id(id, &id) == 0) {
+		struct bpf_prog_info info = {0};
+		uint32_t len = sizeof(info);
+		int fd = bpf_prog_get_fd_by_id(id);
+
+		if (fd < 0)
+			continue;
+		if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && strcmp(info.name, name) == 0)
+			found = id;
+		close(fd);
+	}
+	return found;
+}
+
+static void program_read(struct program *p, uint32_t id)
 {
 	struct bpf_prog_info sizes = {0};
-	uint32_t id, len = sizeof(sizes);
+	uint32_t len = sizeof(sizes);
 	int fd;
 
-	if (bpf_xdp_query_id((int)ifindex, 0, &id) || !id)
-		return false;
+	if (!id)
+		return;
 	fd = bpf_prog_get_fd_by_id(id);
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &sizes, &len))
 		tool_fail(-errno, "cannot look at program %u", id);
@@ -177,7 +206,6 @@ static bool program_read(struct program *p, unsigned ifindex)
 		tool_fail(-errno, "cannot look at program %u", id);
 	close(fd);
 	p->btf = btf__load_from_kernel_by_id(p->info.btf_id);
-	return p->btf != NULL;
 }
 
 static const char *line_file(const struct program *p, unsigned line)
@@ -205,6 +233,8 @@ static const char *program_file(const struct program *p, uint64_t address)
 	unsigned best = UINT32_MAX;
 	bool inside = false;
 
+	if (!p->btf)
+		return NULL;
 	for (unsigned i = 0; i < p->info.nr_jited_ksyms && !inside; i++)
 		inside = address >= p->function[i] &&
 			 address < p->function[i] + p->function_bytes[i];
@@ -242,8 +272,8 @@ static struct perf_event_mmap_page *sampling_open(pid_t pid, int *fd)
 	return ring;
 }
 
-static unsigned samples_sort(
-	const struct perf_event_mmap_page *ring, const struct program *p, struct tallies *files)
+static unsigned samples_sort(const struct perf_event_mmap_page *ring,
+	const struct program *programs, struct tallies *files)
 {
 	const uint8_t *data = (const uint8_t *)ring + ring->data_offset;
 	unsigned samples = 0;
@@ -251,13 +281,14 @@ static unsigned samples_sort(
 	for (uint64_t at = 0; at < ring->data_head;) {
 		const struct perf_event_header *h = (const void *)(data + at % ring->data_size);
 		uint64_t address = *(const uint64_t *)(h + 1);
-		const char *file;
+		const char *file = NULL;
 
 		at += h->size;
 		if (h->type != PERF_RECORD_SAMPLE)
 			continue;
 		samples++;
-		file = p->btf ? program_file(p, address) : NULL;
+		for (unsigned i = 0; i < PROGRAMS && !file; i++)
+			file = program_file(&programs[i], address);
 		if (file)
 			tally(files, file, 1);
 		else if (symbol_at(address))
@@ -269,7 +300,7 @@ static unsigned samples_sort(
 int main(int argc, char **argv)
 {
 	static struct tallies instructions, files, functions;
-	static struct program program;
+	static struct program programs[PROGRAMS];
 	struct perf_event_mmap_page *ring;
 	struct timespec wait;
 	unsigned samples;
@@ -282,14 +313,17 @@ int main(int argc, char **argv)
 	pid = (pid_t)tool_number(argv[2], 1, INT32_MAX);
 	ms = tool_number(argv[3], 1, MS_MAX);
 	symbols_read();
-	if (program_read(&program, tool_device(argv[1])))
-		program_instructions(&program, &instructions);
+	program_read(&programs[0], program_attached(tool_device(argv[1])));
+	program_read(&programs[1], program_named("viaduct_finish"));
+	for (unsigned i = 0; i < PROGRAMS; i++)
+		if (programs[i].btf)
+			program_instructions(&programs[i], &instructions);
 	ring = sampling_open(pid, &fd);
 	wait = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 	ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
 	nanosleep(&wait, NULL);
 	ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
-	samples = samples_sort(ring, &program, &files);
+	samples = samples_sort(ring, programs, &files);
 	for (unsigned i = 0; i < symbol_count; i++)
 		if (symbols[i].samples * 1000 > samples) /* more than a thousandth */
 			tally(&functions, symbols[i].name, symbols[i].samples);

@@ -95,6 +95,7 @@ static void config_fill(struct config *c, const struct relay_shape *shape, unsig
 	for (unsigned i = 0; i < streams; i += TRAFFIC_PORTS)
 		side_add_address(internal, internal_address(shape->in.v6, i));
 	side_add_address(external, address(TRAFFIC_EXTERNAL_ADDRESS(shape->out.v6), 0));
+	c->batching = shape->at_once ? BATCHING_OFF : BATCHING_AUTO;
 	c->bpf_dir = bpf_dir;
 	c->instance = instance;
 	c->user = user;
@@ -127,7 +128,7 @@ static void wait_batched(struct relay *r)
 	uint64_t until = tool_now_ns() + BATCHED_MS * 1000000ull;
 	struct dataplane_status status;
 
-	if (r->streams * ROOM < XDP_BATCHES_FROM)
+	if (r->streams * ROOM < XDP_BATCHES_FROM || r->config.batching == BATCHING_OFF)
 		return;
 	do {
 		if (tool_now_ns() > until)
