@@ -12,6 +12,9 @@ from xml.sax.saxutils import escape
 
 HOLD_METHOD = "NOTIFY"
 RETRANSMIT_MS = 500  # RFC 3261 T1
+# Each leg is acknowledged by itself: a callee that sends a request right after its ACK may be heard by a
+# caller that has not sent its own yet, which sipp takes for an error.
+CALLER_ACKS_MS = 1000
 
 
 def sdp(address, port, codecs=("0 PCMU/8000", "8 PCMA/8000"), direction=None, session=1, version=1,

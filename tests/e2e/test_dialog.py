@@ -8,7 +8,7 @@ import pytest
 import plan
 from kamailio import Kamailio
 from rtp import Stream
-from scenario import Callee, Caller, basic_callee, basic_caller, confirm, sdp
+from scenario import CALLER_ACKS_MS, Callee, Caller, basic_callee, basic_caller, confirm, sdp
 from sipp import finish
 
 PBX, TRUNK = "10.10.0.2", "192.0.2.2"
@@ -114,7 +114,7 @@ def test_call_through_a_record_routing_forking_proxy(stage, forking_proxy):
                          .respond(487).acked(), "proxy", plan.FORK_TARGETS[0])
     callee = Callee("b").invited().respond(183, sdp(plan.FORK_TARGETS[1], 6000)).pause(300)
     callee.answer(sdp(plan.FORK_TARGETS[1], 6000)).acked()
-    callee.request("INFO", headers=["X-From: callee"]).recv(200).answer_bye()
+    callee.pause(CALLER_ACKS_MS).request("INFO", headers=["X-From: callee"]).recv(200).answer_bye()
     second = stage.callee(callee, "proxy", plan.FORK_TARGETS[1])
     # Which provisional comes first is the proxy's affair.
     caller = (Caller().invite(OFFER).trying().recv(180, optional=True).recv(183, optional=True)
