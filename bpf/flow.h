@@ -18,14 +18,6 @@ static __always_inline void flow_fetch(const struct vd_flow *flow, __u32 stream_
 		(void)READ_ONCE(stream->packets);
 }
 
-/* What is published for a local port, or NULL: nothing is. */
-static __always_inline struct vd_port *flow_port(__u32 index)
-{
-	struct vd_port *port = bpf_map_lookup_elem(&vd_ports, &index);
-
-	return port && READ_ONCE(port->flow) ? port : NULL;
-}
-
 static __always_inline struct vd_flow *flow_find(__u32 port_index, bool v6)
 {
 	struct vd_port *port = bpf_map_lookup_elem(&vd_ports, &port_index);
