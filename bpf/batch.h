@@ -7,6 +7,7 @@
 
 #include "batches.h"
 #include "flow.h"
+#include "parse.h"
 
 /* judge's answer for a packet that waits. */
 #define BATCH_WAITS (VD_REASON_MAX + 2)
@@ -14,9 +15,13 @@
 /* Set at load: whether packets ever wait. Where they do not, the verifier leaves all of it out. */
 const volatile bool batching;
 
+/* Longer packets are finished as they come: the kernel refuses what is too long for the egress
+ * device, before we could count it for what it is. Each link takes as much (RFC 8200 5). */
+#define BATCH_L3_MAX 1280
+
 /* Sends a packet for that local port on its way to its device, where it is finished. False: it has
  * to be finished now. */
-static __always_inline bool batch_defer(__u32 port_index)
+static __always_inline bool batch_defer(const struct packet *p, __u32 port_index)
 {
 	const __u32 zero = 0;
 	const struct vd_locals *locals = bpf_map_lookup_elem(&vd_locals, &zero);
@@ -24,7 +29,8 @@ static __always_inline bool batch_defer(__u32 port_index)
 	struct vd_batch *batch = batch_of_cpu();
 	__u32 device, i;
 
-	if (!locals || !locals->batched || !port || !READ_ONCE(port->flow) || !batch)
+	if (p->l3_room > BATCH_L3_MAX || !locals || !locals->batched || !port ||
+		!READ_ONCE(port->flow) || !batch)
 		return false;
 	device = port->device;
 	if (!(locals->batched >> (device & 31) & 1) ||

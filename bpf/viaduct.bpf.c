@@ -150,7 +150,7 @@ static __always_inline __u32 judge(struct xdp_md *ctx, const struct packet *p, _
 		return VD_DROP_MALFORMED;
 	if (waited)
 		batch_begin(p->v6);
-	else if (batching && batch_defer(match->port))
+	else if (batching && batch_defer(p, match->port))
 		return BATCH_WAITS;
 	return relay(ctx, p, match->port, waited);
 }

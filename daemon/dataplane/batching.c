@@ -2,6 +2,7 @@
 #include "dataplane/batching.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* Packets wait only where the devices' entries have had the program that finishes them for a while:
  * the kernel takes the one of the first packet of a poll for all of that poll. */
@@ -9,6 +10,16 @@
 #define REST_LOOKS 10
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+/* In generic mode the kernel gathers nothing. */
+static bool all_native(const struct xdp *x)
+{
+	for (unsigned i = 0; i < x->device_count; i++) {
+		if (strcmp(x->device[i].mode, "generic") == 0)
+			return false;
+	}
+	return true;
+}
 
 /* A device that is down or refuses packets is left alone: what is lost there is then counted as
  * received, and shown for what it is. */
@@ -22,7 +33,7 @@ static bool takes_packets(struct batching *b, uint8_t side)
 	else if (s->rest)
 		s->rest--;
 	s->unfinished = unfinished;
-	return !s->rest && nexthop_egress(b->nexthops, side)->up;
+	return !s->rest && all_native(b->xdp) && nexthop_egress(b->nexthops, side)->up;
 }
 
 static void look_fire(struct loop_timer *timer)

@@ -5,10 +5,12 @@
 
 #include "dataplane/driver_loss.h"
 #include "dataplane/nexthop.h"
+#include "dataplane/xdp_load.h"
 
 struct batching {
 	struct loop *loop;
 	struct loop_timer look;
+	const struct xdp *xdp;
 	const struct nexthop_table *nexthops;
 	struct driver_loss *loss; /* may be NULL */
 	/* Shows the program what is in force now; not called before there is something to show. */

@@ -210,6 +210,7 @@ static int begin_batching(struct dataplane *dp)
 	if (!dp->xdp.batches)
 		return 0;
 	*b = (struct batching){.loop = dp->loop,
+		.xdp = &dp->xdp,
 		.nexthops = dp->nexthops,
 		.loss = dp->loss,
 		.publish = publish_batching,

@@ -248,3 +248,24 @@ def test_what_finds_no_room_in_a_full_ring_is_counted_as_the_driver_does(stage, 
     books.check()
     assert daemon() - by_daemon == driver() - by_driver
     talk.end()
+
+
+def test_what_is_too_long_for_the_way_out_is_counted_as_that(stage, books):
+    """Whether packets wait for others or not."""
+    viaduct, talk = stage.world.viaduct, Talk(stage)
+    too_long = Stream().packet() + bytes(1200)
+    redirect = stage.cli.packets("drop_redirect", "internal")
+    viaduct.run("ip", "link", "set", "vde0", "mtu", "1300")
+    try:
+        before = stage.cli.packets("drop_mtu", "internal")
+
+        def dropped():
+            talk.a.send(too_long, talk.to_a())
+            return stage.cli.packets("drop_mtu", "internal") > before
+        wait_until(dropped, 5, lambda: stage.cli.text("status").stdout)
+        assert stage.cli.packets("drop_redirect", "internal") == redirect
+    finally:
+        viaduct.run("ip", "link", "set", "vde0", "mtu", "1500")
+    talk.check_media(5)
+    talk.end()
+    books.check()
