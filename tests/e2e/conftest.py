@@ -8,6 +8,7 @@ import pytest
 
 import ordinary
 import plan
+from certificates import Authority
 from counters import Books
 from daemon import BUILD, Daemon
 from net import World
@@ -88,6 +89,14 @@ def daemon(world, configuration):
         books = Books(world, daemon)
         yield daemon
         books.check()
+
+
+@pytest.fixture(scope="module")
+def authority():
+    """Who issues the certificates."""
+    made = Authority("Test Authority")
+    yield made
+    made.close()
 
 
 class Stage:

@@ -8,6 +8,7 @@ Every step becomes sipp XML; sipp fails the call on anything that is not expecte
 until the test says go: it is a NOTIFY that the test itself sends to sipp (sipp.Sipp.go).
 """
 
+import re
 from xml.sax.saxutils import escape
 
 HOLD_METHOD = "NOTIFY"
@@ -233,3 +234,14 @@ def basic_callee(answer, ringing=True):
     if ringing:
         callee.respond(180)
     return callee.answer(answer).acked()
+
+
+def replaces(message_of_200):
+    """The value that names the caller's dialog of this 2xx, for the one it talks to."""
+    tags = [re.search(r";tag=([^;>]+)", message_of_200.header(name)).group(1)
+            for name in ("to", "from")]
+    return f"{message_of_200.header('call-id')};to-tag={tags[0]};from-tag={tags[1]}"
+
+
+def escaped(value):
+    return value.replace(";", "%3B").replace("=", "%3D").replace("@", "%40")

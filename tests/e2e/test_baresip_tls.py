@@ -11,7 +11,6 @@ import pytest
 
 import plan
 from baresip import Baresip
-from certificates import Authority
 from kamailio import Kamailio
 from nameserver import NAMESERVER, Nameserver
 from rtp import wait_until
@@ -107,13 +106,6 @@ def configuration(authority):
             "listeners": [*base["listeners"],
                           {"name": "external-tls", "side": "external", "transport": "tls",
                            "address": VIA, "tls": "outside"}]}
-
-
-@pytest.fixture(scope="module")
-def authority():
-    made = Authority("Test Authority")
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

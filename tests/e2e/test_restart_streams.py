@@ -6,7 +6,6 @@ import pytest
 
 import plan
 import proxy as proxies
-from certificates import Authority
 from conftest import Stage
 from rtp import Stream
 from scenario import Callee, Caller, basic_callee, basic_caller, sdp
@@ -17,13 +16,6 @@ PROXY = {"pbx": "10.10.0.5", "trunk": "192.0.2.9"}
 PBX, TRUNK = plan.PEERS["pbx"], plan.PEERS["trunk"]
 BOTH_WAYS = ("kill", "leave")
 PAIRS = (("pbx", "trunk"), ("trunk", "pbx"))
-
-
-@pytest.fixture(scope="module")
-def authority():
-    made = Authority("Test Authority")
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

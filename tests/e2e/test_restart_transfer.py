@@ -8,7 +8,7 @@ import pytest
 
 import plan
 from rtp import Stream, wait_until
-from scenario import Callee, Caller, sdp
+from scenario import Callee, Caller, escaped, replaces, sdp
 from sipp import finish
 
 BOTH_WAYS = pytest.mark.parametrize("how", ("kill", "leave"))
@@ -188,17 +188,6 @@ def test_the_referrer_hears_after_a_restart_what_was_decided_before(stage, how):
     calling.wait()
     assert record_of(stage, first)["why"] == "transferred"
     talk_of_the_others(stage, called, at_trunk, target, at_second)
-
-
-def replaces(message_of_200):
-    """The value that names the caller's dialog of this 2xx, for the one it talks to."""
-    tags = [re.search(r";tag=([^;>]+)", message_of_200.header(name)).group(1)
-            for name in ("to", "from")]
-    return f"{message_of_200.header('call-id')};to-tag={tags[0]};from-tag={tags[1]}"
-
-
-def escaped(value):
-    return value.replace(";", "%3B").replace("=", "%3D").replace("@", "%40")
 
 
 @pytest.mark.parametrize("asked", ("far", "remaining"))

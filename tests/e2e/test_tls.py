@@ -47,13 +47,6 @@ class TlsStage(Stage):
 
 
 @pytest.fixture(scope="module")
-def authority():
-    made = Authority("Test Authority")
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def identities(authority):
     rogue = Authority("Rogue Authority", authority.dir)
     past = {"begins": "20200101000000Z", "ends": "20210101000000Z"}

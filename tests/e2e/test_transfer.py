@@ -10,7 +10,7 @@ import plan
 from baresip import Baresip
 from linphone import Linphone
 from rtp import Stream, tone_share, ulaw_decode, wait_until
-from scenario import Callee, Caller, sdp
+from scenario import Callee, Caller, escaped, replaces, sdp
 from sipp import finish
 from test_baresip import HEARD, PURE, SKIP, heard
 
@@ -176,17 +176,6 @@ def test_a_target_that_refuses_leaves_the_two_talking(stage):
     speak(stage, b, called.received("INVITE")[0].media(), a, "internal")
     calling.go()
     finish(calling, called)
-
-
-def replaces(message_of_200):
-    """The value that names the caller's dialog of this 2xx, for the one it talks to."""
-    tags = [re.search(r";tag=([^;>]+)", message_of_200.header(name)).group(1)
-            for name in ("to", "from")]
-    return f"{message_of_200.header('call-id')};to-tag={tags[0]};from-tag={tags[1]}"
-
-
-def escaped(value):
-    return value.replace(";", "%3B").replace("=", "%3D").replace("@", "%40")
 
 
 def test_attended_transfer_joins_the_far_ends(stage):
