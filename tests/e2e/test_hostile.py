@@ -126,7 +126,8 @@ def test_broken_messages_of_both_sides_leave_nothing_behind(stage):
             stage.cli.text("hangup", str(call["id"]), check=False)
         status = stage.cli.status()
         return not (status["calls_live"] or status["flows"] or
-                    sum(stage.cli.ports_used().values()))
+                    sum(stage.cli.ports_used().values()) or
+                    stage.cli.ports_quarantined())
     wait_until(nothing_is_left, 10, stage.cli.status)
     # Of others: what these two peers left unanswered is still sent to them.
     Talk(stage, frm="phone", to="second").end()
