@@ -43,6 +43,7 @@ class Agent:
         self.variables = set()
         self.cseq = self.first_cseq
         self.last_received = None
+        self.labels = 0
 
     # ---- receiving ----
     def recv(self, what, optional=False, save=(), **attributes):
@@ -66,6 +67,11 @@ class Agent:
 
     def hold(self):
         return self.recv(HOLD_METHOD)
+
+    def label(self, name):
+        """Where a step received with next=name goes on."""
+        self.steps.append(f'<label id="{name}"/>')
+        return self
 
     def pause(self, milliseconds):
         self.steps.append(f'<pause milliseconds="{milliseconds}"/>')
@@ -169,10 +175,18 @@ class Caller(Agent):
         return [self.from_header, "To:[$remote]"]
 
     # RFC 3261 9.1: as the INVITE, branch included.
-    def cancel(self):
-        return self.send([f"CANCEL {self.target} SIP/2.0", "[last_Via:]", self.from_header,
+    def cancel(self, via="[last_Via:]"):
+        return self.send([f"CANCEL {self.target} SIP/2.0", via, self.from_header,
                           f"To: <{self.target}>", "Call-ID: [call_id]", f"CSeq: {self.cseq} CANCEL",
-                          "Max-Forwards: 70"])
+                          "Max-Forwards: 70"], retrans=RETRANSMIT_MS)
+
+    def cancelled(self):
+        """200 to the CANCEL and 487 to the INVITE, in whichever order: UDP promises none, and the
+        processes of a proxy between us and Viaduct pass each other."""
+        self.labels += 2
+        answered, done = self.labels - 1, self.labels
+        self.recv(200, optional=True, next=answered).refused(487).recv(200, next=done)
+        return self.label(answered).refused(487).label(done)
 
     def refused(self, code):
         """A final error to the first INVITE, acknowledged."""

@@ -28,7 +28,7 @@ def ended_by_callee(calls, rate):
 
 
 def cancelled(calls, rate):
-    return (Caller().invite(OFFER).trying().recv(183).cancel().recv(200).refused(487),
+    return (Caller().invite(OFFER).trying().recv(183).cancel().cancelled(),
             Callee().invited().respond(183, ANSWER).recv("CANCEL").reply(200).respond(487).acked(),
             calls, rate)
 

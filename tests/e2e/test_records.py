@@ -106,7 +106,7 @@ def test_callee_that_hangs_up_is_named(stage, new_records):
 
 
 def test_cancelled_call_is_the_callers_doing(stage, new_records):
-    run_call(stage, Caller().invite(offer_of("pbx")).trying().recv(180).cancel().recv(200).refused(487),
+    run_call(stage, Caller().invite(offer_of("pbx")).trying().recv(180).cancel().cancelled(),
              Callee().invited().respond(180).recv("CANCEL").reply(200).respond(487).acked())
     record, = new_records(1)
     assert (record["code"], record["ended_by"], record["answer"]) == (487, "a", None)

@@ -187,9 +187,7 @@ def test_a_call_that_rings_is_answered_after_a_restart(stage, how):
 @pytest.mark.parametrize("how", BOTH_WAYS)
 def test_a_call_that_rings_is_cancelled_after_a_restart(stage, how):
     caller = Caller().invite(sdp(PBX, 5000)).trying().recv(180, save=[("via", "Via")]).hold()
-    caller.send([f"CANCEL {caller.target} SIP/2.0", "Via:[$via]", caller.from_header,
-                 f"To: <{caller.target}>", "Call-ID: [call_id]", "CSeq: 1 CANCEL",
-                 "Max-Forwards: 70"]).recv(200).refused(487)
+    caller.cancel("Via:[$via]").cancelled()
     callee = Callee().invited().respond(180).recv("CANCEL").reply(200).respond(487).acked()
     calling, called = ringing(stage, how, caller, callee)
     call_id = stage.cli.only_call()

@@ -155,9 +155,7 @@ def test_ringing_call_is_answered_and_its_media_flows(stage, how, frm, to):
 @pytest.mark.parametrize("frm, to", PAIRS)
 def test_ringing_call_is_cancelled_over_a_new_connection(stage, frm, to):
     caller = Caller().invite(sdp(plan.PEERS[frm].address, 5000)).trying().recv(180, save=[("via", "Via")]).hold()
-    caller.send([f"CANCEL {caller.target} SIP/2.0", "Via:[$via]", caller.from_header,
-                 f"To: <{caller.target}>", "Call-ID: [call_id]", "CSeq: 1 CANCEL",
-                 "Max-Forwards: 70"]).recv(200).refused(487)
+    caller.cancel("Via:[$via]").cancelled()
     callee = Callee(proxied=True).invited().respond(180).recv("CANCEL").reply(200).respond(487).acked()
     called = stage.callee(callee, to)
     calling = stage.caller(caller, frm, to=to)
