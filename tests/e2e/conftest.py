@@ -16,6 +16,7 @@ from rtp import Endpoint, Sniffer, wait_until
 from sipp import Sipp
 from wire import Wire
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 NEEDED_PROGRAMS = ("ip", "ethtool", "sipp")
 
 
@@ -26,6 +27,8 @@ def pytest_configure(config):
         raise KeyboardInterrupt
     for sign in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, interrupted)
+    if "VIADUCT_FAILED" in os.environ and not hasattr(config, "workerinput"):  # but a worker's
+        config.pluginmanager.register(Failed(os.environ["VIADUCT_FAILED"]))
 
 
 def pytest_collection_modifyitems(items):
@@ -188,3 +191,20 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed and "daemon" in item.funcargs:
         report.sections.append(("viaductd", item.funcargs["daemon"].log_tail(25)))
+
+
+class Failed:
+    """Writes down, for tests/check, a line a test that failed: what to run again, itself or, where not the
+    test but what it or its module makes and takes away failed, the module."""
+
+    def __init__(self, path):
+        self.path, self.again = path, {}
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            what = report.nodeid if report.when == "call" else report.nodeid.partition("::")[0]
+            self.again.setdefault(report.nodeid, f"{os.path.relpath(HERE)}/{what}")
+
+    def pytest_sessionfinish(self):
+        with open(self.path, "w", encoding="utf-8") as f:
+            f.writelines(f"{what}\n" for what in self.again.values())
