@@ -9,9 +9,6 @@
 #include "flow.h"
 #include "parse.h"
 
-/* judge's answer for a packet that waits. */
-#define BATCH_WAITS (VD_REASON_MAX + 2)
-
 /* Set at load: whether packets ever wait. Where they do not, the verifier leaves all of it out. */
 const volatile bool batching;
 

@@ -8,9 +8,9 @@
 
 struct local_match {
 	__u32 side;    /* of the device it came in by; 0 where the device is none of ours */
-	__u32 port;    /* index in vd_ports */
+	__u32 port;    /* index in vd_ports, valid with in_range */
 	bool address;  /* the destination address is ours */
-	bool in_range; /* and the port is a media port: port is valid */
+	bool in_range; /* and the port is a media port */
 };
 
 static __always_inline bool local_has_address(const struct vd_local *local, const struct packet *p)
@@ -27,10 +27,11 @@ static __always_inline bool local_has_address(const struct vd_local *local, cons
 }
 
 /* came_by: whether ifindex, of the device it came in by, is known; a constant where this is
- * inlined. with_address: the packet has an IP destination; else the side alone is found. An address
- * may stand there twice with different port ranges (after a reload): the search goes on. */
-static __always_inline void local_find(struct local_match *match, bool came_by, __u32 ifindex,
-	const struct packet *p, bool with_address)
+ * inlined. Of a packet without an address the side alone is found, of one without a port the
+ * address. An address may stand there twice with different port ranges (after a reload): the search
+ * goes on. */
+static __always_inline void local_find(
+	struct local_match *match, bool came_by, __u32 ifindex, const struct packet *p)
 {
 	const __u32 zero = 0;
 	struct vd_locals *locals = bpf_map_lookup_elem(&vd_locals, &zero);
@@ -48,10 +49,10 @@ static __always_inline void local_find(struct local_match *match, bool came_by, 
 		if (came_by ? local->ifindex != ifindex : !local->ifindex)
 			continue;
 		match->side = local->side;
-		if (!with_address || local->vlan != p->vlan || !local_has_address(local, p))
+		if (!p->has_address || local->vlan != p->vlan || !local_has_address(local, p))
 			continue;
 		match->address = true;
-		if (p->dport < local->port_min || p->dport > local->port_max)
+		if (!p->has_port || p->dport < local->port_min || p->dport > local->port_max)
 			continue;
 		match->in_range = true;
 		match->port = local->port_base + p->dport - local->port_min;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Ethernet, one 802.1Q tag, IPv4 or IPv6, UDP. Reads only, and judges nothing that depends on
- * whether the address is ours: it notes what there would be to object. */
+ * whether the address is ours: it says what there would be to object.
+ *
+ * Nothing here is set before it is known: what a packet of a call does not need, the compiler would
+ * still have to carry along its way. */
 #ifndef VIADUCT_BPF_PARSE_H
 #define VIADUCT_BPF_PARSE_H
 
@@ -24,59 +27,58 @@ struct packet {
 		struct iphdr *ip4;
 		struct ipv6hdr *ip6;
 	};
-	struct udphdr *udp; /* valid, with its 8 bytes, where objection is VD_CONTINUE */
+	struct udphdr *udp; /* with its 8 bytes, where nothing is objected */
 	__u32 l2_len;       /* bytes before the IP header: 14, or 18 with a tag */
 	__u32 l3_room;      /* bytes from the IP header to the frame's end */
-	__u32 objection;    /* reason that applies if the address is ours, or VD_CONTINUE */
 	__u32 payload_len;  /* UDP payload bytes */
+	bool has_address;   /* l3 holds a whole IP header of the family v6 */
+	bool has_port;      /* and dport is set */
 	bool v6;
-	bool lengths_agree;
-	__u16 vlan;      /* VLAN id, 0 = untagged or priority-tagged */
-	__u16 vlan_bits; /* PCP and DEI as received */
-	__u16 dport;     /* host order, 0 where there is no UDP header */
 	__u8 traffic_class;
 	__u8 ttl;
+	__u16 vlan;      /* VLAN id, 0 = untagged or priority-tagged */
+	__u16 vlan_bits; /* PCP and DEI as received */
+	__u16 dport;     /* host order */
 };
 
 /* RFC 768, RFC 791 3.1, RFC 8200 3: the UDP length is what IP carries; IP fits the frame. What
  * follows the IP packet in the frame is Ethernet padding: it is left as it is. */
-static __always_inline void parse_udp(struct packet *p, __u32 l3_header_len, __u32 l3_len)
+static __always_inline __u32 parse_udp(struct packet *p, __u32 l3_header_len, __u32 l3_len)
 {
 	__u32 udp_len;
 
 	p->udp = p->l3 + l3_header_len;
-	if ((void *)(p->udp + 1) > p->data_end) {
-		p->objection = VD_DROP_MALFORMED;
-		return;
-	}
+	if (unlikely((void *)(p->udp + 1) > p->data_end))
+		return VD_DROP_MALFORMED;
 	udp_len = bpf_ntohs(p->udp->len);
 	p->dport = bpf_ntohs(p->udp->dest);
-	p->lengths_agree = udp_len >= sizeof(*p->udp) && l3_header_len + udp_len == l3_len &&
-			   l3_len <= p->l3_room;
+	p->has_port = true;
 	p->payload_len = udp_len - sizeof(*p->udp);
-	p->objection = VD_CONTINUE;
+	if (unlikely(udp_len < sizeof(*p->udp) || l3_header_len + udp_len != l3_len ||
+		     l3_len > p->l3_room))
+		return VD_DROP_MALFORMED;
+	return VD_CONTINUE;
 }
 
 static __always_inline __u32 parse_ipv4(struct packet *p)
 {
 	struct iphdr *ip = p->ip4;
 
-	if ((void *)(ip + 1) > p->data_end || ip->version != 4)
+	if (unlikely((void *)(ip + 1) > p->data_end || ip->version != 4))
 		return VD_PASS_NOT_OURS;
+	p->has_address = true;
 	p->v6 = false;
 	p->traffic_class = ip->tos;
 	p->ttl = ip->ttl;
 	if (unlikely(ip->frag_off & bpf_htons(IPV4_FRAG_MASK)))
-		p->objection = VD_PASS_FRAGMENT;
-	else if (unlikely(ip->ihl > IPV4_HEADER_WORDS))
-		p->objection = VD_PASS_OPTIONS;
-	else if (unlikely(ip->ihl < IPV4_HEADER_WORDS))
-		p->objection = VD_DROP_MALFORMED;
-	else if (likely(ip->protocol == IPPROTO_UDP))
-		parse_udp(p, sizeof(*ip), bpf_ntohs(ip->tot_len));
-	else
-		p->objection = ip->protocol == IPPROTO_ICMP ? VD_PASS_ICMP : VD_PASS_NOT_OURS;
-	return VD_CONTINUE;
+		return VD_PASS_FRAGMENT;
+	if (unlikely(ip->ihl > IPV4_HEADER_WORDS))
+		return VD_PASS_OPTIONS;
+	if (unlikely(ip->ihl < IPV4_HEADER_WORDS))
+		return VD_DROP_MALFORMED;
+	if (likely(ip->protocol == IPPROTO_UDP))
+		return parse_udp(p, sizeof(*ip), bpf_ntohs(ip->tot_len));
+	return ip->protocol == IPPROTO_ICMP ? VD_PASS_ICMP : VD_PASS_NOT_OURS;
 }
 
 /* RFC 8200 4.1 and the IANA registry of IPv6 extension header types. */
@@ -103,19 +105,19 @@ static __always_inline __u32 parse_ipv6(struct packet *p)
 {
 	struct ipv6hdr *ip = p->ip6;
 
-	if ((void *)(ip + 1) > p->data_end || ip->version != 6)
+	if (unlikely((void *)(ip + 1) > p->data_end || ip->version != 6))
 		return VD_PASS_NOT_OURS;
+	p->has_address = true;
 	p->v6 = true;
 	p->traffic_class = ip->priority << 4 | ip->flow_lbl[0] >> 4;
 	p->ttl = ip->hop_limit;
 	if (likely(ip->nexthdr == IPPROTO_UDP))
-		parse_udp(p, sizeof(*ip), sizeof(*ip) + bpf_ntohs(ip->payload_len));
-	else
-		p->objection = ipv6_objection(ip->nexthdr);
-	return VD_CONTINUE;
+		return parse_udp(p, sizeof(*ip), sizeof(*ip) + bpf_ntohs(ip->payload_len));
+	return ipv6_objection(ip->nexthdr);
 }
 
-/* VD_CONTINUE with an IP destination to look at, or the reason to pass it up. */
+/* VD_CONTINUE with a UDP datagram that is whole. Else the reason that applies if it is for us: to
+ * our address, where it has one, and to a media port, where it has one. */
 static __always_inline __u32 parse(struct xdp_md *ctx, struct packet *p)
 {
 	void *data = (void *)(long)ctx->data;
@@ -123,12 +125,13 @@ static __always_inline __u32 parse(struct xdp_md *ctx, struct packet *p)
 	__be16 ethertype;
 
 	p->data_end = (void *)(long)ctx->data_end;
-	p->dport = 0;
+	p->has_address = false;
+	p->has_port = false;
 	p->vlan = 0;
 	p->vlan_bits = 0;
 	p->l2_len = sizeof(*eth);
 	p->l3 = eth + 1;
-	if (p->l3 > p->data_end)
+	if (unlikely(p->l3 > p->data_end))
 		return VD_PASS_NOT_IP;
 	ethertype = eth->h_proto;
 	if (unlikely(ethertype == bpf_htons(ETH_P_8021Q))) {
@@ -145,7 +148,7 @@ static __always_inline __u32 parse(struct xdp_md *ctx, struct packet *p)
 	p->l3_room = p->data_end - p->l3;
 	if (likely(ethertype == bpf_htons(ETH_P_IP)))
 		return parse_ipv4(p);
-	if (ethertype == bpf_htons(ETH_P_IPV6))
+	if (likely(ethertype == bpf_htons(ETH_P_IPV6)))
 		return parse_ipv6(p);
 	return VD_PASS_NOT_IP;
 }

@@ -135,24 +135,23 @@ static __always_inline __u32 relay(
 	return waited ? send_waited(ctx, nexthop) : send(nexthop);
 }
 
-static __always_inline __u32 judge(struct xdp_md *ctx, const struct packet *p, __u32 parsed,
-	const struct local_match *match, bool waited)
+/* What becomes of a packet that is no whole UDP datagram. It is parsed once more: the way of a
+ * call's packet thus need not carry along what there was to object. Not static, as the functions of
+ * event.h. */
+__noinline int judge_objection(struct xdp_md *ctx)
 {
-	if (unlikely(parsed != VD_CONTINUE))
-		return parsed;
-	if (!match->address)
-		return VD_PASS_NOT_OURS;
-	if (unlikely(p->objection != VD_CONTINUE))
-		return p->objection;
-	if (!match->in_range)
-		return VD_PASS_NOT_OURS;
-	if (unlikely(!p->lengths_agree))
-		return VD_DROP_MALFORMED;
-	if (waited)
-		batch_begin(p->v6);
-	else if (batching && batch_defer(p, match->port))
-		return BATCH_WAITS;
-	return relay(ctx, p, match->port, waited);
+	__u32 frame_bytes = ctx->data_end - ctx->data;
+	struct local_match match;
+	struct packet packet = {}; /* what parse has not come to is read, if to no effect */
+	__u32 objection;
+
+	objection = parse(ctx, &packet);
+	if (objection >= VD_REASON_MAX)
+		return XDP_PASS; /* never: it is called with none */
+	local_find(&match, true, ctx->ingress_ifindex, &packet);
+	if (packet.has_address && !(packet.has_port ? match.in_range : match.address))
+		objection = VD_PASS_NOT_OURS;
+	return count(match.side, objection, frame_bytes);
 }
 
 /* Packets as they come in. */
@@ -160,33 +159,38 @@ SEC("xdp")
 int viaduct_xdp(struct xdp_md *ctx)
 {
 	__u32 frame_bytes = ctx->data_end - ctx->data;
-	struct local_match match = {};
-	struct packet packet = {};
-	__u32 parsed, reason;
+	struct local_match match;
+	struct packet packet;
+	__u32 reason;
 
-	parsed = parse(ctx, &packet);
-	local_find(&match, true, ctx->ingress_ifindex, &packet, parsed == VD_CONTINUE);
-	reason = judge(ctx, &packet, parsed, &match, false);
-	if (batching && reason == BATCH_WAITS)
+	if (parse(ctx, &packet) != VD_CONTINUE)
+		return judge_objection(ctx);
+	local_find(&match, true, ctx->ingress_ifindex, &packet);
+	if (!match.in_range)
+		return count(match.side, VD_PASS_NOT_OURS, frame_bytes);
+	if (batching && batch_defer(&packet, match.port))
 		return XDP_REDIRECT;
+	reason = relay(ctx, &packet, match.port, false);
 	return count(match.side, reason, frame_bytes);
 }
 
-/* Packets that waited, at the device that they leave by. */
+/* Packets that waited, at the device that they leave by. All others were finished and counted
+ * before they came here. */
 SEC("xdp/devmap")
 int viaduct_finish(struct xdp_md *ctx)
 {
-	struct local_match match = {};
-	struct packet packet = {};
-	__u32 parsed, frame_bytes, reason;
+	struct local_match match;
+	struct packet packet;
+	__u32 frame_bytes, reason;
 
-	parsed = parse(ctx, &packet);
-	frame_bytes = packet.l2_len + packet.l3_room; /* as it came in */
-	local_find(&match, false, 0, &packet, parsed == VD_CONTINUE);
-	reason = judge(ctx, &packet, parsed, &match, true);
-	/* It was finished and counted before it came here. */
-	if (reason_passes(reason))
+	if (parse(ctx, &packet) != VD_CONTINUE)
 		return XDP_PASS;
+	local_find(&match, false, 0, &packet);
+	if (!match.in_range)
+		return XDP_PASS;
+	batch_begin(packet.v6);
+	frame_bytes = packet.l2_len + packet.l3_room; /* as it came in */
+	reason = relay(ctx, &packet, match.port, true);
 	count(match.side, reason, frame_bytes);
 	if (likely(reason == VD_FORWARDED))
 		return XDP_PASS;
