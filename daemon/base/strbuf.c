@@ -31,16 +31,11 @@ static int grow(struct strbuf *b, size_t n)
 
 void strbuf_addn(struct strbuf *b, const char *text, size_t n)
 {
-	if (grow(b, n))
+	if ((b->error || n >= b->room - b->len) && grow(b, n))
 		return;
 	memcpy(b->s + b->len, text, n);
 	b->len += n;
 	b->s[b->len] = '\0';
-}
-
-void strbuf_add(struct strbuf *b, const char *text)
-{
-	strbuf_addn(b, text, strlen(text));
 }
 
 void strbuf_addu(struct strbuf *b, unsigned long long number)

@@ -5,6 +5,7 @@
 #define VIADUCT_BASE_STRBUF_H
 
 #include <stddef.h>
+#include <string.h>
 
 #define STRBUF_LIMIT (256 * 1024)
 
@@ -14,8 +15,12 @@ struct strbuf {
 	int error;
 };
 
-void strbuf_add(struct strbuf *b, const char *text);
 void strbuf_addn(struct strbuf *b, const char *text, size_t n);
+/* Here, so that the compiler counts what a literal's letters are. */
+static inline void strbuf_add(struct strbuf *b, const char *text)
+{
+	strbuf_addn(b, text, strlen(text));
+}
 void strbuf_addu(struct strbuf *b, unsigned long long number); /* as "%llu", in less time */
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* 0, -ENOMEM or -EMSGSIZE. */

@@ -128,13 +128,14 @@ static bool check_max_forwards(struct guard *g, const struct raw *raw)
 /* hostport of a SIP URI: an IPv6 address stands in brackets (RFC 3261 25.1, IPv6reference). */
 static bool has_bare_ipv6(struct text uri)
 {
+	const uint64_t host_end = TEXT_SET(';') | TEXT_SET('?') | TEXT_SET('>') | TEXT_SET('\0');
 	const char *at = memchr(uri.s, '@', uri.len), *s, *end = uri.s + uri.len;
 	unsigned colons = 0;
 
 	s = at ? at + 1 : (const char *)memchr(uri.s, ':', uri.len) + 1;
 	if (s < end && *s == '[')
 		return false;
-	for (; s < end && !strchr(";?>", *s); s++)
+	for (; s < end && !text_in_set(*s, host_end); s++)
 		colons += *s == ':';
 	return colons > 1;
 }

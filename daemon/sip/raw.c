@@ -31,7 +31,7 @@ static enum raw_kind kind_of(struct text name)
 	if (name.len == 0 || name.len > sizeof("Content-Length") - 1)
 		return RAW_OTHER;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (is_alike(name, known[i].name) || is_alike(name, known[i].compact))
+		if (is_alike(name, name.len == 1 ? known[i].compact : known[i].name))
 			return known[i].kind;
 	}
 	return RAW_OTHER;
@@ -130,17 +130,35 @@ static const char *scan_header(struct raw *raw, struct text line)
 	return NULL;
 }
 
+#define BYTES(byte) (0x0101010101010101ull * (byte)) /* eight times the same */
+
+/* The first character from p on below ' ' or DEL, end where there is none; eight at a time. What
+ * the arithmetic says of the bytes above the first that it finds may be wrong, of that one it is
+ * not. */
+static const char *find_control(const char *p, const char *end)
+{
+	for (uint64_t v, del, found; end - p >= (ptrdiff_t)sizeof(v); p += sizeof(v)) {
+		memcpy(&v, p, sizeof(v));
+		del = v ^ BYTES(0x7f);
+		found = ((v - BYTES(0x20)) & ~v) | ((del - BYTES(1)) & ~del);
+		found &= BYTES(0x80);
+		if (found)
+			return p + __builtin_ctzll(found) / 8;
+	}
+	while (p < end && (unsigned char)*p >= 0x20 && *p != 0x7f)
+		p++;
+	return p;
+}
+
 /* The end of the line at s, folds included, NULL when there is none before end. What may not stand
  * in a line is told in *why and does not end it: the answer needs the lines after it. */
 static const char *line_end(const char *s, const char *end, bool may_fold, const char **why)
 {
 	*why = NULL;
-	for (const char *p = s; p < end; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		if ((c >= 0x20 && c != 0x7f) || c == '\t')
+	for (const char *p = find_control(s, end); p < end; p = find_control(p + 1, end)) {
+		if (*p == '\t')
 			continue;
-		if (c != '\r' || p + 1 == end || p[1] != '\n') {
+		if (*p != '\r' || p + 1 == end || p[1] != '\n') {
 			*why = "Bad Character in Header";
 			continue;
 		}

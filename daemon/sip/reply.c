@@ -20,10 +20,13 @@ static struct text value_of(struct text rest)
 
 struct text reply_tag(struct text value)
 {
+	const uint64_t marks = TEXT_SET('"') | TEXT_SET('<') | TEXT_SET('>') | TEXT_SET(';');
 	const char *s = value.s, *end = value.s + value.len;
 	bool quoted = false, bracket = false;
 
 	for (; s < end; s++) {
+		if (!quoted && !text_in_set(*s, marks))
+			continue;
 		if (quoted && *s == '\\') {
 			s++;
 		} else if (*s == '"') {

@@ -28,10 +28,22 @@ static inline bool text_is_nocase(struct text t, const char *word)
 	return t.len == n && strncasecmp(t.s, word, n) == 0;
 }
 
+/* A set of characters below 64, which all of SIP's separators are but brackets, '@' and '\\':
+ * TEXT_SET(';') | TEXT_SET(','). */
+#define TEXT_SET(c)    (1ull << (c))
+#define TEXT_SET_SPACE (TEXT_SET(' ') | TEXT_SET('\t') | TEXT_SET('\r') | TEXT_SET('\n'))
+
+static inline bool text_in_set(char c, uint64_t set)
+{
+	unsigned char i = (unsigned char)c;
+
+	return i < 64 && (set >> i & 1);
+}
+
 /* LWS of RFC 3261 25.1, folded lines included. */
 static inline bool text_is_space(char c)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	return text_in_set(c, TEXT_SET_SPACE);
 }
 
 static inline struct text text_trim(struct text t)

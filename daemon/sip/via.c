@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define ENDS (TEXT_SET(';') | TEXT_SET(',')) /* of a parameter */
+
 struct cursor {
 	const char *s, *end;
 };
@@ -24,18 +26,13 @@ static bool take_char(struct cursor *c, char want)
 	return true;
 }
 
-static bool is_one_of(char c, const char *set)
-{
-	while (*set && *set != c)
-		set++;
-	return *set != '\0';
-}
-
-static struct text take_until(struct cursor *c, const char *stop)
+/* Up to a character of that set; a NUL or white space ends it, too. */
+static struct text take_until(struct cursor *c, uint64_t stop)
 {
 	struct text t = {c->s, 0};
 
-	while (c->s < c->end && *c->s && !is_one_of(*c->s, stop))
+	stop |= TEXT_SET('\0') | TEXT_SET_SPACE;
+	while (c->s < c->end && !text_in_set(*c->s, stop))
 		c->s++;
 	t.len = (size_t)(c->s - t.s);
 	return text_trim(t);
@@ -55,12 +52,12 @@ static int take_sent_by(struct cursor *c, struct via_text *via)
 		c->s++;
 		via->host.len = (size_t)(c->s - via->host.s);
 	} else {
-		via->host = take_until(c, ":;, \t\r\n");
+		via->host = take_until(c, TEXT_SET(':') | ENDS);
 	}
 	if (via->host.len == 0)
 		return -EINVAL;
 	if (take_char(c, ':')) {
-		if (!text_to_number(take_until(c, ";, \t\r\n"), UINT16_MAX, &port) || port == 0)
+		if (!text_to_number(take_until(c, ENDS), UINT16_MAX, &port) || port == 0)
 			return -EINVAL;
 		via->port = (uint16_t)port;
 	}
@@ -87,7 +84,7 @@ static int take_param(struct cursor *c, struct via_text *via)
 
 	c->s++; /* the ';' */
 	skip_space(c);
-	name = take_until(c, "=;, \t\r\n");
+	name = take_until(c, TEXT_SET('=') | ENDS);
 	skip_space(c);
 	if (c->s < c->end && *c->s == '=') {
 		c->s++;
@@ -98,7 +95,7 @@ static int take_param(struct cursor *c, struct via_text *via)
 				return -EINVAL;
 			value.len = (size_t)(c->s - value.s);
 		} else {
-			value = take_until(c, ";, \t\r\n");
+			value = take_until(c, ENDS);
 		}
 	}
 	whole.len = (size_t)(c->s - whole.s);
@@ -120,12 +117,12 @@ int via_text_parse(struct via_text *via, struct text value)
 
 	memset(via, 0, sizeof(*via));
 	skip_space(&c);
-	if (!text_is_nocase(take_until(&c, "/ \t\r\n"), "SIP") || !take_char(&c, '/'))
+	if (!text_is_nocase(take_until(&c, TEXT_SET('/')), "SIP") || !take_char(&c, '/'))
 		return -EINVAL;
-	version = take_until(&c, "/ \t\r\n");
+	version = take_until(&c, TEXT_SET('/'));
 	if (!take_char(&c, '/'))
 		return -EINVAL;
-	via->transport = take_until(&c, " \t\r\n;,");
+	via->transport = take_until(&c, ENDS);
 	if (via->transport.len == 0 || c.s == c.end || !text_is_space(*c.s))
 		return -EINVAL;
 	skip_space(&c);

@@ -297,6 +297,31 @@ static void test_nul_in_the_header_is_refused(void **state)
 	assert_int_equal(verdict_of(text, sizeof(text) - 1, false, &reason), 400);
 }
 
+/* RFC 3261 25.1: TEXT-UTF8-TRIM. Each byte, at each place in a line, behind bytes of all kinds. */
+static void test_control_characters_are_found_wherever_they_stand(void **state)
+{
+	static const char line[] = "Subject: 0123\xff\x80 9ab~\x81 efgh ijkl\r\n";
+	static struct raw raw;
+	const char *why;
+	char text[256];
+	int len = snprintf(text, sizeof(text), REQUEST "%s" A_TO BLANK, line);
+	char *first = text + strlen(REQUEST "Subject: ");
+
+	(void)state;
+	for (char *at = first; at < text + strlen(REQUEST) + strlen(line) - 2; at++) {
+		char before = *at;
+
+		for (unsigned byte = 0; byte < 256; byte++) {
+			bool is_good = (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+
+			*at = (char)byte;
+			assert_int_equal(raw_scan(&raw, text, (size_t)len, &why) == 0, is_good);
+			assert_int_equal(raw.count, 2);
+		}
+		*at = before;
+	}
+}
+
 static void test_what_stands_behind_a_bad_line_is_there_for_the_answer(void **state)
 {
 	static const char text[] =
@@ -361,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_each_message_of_the_table_gets_its_verdict),
 		cmocka_unit_test(test_what_follows_the_body_is_cut_off),
 		cmocka_unit_test(test_nul_in_the_header_is_refused),
+		cmocka_unit_test(test_control_characters_are_found_wherever_they_stand),
 		cmocka_unit_test(test_what_stands_behind_a_bad_line_is_there_for_the_answer),
 		cmocka_unit_test(test_stream_without_content_length_is_refused),
 		cmocka_unit_test(test_too_many_fields_are_refused),
