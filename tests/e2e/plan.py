@@ -18,6 +18,7 @@ DSCP_EF = 46
 
 STRANGER = {"internal": "10.10.0.77", "external": "192.0.2.77"}
 NOBODY = "192.0.2.99"  # an address that no host has
+WATCHED_S = 3  # without media, and a call of `watched` ends
 FORK_TARGETS = ("192.0.2.11", "192.0.2.12")
 
 
@@ -66,7 +67,7 @@ PEERS = {peer.name: peer for peer in (
     Peer("alaw", "192.0.2.3", "2005", settings={"codecs": ["PCMA", "telephone-event"]}),
     Peer("latching", "192.0.2.4", "2006",
          settings={"media": {"latch": True, "latch_prefix": {"ipv4": 29}}}),
-    Peer("watched", "192.0.2.5", "2007", settings={"media": {"timeout": 1}}),
+    Peer("watched", "192.0.2.5", "2007", settings={"media": {"timeout": WATCHED_S}}),
     Peer("second", "192.0.2.6", "2008"),
     Peer("one-call", "192.0.2.7", "2009", settings={"calls_max": 1}),
     Peer("informed", "192.0.2.8", "2012",
@@ -78,7 +79,7 @@ PEERS = {peer.name: peer for peer in (
     Peer("gone", NOBODY, "2011"),
     # Requests to peers that crash are sent again for half a minute: nobody else may hear them.
     Peer("crash", "192.0.2.21", "2021"),
-    Peer("crash-watched", "192.0.2.22", "2022", settings={"media": {"timeout": 1}}),
+    Peer("crash-watched", "192.0.2.22", "2022", settings={"media": {"timeout": WATCHED_S}}),
     Peer("crash-ringing", "192.0.2.23", "2023"),
 )}
 FAILOVER = "2100"         # trunk, then second
@@ -120,7 +121,8 @@ def configuration(instance=None, **changes):
         },
         "listeners": listeners, "peers": peers, "routes": routes,
         "limits": {"calls": 2000, "calls_per_second": 0},
-        "timers": {"attempt": 1, "ring": 30, "port_quarantine": 1},
+        # Who is silent so long is taken for gone; on a busy machine somebody who is there may be for seconds.
+        "timers": {"attempt": 4, "ring": 30, "port_quarantine": 1},
         # A machine that is busy with tests is no reason to refuse calls; test_limits takes this out.
         "overload": {"shed_all": 0},
         "batching": os.environ.get("VIADUCT_BATCHING", "auto"),

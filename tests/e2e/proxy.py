@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""kamailio as a peer's proxy: TCP or TLS to Viaduct, UDP to the sipp behind it."""
+"""kamailio as a peer's proxy: TCP or TLS to Viaduct, UDP to the sipp behind it. A process for each:
+more would pass each other with what one side says in one order."""
 
 from kamailio import Kamailio
 
@@ -8,8 +9,8 @@ PORTS = {"tcp": 5060, "tls": 5061}
 TEXT = """#!KAMAILIO
 debug=2
 log_stderror=yes
-children=2
-tcp_children=2
+children=1
+tcp_children=1
 auto_aliases=no
 enable_tls={enable_tls}
 listen=udp:{address}:5060

@@ -9,13 +9,11 @@ until the test says go: it is a NOTIFY that the test itself sends to sipp (sipp.
 """
 
 import re
+from collections import Counter
 from xml.sax.saxutils import escape
 
 HOLD_METHOD = "NOTIFY"
 RETRANSMIT_MS = 500  # RFC 3261 T1
-# Each leg is acknowledged by itself: a callee that sends a request right after its ACK may be heard by a
-# caller that has not sent its own yet, which sipp takes for an error.
-CALLER_ACKS_MS = 1000
 
 
 def sdp(address, port, codecs=("0 PCMU/8000", "8 PCMA/8000"), direction=None, session=1, version=1,
@@ -44,12 +42,16 @@ class Agent:
         self.cseq = self.first_cseq
         self.last_received = None
         self.labels = 0
+        self.done = Counter()  # of the steps so far: ("recv" or "send", status code or method)
+        self.holds = []        # of each hold, what is done before it
 
     # ---- receiving ----
     def recv(self, what, optional=False, save=(), **attributes):
         """what: a status code or a method. save: (variable, header) pairs to keep, or
         (variable, header, which of several there are)."""
         self.last_received = what
+        if not optional:
+            self.done["recv", what] += 1
         kind = "response" if isinstance(what, int) else "request"
         fields = {kind: what, **attributes}
         if optional:
@@ -66,6 +68,7 @@ class Agent:
         return self
 
     def hold(self):
+        self.holds.append(Counter(self.done))
         return self.recv(HOLD_METHOD)
 
     def label(self, name):
@@ -80,6 +83,8 @@ class Agent:
     # ---- sending ----
     def send(self, lines, body=None, content_type="application/sdp", headers=(), **attributes):
         lines = list(lines) + list(headers)
+        what, code, *_ = lines[0].split()
+        self.done["send", int(code) if what == "SIP/2.0" else what] += 1
         if body:
             lines += [f"Content-Type: {content_type}", "Content-Length: [len]", "", body]
         else:
@@ -186,7 +191,10 @@ class Caller(Agent):
         self.labels += 2
         answered, done = self.labels - 1, self.labels
         self.recv(200, optional=True, next=answered).refused(487).recv(200, next=done)
-        return self.label(answered).refused(487).label(done)
+        either_way = Counter(self.done)
+        self.label(answered).refused(487).label(done)
+        self.done = either_way
+        return self
 
     def refused(self, code):
         """A final error to the first INVITE, acknowledged."""
@@ -232,8 +240,9 @@ class Callee(Agent):
 
 
 def confirm(caller, callee):
-    """The callee's ACK is Viaduct's own: the caller's may still be on its way, and until then a
-    re-INVITE of the callee is held back. An INFO that the caller sends next comes after it."""
+    """The callee's ACK is Viaduct's own: the caller's may still be on its way. Until then a re-INVITE
+    of the callee is held back, and another request of it may come to the caller before its ACK is sent,
+    which sipp takes for an error. An INFO that the caller sends next comes after it."""
     caller.request("INFO").recv(200)
     callee.recv("INFO").reply(200)
 

@@ -102,6 +102,7 @@ class Sipp:
         with open(path, "w", encoding="utf-8") as f:
             f.write(xml)
         self.name = re.search(r'scenario name="([^"]*)"', xml).group(1)
+        self.holds = getattr(scenario, "holds", ())
         self.log_path, self.error_path = self._path("messages"), self._path("errors")
         argv = ["sipp", "-sf", path, "-i", local, "-p", str(port), "-m", str(calls),
                 "-t", {"udp": "u1", "tcp": "t1"}[transport], "-nostdin",
@@ -161,11 +162,20 @@ class Sipp:
             return None
         return wait_until(arrived, timeout, lambda: f"{what}: {self.explain()}")[count - 1]
 
+    def _has_done(self, steps):
+        """Whether it has sent and received so much: sipp fails a call that is told to go on too early."""
+        count = {"recv": self.received, "send": self.sent}
+        if self.process.poll() is not None:
+            raise AssertionError(f"sipp ended before it was to go on: {self.explain()}")
+        return all(len(count[way](what)) >= number for (way, what), number in steps.items())
+
     def go(self):
-        """Lets a scenario that holds go on."""
+        """Lets a scenario that holds, or will soon, go on."""
         assert self.transport == "udp", "a scenario over TCP cannot hold"
-        first = self.messages()[0]
         before = len(self.received(HOLD_METHOD))
+        for steps in self.holds[before:before + 1]:
+            wait_until(lambda: self._has_done(steps), 8, lambda: f"{steps}: {self.explain()}")
+        first = self.messages()[0]
         text = (f"{HOLD_METHOD} sip:hold@invalid SIP/2.0\r\n"
                 f"Via: SIP/2.0/UDP hold.invalid;branch=z9hG4bKhold{os.urandom(4).hex()}\r\n"
                 f"From: {first.header('from')}\r\nTo: {first.header('to')}\r\n"

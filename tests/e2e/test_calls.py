@@ -110,12 +110,12 @@ def test_caller_hears_100_at_once(stage):
 # RFC 3261 13.3.1.4: 2xx is sent again until the ACK is there, over UDP and TCP.
 @pytest.mark.parametrize("frm", ["pbx", "pbx-tcp"])
 def test_2xx_is_sent_again_until_acked(stage, frm):
-    caller = (Caller().invite(offer_of(frm)).trying().recv(180).answered().pause(1800).ack()
+    caller = (Caller().invite(offer_of(frm)).trying().recv(180).answered().pause(2500).ack()
               .pause(300).bye())
     # Over TCP sipp does not expect a 2xx again: it is told to let pauses pass over messages.
     calling, _ = run_call(stage, caller, basic_callee(offer_of("trunk")).answer_bye(), frm,
                           extra=["-pause_msg_ign"])
-    assert len(calling.received(200, "INVITE")) in (3, 4), "at 0, 0.5 and 1.5 s"
+    assert len(calling.received(200, "INVITE")) >= 3, "at 0, 0.5 and 1.5 s"
 
 
 @contextlib.contextmanager
@@ -305,5 +305,5 @@ def test_callee_that_vanishes_leaves_nothing_once_the_caller_hangs_up(stage, to)
     calling.go()
     started = time.monotonic()
     calling.wait()
-    assert time.monotonic() - started < 10, "the caller's BYE does not wait for the callee's 200"
+    assert time.monotonic() - started < 20, "the caller's BYE does not wait 32 s for the callee's 200"
     stage.quiet(40)

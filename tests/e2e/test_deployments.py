@@ -51,7 +51,7 @@ class Deployment:
         configuration["sides"]["internal"]["device"] = world.viaduct_internal
         configuration["sides"]["external"]["device"] = world.viaduct_external
         configuration["instance"] = f"e2e-own-{os.getpid()}"
-        configuration["timers"] = {"attempt": 1, "port_quarantine": 0}
+        configuration["timers"] = {"attempt": 4, "port_quarantine": 0}
         configuration["dns"] = {"servers": [NAMESERVER]}
         for peer in configuration["peers"]:
             # sipp takes an OPTIONS for a call: the next one comes when every test is over.

@@ -8,7 +8,7 @@ import pytest
 import plan
 from kamailio import Kamailio
 from rtp import Stream
-from scenario import CALLER_ACKS_MS, Callee, Caller, basic_callee, basic_caller, confirm, sdp
+from scenario import Callee, Caller, basic_callee, basic_caller, confirm, sdp
 from sipp import finish
 
 PBX, TRUNK = "10.10.0.2", "192.0.2.2"
@@ -71,7 +71,7 @@ def test_forked_early_dialogs_stay_apart_and_the_one_that_answers_wins(stage):
 KAMAILIO_CONFIG = """\
 debug=1
 log_stderror=yes
-children=2
+children=1
 listen=udp:192.0.2.9:5060
 auto_aliases=no
 mpath="%(modules)s/"
@@ -114,11 +114,13 @@ def test_call_through_a_record_routing_forking_proxy(stage, forking_proxy):
                          .respond(487).acked(), "proxy", plan.FORK_TARGETS[0])
     callee = Callee("b").invited().respond(183, sdp(plan.FORK_TARGETS[1], 6000)).pause(300)
     callee.answer(sdp(plan.FORK_TARGETS[1], 6000)).acked()
-    callee.pause(CALLER_ACKS_MS).request("INFO", headers=["X-From: callee"]).recv(200).answer_bye()
-    second = stage.callee(callee, "proxy", plan.FORK_TARGETS[1])
     # Which provisional comes first is the proxy's affair.
     caller = (Caller().invite(OFFER).trying().recv(180, optional=True).recv(183, optional=True)
-              .answered().ack().recv("INFO").reply(200).bye())
+              .answered().ack())
+    confirm(caller, callee)
+    callee.request("INFO", headers=["X-From: callee"]).recv(200).answer_bye()
+    second = stage.callee(callee, "proxy", plan.FORK_TARGETS[1])
+    caller.recv("INFO").reply(200).bye()
     calling = stage.caller(caller, to="proxy")
     calling.wait()
     second.wait()
@@ -293,11 +295,12 @@ def test_offer_in_update_before_the_answer(stage):
 def test_info_with_its_body_passes(stage, by):
     body = "Signal=5\r\nDuration=160\r\n"
     caller, callee = basic_caller(OFFER), basic_callee(ANSWER)
+    confirm(caller, callee)
     asking, answering = (caller, callee) if by == "caller" else (callee, caller)
     asking.request("INFO", body, content_type="application/dtmf-relay").recv(200)
     answering.recv("INFO").reply(200)
     calling, called = run_call(stage, caller.bye(), callee.answer_bye())
-    info = (called if by == "caller" else calling).received("INFO")[0]
+    info = (called if by == "caller" else calling).received("INFO")[-1]
     assert info.body.split() == body.split()
     assert info.header("content-type") == "application/dtmf-relay"
 
@@ -310,8 +313,9 @@ def test_error_to_info_passes_and_the_call_goes_on(stage):
 
 def test_transfer_is_refused_where_the_peer_may_not_and_the_call_goes_on(stage):
     informed = plan.PEERS["informed"]
-    caller = basic_caller(OFFER).recv("INFO").reply(200).bye()
-    callee = basic_callee(sdp(informed.address, 6000))
+    caller, callee = basic_caller(OFFER), basic_callee(sdp(informed.address, 6000))
+    confirm(caller, callee)
+    caller.recv("INFO").reply(200).bye()
     callee.request("REFER", headers=["Refer-To: <sip:2002@192.0.2.1>"])
     callee.recv(405).request("INFO").recv(200).answer_bye()
     run_call(stage, caller, callee, to="informed")

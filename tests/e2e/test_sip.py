@@ -9,7 +9,7 @@ import time
 import pytest
 
 import plan
-from scenario import CALLER_ACKS_MS, Callee, Caller, basic_callee, sdp
+from scenario import Callee, Caller, basic_callee, confirm, sdp
 from sipp import finish
 
 PBX, TRUNK = "10.10.0.2", "192.0.2.2"
@@ -254,11 +254,12 @@ def test_topology_is_hidden_in_every_byte_on_the_wire(stage, frm, to):
     """Addresses, Call-ID, tags and branches of one leg are in no packet of the other."""
     caller_peer, callee_peer = plan.PEERS[frm], plan.PEERS[to]
     sniffers = {side: stage.sniffer(side) for side in ("internal", "external")}
-    called = stage.callee(Callee().invited().respond(183, sdp(callee_peer.address, 6000))
-                          .answer(sdp(callee_peer.address, 6000)).acked()
-                          .pause(CALLER_ACKS_MS).request("INFO").recv(200).answer_bye(), to)
-    calling = stage.caller(Caller().invite(sdp(caller_peer.address, 5000)).trying().recv(183)
-                           .answered().ack().recv("INFO").reply(200).bye(), frm, to=to)
+    callee = (Callee().invited().respond(183, sdp(callee_peer.address, 6000))
+              .answer(sdp(callee_peer.address, 6000)).acked())
+    caller = Caller().invite(sdp(caller_peer.address, 5000)).trying().recv(183).answered().ack()
+    confirm(caller, callee)
+    called = stage.callee(callee.request("INFO").recv(200).answer_bye(), to)
+    calling = stage.caller(caller.recv("INFO").reply(200).bye(), frm, to=to)
     finish(calling, called)
     time.sleep(0.1)
     def secrets(agent, side):
