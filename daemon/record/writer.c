@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 
 #define FILE_MODE     0640
 #define LINES_AT_ONCE 64
@@ -140,7 +140,6 @@ static void *run(void *arg)
 int writer_open(struct writer **out, const char *path, unsigned queue_max)
 {
 	struct writer *w = calloc(1, sizeof(*w));
-	sigset_t all, before;
 	int ret = -ENOMEM;
 
 	if (!w)
@@ -156,11 +155,7 @@ int writer_open(struct writer **out, const char *path, unsigned queue_max)
 		goto fail;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
-	/* Signals are the loop's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = -pthread_create(&w->thread, NULL, run, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	ret = thread_start(&w->thread, run, w);
 	if (ret) {
 		close(w->fd);
 		goto fail;

@@ -3,7 +3,6 @@
  * time in one transaction, so that the file is always what the daemon was at some moment. */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/table.h"
+#include "base/thread.h"
 #include "store/internal.h"
 
 #define RETRY_MS  1000 /* after a write that failed */
@@ -308,7 +308,6 @@ int store_writer_start(struct store_writer **out, struct environment *e, const c
 {
 	struct store_writer *w = calloc(1, sizeof(*w));
 	pthread_condattr_t monotonic;
-	sigset_t all, before;
 	int ret;
 
 	if (!w)
@@ -323,11 +322,7 @@ int store_writer_start(struct store_writer **out, struct environment *e, const c
 	pthread_cond_init(&w->done, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	measure_first(w);
-	/* Signals are the loop's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = -pthread_create(&w->thread, NULL, run, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	ret = thread_start(&w->thread, run, w);
 	if (ret) {
 		writer_free(w);
 		return ret;
