@@ -114,6 +114,11 @@ static void refuse_invite(struct sip_server *txn, int code, const struct refusal
 	sip_server_reply(txn, code, NULL, header, value);
 }
 
+static int invite_error_code(int error)
+{
+	return error == -EINVAL ? SIP_BAD_REQUEST : SIP_INTERNAL_SERVER_ERROR;
+}
+
 /* Whether the INVITE can make a dialog at all, before anybody is called for it. */
 static int check_dialog(struct sip_server *txn)
 {
@@ -122,7 +127,7 @@ static int check_dialog(struct sip_server *txn)
 
 	if (!ret)
 		dialog_clear(&d);
-	return ret == -EINVAL ? SIP_BAD_REQUEST : ret ? SIP_INTERNAL_SERVER_ERROR : 0;
+	return ret ? invite_error_code(ret) : 0;
 }
 
 /* 0, or the code to refuse the call with; *retry_after_s is then 0 where it is not known. */
@@ -177,7 +182,7 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 	struct refusal why_not = {0};
 	struct call *call;
 	bool emergency = invite_is_emergency(calls, req, peer);
-	int code;
+	int code, ret;
 
 	calls->counters.attempts++;
 	code = require_refuse(txn, req, peer);
@@ -222,11 +227,13 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 	call->initial->is_invite = call->initial->is_initial = true;
 	call->initial->sdp = carry_find_sdp(req) ? SDP_OFFERED : SDP_DELAYED;
 	sip_server_set_owner(txn, call->initial, &exchange_server_handlers);
-	if (number_of(req->from->url, call->from) || number_of(req->req_uri, call->to) ||
-		merge_key_add(call, req)) {
-		struct rejection why = {.code = SIP_BAD_REQUEST};
-
-		invite_reject(call, &why);
+	ret = number_of(req->from->url, call->from);
+	if (!ret)
+		ret = number_of(req->req_uri, call->to);
+	if (!ret)
+		ret = merge_key_add(call, req);
+	if (ret) {
+		invite_reject(call, &(struct rejection){.code = invite_error_code(ret)});
 		return;
 	}
 	call_event(call, "call", "%s -> %s from %s", call->from, call->to, peer->name);

@@ -184,6 +184,13 @@ static int replace_target(struct dialog *d, osip_message_t *msg)
 	return 0;
 }
 
+/* What was not made of a message for want of memory, and not of sense: malloc(3) says so in errno,
+ * which was 0 before. */
+static int memory_or(int error)
+{
+	return errno == ENOMEM ? -ENOMEM : error;
+}
+
 int dialog_init_uas(struct dialog *d, struct sip_server *txn, const char *local_tag)
 {
 	osip_message_t *req = sip_server_request(txn);
@@ -195,6 +202,7 @@ int dialog_init_uas(struct dialog *d, struct sip_server *txn, const char *local_
 	d->listener = sip_server_listener(txn);
 	d->peer = sip_server_peer(txn);
 	begin_uas(d, txn);
+	errno = 0;
 	d->remote_tag = copy_tag(req->from);
 	d->local_uri = name_addr(req->to);
 	d->remote_uri = name_addr(req->from);
@@ -208,6 +216,7 @@ int dialog_init_uas(struct dialog *d, struct sip_server *txn, const char *local_
 	if (!ret && (!d->remote_tag || !d->local_uri || !d->remote_uri || !d->call_id))
 		ret = -EINVAL;
 	if (ret) {
+		ret = memory_or(ret);
 		dialog_clear(d);
 		return ret;
 	}

@@ -22,7 +22,7 @@ static osip_message_t *parse(struct incoming *in)
 			return msg;
 	}
 	osip_message_free(msg);
-	if (ret && in->raw->is_request && memory_failures() != failures)
+	if (in->raw->is_request && memory_failures() != failures)
 		refuse_without_memory(in);
 	else
 		refuse_malformed(in, code, reason);
