@@ -187,12 +187,12 @@ class Caller(Agent):
 
     def cancelled(self):
         """200 to the CANCEL and 487 to the INVITE, in whichever order: UDP promises none, and the
-        processes of a proxy between us and Viaduct pass each other."""
+        processes of a proxy between us and Viaduct pass each other. A 180 may have crossed the CANCEL."""
         self.labels += 2
         answered, done = self.labels - 1, self.labels
-        self.recv(200, optional=True, next=answered).refused(487).recv(200, next=done)
+        self.recv(180, optional=True).recv(200, optional=True, next=answered).refused(487).recv(200, next=done)
         either_way = Counter(self.done)
-        self.label(answered).refused(487).label(done)
+        self.label(answered).recv(180, optional=True).refused(487).label(done)
         self.done = either_way
         return self
 

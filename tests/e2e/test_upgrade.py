@@ -95,11 +95,19 @@ def test_latched_end_is_latched_anew(stage, programs):
     b = stage.endpoint("latching")
     talk = Talk(stage, to="latching", b=b, answer=sdp(b.address, b.port + 1000))
     def both_ways():
+        """The one way follows the other once the daemon has heard of it: what comes before is lost."""
         for sender, to, receiver, sniffer in reversed(talk.ways()):
-            stream, since = Stream(), sniffer.mark()
+            at, since = (receiver.address, receiver.port), sniffer.mark()
+            def comes():
+                sender.send(Stream().packet(), to)
+                return sniffer.received(at, since)
+            wait_until(comes, 5, f"a packet at {at}")
+            stream = Stream()
             sender.send_stream(stream, to, 10)
-            got = sniffer.wait_received((receiver.address, receiver.port), 10, since=since)
-            assert [datagram.payload for datagram in got] == stream.sent
+            def heard():
+                return [d.payload for d in sniffer.received(at, since) if d.payload in stream.sent]
+            wait_until(lambda: len(heard()) >= 10, 5, lambda: f"10 packets at {at}: {len(heard())}")
+            assert heard() == stream.sent
     both_ways()
     restart(stage.daemon, programs[1])
     both_ways()

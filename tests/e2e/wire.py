@@ -5,8 +5,10 @@ import os
 import socket
 
 from net import Namespace
-from rtp import family_of
+from rtp import PATIENCE, family_of
 from sipp import Message
+
+WAIT_S = 3 * PATIENCE
 
 
 def bracket(address):
@@ -22,7 +24,7 @@ class Wire:
         self.transport, self.remote = transport, remote
         self.socket = ns.socket(family_of(local), kind)
         self.socket.bind((local, port))
-        self.socket.settimeout(3)
+        self.socket.settimeout(WAIT_S)
         self.socket.connect((remote, remote_port))
         self.local, self.port = self.socket.getsockname()[:2]
         self._pending = b""
@@ -83,7 +85,7 @@ class Wire:
         except TimeoutError:
             return True
         finally:
-            self.socket.settimeout(3)
+            self.socket.settimeout(WAIT_S)
 
     def close(self):
         self.socket.close()
