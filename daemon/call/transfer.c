@@ -210,8 +210,6 @@ static void remaining_answered(void *ctx, int code, osip_message_t *resp, const 
 		own_request_restore(call, transfer_remaining(t));
 }
 
-static void far_answered(void *ctx, int code, osip_message_t *resp, const char *answer);
-
 /* A re-INVITE with what the one end of the new session said, for the leg at its other end: the far
  * one in the target's call, or the remaining one in its own. */
 static struct own_request request_in(struct transfer *t, struct call *call)
@@ -223,11 +221,11 @@ static struct own_request request_in(struct transfer *t, struct call *call)
 		.method = "INVITE",
 		.media = t->media ? t->media : t->target->media,
 		.offerer = to_far ? t->target_leg : OTHER_LEG(t->target_leg),
-		.done = to_far ? far_answered : remaining_answered,
+		.done = to_far ? transfer_far_answered : remaining_answered,
 		.ctx = t};
 }
 
-static void lead(struct transfer *t, struct call *call, const char *offer)
+void transfer_lead(struct transfer *t, struct call *call, const char *offer)
 {
 	struct own_request r = request_in(t, call);
 
@@ -239,112 +237,7 @@ static void lead(struct transfer *t, struct call *call, const char *offer)
 
 void transfer_lead_remaining(struct transfer *t)
 {
-	lead(t, t->call, NULL);
-}
-
-/* ---- attended ---- */
-
-static void far_answered(void *ctx, int code, osip_message_t *resp, const char *answer)
-{
-	struct transfer *t = ctx;
-
-	(void)answer;
-	t->asking = NULL;
-	t->far_is_led = resp && MSG_IS_STATUS_2XX(resp);
-	if (code < 300)
-		transfer_lead_remaining(t);
-	else
-		transfer_fail(t, code);
-}
-
-/* First of the two: with what the remaining leg said last. */
-static void lead_far(struct transfer *t)
-{
-	char *offer = NULL;
-	int ret = media_fresh_offer(t->call->media, transfer_remaining(t), &offer);
-
-	if (ret)
-		transfer_fail(t, ret == -ENOENT ? SIP_NOT_ACCEPTABLE_HERE : media_error_code(ret));
-	else
-		lead(t, t->target, offer);
-	free(offer);
-}
-
-static struct pair *find_named(const struct transfer *t, enum leg *leg)
-{
-	const struct replaces *r = &t->to.replaces;
-
-	return pair_by_ids(t->call->calls, r->call_id, r->to_tag, r->from_tag, leg);
-}
-
-/* What the remaining leg may be led to: a leg that stands, of a call in which nothing else is
- * under way. 0 or the code that says why not. */
-static int find_target(struct transfer *t, const struct peer_config *peer)
-{
-	const struct replaces *r = &t->to.replaces;
-	enum leg leg;
-	struct pair *pair = find_named(t, &leg);
-	struct call *target = pair ? pair->call : NULL;
-
-	if (!target || target->state != CALL_ANSWERED || target == t->call ||
-		target->leg_gone[leg] || target->leg_gone[OTHER_LEG(leg)])
-		return SIP_CALL_TRANSACTION_DOES_NOT_EXIST;
-	if (!replaces_is_allowed(peer, target, leg))
-		return SIP_FORBIDDEN;
-	/* RFC 3891 3: an answered call is not to be taken. */
-	if (r->early_only)
-		return SIP_BUSY_HERE;
-	if (target->transfer || target->target_of || target->takeover)
-		return SIP_REQUEST_PENDING;
-	if (target->transfers + t->call->transfers >= CALL_TRANSFERS_MAX)
-		return SIP_FORBIDDEN;
-	t->target = target;
-	t->target_leg = leg;
-	target->target_of = t;
-	return 0;
-}
-
-static void begin_attended(struct transfer *t, const struct peer_config *referrer)
-{
-	const struct peer_config *peer[2];
-	enum leg leg;
-	int code, ret;
-
-	t->is_attended = true;
-	code = find_target(t, referrer);
-	if (code) {
-		transfer_fail(t, code);
-		return;
-	}
-	leg = t->target_leg;
-	peer[leg] = t->call->peer[transfer_remaining(t)];
-	peer[OTHER_LEG(leg)] = t->target->peer[OTHER_LEG(leg)];
-	ret = call_hold_config(t->target, call_config_of(t->call, peer[leg]));
-	if (!ret)
-		ret = media_session_new(
-			t->call->calls->media, t->target, peer[LEG_A], peer[LEG_B], &t->media);
-	if (ret) {
-		transfer_fail(t, media_error_code(ret));
-		return;
-	}
-	media_session_set_spare(t->media, true);
-	lead_far(t);
-}
-
-/* The referring one's call to the target, which nobody has answered yet: there is no leg to take
- * the place of (RFC 5589 7.6 has the one who refers give it up itself). It ends, and the target is
- * called for the one who remains, as in a blind transfer. False: it names no such call. */
-static bool take_back(struct transfer *t, const struct peer_config *referrer)
-{
-	const struct rejection why = {.code = SIP_REQUEST_TERMINATED, .by_caller = true};
-	enum leg leg;
-	struct pair *pair = find_named(t, &leg);
-
-	if (!pair || leg != LEG_A || pair->call->state == CALL_ANSWERED ||
-		pair->call->state == CALL_ENDING || !replaces_is_allowed(referrer, pair->call, leg))
-		return false;
-	invite_reject(pair->call, &why);
-	return true;
+	transfer_lead(t, t->call, NULL);
 }
 
 /* ---- what the room tells ---- */
@@ -404,8 +297,9 @@ void transfer_begin(struct pair *pair, enum leg by, struct sip_server *txn, stru
 	} else if (call->transfers >= CALL_TRANSFERS_MAX) {
 		calls->counters.transfers_refused++;
 		transfer_fail(t, SIP_FORBIDDEN);
-	} else if (t->to.has_replaces && !take_back(t, referrer)) {
-		begin_attended(t, referrer);
+	} else if (t->to.has_replaces &&
+		   !transfer_take_back(call->calls, &t->to.replaces, referrer)) {
+		transfer_begin_attended(t, referrer);
 	} else {
 		transfer_call_target(t, refer, referrer);
 	}
@@ -525,7 +419,7 @@ static void resume_joining(struct transfer *t)
 	if (media_offer_pending(media))
 		media_offer_failed(media);
 	if (t->is_attended && !t->far_is_led)
-		lead_far(t);
+		transfer_lead_far(t);
 	else
 		transfer_lead_remaining(t);
 }

@@ -59,6 +59,21 @@ const char *transfer_remaining_number(const struct transfer *t);
 void transfer_fail(struct transfer *t, int code);
 /* The target has answered: the remaining leg is led to it. */
 void transfer_lead_remaining(struct transfer *t);
+/* A re-INVITE for the leg at the other end of the new session, in the call where it stands; offer:
+ * what the one end said, NULL for what it says last. */
+void transfer_lead(struct transfer *t, struct call *call, const char *offer);
+
+/* ---- transfer_attended.c ---- */
+/* Finds the call that the REFER names, and leads its far leg. */
+void transfer_begin_attended(struct transfer *t, const struct peer_config *referrer);
+/* First of the two: with what the remaining leg said last. */
+void transfer_lead_far(struct transfer *t);
+void transfer_far_answered(void *ctx, int code, osip_message_t *resp, const char *answer);
+/* The referring one's call to the target, which nobody has answered yet: there is no leg to take
+ * the place of (RFC 5589 7.6 has the one who refers give it up itself). It ends, and the target is
+ * to be called for the one who remains, as in a blind transfer. False: no such call is named. */
+bool transfer_take_back(
+	struct calls *calls, const struct replaces *named, const struct peer_config *referrer);
 
 /* ---- transfer_blind.c ---- */
 /* Calls the target. */
