@@ -12,6 +12,7 @@
 #include "call/carry.h"
 #include "call/exchange.h"
 #include "call/history.h"
+#include "call/pickup.h"
 #include "call/refer.h"
 #include "call/transfer.h"
 #include "route/number.h"
@@ -72,20 +73,34 @@ static int find_place(const struct pair *pair, enum leg leg, const char *number,
 	return code;
 }
 
+/* Whether that leg may be named to another one. RFC 3891 3: of a call that still rings, that of the
+ * called one alone; the target has begun the other early dialog itself, and may give it up. */
+static bool may_be_named(const struct pair *pair, enum leg leg)
+{
+	if (pair->call->state == CALL_ANSWERED)
+		return true;
+	return pair->has_dialog_a && pickup_check(pair, leg) == 0;
+}
+
 /* The dialog that the target itself knows in place of the one that the referring leg named; who
- * gets the REFER may take that one's place. 0, or the code to refuse with. */
+ * gets the REFER may take that one's place. *text: NULL where the target is to be called anew. 0,
+ * or the code to refuse with: not 481, by which the referring leg would give up this dialog (RFC
+ * 5057 5.1). */
 static int map_replaces(
 	const struct pair *pair, enum leg leg, const struct replaces *named, char **text)
 {
 	struct calls *calls = pair->call->calls;
+	const struct peer_config *referrer = pair->call->peer[leg];
 	const struct dialog *far;
 	struct replaces mapped;
 	enum leg target_leg;
-	struct pair *target =
-		pair_by_ids(calls, named->call_id, named->to_tag, named->from_tag, &target_leg);
+	struct pair *target;
 
-	if (!target || target->call->state != CALL_ANSWERED || target->call == pair->call ||
-		!replaces_is_allowed(pair->call->peer[leg], target->call, target_leg))
+	if (transfer_take_back(calls, named, referrer))
+		return 0;
+	target = pair_by_ids(calls, named->call_id, named->to_tag, named->from_tag, &target_leg);
+	if (!target || target->call == pair->call || !may_be_named(target, target_leg) ||
+		!replaces_is_allowed(referrer, target->call, target_leg))
 		return SIP_DECLINE;
 	far = &target->leg[OTHER_LEG(target_leg)];
 	mapped = (struct replaces){.call_id = far->call_id,

@@ -360,6 +360,109 @@ static void who_was_referred_may_take_over_what_the_refer_named(void **state)
 	world_close(&w);
 }
 
+/* B's ringing end is told that it has missed nothing. */
+static void expect_elsewhere(struct world *w)
+{
+	const char *text = expect(w, B, "CANCEL ");
+
+	has(header(text, "Reason"), "cause=200");
+	answer(w, B, text, 200, NULL, NULL);
+	answer_final(w, B, b_invite, 487, "b1", NULL);
+}
+
+/* B's REFER that names that dialog of its as A gets it, who accepts. */
+static void pass_naming(struct world *w, struct ua *b, const struct ua *named, const char *number)
+{
+	snprintf(extra_of, sizeof(extra_of), "Refer-To: %s\r\n", refer_to_dialog(named, number));
+	say_with(w, b, "REFER", 0, new_branch(), extra_of, NULL);
+	copy_text(request, TEXT_MAX, expect(w, A, "REFER "));
+	answer(w, A, request, 202, NULL, NULL);
+	expect(w, B, "SIP/2.0 202");
+}
+
+/* B, who is called by A a second time and rings, refers A there. */
+static void who_was_referred_may_pick_up_what_rings_with_the_referring_one(void **state)
+{
+	struct ua a1, b1, a2, b2, n;
+	struct world w;
+	char named[512];
+
+	(void)state;
+	begin(&w, &a1, &b1);
+	invite(&w, &a2, "101", SDP("4002", ""));
+	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
+	take(&b2, B, b_invite, "b2");
+	answer(&w, B, b_invite, 180, "b2", NULL);
+	learn(&a2, expect(&w, A, "SIP/2.0 180"));
+	pass_naming(&w, &b1, &b2, "500");
+	snprintf(named, sizeof(named), "to-tag%%3D%s%%3Bfrom-tag%%3D%s>",
+		strstr(a2.local, ";tag=") + 5, strstr(a2.remote, ";tag=") + 5);
+	has(header(request, "Refer-To"), named);
+	invite_replacing(&w, &n, a2.call_id, a2.local, a2.remote, "", SDP("4004", ""));
+	expect_elsewhere(&w);
+	learn(&a2, expect(&w, A, "SIP/2.0 200"));
+	ack(&w, &a2, 1, NULL);
+	follow(&w, &a2, SDP("4002", ""));
+	learn(&n, expect(&w, A, "SIP/2.0 200"));
+	ack(&w, &n, 1, NULL);
+	run_ms(&w, 2);
+	assert_int_equal(media_port(call_by_id(w.calls, 2), LEG_A), 4002);
+	assert_int_equal(media_port(call_by_id(w.calls, 2), LEG_B), 4004);
+	bye_from(&w, &b1, A);
+	bye_from(&w, &n, A);
+	world_close(&w);
+}
+
+/* RFC 3891 3: A's early dialog with it is none that anybody may take; B's call ends. */
+static void a_passed_refer_to_a_call_that_rings_has_its_callee_called_anew(void **state)
+{
+	struct ua a, b, b2;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a, &b);
+	invite_from(&w, &b2, B, "500", "", SDP("5002", ""));
+	copy_text(b_invite, TEXT_MAX, expect(&w, A, "INVITE "));
+	answer(&w, A, b_invite, 180, "a2", NULL);
+	learn(&b2, expect(&w, B, "SIP/2.0 180"));
+	snprintf(extra_of, sizeof(extra_of), "Refer-To: %s\r\n", refer_to_dialog(&b2, "500"));
+	say_with(&w, &b, "REFER", 0, new_branch(), extra_of, NULL);
+	expect_refusal(&w, &b2, "SIP/2.0 487");
+	answer(&w, A, expect(&w, A, "CANCEL "), 200, NULL, NULL);
+	copy_text(request, TEXT_MAX, expect(&w, A, "REFER "));
+	answer_final(&w, A, b_invite, 487, "a2", NULL);
+	assert_null(strstr(header(request, "Refer-To"), "Replaces"));
+	has(header(request, "Refer-To"), "<sip:500@");
+	answer(&w, A, request, 202, NULL, NULL);
+	expect(&w, B, "SIP/2.0 202");
+	bye_from(&w, &b, A);
+	world_close(&w);
+}
+
+/* Of a dialog of A's, and of one that is not there, B's REFER goes no further; every call goes on.
+ */
+static void a_passed_refer_names_ones_own_call_alone(void **state)
+{
+	struct ua a, b, b2, a2;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a, &b);
+	invite_from(&w, &b2, B, "500", "", SDP("5002", ""));
+	copy_text(b_invite, TEXT_MAX, expect(&w, A, "INVITE "));
+	take(&a2, A, b_invite, "a2");
+	answer(&w, A, b_invite, 180, "a2", NULL);
+	learn(&b2, expect(&w, B, "SIP/2.0 180"));
+	refer_with(&w, &b, refer_to_dialog(&a2, "500"), "", "SIP/2.0 603");
+	refer_with(&w, &b, "<sip:500@127.0.0.2?Replaces=x%3Bto-tag%3Dy%3Bfrom-tag%3Dz>", "",
+		"SIP/2.0 603");
+	expect_nothing(&w, A);
+	answer_final(&w, A, b_invite, 200, "a2", SDP("4002", ""));
+	expect_answer(&w, &b2, 1);
+	bye_from(&w, &b, A);
+	world_free(&w);
+}
+
 /* ---- call pickup: the leg still rings ---- */
 
 /* A calls B, who rings, and B's other end n asks for the call; early: SDP in the 180, or NULL. */
@@ -373,16 +476,6 @@ static void pick_up(struct world *w, struct ua *a, struct ua *b, struct ua *n, c
 	answer(w, B, b_invite, 180, "b1", early);
 	expect(w, A, "SIP/2.0 180");
 	invite_replacing_from(w, n, B, b->call_id, b->remote, b->local, ";early-only", sdp);
-}
-
-/* B's ringing end is told that it has missed nothing. */
-static void expect_elsewhere(struct world *w)
-{
-	const char *text = expect(w, B, "CANCEL ");
-
-	has(header(text, "Reason"), "cause=200");
-	answer(w, B, text, 200, NULL, NULL);
-	answer_final(w, B, b_invite, 487, "b1", NULL);
 }
 
 static void a_call_that_rings_is_picked_up(void **state)
@@ -628,6 +721,9 @@ int main(void)
 		cmocka_unit_test(a_far_leg_that_refuses_leaves_the_call_as_it_was),
 		cmocka_unit_test(either_leg_may_hang_up_meanwhile),
 		cmocka_unit_test(who_was_referred_may_take_over_what_the_refer_named),
+		cmocka_unit_test(who_was_referred_may_pick_up_what_rings_with_the_referring_one),
+		cmocka_unit_test(a_passed_refer_to_a_call_that_rings_has_its_callee_called_anew),
+		cmocka_unit_test(a_passed_refer_names_ones_own_call_alone),
 		cmocka_unit_test(a_call_that_rings_is_picked_up),
 		cmocka_unit_test(what_was_said_early_is_the_answer_until_the_new_one_stands),
 		cmocka_unit_test(a_call_without_an_offer_is_picked_up),
