@@ -328,3 +328,37 @@ def test_requests_count_up_on_each_leg(stage):
     numbers = [int(m.header("cseq").split()[0]) for m in called.received()
                if not m.is_response and m.method != "ACK"]
     assert numbers == sorted(set(numbers))
+
+
+@pytest.fixture
+def short_change(stage):
+    """timers.reinvite is a second for the calls that begin meanwhile."""
+    changed = plan.configuration(stage.daemon.instance)
+    changed["timers"]["reinvite"] = 1
+    for config in (changed, plan.configuration(stage.daemon.instance)):
+        stage.daemon.write(config)
+        stage.cli.text("reload")
+        if config is changed:
+            yield
+
+
+@pytest.mark.usefixtures("short_change")
+def test_a_change_that_is_never_decided_is_given_up_and_the_call_goes_on(stage):
+    """The other end says that it rings, and says no more."""
+    a, b, elsewhere = stage.endpoint(), stage.endpoint("trunk"), stage.endpoint()
+    callee = Callee().invited().answer(sdp(TRUNK, b.port)).acked()
+    callee.recv("INVITE", save=[("change_via", "Via"), ("change", "CSeq")]).reply(180)
+    callee.recv("CANCEL").reply(200)
+    callee.send(["SIP/2.0 487 x", "Via:[$change_via]", "[last_From:]", "[last_To:]",
+                 "[last_Call-ID:]", "CSeq:[$change]"]).recv("ACK")
+    called = stage.callee(callee.answer_bye())
+    caller = Caller().invite(sdp(PBX, a.port)).trying().recv(180, optional=True).answered().ack()
+    caller.request("INVITE", sdp(PBX, elsewhere.port, version=2)).trying()
+    calling = stage.caller(caller.recv(180).recv(504).ack_failure().hold().bye())
+    calling.expect(504)
+    called.expect("ACK", count=2)
+    to_a, to_b = calling.received(200, "INVITE")[0].media(), called.received("INVITE")[0].media()
+    media_passes(stage, stage.sniffer("external"), a, to_a, b)
+    media_passes(stage, stage.sniffer("internal"), b, to_b, a)
+    calling.go()
+    finish(calling, called)

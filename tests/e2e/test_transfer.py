@@ -3,6 +3,7 @@
 hears each other afterwards, through XDP."""
 
 import re
+from urllib.parse import unquote
 
 import pytest
 
@@ -14,7 +15,8 @@ from scenario import Callee, Caller, escaped, replaces, sdp
 from sipp import finish
 from test_baresip import HEARD, PURE, SKIP, heard
 
-PBX, TRUNK, SECOND, PASSING = (plan.PEERS[name] for name in ("pbx", "trunk", "second", "alaw"))
+PBX, PHONE, TRUNK, SECOND, PASSING = (
+    plan.PEERS[name] for name in ("pbx", "phone", "trunk", "second", "alaw"))
 REFUSING = plan.PEERS["latching"]
 PACKETS = 25
 
@@ -232,14 +234,18 @@ def test_invite_with_replaces_takes_the_callers_place(stage):
     wait_until(lambda: stage.daemon.records()[-1]["code"] == 481, 5, "the refusal's record")
 
 
+def ringing_dialog(ringing):
+    """The value that names the dialog of the one that rings, for the one it rings for."""
+    dialog = wait_until(lambda: [m for m in ringing.messages() if m.code == 180], 5, "a 180")[0]
+    tags = [re.search(r";tag=([^;>]+)", dialog.header(name)).group(1) for name in ("from", "to")]
+    return f"{dialog.header('call-id')};to-tag={tags[0]};from-tag={tags[1]}"
+
+
 def picking_up(ringing, body=None):
     """The caller of another phone of the one that rings, asking for its call."""
-    dialog = wait_until(lambda: [m for m in ringing.messages() if m.code == 180], 5, "a 180")[0]
     # As the colleague's phone knows its dialog; whom it talks to is asked for it.
-    tags = [re.search(r";tag=([^;>]+)", dialog.header(name)).group(1) for name in ("from", "to")]
-    return Caller().invite(body, headers=[
-        f"Replaces: {dialog.header('call-id')};to-tag={tags[0]};from-tag={tags[1]};early-only",
-        "Require: replaces"]).trying().answered()
+    return Caller().invite(body, headers=[f"Replaces: {ringing_dialog(ringing)};early-only",
+                                          "Require: replaces"]).trying().answered()
 
 
 def rung():
@@ -292,6 +298,48 @@ def test_a_call_without_an_offer_is_picked_up_by_one_without_an_offer(stage):
     stage.check_hidden()
 
 
+def ringing_until_called_anew(answer):
+    """Rings until it is told that it need not when the PBX calls, and answers a call of the trunk's."""
+    callee = Callee().invited()
+    callee.steps.append('<nop><action><ereg regexp="caller@" search_in="var" variable="remote" '
+                        'assign_to="asking"/></action></nop>\n<nop next="1" test="asking"/>')
+    callee.answer(answer).acked().answer_bye()
+    callee.steps.append('<nop next="2"/>\n<label id="1"/>')
+    callee.last_received = "INVITE"
+    callee.respond(180).recv("CANCEL").reply(200).respond(487).acked()
+    callee.steps.append('<label id="2"/>')
+    return callee
+
+
+def test_attended_transfer_to_one_that_rings_calls_it_anew(stage):
+    """Whoever transfers lets go before the target has answered."""
+    at_trunk, at_second = stage.endpoint("trunk"), stage.endpoint("second")
+    target = stage.callee(ringing_until_called_anew(sdp(SECOND.address, at_second.port)), "second",
+                          calls=2)
+    asking = stage.caller(Caller().invite(sdp(PBX.address, stage.endpoint().port)).trying()
+                          .recv(180).refused(487), to="second", port=5062)
+    named = replaces(asking.expect(180))
+    callee = Callee().invited().answer(sdp(TRUNK.address, at_trunk.port)).acked()
+    callee.recv("INVITE").answer_invite(sdp(TRUNK.address, at_trunk.port, version=2))
+    called = stage.callee(callee.recv("ACK").hold().bye())
+    caller = referring(Caller().invite(sdp(PBX.address, stage.endpoint().port)).trying()
+                       .answered().ack(),
+                       f"Refer-To: <sip:{SECOND.number}@{PBX.viaduct}?Replaces={escaped(named)}>")
+    for _ in range(2):  # 100, 200
+        caller.recv("NOTIFY").reply(200)
+    calling = stage.caller(caller.answer_bye())
+    called.expect("ACK")
+    calling.go()
+    finish(calling, asking)
+    anew = target.received("INVITE")[1]
+    assert f"sip:{TRUNK.number}@" in anew.header("from")
+    speak(stage, at_trunk, called.received("INVITE")[1].media(), at_second, "external")
+    speak(stage, at_second, anew.media(), at_trunk, "external")
+    called.go()
+    finish(called, target)
+    stage.check_hidden()
+
+
 def test_a_transfers_target_that_rings_is_picked_up(stage):
     at_trunk, at_new = stage.endpoint("trunk"), stage.endpoint("second")
     ringing = stage.callee(rung(), "second")
@@ -340,6 +388,63 @@ def test_refer_that_is_passed_on_names_us_and_comes_back(stage):
     refer = calling.received("REFER")[0]
     assert refer.header("refer-to") == f"<sip:{SECOND.number}@{PBX.viaduct}:{plan.SIP_PORT}>"
     assert called.received("NOTIFY")[-1].body == "SIP/2.0 200 OK\r\n"
+    stage.check_hidden()
+
+
+PCMA = ("8 PCMA/8000",)
+
+
+def passing_on(stage, named, target):
+    """The peer outside talks to the PBX and refers it to `target`, naming a dialog of its own."""
+    pbx = Callee().invited().answer(sdp(PBX.address, stage.endpoint().port, PCMA)).acked()
+    referred = stage.callee(pbx.recv("REFER").reply(202, contact=True).hold().bye(), "pbx")
+    offer = sdp(PASSING.address, stage.endpoint(PASSING.name).port, PCMA)
+    caller = Caller().invite(offer).trying().answered().ack()
+    caller.request("REFER", headers=[
+        f"Refer-To: <sip:{target.number}@{PASSING.viaduct}?Replaces={escaped(named)}>",
+        caller.contact]).recv(202).answer_bye()
+    return referred, stage.caller(caller, PASSING.name, to="pbx", port=5065)
+
+
+def test_a_passed_refer_names_what_rings_with_the_referring_one_and_it_is_picked_up(stage):
+    at_phone, at_new = stage.endpoint("phone"), stage.endpoint()
+    ringing = stage.callee(rung(), PASSING.name)
+    caller = Caller().invite(sdp(PHONE.address, at_phone.port, PCMA)).trying().recv(180)
+    caller.answered().ack().recv("INVITE")
+    caller.answer_invite(sdp(PHONE.address, at_phone.port, PCMA, version=2)).recv("ACK")
+    waiting = stage.caller(caller.answer_bye(), "phone", to=PASSING.name)
+    referred, referring_one = passing_on(stage, ringing_dialog(ringing), PHONE)
+    refer_to = referred.expect("REFER").header("refer-to")
+    place, value = re.fullmatch(r"<sip:(.*)\?Replaces=(.*)>", refer_to).groups()
+    assert place == f"{PHONE.number}@{PBX.viaduct}:{plan.SIP_PORT}"
+    # What the phone inside knows, and nothing of the dialog outside.
+    assert unquote(value).startswith(f"{waiting.received(180)[0].header('call-id')};")
+    new = stage.caller(Caller().invite(sdp(PBX.address, at_new.port, PCMA), headers=[
+        f"Replaces: {unquote(value)}", "Require: replaces"]).trying().answered().ack().hold().bye(),
+        to="phone", port=5062)
+    answer = new.expect(200, "INVITE")
+    ringing.wait()
+    assert "Call completed elsewhere" in ringing.received("CANCEL")[0].header("reason")
+    speak(stage, at_new, answer.media(), at_phone, "internal")
+    speak(stage, at_phone, waiting.received("INVITE")[0].media(), at_new, "internal")
+    new.go()
+    finish(new, waiting)
+    referred.go()
+    finish(referred, referring_one)
+    stage.check_hidden()
+
+
+def test_a_passed_refer_to_one_that_rings_names_no_dialog_and_ends_the_call(stage):
+    """RFC 3891 3: an early dialog is not to be replaced at the end that is called."""
+    ringing = stage.callee(rung(), "phone")
+    asking = stage.caller(Caller().invite(sdp(PASSING.address, 6000, PCMA)).trying().recv(180)
+                          .refused(487), PASSING.name, to="phone", port=5066)
+    referred, referring_one = passing_on(stage, replaces(asking.expect(180)), PHONE)
+    assert referred.expect("REFER").header("refer-to") == \
+        f"<sip:{PHONE.number}@{PBX.viaduct}:{plan.SIP_PORT}>"
+    finish(asking, ringing)
+    referred.go()
+    finish(referred, referring_one)
     stage.check_hidden()
 
 
