@@ -9,6 +9,8 @@
 #ifndef VIADUCT_DNS_INTERNAL_H
 #define VIADUCT_DNS_INTERNAL_H
 
+/* What takes the place of ares_query is not in Debian 12's c-ares. */
+#define CARES_NO_DEPRECATED
 #include <ares.h>
 #include <time.h>
 
