@@ -102,8 +102,8 @@ __noinline int event_send_rtcp(
 	__builtin_memset(record, 0, sizeof(record));
 	if (!flow || !len || !event_fill(event, ctx, at, flow, VD_EVENT_RTCP, 0))
 		return 0;
-	if (bpf_xdp_load_bytes(ctx, event_udp_offset(at) + sizeof(struct udphdr), event->data,
-		    length_within(len, VD_EVENT_RTCP_BYTES)))
+	len = length_within(len, VD_EVENT_RTCP_BYTES);
+	if (bpf_xdp_load_bytes(ctx, event_udp_offset(at) + sizeof(struct udphdr), event->data, len))
 		return 0;
 	event->len = len;
 	if (bpf_ringbuf_output(&vd_events, record, sizeof(*event) + len, 0))

@@ -117,6 +117,22 @@ static int error_of(int status)
 	return status == ARES_SUCCESS ? 0 : status == ARES_ENOMEM ? -ENOMEM : -EIO;
 }
 
+/* Newer c-ares keep answers for an hour, and set the timeout by how fast a nameserver has been, up
+ * to 5 s. Both are ours to say: the next question is to be asked, and silence ends when dns.h says.
+ */
+static int newer_options(struct ares_options *o, const struct dns_options *options)
+{
+#ifdef ARES_OPT_QUERY_CACHE
+	o->qcache_max_ttl = 0;
+	o->maxtimeout = (int)(options->timeout_ms << (options->tries - 1));
+	return ARES_OPT_QUERY_CACHE | ARES_OPT_MAXTIMEOUTMS;
+#else
+	(void)o;
+	(void)options;
+	return 0;
+#endif
+}
+
 int channel_open(struct dns *dns, const struct dns_options *options)
 {
 	struct ares_options o = {
@@ -131,8 +147,10 @@ int channel_open(struct dns *dns, const struct dns_options *options)
 		   ARES_OPT_SOCK_STATE_CB;
 	struct timespec resolv_conf = changed_at();
 	ares_channel channel;
-	int status = ares_init_options(&channel, &o, mask);
+	int status;
 
+	mask |= newer_options(&o, options);
+	status = ares_init_options(&channel, &o, mask);
 	if (status != ARES_SUCCESS) {
 		log_error("dns: c-ares: %s", ares_strerror(status));
 		return error_of(status);

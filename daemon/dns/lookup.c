@@ -242,6 +242,8 @@ static int take_answer(struct lookup *l, int status, const uint8_t *buf, int len
 		return -ECANCELED;
 	}
 	if (status != ARES_SUCCESS && !is_negative(status)) {
+		if (status == ARES_EBADRESP) /* newer c-ares look first */
+			l->dns->status.malformed++;
 		l->failed = true;
 		l->error = error_text(status);
 		return -EIO;

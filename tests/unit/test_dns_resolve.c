@@ -90,6 +90,13 @@ static struct dns_info info(const struct dns_watch *watch)
 	return out;
 }
 
+/* c-ares 1.18 does not tell in which way the nameservers failed, newer ones do. */
+static void assert_error(const struct dns_watch *watch, const char *expected)
+{
+	if (strcmp(info(watch).error, NO_ANSWER) != 0)
+		assert_string_equal(info(watch).error, expected);
+}
+
 /* "10.0.0.1:5060 …" in an order drawn. */
 static const char *draw_from(const struct dns_watch *watch, uint8_t prefer)
 {
@@ -238,7 +245,7 @@ static void a_nameserver_that_refuses_naptr_is_asked_for_srv(void **state)
 	x = watch(&w, "itsp.test", 0);
 	settled(&w, x);
 	assert_string_equal(draw(x), "10.0.0.1:5091");
-	assert_string_equal(info(x).error, NO_ANSWER);
+	assert_error(x, "SERVFAIL");
 	dns_unwatch(x);
 	close_world(&w);
 }
@@ -466,10 +473,10 @@ static void fails(enum server_mode mode, const char *error)
 	never = watch(&w, "other.test", 5060);
 	wait_for(&w, info(x).state == DNS_STALE && *info(x).error);
 	assert_string_equal(draw(x), "10.0.0.1:5060");
-	assert_string_equal(info(x).error, error);
+	assert_error(x, error);
 	settled(&w, never);
 	assert_int_equal(info(never).state, DNS_FAILED);
-	assert_string_equal(info(never).error, error);
+	assert_error(never, error);
 	w.server.mode = SERVER_GOOD;
 	wait_for(&w, info(x).state == DNS_FRESH && !*info(x).error);
 	w.server.mode = mode;
@@ -486,7 +493,7 @@ static void fails(enum server_mode mode, const char *error)
 static void servfail_leaves_the_old_targets_for_a_time(void **state)
 {
 	(void)state;
-	fails(SERVER_SERVFAIL, NO_ANSWER);
+	fails(SERVER_SERVFAIL, "SERVFAIL");
 }
 
 static void silence_leaves_the_old_targets_for_a_time(void **state)
@@ -505,7 +512,7 @@ static void failures_are_asked_again_ever_more_slowly(void **state)
 	w.server.mode = SERVER_REFUSED;
 	x = watch(&w, "sip.test", 5060);
 	settled(&w, x);
-	assert_string_equal(info(x).error, NO_ANSWER);
+	assert_error(x, "REFUSED");
 	assert_in_range(info(x).retry_ms, 20, 30);
 	run_ms(&w, 1000); /* 30, 60, 120, 240, 480 ms: five more */
 	assert_in_range(w.dns->status.failed, 5, 6);
