@@ -32,7 +32,9 @@ class Authority:
         argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                 "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate,
                 "-subj", f"/CN={name}", "-days", str(days)]
-        if not ca:
+        if ca:  # newer Pythons believe no authority without
+            argv += ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+        else:
             argv += ["-CA", self._identity.certificate, "-CAkey", self._identity.key,
                      "-addext", "basicConstraints=CA:FALSE"]
         if san:

@@ -230,11 +230,13 @@ def openssl(*argv):
 def make_certificate(folder, name, names, ca=None):
     """NAME.pem and NAME.key in folder: for those host names, signed by ca, another such name."""
     path = os.path.join(folder, name)
-    usage = "basicConstraints=critical,CA:TRUE" if not ca else \
-        "subjectAltName=" + ",".join(f"DNS:{n}" for n in names)
-    signer = ("-CA", f"{folder}/{ca}.pem", "-CAkey", f"{folder}/{ca}.key") if ca else ()
+    if ca:
+        more = ("-CA", f"{folder}/{ca}.pem", "-CAkey", f"{folder}/{ca}.key", "-addext", "basicConstraints=CA:FALSE",
+                "-addext", "subjectAltName=" + ",".join(f"DNS:{n}" for n in names))
+    else:
+        more = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-days", "90", "-subj", f"/CN={names[0]}", "-addext", usage, *signer,
+            "-days", "90", "-subj", f"/CN={names[0]}", *more,
             "-keyout", f"{path}.key", "-out", f"{path}.pem")
     os.chmod(f"{path}.key", 0o600)
 
