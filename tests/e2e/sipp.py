@@ -12,6 +12,9 @@ from scenario import HOLD_METHOD
 
 CALL_TIMEOUT_S = 25
 
+# Of itself it would end after 120 waits of half a second, or 10 of three, for a CPU.
+NEVER_GIVES_UP = ("-watchdog_minor_maxtriggers", "1000000", "-watchdog_major_maxtriggers", "1000000")
+
 
 def finish(*agents):
     """Until all agents are through their scenarios; when one fails, shows what the others saw."""
@@ -107,7 +110,7 @@ class Sipp:
         argv = ["sipp", "-sf", path, "-i", local, "-p", str(port), "-m", str(calls),
                 "-t", {"udp": "u1", "tcp": "t1"}[transport], "-nostdin",
                 "-timeout", f"{timeout}s", "-timeout_error", "-deadcall_wait", "0",
-                "-trace_err", "-error_file", self.error_path, *extra]
+                "-trace_err", "-error_file", self.error_path, *NEVER_GIVES_UP, *extra]
         if trace:
             argv += ["-trace_msg", "-message_file", self.log_path]
         if rate:
