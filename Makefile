@@ -232,7 +232,7 @@ analyse:
 	@cppcheck -j2 --quiet --error-exitcode=1 --std=c11 --language=c --enable=warning,performance,portability \
 		--inline-suppr --suppressions-list=tests/cppcheck.suppressions \
 		--include=/usr/include/uthash.h --include=/usr/include/utlist.h \
-		-Iinclude -Idaemon -DVIADUCT_VERSION='""' -D__linux__ \
+		-Iinclude -Idaemon -DVIADUCT_VERSION='""' -D__linux__ '-DJSON_INTEGER_FORMAT="lld"' \
 		'-DDECLARE_LIBXDP_OPTS(type,name,...)=struct type name = {0}' \
 		'-DLIBBPF_OPTS(type,name,...)=struct type name = {0}' daemon tools/viaduct
 

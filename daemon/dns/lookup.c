@@ -94,7 +94,7 @@ static int by_address(const void *a, const void *b)
 
 static uint32_t hash_of(const struct candidate *c)
 {
-	char text[DNS_HOST_MAX + 1];
+	char text[DNS_HOST_MAX + 1] = "";
 	size_t n = 0;
 
 	for (; c->host[n]; n++)

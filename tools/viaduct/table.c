@@ -96,8 +96,8 @@ static void print_row(const struct table *t, char *const *cell, const int *width
 
 void table_print(struct table *t)
 {
-	char *heading[TABLE_COLUMNS_MAX];
-	int widths[TABLE_COLUMNS_MAX];
+	char *heading[TABLE_COLUMNS_MAX] = {0};
+	int widths[TABLE_COLUMNS_MAX] = {0};
 
 	for (unsigned i = 0; i < t->columns; i++) {
 		heading[i] = (char *)t->heading[i] + (t->heading[i][0] == '>');
