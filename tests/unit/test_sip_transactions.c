@@ -18,7 +18,8 @@ static void test_2xx_is_sent_again_until_acked(void **state)
 	world_open(&w);
 	udp_invite(&w);
 	assert_int_equal(sip_server_reply(w.request[0], 200, NULL, NULL, NULL), 0);
-	assert_true(peer_count(&w, "SIP/2.0 200", 10 * T1_MS) >= 3);
+	for (unsigned i = 0; i < 3; i++)
+		expect_start(peer_receive(&w), "SIP/2.0 200");
 	peer_send(&w, request_text(&w, "ACK", "z9hG4bKanother", 1, ""));
 	assert_int_equal(w.acks, 1);
 	sip_server_acked(w.request[0]);
@@ -86,7 +87,8 @@ static void test_error_to_invite_is_sent_again_until_its_ack(void **state)
 	text = peer_receive(&w);
 	expect_start(text, "SIP/2.0 486 Busy Here");
 	assert_non_null(strstr(header(text, "To"), ";tag="));
-	assert_true(peer_count(&w, "SIP/2.0 486", 10 * T1_MS) >= 2);
+	for (unsigned i = 0; i < 2; i++)
+		expect_start(peer_receive(&w), "SIP/2.0 486");
 	keep(ack, sizeof(ack), request_text(&w, "ACK", INVITE_BRANCH, 1, ""));
 	peer_send(&w, ack);
 	peer_count(&w, "SIP/2.0 486", 5);
