@@ -46,6 +46,9 @@ int exchange_send_ack(struct exchange *x, osip_message_t *ack)
 	sip_copy_credentials(x->client, out);
 	if (answer_due)
 		ret = answer_in_ack(x, ack, out);
+	/* An answer cannot be given once more to a 2xx that comes when x is gone. */
+	if (!answer_due)
+		d->acked_cseq = x->client_cseq;
 	x->client_dest = d->dest;
 	free(x->ack);
 	x->ack = NULL;

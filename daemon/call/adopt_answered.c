@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An answered call of the daemon before: its two legs, its media, and the end of what was under
- * way. */
+/* An answered call of the daemon before: its two legs and its media. */
 #include <errno.h>
 
 #include "base/log.h"
@@ -9,8 +8,6 @@
 #include "call/replace_leg.h"
 #include "call/session_timer.h"
 #include "call/state.h"
-
-#define PENDING_RETRY_AFTER_S "1"
 
 static void adopt_session_timer(struct call *call, enum leg leg, const VdState__CallLeg *in)
 {
@@ -54,26 +51,6 @@ int adopt_legs(struct call *call, const VdState__Call *in)
 	return 0;
 }
 
-/* What was under way in an answered call has no owner any more. */
-static void refuse_pending(struct call *call, const VdState__Call *in)
-{
-	bool is_joining = in->target && call->leg_gone[LEG_A]; /* its leg A is led to it */
-
-	if (media_offer_pending(call->media) && !is_joining)
-		media_offer_failed(call->media);
-	for (size_t i = 0; i < in->n_pending; i++) {
-		struct sip_server *txn;
-
-		/* RFC 3261 14.2: the session stays as it was; who asked may do so again. */
-		const VdState__Invited *m = in->pending[i];
-		enum leg leg = m->leg == LEG_B ? LEG_B : LEG_A;
-
-		if (adopt_invited(call, m, call->peer[leg], &txn) == 0)
-			sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, "Retry-After",
-				PENDING_RETRY_AFTER_S);
-	}
-}
-
 static void end_answered(struct call *call, const char *reason, const char *why)
 {
 	log_error("call %llu: %s: ended", (unsigned long long)call->id, why);
@@ -92,7 +69,7 @@ bool adopt_answered(struct call *call, const VdState__Call *in)
 		log_error(
 			"call %llu: its transfer cannot be taken up", (unsigned long long)call->id);
 	adopt_passed(call, in);
-	refuse_pending(call, in);
+	adopt_under_way(call, in);
 	exchange_note_hold(call);
 	return true;
 }

@@ -73,6 +73,7 @@ int adopt_dialog(const struct calls *calls, const struct peer_config *peer, bool
 	d->local_cseq = in->local_cseq + CSEQ_LEAP;
 	/* The last request may have been left unanswered, and comes again then. */
 	d->remote_cseq = in->remote_cseq ? in->remote_cseq - 1 : 0;
+	d->acked_cseq = in->acked_cseq;
 	d->peer = peer;
 	d->sip = calls->sip;
 	d->began.peer = d->dest.peer = peer->name;

@@ -158,9 +158,9 @@ static char *copy_message(const ProtobufCBinaryData *in, bool *failed)
 }
 
 int adopt_invited(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
-	struct sip_server **txn)
+	uint64_t until_ms, struct sip_server **txn)
 {
-	struct sip_saved_server saved = {0};
+	struct sip_saved_server saved = {.until_ms = until_ms};
 	bool failed = false;
 	char *request, *tag;
 	int ret = -EINVAL;
@@ -190,7 +190,7 @@ static int adopt_server(struct call *call, const VdState__Call *in)
 	if (in->target)
 		ret = adopt_target_asked(call, in->target, &x->server);
 	else if (in->early->asked)
-		ret = adopt_invited(call, in->early->asked, call->peer[LEG_A], &x->server);
+		ret = adopt_invited(call, in->early->asked, call->peer[LEG_A], 0, &x->server);
 	if (ret)
 		return ret;
 	sip_server_set_owner(x->server, x, &exchange_server_handlers);

@@ -152,7 +152,7 @@ static void adopt_takeover(struct call *call, const VdState__Takeover *in)
 	struct sip_server *txn;
 
 	if (!peer || !in->asked || call->state != CALL_ANSWERED ||
-		adopt_invited(call, in->asked, peer, &txn))
+		adopt_invited(call, in->asked, peer, 0, &txn))
 		return;
 	t = takeover_new(call, in->leg ? LEG_B : LEG_A);
 	if (t && takeover_adopt(t, txn) == 0) {

@@ -201,7 +201,6 @@ struct call {
 	struct takeover *takeover;  /* of one of the legs, under way */
 	struct passed_refer passed;
 	struct replaces_grant grant;
-	uint32_t stray_cseq;        /* of the last 2xx to an INVITE of a daemon before us */
 	unsigned refers, transfers; /* how many were asked for; through how many it has come */
 	uint64_t came_of;           /* call that was transferred to this one, 0 = none */
 	const struct peer_config *asking;          /* whose routes it takes; NULL: leg A's */

@@ -36,24 +36,40 @@ void late_2xx_received(void *ctx, struct sip_client *txn, osip_message_t *resp)
 	dialog_clear(&d);
 }
 
-/* Without its ACK the peer would end the call after 64*T1. What it has agreed to, the leg that
- * asked has not heard: it is led back to what was agreed before. */
+/* The answer to its offer comes with the ACK of the leg that asked. */
+static bool waits_for_answer(const struct call *call, enum leg leg, uint32_t cseq)
+{
+	const struct exchange *x;
+
+	DL_FOREACH (call->exchanges, x) {
+		if (x->ack_waits && !x->converted && x->from != leg && x->client_cseq == cseq)
+			return true;
+	}
+	return false;
+}
+
+/* Without its ACK the peer would end the call after 64*T1. Where the daemon before us has sent
+ * none, the leg that asked has not heard what the peer agreed to: that is led back to what was
+ * agreed before. */
 void stray_2xx_received(void *ctx, osip_message_t *resp, const struct peer_config *peer)
 {
 	struct calls *calls = ctx;
+	uint32_t cseq = sip_cseq_number(resp);
 	osip_message_t *ack = NULL;
+	bool was_acked;
 	struct pair *pair;
 	enum leg leg;
 
 	/* As if the peer had sent a request: its tag is in To here. */
 	pair = pair_of_tags(calls, resp, sip_tag(resp->from), sip_tag(resp->to), peer, &leg);
 	if (!pair || !pair->call->adopted || pair->call->state != CALL_ANSWERED ||
-		pair->call->leg_gone[leg] ||
-		dialog_ack(&pair->leg[leg], calls->sip, sip_cseq_number(resp), &ack))
+		pair->call->leg_gone[leg] || waits_for_answer(pair->call, leg, cseq))
+		return;
+	was_acked = pair->leg[leg].acked_cseq == cseq;
+	if (dialog_ack(&pair->leg[leg], calls->sip, cseq, &ack))
 		return;
 	sip_send_ack(calls->sip, &pair->leg[leg].dest, ack, NULL, NULL);
-	if (pair->call->stray_cseq == sip_cseq_number(resp) || transfer_sees_to(pair->call, leg))
-		return;
-	pair->call->stray_cseq = sip_cseq_number(resp);
-	own_request_restore(pair->call, leg);
+	pair->leg[leg].acked_cseq = cseq;
+	if (!was_acked && !transfer_sees_to(pair->call, leg))
+		own_request_restore(pair->call, leg);
 }

@@ -4,7 +4,7 @@
 #include "call/state.h"
 
 /* An INVITE has no final response, which the next daemon would have to refuse, or a 2xx without its
- * ACK, which nobody would send again. */
+ * ACK, which may come while nobody listens. */
 static bool awaits(const struct call *call)
 {
 	const struct exchange *x;

@@ -4,8 +4,8 @@
  * written once.
  *
  * Not carried over: requests within a dialog that have no final response. The call stands as it
- * stood before them; of re-INVITEs enough is kept to refuse them, or, where they are ours and lead
- * a leg to where a transfer wants it, to hear their answer. */
+ * stood before them; of re-INVITEs enough is kept to refuse them (save_under_way.c), or, where they
+ * are ours and lead a leg to where a transfer wants it, to hear their answer. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +48,7 @@ VdState__Dialog *save_dialog(struct arena *a, const struct dialog *d)
 	m->routes = bytes_of(d->routes);
 	m->local_cseq = d->local_cseq;
 	m->remote_cseq = d->remote_cseq;
+	m->acked_cseq = d->acked_cseq;
 	m->began = addr_of(a, &d->began.remote);
 	m->remote = addr_of(a, &d->dest.remote);
 	m->over_tcp = d->dest.over_tcp;
@@ -134,23 +135,6 @@ static void save_history(struct arena *a, const struct history *h, VdState__Call
 		m->transferred[m->n_transferred++] = save_transfer(a, &h->transfer[i]);
 }
 
-static void save_pending(struct arena *a, const struct call *call, VdState__Call *m)
-{
-	const struct exchange *x;
-
-	const struct held_back *held = &call->held_back;
-
-	m->pending = arena_array(a, call->exchange_count + 1, sizeof(*m->pending));
-	if (!m->pending)
-		return;
-	if (held->txn)
-		m->pending[m->n_pending++] = save_invited(a, held->txn, held->leg);
-	DL_FOREACH (call->exchanges, x) {
-		if (x->is_invite && x->server && !x->accepted && !sip_server_is_local(x->server))
-			m->pending[m->n_pending++] = save_invited(a, x->server, x->from);
-	}
-}
-
 static void save_call(struct arena *a, const struct call *call, VdState__Call *m)
 {
 	*m = (VdState__Call)VD_STATE__CALL__INIT;
@@ -172,7 +156,7 @@ static void save_call(struct arena *a, const struct call *call, VdState__Call *m
 	if (call->state != CALL_ANSWERED)
 		m->early = save_early(a, call);
 	else if (call->exchanges || call->held_back.txn)
-		save_pending(a, call, m);
+		save_under_way(a, call, m);
 	save_moving(a, call, m);
 	m->leg = arena_array(a, 2, sizeof(*m->leg));
 	m->media = NEW(a, VdState__MediaSession, VD_STATE__MEDIA_SESSION__INIT);

@@ -48,6 +48,8 @@ bool call_can_be_saved(const struct call *call);
 bool early_can_be_saved(const struct call *call);
 VdState__Early *save_early(struct arena *a, const struct call *call);
 VdState__Invited *save_invited(struct arena *a, const struct sip_server *txn, enum leg leg);
+/* Fills in the INVITEs that the legs of an answered call have under way. */
+void save_under_way(struct arena *a, const struct call *call, VdState__Call *m);
 /* Fills in what a transfer or takeover under way has of the call. */
 void save_moving(struct arena *a, const struct call *call, VdState__Call *m);
 
@@ -61,9 +63,12 @@ unsigned listener_for(const struct calls *calls, const struct peer_config *peer,
 /* is_gone: nothing is said in it any more. 0 or -errno; then *d is empty. */
 int adopt_dialog(const struct calls *calls, const struct peer_config *peer, bool is_gone,
 	const VdState__Dialog *in, struct dialog *d);
-/* An INVITE of that peer that waits for its final response from us. 0 or -errno. */
+/* An INVITE of that peer that waits for its final response from us, or, where until_ms is not 0,
+ * has to acknowledge that until then. 0 or -errno. */
 int adopt_invited(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
-	struct sip_server **txn);
+	uint64_t until_ms, struct sip_server **txn);
+/* The INVITEs that the legs of an answered call had under way; its media is there. */
+void adopt_under_way(struct call *call, const VdState__Call *in);
 /* What it is beside its legs, and what it has come through. 0 or -errno. */
 int adopt_facts(struct call *call, const VdState__Call *in);
 /* Of an answered call: its dialogs; 0 or -errno. Then the rest: whether it goes on; if not, both

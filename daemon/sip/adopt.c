@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Transactions of INVITEs that have no final response, as they pass from one daemon to the next. */
+/* Transactions of INVITEs that have no final response, or a 2xx without its ACK, as they pass from
+ * one daemon to the next. */
 #include "sip/internal.h"
 
 #include <errno.h>
@@ -13,12 +14,13 @@
 
 int sip_server_save(const struct sip_server *s, struct sip_saved_server *out)
 {
-	if (!s->is_invite || s->is_final || s->is_ended || s->local)
+	if (!s->is_invite || s->is_ended || s->local || (s->is_final && !s->is_accepted))
 		return -EINVAL;
 	*out = (struct sip_saved_server){.source = s->source,
 		.remote = s->flow.remote,
 		.tag = s->tag,
-		.response = {s->text, s->text ? s->len : 0}};
+		.response = {s->text, s->text ? s->len : 0},
+		.until_ms = s->is_accepted ? s->end_timer.due_ms : 0};
 	return message_print(s->request, &out->request, &out->request_len);
 }
 
@@ -59,6 +61,15 @@ static int server_key_of(struct strbuf *key, const struct flow *flow, const char
 	return strbuf_error(key);
 }
 
+static bool is_2xx(struct text in)
+{
+	osip_message_t *msg = parse(in.s, in.len);
+	bool is = msg && MSG_IS_RESPONSE(msg) && MSG_IS_STATUS_2XX(msg);
+
+	osip_message_free(msg);
+	return is;
+}
+
 int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned listener,
 	const struct sip_saved_server *saved, struct sip_server **out)
 {
@@ -70,7 +81,8 @@ int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned l
 	char *text = NULL;
 	int ret;
 
-	if (!listener_at(sip, listener) || strlen(saved->tag) >= TAG_MAX)
+	if (!listener_at(sip, listener) || strlen(saved->tag) >= TAG_MAX ||
+		(saved->until_ms && !is_2xx(saved->response)))
 		return -EINVAL;
 	ret = dest_flow(sip, &to, &back);
 	if (ret)
@@ -91,6 +103,8 @@ int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned l
 			text ? saved->response.len : 0);
 	if (!ret)
 		strcpy((*out)->tag, saved->tag);
+	if (!ret && saved->until_ms)
+		ret = server_accept_again(*out, saved->until_ms);
 	strbuf_free(&key);
 	return ret;
 }

@@ -22,6 +22,7 @@ struct dialog {
 	char *routes;         /* route set in order, one URI a line; NULL = empty */
 	uint32_t local_cseq;  /* of our last request */
 	uint32_t remote_cseq; /* of the peer's last request, 0 = none yet */
+	uint32_t acked_cseq;  /* the owner's: of our last INVITE that is settled, 0 = none yet */
 	unsigned listener;    /* as in struct sip_dest */
 	const struct peer_config *peer;
 	const struct sip *sip;

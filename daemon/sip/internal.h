@@ -470,6 +470,9 @@ const char *server_tag(struct sip_server *s);
 int server_new(struct sip_server **out, struct sip *sip, const char *key, unsigned key_len,
 	const struct flow *in, const struct flow *back, const struct peer_config *peer,
 	osip_message_t *req, char *text, size_t len);
+/* A new one, of an INVITE, stands where its 2xx has been sent, by a daemon before us: until_ms as
+ * in struct sip_saved_server. 0 or -ENOMEM: it has ended. */
+int server_accept_again(struct sip_server *s, uint64_t until_ms);
 void server_receive_cancel(struct sip_server *invite, osip_message_t *cancel);
 int server_send_osip(struct sip_server *s, osip_message_t *msg);
 void server_end(struct sip_server *s, int error);

@@ -209,21 +209,24 @@ osip_message_t *sip_client_request(struct sip_client *txn);
 /* Where it was sent. */
 struct sip_dest sip_client_dest(const struct sip_client *txn);
 
-/* ---- INVITEs without a final response, from one daemon to the next ---- */
+/* ---- INVITEs without a final response or its ACK, from one daemon to the next ---- */
 struct sip_saved_server {
 	struct addr source, remote; /* whence the request came, where responses go */
 	const char *tag;            /* of responses that the owner gives none; "": not made yet */
 	struct text response;       /* the last one */
-	char *request;              /* osip_free */
+	uint64_t until_ms; /* of the loop's clock, of a 2xx: it is sent again until then; else 0 */
+	char *request;     /* osip_free */
 	size_t request_len;
 };
 /* What an INVITE's transaction is, to be written down: the strings live as long as txn, request is
- * the caller's. 0; -EINVAL: it is answered, or none from a wire; -ENOMEM. */
+ * the caller's. 0; -EINVAL: it is refused, or none from a wire; -ENOMEM. */
 int sip_server_save(const struct sip_server *txn, struct sip_saved_server *out);
 /* A provisional response (not 100) of the daemon before, by its text. 0; -EBADMSG it is none;
  * -ENOMEM. */
 int sip_response_adopt(struct text in, osip_message_t **out);
-/* The same transaction in this daemon; its retransmissions get the last response. 0 or -errno. */
+/* The same transaction in this daemon; its retransmissions get the last response. Of a 2xx: that is
+ * sent again at once, then as sip_server_respond has it, for what is left of its time, and for T2
+ * at least: its ACK may have come while nobody listened. 0 or -errno. */
 int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned listener,
 	const struct sip_saved_server *saved, struct sip_server **txn);
 /* *out: the INVITE as it was sent, as long as txn lives. 0; -EINVAL: it is answered or cancelled.

@@ -293,7 +293,7 @@ bool sip_server_is_final(const struct sip_server *txn)
 }
 
 /* RFC 6026 7.1: Accepted. The machine ends with its 2xx; request and text stay here. */
-static void enter_accepted(struct sip_server *s)
+static void enter_accepted(struct sip_server *s, uint64_t first_ms, uint64_t end_ms)
 {
 	struct sip *sip = s->sip;
 
@@ -301,11 +301,28 @@ static void enter_accepted(struct sip_server *s)
 	s->ot->orig_request = NULL;
 	s->text_of = NULL;
 	free_machine(s);
-	s->interval_ms = sip->t1_ms;
 	s->timer.fire = accepted_timer;
-	loop_timer_start(sip->loop, &s->timer, s->interval_ms);
-	if (loop_timer_start(sip->loop, &s->end_timer, 64 * sip->t1_ms))
+	loop_timer_start(sip->loop, &s->timer, first_ms);
+	if (loop_timer_start(sip->loop, &s->end_timer, end_ms))
 		server_end(s, -ENOMEM);
+}
+
+static void accept_now(struct sip_server *s)
+{
+	s->interval_ms = s->sip->t1_ms;
+	enter_accepted(s, s->interval_ms, 64 * s->sip->t1_ms);
+}
+
+int server_accept_again(struct sip_server *s, uint64_t until_ms)
+{
+	uint64_t now = loop_now_ms(s->sip->loop), left = until_ms > now ? until_ms - now : 0;
+	unsigned least = s->sip->t2_ms, most = 64 * s->sip->t1_ms;
+
+	loop_timer_stop(s->sip->loop, &s->timer);
+	s->is_final = true;
+	s->interval_ms = s->sip->t1_ms / 2; /* the first is at once, the second after T1 */
+	enter_accepted(s, 0, left < least ? least : left < most ? left : most);
+	return s->is_ended ? -ENOMEM : 0;
 }
 
 int sip_server_respond(struct sip_server *s, osip_message_t *resp)
@@ -337,7 +354,7 @@ int sip_server_respond(struct sip_server *s, osip_message_t *resp)
 		server_leave(s, true,
 			s->flow.transport == TRANSPORT_UDP ? 64 * s->sip->t1_ms : 0); /* timer J */
 	else if (code < 300)
-		enter_accepted(s);
+		accept_now(s);
 	else
 		transaction_timer_arm(s->sip->loop, &s->timer, s->ot);
 	return ret;

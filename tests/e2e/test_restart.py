@@ -303,6 +303,70 @@ def test_a_prack_is_passed_on_after_a_restart(stage, how):
     assert called.received("PRACK")[0].header("rack").split()[0] == "4711"
 
 
+# ---- answers without their ACK (RFC 3261 13.3.1.4) ----
+
+def waits_with_its_ack(stage, is_lost=False):
+    """An answered call whose caller has not sent its ACK; is_lost: it will have to say it twice."""
+    a, b = stage.endpoint("pbx"), stage.endpoint("trunk")
+    caller = Caller().invite(sdp(PBX, a.port)).trying().answered().hold().ack()
+    if is_lost:
+        caller.recv(200).ack()
+    caller.recv(200, optional=True).hold().bye()  # one more may have been on its way
+    called = stage.callee(basic_callee(sdp(TRUNK, b.port), ringing=False).answer_bye())
+    calling = stage.caller(caller)
+    return calling, called, calling.expect(200, "INVITE"), a, b
+
+
+def answers(calling):
+    return len(calling.received(200, "INVITE"))
+
+
+def ends_after_talk(stage, calling, called, ok, a, b):
+    call_id = stage.cli.only_call()
+    wait_until(lambda: stage.cli.status()["state"]["queued"] == 0, 3, "the ACK to be written down")
+    sniffer = stage.sniffer("external")
+    stream, since = Stream(), sniffer.mark()
+    a.send_stream(stream, ok.media(), 20)
+    got = sniffer.wait_received((b.address, b.port), 20, since=since)
+    assert [d.payload for d in got] == stream.sent
+    calling.go()
+    finish(calling, called)
+    record = last_record(stage.daemon, call_id)
+    assert (record["code"], record["ended_by"]) == (200, "a")
+
+
+@pytest.mark.parametrize("how", BOTH_WAYS)
+def test_an_answer_is_sent_again_after_a_restart_until_its_ack(stage, how):
+    calling, called, *talk = waits_with_its_ack(stage)
+    with no_daemon(stage.daemon, how):
+        before = answers(calling)
+    wait_until(lambda: answers(calling) > before + 1, 10, lambda: f"200 twice more: {calling.explain()}")
+    calling.go()
+    ends_after_talk(stage, calling, called, *talk)
+
+
+def test_an_ack_that_was_sent_while_no_daemon_ran_is_sent_again(stage):
+    calling, called, *talk = waits_with_its_ack(stage, is_lost=True)
+    with no_daemon(stage.daemon):
+        calling.go()
+        wait_until(lambda: calling.sent("ACK"), 3, "the ACK to nobody")
+    wait_until(lambda: len(calling.sent("ACK")) > 1, 8, lambda: f"the next ACK: {calling.explain()}")
+    ends_after_talk(stage, calling, called, *talk)
+
+
+def test_an_answer_that_comes_again_is_acknowledged_again_after_a_restart(stage):
+    callee = Callee().invited().answer(sdp(TRUNK, 6000)).acked().hold()
+    called = stage.callee(callee.answer(sdp(TRUNK, 6000)).acked().answer_bye())
+    calling = stage.caller(basic_caller(sdp(PBX, 5000), hold=True).bye())
+    called.expect("ACK")
+    restart(stage.daemon)
+    called.go()
+    called.expect("ACK", count=2)
+    calling.go()
+    finish(calling, called)
+    assert len(called.received("INVITE")) == 1, "it is settled, and asked for nothing more"
+
+
 # ---- requests under way ----
 
 def test_a_reinvite_under_way_at_a_kill_is_refused_and_the_call_goes_on(stage):

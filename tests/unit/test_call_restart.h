@@ -71,22 +71,32 @@ static inline void leave(struct relay *r)
 }
 
 /* The next one, with the world's configuration of now. */
-static inline void come_back(struct relay *r)
+static inline void come_back_with(struct relay *r, unsigned t2_ms)
 {
 	struct world *w = &r->w;
 
 	assert_int_equal(calls_new(&w->calls, w->loop, w->cfg, DATAPLANE_NULL, on_event, w), 0);
-	sip_set_timers(calls_sip(w->calls), T1_MS, T2_MS, T4_MS);
+	sip_set_timers(calls_sip(w->calls), T1_MS, t2_ms, T4_MS);
 	take_up(r);
 }
 
+static inline void come_back(struct relay *r)
+{
+	come_back_with(r, T2_MS);
+}
+
 /* What is under way is not waited for. */
-static inline void restart_at_once(struct relay *r)
+static inline void leave_at_once(struct relay *r)
 {
 	calls_leave(r->w.calls);
 	calls_free(r->w.calls);
 	r->w.calls = NULL;
 	store_close(r->store);
+}
+
+static inline void restart_at_once(struct relay *r)
+{
+	leave_at_once(r);
 	come_back(r);
 }
 
