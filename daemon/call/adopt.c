@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "call/attempt.h"
+#include "call/left_request.h"
 #include "call/state.h"
 
 #define ID_MAX (UINT64_MAX / 2)
@@ -71,6 +72,7 @@ static int adopt_parts(struct call *call, const VdState__Call *in)
 	call->state = in->early ? CALL_SETUP : CALL_ANSWERED;
 	if (in->early ? !adopt_unanswered(call, in) : !adopt_answered(call, in))
 		return 0;
+	left_requests_adopt(call, in);
 	call_touch(call); /* with its leap of CSeq */
 	return 0;
 }

@@ -143,8 +143,7 @@ static void adopt_attempts(struct call *call, const VdState__Early *in)
 		attempt_rings(call);
 }
 
-/* Of which the body may have any octets; malloc'd. */
-static char *copy_message(const ProtobufCBinaryData *in, bool *failed)
+char *copy_message(const ProtobufCBinaryData *in, bool *failed)
 {
 	char *out = in->len <= SIP_MESSAGE_MAX ? malloc(in->len + 1) : NULL;
 

@@ -55,6 +55,20 @@ int adopt_transfer(struct call *call, const VdState__Transfer *in)
 	return 0;
 }
 
+static void adopt_passed_refer(struct call *call, const VdState__PassedRefer *in)
+{
+	struct passed_refer *p = &call->passed;
+
+	*p = (struct passed_refer){.live = true,
+		.is_accepted = !in->unanswered,
+		.from = in->from ? LEG_B : LEG_A,
+		.cseq_in = in->cseq_in,
+		.cseq_out = in->cseq_out,
+		.until_ms = loop_now_ms(call->calls->loop) + left_ms(call->calls, in->until_ms)};
+	if (!take_bytes(&in->to, p->to, sizeof(p->to)))
+		p->to[0] = '\0';
+}
+
 void adopt_passed(struct call *call, const VdState__Call *in)
 {
 	const VdState__PassedRefer *passed = in->passed;
@@ -62,12 +76,7 @@ void adopt_passed(struct call *call, const VdState__Call *in)
 	uint64_t now = loop_now_ms(call->calls->loop);
 
 	if (passed)
-		call->passed = (struct passed_refer){.live = true,
-			.is_accepted = true,
-			.from = passed->from ? LEG_B : LEG_A,
-			.cseq_in = passed->cseq_in,
-			.cseq_out = passed->cseq_out,
-			.until_ms = now + left_ms(call->calls, passed->until_ms)};
+		adopt_passed_refer(call, passed);
 	if (grant && grant->until_ms > now && grant->until_ms - now <= REPLACES_GRANT_MS) {
 		call->grant.leg = grant->leg ? LEG_B : LEG_A;
 		call->grant.until_ms = grant->until_ms;

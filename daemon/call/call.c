@@ -14,6 +14,7 @@
 #include "call/history.h"
 #include "call/number.h"
 #include "call/own_request.h"
+#include "call/left_request.h"
 #include "call/refer.h"
 #include "call/session_timer.h"
 
@@ -105,6 +106,7 @@ static void call_free(struct call *call)
 	if (call->tag_b_added)
 		tag_del(calls, &call->tag_b);
 	merge_key_del(call);
+	left_requests_free(call);
 	media_session_free(call->media);
 	call->media = NULL;
 	call_uncount_ending(call);

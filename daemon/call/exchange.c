@@ -226,7 +226,7 @@ static uint32_t challenged(void *owner, struct sip_client *txn)
 	return x->client_cseq;
 }
 
-static const struct sip_client_handlers client_handlers = {.challenged = challenged,
+const struct sip_client_handlers exchange_client_handlers = {.challenged = challenged,
 	.response = response_received,
 	.failed = request_failed,
 	.gone = client_gone};
@@ -393,7 +393,7 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 	x->client_peer = to->peer;
 	x->client_dest = to->dest;
 	ret = sip_client_send(
-		call->calls->sip, &x->client_dest, out, x, &client_handlers, &x->client);
+		call->calls->sip, &x->client_dest, out, x, &exchange_client_handlers, &x->client);
 	if (ret) {
 		if (x->sdp == SDP_OFFERED)
 			media_offer_failed(call->media);
@@ -405,4 +405,7 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 		delayed->sdp = SDP_DONE;
 	if (is_invite)
 		exchange_start_timer_c(x);
+	/* As a number of ours it can be neither guessed nor left out. */
+	call->is_numbered |= is_prack;
+	call_touch(call);
 }

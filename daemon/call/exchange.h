@@ -10,6 +10,7 @@
 /* ---- exchange.c: requests that are carried ---- */
 /* Carries a request within the dialog of that leg to the other, or refuses it. */
 void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
+extern const struct sip_client_handlers exchange_client_handlers;
 /* A re-INVITE that is sent has so long for a final response (RFC 3261 16.6, timer C). */
 void exchange_start_timer_c(struct exchange *x);
 /* A provisional one has come: a little longer, up to the bound of the whole. */

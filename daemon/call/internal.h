@@ -226,6 +226,7 @@ struct call {
 	struct session_timer session_timer[2];
 	struct held_back held_back;
 	struct restore restore[2];
+	struct left_request *left_requests; /* left_request.c */
 	uint32_t rseq;       /* last number of a reliable response of ours, to leg A */
 	bool is_numbered;    /* there are reliable responses, ours or leg B's */
 	bool no_100rel;      /* leg B has refused to be asked for it */

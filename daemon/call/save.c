@@ -3,14 +3,16 @@
  * Changes are collected for some milliseconds: a call that is answered and put on hold at once is
  * written once.
  *
- * Not carried over: requests within a dialog that have no final response. The call stands as it
- * stood before them; of re-INVITEs enough is kept to refuse them (save_under_way.c), or, where they
- * are ours and lead a leg to where a transfer wants it, to hear their answer. */
+ * Requests within a dialog that have no final response come again, and go on again
+ * (left_request.h). Not so re-INVITEs: the call stands as it stood before them, and enough is kept
+ * to refuse them (save_under_way.c), or, where they are ours and lead a leg to where a transfer
+ * wants it, to hear their answer. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "call/left_request.h"
 #include "call/refer.h"
 #include "call/state.h"
 #include "media/media.h"
@@ -157,6 +159,7 @@ static void save_call(struct arena *a, const struct call *call, VdState__Call *m
 		m->early = save_early(a, call);
 	else if (call->exchanges || call->held_back.txn)
 		save_under_way(a, call, m);
+	left_requests_save(a, call, m);
 	save_moving(a, call, m);
 	m->leg = arena_array(a, 2, sizeof(*m->leg));
 	m->media = NEW(a, VdState__MediaSession, VD_STATE__MEDIA_SESSION__INIT);

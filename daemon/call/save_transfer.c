@@ -109,6 +109,8 @@ static VdState__PassedRefer *save_passed(struct arena *a, const struct passed_re
 	m->cseq_in = p->cseq_in;
 	m->cseq_out = p->cseq_out;
 	m->until_ms = p->until_ms;
+	m->unanswered = !p->is_accepted;
+	m->to = bytes_of(p->to);
 	return m;
 }
 
@@ -133,8 +135,7 @@ void save_moving(struct arena *a, const struct call *call, VdState__Call *m)
 	if (call->takeover && call->takeover->txn)
 		m->takeover = save_takeover(a, call->takeover);
 	m->leading = save_leading(a, leading_in(call));
-	/* One without an answer comes again, and is passed on again. */
-	if (call->passed.live && call->passed.is_accepted)
+	if (call->passed.live)
 		m->passed = save_passed(a, &call->passed);
 	if (call->grant.until_ms)
 		m->grant = save_grant(a, &call->grant);

@@ -57,6 +57,8 @@ void save_moving(struct arena *a, const struct call *call, VdState__Call *m);
 /* malloc'd. NULL where it is longer than max or has a NUL in it; *failed is set then, or where
  * there is no memory. */
 char *copy_bytes(const ProtobufCBinaryData *in, size_t max, bool *failed);
+/* The same of a message, whose body may have any octets. */
+char *copy_message(const ProtobufCBinaryData *in, bool *failed);
 bool take_bytes(const ProtobufCBinaryData *in, char *out, size_t room);
 /* The peer's own listener; where its family is not that, another of the side. */
 unsigned listener_for(const struct calls *calls, const struct peer_config *peer, uint8_t family);

@@ -142,10 +142,17 @@ int sip_local_adopt(struct sip *sip, struct text req, const struct peer_config *
 
 int sip_client_save(const struct sip_client *c, struct text *out)
 {
-	if (!c->is_invite || !c->ot || c->is_ended || c->is_cancel_wanted)
+	if (!c->ot || c->is_ended || c->is_cancel_wanted)
 		return -EINVAL;
 	*out = (struct text){c->text, c->len};
 	return 0;
+}
+
+static bool is_request_of_ours(const osip_message_t *req)
+{
+	return MSG_IS_REQUEST(req) && !MSG_IS_ACK(req) && !MSG_IS_CANCEL(req) && req->req_uri &&
+	       req->from && req->to && req->call_id && req->cseq && req->cseq->number &&
+	       req->cseq->method && strcmp(req->cseq->method, req->sip_method) == 0;
 }
 
 /* The peer takes it for a retransmission, and answers with what it said last. */
@@ -160,7 +167,8 @@ int sip_client_adopt(struct sip *sip, const struct sip_dest *dest, struct text r
 
 	if (via)
 		osip_via_param_get_byname((osip_via_t *)via, (char *)"branch", &branch);
-	if (!branch || !branch->gvalue || !MSG_IS_INVITE(req) || !listener_at(sip, dest->listener))
+	if (!branch || !branch->gvalue || !is_request_of_ours(req) ||
+		!listener_at(sip, dest->listener))
 		ret = -EBADMSG;
 	else
 		ret = dest_flow(sip, dest, &flow);

@@ -229,8 +229,8 @@ int sip_response_adopt(struct text in, osip_message_t **out);
  * at least: its ACK may have come while nobody listened. 0 or -errno. */
 int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned listener,
 	const struct sip_saved_server *saved, struct sip_server **txn);
-/* *out: the INVITE as it was sent, as long as txn lives. 0; -EINVAL: it is answered or cancelled.
- */
+/* *out: the request as it was sent, as long as txn lives. 0; -EINVAL: it has its final response or
+ * is cancelled. */
 int sip_client_save(const struct sip_client *txn, struct text *out);
 /* The same transaction in this daemon: it is sent again as it was. As sip_client_send. */
 int sip_client_adopt(struct sip *sip, const struct sip_dest *dest, struct text request, void *owner,

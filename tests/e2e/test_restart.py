@@ -18,6 +18,7 @@ BOTH_WAYS = ("kill", "leave")
 PBX, TRUNK = (plan.PEERS[name].address for name in ("pbx", "trunk"))
 INTERVAL_S = 6  # of a session
 SETTINGS = {
+    "alaw": {"refer": "pass"},
     "pbx": {"session_timer": {"min": 1}},
     "informed": {"session_timer": {"mode": "request", "interval": INTERVAL_S, "min": 1}},
 }
@@ -408,16 +409,72 @@ def test_a_leaving_daemon_waits_for_a_reinvite(stage):
     finish(calling, called)
 
 
-def test_a_request_without_an_answer_at_a_kill_is_answered_by_the_next(stage):
+def asked_twice(agent, method, code=200, body=None, rings=False):
+    """Answers when no daemon runs, and once more when it is asked again; where the call rings, its INVITE
+    comes again as well."""
+    kept = [(name + "x", name) for name in ("Via", "From", "To", "CSeq")]
+    answer = [f"SIP/2.0 {code} x", *(f"{name}:[${name}x]" for _, name in kept), "Call-ID: [call_id]",
+              agent.contact]
+    agent.recv(method, save=kept).hold().send(answer, body)
+    if rings:
+        agent.steps.append('<label id="1"/>')
+        agent.recv("INVITE", optional=True, next="2").recv(method, next="3")
+        agent.steps.append('<label id="2"/>')
+        agent.reply(100, next="1")
+        agent.steps.append('<label id="3"/>')
+    else:
+        agent.recv(method)
+    return agent.send(answer, body)
+
+
+def lose_answer(stage, asked, method):
+    """What the next daemon asks is what the one before did, to the letter: a retransmission."""
+    asked.expect(method)
+    with no_daemon(stage.daemon):
+        asked.go()
+    asked.expect(method, count=2)
+    texts = {message.text for message in asked.received(method)}
+    assert len(texts) == 1, texts
+
+
+def test_a_request_whose_answer_was_lost_is_sent_again_after_a_restart(stage):
     """The INFO comes again, with the CSeq that the daemon before has seen."""
     caller, callee = basic_caller(sdp(PBX, 5000), hold=True), basic_callee(sdp(TRUNK, 6000))
-    caller.request("INFO").recv(200).bye()
-    callee.recv("INFO").recv("INFO").reply(200).answer_bye()
-    called, calling = stage.callee(callee), stage.caller(caller)
+    calling = stage.caller(caller.request("INFO").recv(200).bye())
+    called = stage.callee(asked_twice(callee, "INFO").answer_bye())
     called.expect("ACK")
     calling.go()
-    called.expect("INFO")
-    restart(stage.daemon)
+    lose_answer(stage, called, "INFO")
+    finish(calling, called)
+
+
+def test_a_prack_with_an_offer_whose_answer_was_lost_has_it_after_a_restart(stage):
+    caller = Caller().invite(sdp(PBX, 5000), headers=["Supported: 100rel"]).trying().recv(183, **RELIABLE)
+    caller.request("PRACK", sdp(PBX, 5002, version=2), headers=[f"RAck:[$rseq] {caller.first_cseq} INVITE"])
+    caller.recv(183, optional=True).recv(200).answered().ack(cseq=1).bye()
+    callee = Callee().invited().respond(183, sdp(TRUNK, 6000), headers=["Require: 100rel", "RSeq: 4711"],
+                                        retrans=500)
+    asked_twice(callee, "PRACK", body=sdp(TRUNK, 6002, version=2), rings=True).answer().acked().answer_bye()
+    called, calling = stage.callee(callee), stage.caller(caller)
+    lose_answer(stage, called, "PRACK")
+    finish(calling, called)
+    assert calling.received(200, "PRACK")[0].media()[1] != 0
+
+
+def test_a_refer_is_passed_on_once_before_and_after_a_restart(stage):
+    alaw, second = plan.PEERS["alaw"], plan.PEERS["second"]
+    callee = Callee().invited().answer(sdp(alaw.address, 6000, ("8 PCMA/8000",))).acked().hold()
+    callee.request("REFER", headers=[f"Refer-To: <sip:{second.number}@{alaw.viaduct}>",
+                                     "Contact: <sip:callee@[local_ip]>"])
+    called = stage.callee(callee.recv(202).recv("NOTIFY").reply(200).bye(), "alaw")
+    caller = Caller().invite(sdp(PBX, 5000, ("8 PCMA/8000",))).trying().answered().ack()
+    asked_twice(caller, "REFER", 202)
+    caller.request("NOTIFY", "SIP/2.0 200 OK\r\n", content_type="message/sipfrag", headers=[
+        "Event: refer", "Subscription-State: terminated;reason=noresource", "Contact: <sip:caller@[local_ip]>"])
+    calling = stage.caller(caller.recv(200).answer_bye(), to="alaw")
+    called.expect("ACK")
+    called.go()
+    lose_answer(stage, calling, "REFER")
     finish(calling, called)
 
 

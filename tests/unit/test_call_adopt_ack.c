@@ -12,14 +12,6 @@ static unsigned cseq_of(const char *text)
 	return (unsigned)strtoul(header(text, "CSeq"), NULL, 10);
 }
 
-static void forget_what_came(struct world *w, enum who who)
-{
-	char buf[TEXT_MAX];
-
-	while (recv(w->fd[who], buf, sizeof(buf), MSG_DONTWAIT) > 0)
-		;
-}
-
 /* What comes next at who, within ms, is text, bit for bit. */
 static bool comes_again(struct world *w, enum who who, const char *text, unsigned ms)
 {
@@ -33,7 +25,7 @@ static bool comes_again(struct world *w, enum who who, const char *text, unsigne
 static void restart_unheard(struct relay *r, enum who who)
 {
 	leave_at_once(r);
-	forget_what_came(&r->w, who);
+	forget_what_came(r, who);
 	come_back(r);
 }
 
@@ -75,7 +67,7 @@ static void our_2xx_is_sent_again_until_its_ack(void **state)
 	assert_true(comes_again(&r.w, A, ok, PATIENCE_MS));
 	ack(&r.w, &a, 1, NULL);
 	run_ms(&r.w, 2);
-	forget_what_came(&r.w, A);
+	forget_what_came(&r, A);
 	assert_false(comes_again(&r.w, A, ok, 3 * T2_MS));
 	restart_unheard(&r, A);
 	assert_false(comes_again(&r.w, A, ok, 3 * T2_MS));
@@ -115,7 +107,7 @@ static void one_whose_time_has_run_out_meanwhile_is_asked_once_more(void **state
 	learn(&a, ok);
 	leave_at_once(&r);
 	run_ms(&r.w, TIMEOUT_MS + T1_MS);
-	forget_what_came(&r.w, A);
+	forget_what_came(&r, A);
 	come_back_with(&r, PATIENCE_MS);
 	assert_true(comes_again(&r.w, A, ok, PATIENCE_MS));
 	ack(&r.w, &a, 1, NULL);

@@ -169,8 +169,17 @@ static void a_prack_is_passed_on_after_a_restart(void **state)
 	answered_by_b(&r, &a, NULL);
 }
 
-/* B has taken the PRACK, and its answer went to the daemon before: for B the same PRACK is one too
- * many. */
+/* B has taken the PRACK, and its answer went to the daemon before: what B gets now is that PRACK to
+ * the letter. */
+static void b_has_the_prack_again(struct relay *r, struct ua *a)
+{
+	send_text(&r->w, A, a->request);
+	copy_text(again, TEXT_MAX, receive_any(&r->w, B, PATIENCE_MS));
+	while (strncmp(again, "INVITE ", 7) == 0) /* that as well */
+		copy_text(again, TEXT_MAX, receive_any(&r->w, B, PATIENCE_MS));
+	assert_string_equal(again, request);
+}
+
 static void a_prack_whose_answer_was_lost_is_answered(void **state)
 {
 	struct relay r;
@@ -182,11 +191,67 @@ static void a_prack_whose_answer_was_lost_is_answered(void **state)
 	answer_reliably(&r.w, B, b_invite, 183, "b1", 7, SDP_B);
 	learn(&a, expect(&r.w, A, "SIP/2.0 183"));
 	prack(&r.w, &a, 7, NULL);
-	expect(&r.w, B, "PRACK ");
-	go_on(&r);
-	send_text(&r.w, A, a.request);
 	copy_text(request, TEXT_MAX, expect(&r.w, B, "PRACK "));
-	answer(&r.w, B, request, 481, NULL, NULL);
+	go_on(&r);
+	go_on(&r); /* nor is it forgotten by one that did not hear it */
+	forget_what_came(&r, B);
+	b_has_the_prack_again(&r, &a);
+	answer(&r.w, B, request, 200, NULL, NULL);
+	has(header(expect(&r.w, A, "SIP/2.0 200"), "CSeq"), "PRACK");
+	/* The same again is a retransmission. */
+	send_text(&r.w, A, a.request);
+	expect_nothing(&r.w, B);
+	answered_by_b(&r, &a, NULL);
+}
+
+/* With an offer, whose answer was lost. */
+static void a_prack_with_an_offer_whose_answer_was_lost_has_it(void **state)
+{
+	struct relay r;
+	struct ua a, b;
+
+	(void)state;
+	relay_open(&r);
+	begin(&r, &a, &b, CAN);
+	answer_reliably(&r.w, B, b_invite, 183, "b1", 7, SDP_B);
+	learn(&a, expect(&r.w, A, "SIP/2.0 183"));
+	prack(&r.w, &a, 7, SDP("4002", ""));
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "PRACK "));
+	has(body(request), "m=audio ");
+	go_on(&r);
+	assert_false(media_offer_pending(call_media(the_call(&r.w))));
+	forget_what_came(&r, B);
+	b_has_the_prack_again(&r, &a);
+	assert_true(media_offer_pending(call_media(the_call(&r.w))));
+	answer(&r.w, B, request, 200, NULL, SDP("5002", ""));
+	copy_text(seen, TEXT_MAX, expect(&r.w, A, "SIP/2.0 200"));
+	has(header(seen, "CSeq"), "PRACK");
+	has(body(seen), "m=audio ");
+	assert_false(media_offer_pending(call_media(the_call(&r.w))));
+	answered_by_b(&r, &a, NULL);
+}
+
+/* With the answer to an offer of B's, which the daemon before has taken. */
+static void a_prack_with_an_answer_is_not_taken_for_an_offer(void **state)
+{
+	struct relay r;
+	struct ua a, b;
+
+	(void)state;
+	relay_open(&r);
+	invite_with(&r.w, &a, "100", CAN, NULL);
+	copy_text(b_invite, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	take(&b, B, b_invite, "b1");
+	answer_reliably(&r.w, B, b_invite, 183, "b1", 7, SDP_B);
+	learn(&a, expect(&r.w, A, "SIP/2.0 183"));
+	prack(&r.w, &a, 7, SDP_A);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "PRACK "));
+	has(body(request), "m=audio ");
+	go_on(&r);
+	forget_what_came(&r, B);
+	b_has_the_prack_again(&r, &a);
+	assert_false(media_offer_pending(call_media(the_call(&r.w))));
+	answer(&r.w, B, request, 200, NULL, NULL);
 	has(header(expect(&r.w, A, "SIP/2.0 200"), "CSeq"), "PRACK");
 	answered_by_b(&r, &a, NULL);
 }
@@ -199,6 +264,8 @@ int main(void)
 		cmocka_unit_test(what_we_have_acknowledged_is_nothing_new),
 		cmocka_unit_test(a_prack_is_passed_on_after_a_restart),
 		cmocka_unit_test(a_prack_whose_answer_was_lost_is_answered),
+		cmocka_unit_test(a_prack_with_an_offer_whose_answer_was_lost_has_it),
+		cmocka_unit_test(a_prack_with_an_answer_is_not_taken_for_an_offer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -518,6 +518,35 @@ static void what_becomes_of_a_refer_that_was_passed_on_is_told(void **state)
 	relay_close(&r);
 }
 
+/* A has got it, and whatever it answered went to the daemon before. */
+static void a_refer_that_was_passed_on_is_not_passed_on_twice(void **state)
+{
+	struct ua a, b;
+	struct relay r;
+	const char *text;
+
+	(void)state;
+	begin_passing(&r, &a, &b);
+	say_with(&r.w, &b, "REFER", 0, new_branch(), "Refer-To: <sip:300@127.0.0.2>\r\n", NULL);
+	copy_text(request, TEXT_MAX, expect(&r.w, A, "REFER "));
+	restart_at_once(&r);
+	forget_what_came(&r, A);
+	send_text(&r.w, B, b.request);
+	assert_string_equal(receive_any(&r.w, A, PATIENCE_MS), request);
+	answer(&r.w, A, request, 202, NULL, NULL);
+	expect(&r.w, B, "SIP/2.0 202");
+	say_with(&r.w, &a, "NOTIFY", 0, new_branch(),
+		"Event: refer\r\nSubscription-State: terminated;reason=noresource\r\n", NULL);
+	text = expect(&r.w, B, "NOTIFY ");
+	answer(&r.w, B, text, 200, NULL, NULL);
+	expect(&r.w, A, "SIP/2.0 200");
+	assert_int_equal(the_call(&r.w)->refers, 1);
+	assert_int_equal(the_call(&r.w)->history.transfer_count, 1);
+	assert_string_equal(the_call(&r.w)->history.transfer[0].to, "300");
+	bye_from(&r.w, &b, A);
+	relay_close(&r);
+}
+
 static void who_was_referred_may_still_take_over_what_the_refer_named(void **state)
 {
 	struct ua a1, b1, a2, b2, n;
@@ -603,6 +632,7 @@ int main(void)
 		cmocka_unit_test(a_call_that_was_picked_up_has_its_new_leg_after_a_restart),
 		cmocka_unit_test(a_target_that_was_picked_up_is_joined_after_a_restart),
 		cmocka_unit_test(what_becomes_of_a_refer_that_was_passed_on_is_told),
+		cmocka_unit_test(a_refer_that_was_passed_on_is_not_passed_on_twice),
 		cmocka_unit_test(who_was_referred_may_still_take_over_what_the_refer_named),
 		cmocka_unit_test(a_transfer_that_joins_while_the_daemon_leaves_is_left_joined),
 		cmocka_unit_test(a_leave_hangs_up_nothing_of_a_transfer),

@@ -123,6 +123,14 @@ static inline struct calls_adoption adoption(struct relay *r)
 	return got;
 }
 
+static inline void forget_what_came(struct relay *r, enum who who)
+{
+	char buf[TEXT_MAX];
+
+	while (recv(r->w.fd[who], buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+}
+
 static inline uint64_t stored(struct relay *r)
 {
 	struct store_status status;
