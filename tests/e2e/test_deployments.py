@@ -349,6 +349,17 @@ def test_teams(deploy, world, certificates):
         assert "sbc.example.com:5061;transport=tls" in invite.header("contact")
         assert SRTP[0] in invite.body and invite.media()[0] == VIADUCT["192"]
         at.strike()
+        # And when the second refuses, the third.
+        fronts.append(TlsFront(world.external, (OUTSIDE[2], TLS_PORT), ("127.0.0.1", PLAIN_PORT + 1),
+                               server, forward=False))
+        refusing = at.callee(Callee().invited().respond(503).acked(), "127.0.0.1", transport="tcp",
+                             port=PLAIN_PORT)
+        callee = at.callee(basic_callee(srtp(OUTSIDE[2], 6000)).answer_bye(), "127.0.0.1",
+                           transport="tcp", port=PLAIN_PORT + 1)
+        finish(at.caller(basic_caller(srtp(gateway, 5000)).bye(), gateway, "+49305551234"), refusing,
+               callee)
+        assert asked(callee.expect("INVITE")) == "sip:+49305551234@sip3.pstnhub.microsoft.com:5061"
+        at.strike()
         # A call from Teams.
         fronts.append(TlsFront(world.external, (OUTSIDE[0], PLAIN_PORT),
                                (VIADUCT["192"], TLS_PORT), client, forward=True))
