@@ -85,7 +85,7 @@ def showing(ours, authority):
                           {"name": tls, "side": "external", "transport": "tls", "address": VIA,
                            "tls": "outside"}],
             "limits": {**base["limits"], "tls_handshakes": 8},
-            "timers": {**base["timers"], "tls_handshake": 1, "pong": 1}}
+            "timers": {**base["timers"], "tls_handshake": 3, "pong": 3}}
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +262,7 @@ def test_half_open_handshakes_are_few_and_short_and_keep_nobody_out(stage, autho
     assert stage.sip("tls_handshakes") == 2
     wire = stage.keep(Wire(stage, identities["proxy"], authority))
     assert wire.ask("OPTIONS").code == 200
-    wait_until(lambda: stage.sip("tls_timeouts") == timeouts + 2, 3, stage.cli.status)
+    wait_until(lambda: stage.sip("tls_timeouts") == timeouts + 2, 6, stage.cli.status)
     for s in stuck:
         s.close()
 
