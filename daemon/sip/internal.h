@@ -251,7 +251,7 @@ struct sip {
 	struct strbuf scratch;     /* a text under way to a socket */
 	struct strbuf request_key; /* of the transaction of what is being received */
 	struct udp_batch *batch;
-	struct udp_later *later; /* refusals of the batch that is being handled */
+	struct udp_later *later; /* sent while a batch is handled */
 	struct lately refused;   /* INVITEs, from their text */
 	struct overload overload;
 	struct overload_window streams;
@@ -318,10 +318,15 @@ int udp_send(struct listener *listener, const struct addr *remote, const char *t
 /* ---- udp_later.c ---- */
 int udp_later_new(struct udp_later **out);
 void udp_later_free(struct udp_later *l);
-/* Sends it when the batch that is being handled has been. False: there is no room for it. */
+/* From here on what is put is kept, until it is flushed. */
+void udp_later_open(struct udp_later *l);
+/* False where it is to be sent at once, after what was put before it. */
 bool udp_later_put(struct udp_later *l, struct listener *listener, const struct addr *remote,
 	const char *text, size_t len);
+/* Sends what was put. Not from within a transaction: those whose requests cannot be sent end. */
 void udp_later_flush(struct udp_later *l);
+/* The same where much waits, and goes on keeping. */
+void udp_later_relieve(struct udp_later *l);
 
 /* ---- tcp_accept.c ---- */
 void tcp_accept_ready(struct loop_fd *lf, uint32_t events);

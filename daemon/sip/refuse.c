@@ -12,44 +12,26 @@ void incoming_flow(const struct incoming *in, struct flow *out)
 	transport_response_flow(out, in->flow, &in->guard.via);
 }
 
-/* The answer in scratch, and where it goes. */
-static bool print_reply(struct incoming *in, int code, const char *reason, const char *to_tag,
-	unsigned retry_after_s, struct flow *flow)
+/* to_tag: as for reply_print. */
+static void reply(struct incoming *in, int code, const char *reason, const char *to_tag,
+	unsigned retry_after_s)
 {
 	struct strbuf *out = &in->sip->scratch;
+	struct flow flow;
 
 	strbuf_reset(out);
 	reply_print(
 		out, in->raw, &in->guard, &in->flow->remote, code, reason, to_tag, retry_after_s);
 	if (strbuf_error(out))
-		return false;
-	incoming_flow(in, flow);
+		return;
+	incoming_flow(in, &flow);
 	in->sip->status.responses_out++;
-	return true;
+	(void)transport_send(in->sip, &flow, out->s, out->len);
 }
 
 void incoming_reply_tagged(struct incoming *in, int code, const char *reason, const char *to_tag)
 {
-	const struct strbuf *out = &in->sip->scratch;
-	struct flow flow;
-
-	if (print_reply(in, code, reason, to_tag, 0, &flow))
-		(void)transport_send(in->sip, &flow, out->s, out->len);
-}
-
-/* The same, not before the others that have come with it are handled, where that can wait. */
-static void reply_later(struct incoming *in, int code, const char *reason, const char *to_tag,
-	unsigned retry_after_s)
-{
-	struct sip *sip = in->sip;
-	struct listener *l = listener_at(sip, in->flow->listener);
-	struct flow flow;
-
-	if (!print_reply(in, code, reason, to_tag, retry_after_s, &flow))
-		return;
-	if (!l || flow.transport != TRANSPORT_UDP ||
-		!udp_later_put(sip->later, l, &flow.remote, sip->scratch.s, sip->scratch.len))
-		(void)transport_send(sip, &flow, sip->scratch.s, sip->scratch.len);
+	reply(in, code, reason, to_tag, 0);
 }
 
 void incoming_reply(struct incoming *in, int code, const char *reason)
@@ -155,7 +137,7 @@ static void refuse_for_now(struct incoming *in, uint64_t key, unsigned retry_aft
 	memcpy(tag, in->sip->overload.tag, OVERLOAD_TAG_LEN);
 	for (char *c = tag + OVERLOAD_TAG_LEN; c < tag + sizeof(tag) - 1; own >>= 4)
 		*c++ = digits[own & 0xf];
-	reply_later(in, 503, "Service Unavailable", tag, retry_after_s);
+	reply(in, 503, "Service Unavailable", tag, retry_after_s);
 }
 
 void refuse_busy(struct incoming *in)

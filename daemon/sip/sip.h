@@ -182,7 +182,8 @@ const char *sip_intern(struct sip *sip, const char *peer);
 /* Sends req in a new client transaction and takes ownership of it, also on failure. The caller has
  * filled everything but Via (added here, with the branch) and, where missing, Max-Forwards and
  * Content-Length. UDP requests larger than RFC 3261 18.1.1 allows go over TCP, and come back to UDP
- * where the peer refuses TCP. Returns 0 or -errno; after an error no handler is called. */
+ * where the peer refuses TCP. Returns 0 or -errno; after an error no handler is called. While
+ * datagrams are handled those that UDP cannot send are told by failed, once that is done. */
 int sip_client_send(struct sip *sip, const struct sip_dest *dest, osip_message_t *req, void *owner,
 	const struct sip_client_handlers *handlers, struct sip_client **txn);
 /* Cancels an INVITE (RFC 3261 9.1): CANCEL goes out now, or with the first provisional response, or

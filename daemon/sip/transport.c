@@ -5,13 +5,17 @@
 
 int transport_send(struct sip *sip, struct flow *flow, const char *text, size_t len)
 {
+	struct listener *l = listener_at(sip, flow->listener);
 	struct connection *c;
 	int ret;
 
-	if (!listener_at(sip, flow->listener))
+	if (!l)
 		return -ENETDOWN;
+	if (flow->transport == TRANSPORT_UDP &&
+		udp_later_put(sip->later, l, &flow->remote, text, len))
+		return 0;
 	if (flow->transport == TRANSPORT_UDP)
-		return udp_send(sip->listener[flow->listener], &flow->remote, text, len);
+		return udp_send(l, &flow->remote, text, len);
 	ret = tcp_connection(sip, flow, &c);
 	return ret ? ret : tcp_write(c, text, len);
 }

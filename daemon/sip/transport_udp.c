@@ -157,6 +157,7 @@ void udp_ready(struct loop_fd *lf, uint32_t events)
 	if (n <= 0)
 		return;
 	look_over(listener, b, n);
+	udp_later_open(sip->later);
 	/* What belongs to calls that stand goes before the new ones. */
 	for (unsigned pass = 0; pass < 2; pass++) {
 		for (int i = 0; i < n; i++) {
@@ -164,6 +165,7 @@ void udp_ready(struct loop_fd *lf, uint32_t events)
 				continue;
 			sip->overload.age_ns = b->age_ns[i];
 			receive_one(listener, &b->msg[i]);
+			udp_later_relieve(sip->later);
 		}
 	}
 	udp_later_flush(sip->later);

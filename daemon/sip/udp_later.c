@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Refusals of one batch of datagrams, given to the kernel together: under overload most of what a
- * refusal costs is its way through the kernel. Neighbours of one length to one place go as one
- * message that the kernel or the device cuts up (UDP_SEGMENT). */
+/* What is sent while a batch of datagrams is handled, given to the kernel together when that is
+ * done: the way through it is a good part of what a message costs, and shorter in a row. Neighbours
+ * of one length to one place, as refusals are, go as one message that the kernel or the device cuts
+ * up (UDP_SEGMENT). What goes by one listener keeps its order. */
 #include "sip/internal.h"
 
 #include <errno.h>
@@ -9,20 +10,25 @@
 #include <netinet/udp.h>
 #include <stdlib.h>
 
-#define TEXT_MAX     1024            /* bytes of one; longer ones go at once */
-#define TOGETHER_MAX (48 * TEXT_MAX) /* bytes of one message; below 64 KiB with headers */
+#define TEXT_ROOM    (64 * 1024) /* bytes of all; longer ones go at once */
+#define SEGMENT_MAX  1024        /* bytes of one of those that go together; below any MTU */
+#define TOGETHER_MAX (48 * 1024) /* bytes of one message; below 64 KiB with headers */
 
 struct later {
 	struct listener *listener;
 	struct addr remote;
 	size_t at, len; /* in text */
+	bool is_taken;
+	int error; /* -errno: it could not be sent */
 };
 
 struct udp_later {
+	bool is_open;
+	bool no_segments; /* the kernel does not cut messages up */
 	unsigned count;
 	size_t len;
-	bool no_segments; /* the kernel does not cut messages up */
 	struct later entry[UDP_BATCH];
+	struct later *order[UDP_BATCH]; /* those of one listener */
 	struct mmsghdr msg[UDP_BATCH];
 	unsigned alike[UDP_BATCH]; /* entries of each message */
 	struct iovec iov[UDP_BATCH];
@@ -31,7 +37,7 @@ struct udp_later {
 		struct cmsghdr header; /* aligned as the kernel reads it */
 		char room[CMSG_SPACE(sizeof(uint16_t))];
 	} control[UDP_BATCH];
-	char text[UDP_BATCH * TEXT_MAX];
+	char text[TEXT_ROOM];
 };
 
 int udp_later_new(struct udp_later **out)
@@ -45,19 +51,36 @@ void udp_later_free(struct udp_later *l)
 	free(l);
 }
 
-static bool is_alike(const struct later *a, const struct later *b)
+/* Takes what goes by the listener of entry number first. Returns how many they are, in order. */
+static unsigned take(struct udp_later *l, unsigned first)
 {
-	return a->listener == b->listener && a->len == b->len && addr_equal(&a->remote, &b->remote);
+	unsigned n = 0;
+
+	for (unsigned i = first; i < l->count; i++) {
+		struct later *e = &l->entry[i];
+
+		if (e->listener != l->entry[first].listener)
+			continue;
+		e->is_taken = true;
+		l->iov[n] = (struct iovec){l->text + e->at, e->len};
+		l->order[n++] = e;
+	}
+	return n;
 }
 
-/* How many of those that follow each other from first on can go together. */
-static unsigned count_alike(const struct udp_later *l, unsigned first)
+static bool is_alike(const struct later *a, const struct later *b)
 {
+	return a->len == b->len && addr_equal(&a->remote, &b->remote);
+}
+
+/* How many of those in order, which end before end, can go together from first on. */
+static unsigned count_alike(const struct udp_later *l, unsigned first, unsigned end)
+{
+	const struct later *e = l->order[first];
 	unsigned n = 1;
 
-	while (!l->no_segments && first + n < l->count &&
-		(n + 1) * l->entry[first].len <= TOGETHER_MAX &&
-		is_alike(&l->entry[first], &l->entry[first + n]))
+	while (!l->no_segments && e->len <= SEGMENT_MAX && first + n < end &&
+		(n + 1) * e->len <= TOGETHER_MAX && is_alike(e, l->order[first + n]))
 		n++;
 	return n;
 }
@@ -74,24 +97,22 @@ static void put_segment_size(struct udp_later *l, struct msghdr *h, unsigned i, 
 	h->msg_controllen = sizeof(l->control[i].room);
 }
 
-/* Messages for the entries from first on, as far as they share a listener. Returns how many. */
-static unsigned prepare(struct udp_later *l, unsigned first)
+/* Messages for those in order from first to end. Returns how many. */
+static unsigned prepare(struct udp_later *l, unsigned first, unsigned end)
 {
-	unsigned n = 0, at = first;
+	unsigned n = 0;
 
-	while (at < l->count && l->entry[at].listener == l->entry[first].listener) {
-		const struct later *e = &l->entry[at];
+	for (unsigned at = first; at < end; at += l->alike[n++]) {
+		const struct later *e = l->order[at];
 		struct msghdr *h = &l->msg[n].msg_hdr;
 
-		l->alike[n] = count_alike(l, at);
-		l->iov[n] = (struct iovec){l->text + e->at, l->alike[n] * e->len};
+		l->alike[n] = count_alike(l, at, end);
 		*h = (struct msghdr){.msg_name = &l->to[n],
 			.msg_namelen = addr_to_sockaddr(&e->remote, &l->to[n]),
-			.msg_iov = &l->iov[n],
-			.msg_iovlen = 1};
+			.msg_iov = &l->iov[at],
+			.msg_iovlen = l->alike[n]};
 		if (l->alike[n] > 1)
 			put_segment_size(l, h, n, e->len);
-		at += l->alike[n++];
 	}
 	return n;
 }
@@ -104,38 +125,84 @@ static void send_singly(struct udp_later *l, unsigned first, int error)
 	if (l->alike[0] > 1 && (error == EIO || error == EINVAL || error == EMSGSIZE))
 		l->no_segments = true;
 	for (unsigned i = first; i < first + l->alike[0]; i++) {
-		const struct later *e = &l->entry[i];
+		struct later *e = l->order[i];
 
-		(void)udp_send(e->listener, &e->remote, l->text + e->at, e->len);
+		e->error = udp_send(e->listener, &e->remote, l->text + e->at, e->len);
 	}
+}
+
+static void send_taken(struct udp_later *l, unsigned count)
+{
+	int fd = l->order[0]->listener->lf.fd;
+
+	for (unsigned at = 0; at < count;) {
+		unsigned n = prepare(l, at, count);
+		int sent = sendmmsg(fd, l->msg, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent <= 0) {
+			send_singly(l, at, errno);
+			sent = 1;
+		}
+		for (int i = 0; i < sent; i++)
+			at += l->alike[i];
+	}
+}
+
+static void send_all(struct udp_later *l)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		if (!l->entry[i].is_taken)
+			send_taken(l, take(l, i));
+	}
+}
+
+static void clear(struct udp_later *l)
+{
+	l->count = 0;
+	l->len = 0;
+}
+
+void udp_later_open(struct udp_later *l)
+{
+	l->is_open = true;
 }
 
 void udp_later_flush(struct udp_later *l)
 {
-	unsigned first = 0;
+	send_all(l);
+	/* What is sent because of an error goes at once. */
+	l->is_open = false;
+	for (unsigned i = 0; i < l->count; i++) {
+		const struct later *e = &l->entry[i];
 
-	while (first < l->count) {
-		unsigned n = prepare(l, first);
-		int sent = sendmmsg(
-			l->entry[first].listener->lf.fd, l->msg, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (sent <= 0) {
-			send_singly(l, first, errno);
-			sent = 1;
-		}
-		for (int i = 0; i < sent; i++)
-			first += l->alike[i];
+		if (e->error)
+			receive_undelivered(e->listener->sip, l->text + e->at, e->len, e->error);
 	}
-	l->count = 0;
-	l->len = 0;
+	clear(l);
+}
+
+void udp_later_relieve(struct udp_later *l)
+{
+	if (l->count < UDP_BATCH / 2)
+		return;
+	udp_later_flush(l);
+	udp_later_open(l);
 }
 
 bool udp_later_put(struct udp_later *l, struct listener *listener, const struct addr *remote,
 	const char *text, size_t len)
 {
-	if (len > TEXT_MAX || l->count == UDP_BATCH)
+	if (!l->is_open)
 		return false;
-	l->entry[l->count++] = (struct later){listener, *remote, l->len, len};
+	/* Nobody can be told of an error from here, in the middle of something: timers tell. */
+	if (l->count == UDP_BATCH || len > TEXT_ROOM - l->len) {
+		send_all(l);
+		clear(l);
+	}
+	if (len > TEXT_ROOM)
+		return false;
+	l->entry[l->count++] =
+		(struct later){.listener = listener, .remote = *remote, .at = l->len, .len = len};
 	memcpy(l->text + l->len, text, len);
 	l->len += len;
 	return true;
