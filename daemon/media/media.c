@@ -268,8 +268,10 @@ static void on_rtcp(void *ctx, uint32_t cookie, const uint8_t *data, unsigned le
 {
 	struct origin o;
 
-	if (origin_of(ctx, cookie, &o) && !o.st->now.secure)
-		rtcp_read(&o.st->rtcp[o.leg], &o.st->rtcp[OTHER_LEG(o.leg)], data, len, time_ns);
+	if (!origin_of(ctx, cookie, &o) || o.st->now.secure)
+		return;
+	rtcp_read(&o.st->rtcp[o.leg], &o.st->rtcp[OTHER_LEG(o.leg)], data, len, time_ns);
+	o.s->is_measured = true;
 }
 
 struct dataplane_handlers media_dataplane_handlers(struct media *m)

@@ -55,7 +55,7 @@ struct media_handlers {
 	 */
 	void (*event)(void *ctx, void *owner, const char *kind, const char *text);
 	/* What media_session_save writes has changed by itself: a latch, digits; and what was
-	 * measured, each MEDIA_CHANGED_PERIOD_MS of an answered call. */
+	 * measured, each MEDIA_CHANGED_PERIOD_MS of an answered call whose media comes. */
 	void (*changed)(void *ctx, void *owner);
 };
 #define MEDIA_CHANGED_PERIOD_MS 30000

@@ -102,6 +102,7 @@ struct media_session {
 	bool adopting;       /* flows may be there already */
 	uint64_t changed_ms; /* when the watchdog's expectations last changed */
 	uint64_t told_ms;    /* when the owner was last told of what is measured */
+	bool is_measured;    /* something was, since then */
 	const struct peer_config *peer[LEG_COUNT];
 	struct {
 		uint64_t id, version; /* of o= */

@@ -44,7 +44,7 @@ static uint64_t leg_silent_ms(const struct media_session *s, enum leg leg, bool 
 	return least;
 }
 
-static void take_samples(const struct media_session *s, uint64_t now_ms)
+static void take_samples(struct media_session *s, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < s->count; i++) {
 		struct stream *st = s->stream[i];
@@ -53,18 +53,22 @@ static void take_samples(const struct media_session *s, uint64_t now_ms)
 		for (unsigned leg = 0; st && st->now.active && !st->now.opaque && leg < LEG_COUNT;
 			leg++) {
 			dataplane_flow_id flow = st->flow[leg][COMPONENT_RTP];
+			unsigned before = st->samples[leg].count;
 
-			if (flow && !dataplane_flow_stats(s->media->dataplane, flow, &stats))
-				samples_take(&st->samples[leg], &stats, st->now.clock_rate, now_ms);
+			if (!flow || dataplane_flow_stats(s->media->dataplane, flow, &stats))
+				continue;
+			samples_take(&st->samples[leg], &stats, st->now.clock_rate, now_ms);
+			s->is_measured |= st->samples[leg].count != before;
 		}
 	}
 }
 
 static void tell_measured(struct media_session *s, uint64_t now_ms)
 {
-	if (s->count == 0 || now_ms - s->told_ms < MEDIA_CHANGED_PERIOD_MS)
+	if (!s->is_measured || now_ms - s->told_ms < MEDIA_CHANGED_PERIOD_MS)
 		return;
 	s->told_ms = now_ms;
+	s->is_measured = false;
 	media_changed(s);
 }
 
@@ -79,11 +83,15 @@ static void look_at(struct media_session *s, uint64_t now_ms)
 
 	for (unsigned i = 0; i < LEG_COUNT; i++) {
 		enum leg leg = (enum leg)i;
+		const struct peer_config *peer = s->peer[leg];
+		unsigned limit_s;
+		uint64_t ms;
 		bool held;
-		uint64_t ms = leg_silent_ms(s, leg, &held);
-		unsigned limit_s =
-			held ? s->peer[leg]->rtp_timeout_held_s : s->peer[leg]->rtp_timeout_s;
 
+		if (peer->rtp_timeout_s == 0 && peer->rtp_timeout_held_s == 0)
+			continue;
+		ms = leg_silent_ms(s, leg, &held);
+		limit_s = held ? peer->rtp_timeout_held_s : peer->rtp_timeout_s;
 		if (ms > unchanged_ms)
 			ms = unchanged_ms;
 		if (limit_s == 0 || ms < (uint64_t)limit_s * MS_A_SEC)

@@ -528,10 +528,38 @@ static void owner_hears_of_what_changes_by_itself(void **state)
 	assert_int_equal(changes, 1);
 	below.dtmf(r.m, cookie, 5, 800);
 	assert_int_equal(changes, 2);
-	receive(&r, 100, 0);
-	for (unsigned i = 0; i < 30; i++)
+	for (unsigned i = 1; i <= 30; i++) {
+		receive(&r, 100 * i, 0);
 		pass(&r, 2000);
+	}
 	assert_int_equal(changes, 2 + 60000 / MEDIA_CHANGED_PERIOD_MS);
+	test_room_close(&r);
+}
+
+static void nobody_hears_of_a_call_whose_media_rests(void **state)
+{
+	static const uint8_t report[] = {0x80, 200, 0, 6, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0,
+		0, 1, 0, 0, 0, 1, 0, 0, 0, 1};
+	struct dataplane_handlers below;
+	struct test_room r;
+
+	(void)state;
+	open_latching(&r);
+	r.a.rtp_timeout_s = r.b.rtp_timeout_s = 0; /* it may rest */
+	r.m->handlers.changed = on_changed;
+	below = media_dataplane_handlers(r.m);
+	changes = 0;
+	for (unsigned i = 0; i < 16; i++)
+		pass(&r, 2000);
+	assert_int_equal(changes, 0);
+	receive(&r, 100, 0);
+	for (unsigned i = 0; i < 16; i++)
+		pass(&r, 2000);
+	assert_int_equal(changes, 1);
+	below.rtcp(r.m, test_flow(&r, 0, LEG_B, COMPONENT_RTCP)->cookie, report, sizeof(report), 1);
+	for (unsigned i = 0; i < 16; i++)
+		pass(&r, 2000);
+	assert_int_equal(changes, 2);
 	test_room_close(&r);
 }
 
@@ -684,6 +712,7 @@ int main(void)
 		cmocka_unit_test(unanswered_call_is_not_watched_after_it_either),
 		cmocka_unit_test(record_of_the_call_is_that_of_all_its_time),
 		cmocka_unit_test(owner_hears_of_what_changes_by_itself),
+		cmocka_unit_test(nobody_hears_of_a_call_whose_media_rests),
 		cmocka_unit_test(owner_hears_what_an_adopted_session_takes),
 		cmocka_unit_test(session_is_adopted_once),
 		cmocka_unit_test(port_is_claimed_once),
