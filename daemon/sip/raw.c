@@ -23,7 +23,8 @@ static const struct {
 
 static bool is_alike(struct text a, struct text b)
 {
-	return a.len == b.len && strncasecmp(a.s, b.s, b.len) == 0;
+	return a.len == b.len && ((a.s[0] ^ b.s[0]) & ~0x20) == 0 &&
+	       strncasecmp(a.s, b.s, b.len) == 0;
 }
 
 static enum raw_kind kind_of(struct text name)

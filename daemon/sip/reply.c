@@ -24,6 +24,8 @@ struct text reply_tag(struct text value)
 	const char *s = value.s, *end = value.s + value.len;
 	bool quoted = false, bracket = false;
 
+	if (!value.len || !memchr(s, ';', value.len))
+		return (struct text){0};
 	for (; s < end; s++) {
 		if (!quoted && !text_in_set(*s, marks))
 			continue;
