@@ -19,8 +19,8 @@ from rtp import wait_until
 from scenario import Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
 
-PROVIDER, PBX, PHONE, SOFTPHONE, MODERN = (
-    plan.PEERS[name] for name in ("proxy", "pbx", "phone", "hq-a", "hq-b"))
+PROVIDER, OTHER_PROVIDER, PBX, PHONE, SOFTPHONE, MODERN = (
+    plan.PEERS[name] for name in ("proxy", "trunk", "pbx", "phone", "hq-a", "hq-b"))
 SUBSCRIBER = plan.FORK_TARGETS[0]  # behind the provider
 ACCOUNT, DOMAIN = "viaduct", "provider.test"
 PASSWORD, PHONE_PASSWORD, WRONG = "pAss-for-trunk", "pAss-for-phones", "pAss-not-right"
@@ -51,7 +51,7 @@ loadmodule "registrar.so"
 loadmodule "nathelper.so"
 modparam("usrloc", "db_mode", 0)
 modparam("registrar", "min_expires", %(granted)d)
-modparam("auth", "algorithm", "SHA-256")
+modparam("auth", "algorithm", "%(algorithm)s")
 modparam("auth", "nonce_count", 1)
 modparam("auth", "qop", "auth")
 request_route {
@@ -120,14 +120,18 @@ def configuration(secrets, provider):
     return built
 
 
+def registrar(world, at, algorithm, directory):
+    text = KAMAILIO_CONFIG % {"domain": DOMAIN, "address": at.address, "password": PASSWORD,
+                              "modules": "%(modules)s", "subscriber": SUBSCRIBER,
+                              "granted": GRANTED_S, "advertised": ADVERTISED,
+                              "algorithm": algorithm}
+    return Kamailio(world.external, text, str(directory), ("udp", at.address, 5060))
+
+
 @pytest.fixture(scope="module")
 def provider(world, tmp_path_factory):
     """Kamailio's log, as a function."""
-    text = KAMAILIO_CONFIG % {"domain": DOMAIN, "address": PROVIDER.address, "password": PASSWORD,
-                              "modules": "%(modules)s", "subscriber": SUBSCRIBER,
-                              "granted": GRANTED_S, "advertised": ADVERTISED}
-    server = Kamailio(world.external, text, str(tmp_path_factory.mktemp("kamailio")),
-                      ("udp", PROVIDER.address, 5060))
+    server = registrar(world, PROVIDER, "SHA-256", tmp_path_factory.mktemp("kamailio"))
     yield server.log
     server.close()
 
@@ -312,3 +316,21 @@ def test_contact_rewritten_by_the_registrar_is_ours_and_tells_of_a_wrong_adverti
         assert shown()["public_address"] == f"{PROVIDER.viaduct}:5060"
         assert f"sees us at {PROVIDER.viaduct}:5060, our Contact is sip:{ACCOUNT}@{ADVERTISED}" \
             in daemon.log()
+
+
+def test_provider_that_knows_md5_alone_registers_us(world, configuration, secrets, tmp_path):
+    secret_file(os.path.dirname(secrets["trunk"]), "trunk", PASSWORD + "\n")
+    secret_file(os.path.dirname(secrets["users"]), "users", f"{ACCOUNT}:{PHONE_PASSWORD}\n")
+    peers = [dict(entry) for entry in configuration["peers"]]
+    by_name = {entry["name"]: entry for entry in peers}
+    for key in ("auth", "register"):
+        by_name[OTHER_PROVIDER.name][key] = by_name[PROVIDER.name].pop(key)
+    server = registrar(world, OTHER_PROVIDER, "MD5", tmp_path)
+    try:
+        with running_daemon(world, {**configuration, "peers": peers}) as daemon:
+            def shown():
+                return daemon.cli.peers()[OTHER_PROVIDER.name]
+            wait_until(lambda: shown()["registration"] == "registered", 5, lambda: str(shown()))
+            assert f"REGISTER of {ACCOUNT} from {OTHER_PROVIDER.viaduct}" in server.log()
+    finally:
+        server.close()
