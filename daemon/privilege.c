@@ -8,7 +8,6 @@
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -80,16 +79,8 @@ static int give_pin_dir(const struct config *cfg, uid_t uid, gid_t gid)
 	return ret;
 }
 
-/* The unit's RuntimeDirectory=, which systemd has made for us, and makes root's at every start. */
-static bool is_made_by_systemd(const char *dir)
-{
-	const char *made = getenv("RUNTIME_DIRECTORY");
-
-	return made && !strcmp(made, dir);
-}
-
-/* So does the directory of the state file, where it was made for that: now, by systemd, or by a
- * daemon that ran as root or as another user and left its file. */
+/* So does the directory of the state file, where it was made for that: now, or by a daemon that ran
+ * as root or as another user and left its file. */
 static int give_state_dir(const struct config *cfg, uid_t uid, gid_t gid)
 {
 	char file[PATH_MAX];
@@ -104,7 +95,6 @@ static int give_state_dir(const struct config *cfg, uid_t uid, gid_t gid)
 		return st.st_uid == uid
 			       ? 0
 			       : inherit_state_dir(cfg->state_dir, cfg->instance, uid, gid);
-	made |= is_made_by_systemd(cfg->state_dir);
 	snprintf(file, sizeof(file), "%s/%s.state", cfg->state_dir, cfg->instance);
 	if (lchown(file, uid, gid) && !made)
 		return errno == ENOENT ? 0 : -errno;

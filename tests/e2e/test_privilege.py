@@ -121,26 +121,6 @@ def test_calls_go_on_when_another_user_is_to_have_them(changing_user):
     stage.quiet()
 
 
-def test_a_directory_that_systemd_makes_is_given_to_the_user_at_every_start(changing_user, monkeypatch):
-    """RuntimeDirectory= of the unit: empty at first, and root's again with all in it before each start."""
-    stage, start = changing_user
-    daemon, state = stage.daemon, stage.daemon.state_dir
-    daemon.stop()
-    shutil.rmtree(state)
-    os.mkdir(state, 0o700)
-    monkeypatch.setenv("RUNTIME_DIRECTORY", state)
-    start("nobody")
-    talk = Talk(stage)
-    daemon.kill()
-    for path in (state, *(os.path.join(state, name) for name in os.listdir(state))):
-        os.chown(path, 0, 0)
-    start("nobody")
-    assert os.stat(state).st_uid == pwd.getpwnam("nobody").pw_uid
-    assert stage.cli.only_call() == talk.id
-    talk.end()
-    stage.quiet()
-
-
 @pytest.mark.parametrize("strange, why", [
     ("symlink", "Too many levels of symbolic links"), ("third user's", "is not that user's alone"),
     ("other file", "is no file of this instance"), ("anybody's place", "others than root may write")])
@@ -183,6 +163,7 @@ def caged():
     assert of_unit("ProtectSystem") == ["full"] and of_unit("ProtectHome") == ["yes"]
     assert of_unit("ReadOnlyPaths")[0] == "/sys" and of_unit("ReadWritePaths") == ["/sys/fs/bpf"]
     assert not of_unit("ProtectKernelTunables"), "it makes /sys/fs/bpf read-only, whatever ReadWritePaths says"
+    assert not of_unit("RuntimeDirectory"), "it becomes root's again at each start and reload"
     assert of_unit("NoNewPrivileges") == ["yes"]
     bounding = [name.removeprefix("CAP_").lower() for name in of_unit("CapabilityBoundingSet")]
     script = ("mount --make-rprivate / && for d in /usr /boot /etc /sys; do"
