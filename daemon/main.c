@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -56,6 +57,21 @@ static const char help_text[] =
 	"start; SIGINT ends every call and stops.\n"
 	"Exit codes: 0 stopped as asked, 1 failed, 2 usage, 3 the configuration has mistakes.\n";
 
+/* Where the user has changed, the file is still that of the one before. It is not ours to give: the
+ * directory may be anybody's. */
+static void tell_records_error(const char *path, int error)
+{
+	struct stat st;
+
+	if (error == -EACCES && stat(path, &st) == 0 && st.st_uid != geteuid())
+		log_error(
+			"records: %s belongs to user %u, and user %u may not append to it: give it "
+			"to that one with chown, or name another file",
+			path, st.st_uid, geteuid());
+	else
+		log_error("records: %s: %s", path, strerror(-error));
+}
+
 static int open_records(struct daemon *d, const struct config *cfg)
 {
 	int ret = 0;
@@ -63,7 +79,7 @@ static int open_records(struct daemon *d, const struct config *cfg)
 	if (cfg->records_file[0]) {
 		ret = record_open(&d->record, cfg->records_file);
 		if (ret)
-			log_error("records: %s: %s", cfg->records_file, strerror(-ret));
+			tell_records_error(cfg->records_file, ret);
 	}
 	calls_set_recorder(d->calls, d->record ? record_call : NULL, d->record);
 	return ret;

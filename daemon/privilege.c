@@ -2,6 +2,7 @@
 #include "privilege.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fts.h>
 #include <grp.h>
 #include <limits.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -101,18 +103,25 @@ static int give_state_dir(const struct config *cfg, uid_t uid, gid_t gid)
 	return lchown(cfg->state_dir, uid, gid) ? -errno : 0;
 }
 
-static int become(const struct config *cfg)
+/* A daemon that runs keeps what is its own, whatever a second one is told that its user is. *lock
+ * is to be closed when all is given: no other begins meanwhile; -1: there is no state yet. */
+static int lock_state(const struct config *cfg, int *lock)
 {
-	const struct passwd *pw;
-	int ret;
+	char file[PATH_MAX];
 
-	errno = 0;
-	pw = getpwnam(cfg->user);
-	if (!pw) {
-		log_error("user \"%s\" does not exist", cfg->user);
-		return errno ? -errno : -ENOENT;
-	}
-	ret = give_pin_dir(cfg, pw->pw_uid, pw->pw_gid);
+	snprintf(file, sizeof(file), "%s/%s.state", cfg->state_dir, cfg->instance);
+	*lock = open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (*lock < 0 || flock(*lock, LOCK_SH | LOCK_NB) == 0)
+		return 0; /* what is wrong with the file, its heir will see */
+	close(*lock);
+	*lock = -1;
+	log_error("store: %s: another viaductd has it", file);
+	return -EBUSY;
+}
+
+static int give_all(const struct config *cfg, const struct passwd *pw)
+{
+	int ret = give_pin_dir(cfg, pw->pw_uid, pw->pw_gid);
 	if (ret) {
 		log_error("%s/viaduct-%s: %s; is a bpf file system mounted there?", cfg->bpf_dir,
 			cfg->instance, strerror(-ret));
@@ -123,6 +132,27 @@ static int become(const struct config *cfg)
 		log_error("%s: %s", cfg->state_dir, strerror(-ret));
 		return ret;
 	}
+	return 0;
+}
+
+static int become(const struct config *cfg)
+{
+	const struct passwd *pw;
+	int ret, lock;
+
+	errno = 0;
+	pw = getpwnam(cfg->user);
+	if (!pw) {
+		log_error("user \"%s\" does not exist", cfg->user);
+		return errno ? -errno : -ENOENT;
+	}
+	ret = lock_state(cfg, &lock);
+	if (!ret)
+		ret = give_all(cfg, pw);
+	if (lock >= 0)
+		close(lock);
+	if (ret)
+		return ret;
 	if (prctl(PR_SET_KEEPCAPS, 1) || initgroups(pw->pw_name, pw->pw_gid) ||
 		setgid(pw->pw_gid) || setuid(pw->pw_uid)) {
 		ret = -errno;

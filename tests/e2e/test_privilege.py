@@ -2,6 +2,7 @@
 """viaductd as an ordinary user with the few capabilities that it keeps: started as one, as in all other
 tests, and started by root, in the cage that the unit for systemd builds around it."""
 
+import json
 import os
 import pwd
 import re
@@ -14,7 +15,7 @@ import pytest
 import ordinary
 import plan
 from conftest import Stage
-from daemon import ROOT, Daemon
+from daemon import ROOT, Daemon, write_configuration
 from net import World, run
 from rtp import Stream, wait_until
 from talk import Talk
@@ -119,6 +120,44 @@ def test_calls_go_on_when_another_user_is_to_have_them(changing_user):
     talk.check_media(10)
     talk.end()
     stage.quiet()
+
+
+def test_a_second_daemon_of_another_user_disturbs_nothing(changing_user):
+    """Root starts it by mistake."""
+    stage, _ = changing_user
+    daemon = stage.daemon
+    def owners():
+        return {path: os.stat(path).st_uid for path in [daemon.state_dir, daemon.pins, *daemon.pinned()]}
+    talk, before = Talk(stage), owners()
+    second = os.path.join(daemon.dir, "second.yaml")
+    with open(daemon.file, encoding="utf-8") as f:
+        mistaken = json.load(f) | {"user": "nobody"}
+    write_configuration(second, mistaken)
+    done = daemon.ns.run(daemon.own_program, second, check=False)
+    assert done.returncode == 1 and "another viaductd has it" in done.stderr
+    assert owners() == before and len(set(before.values())) == 1
+    talk.check_media(10)
+    talk.end()
+    stage.quiet()
+
+
+def test_records_of_another_user_are_named_and_the_calls_wait(changing_user):
+    stage, start = changing_user
+    daemon, nobody = stage.daemon, pwd.getpwnam("nobody").pw_uid
+    talk = Talk(stage)
+    os.chmod(daemon.records_path, 0o640)
+    daemon.kill()
+    with pytest.raises(AssertionError, match="exit 1"):
+        start("nobody")
+    owner = pwd.getpwnam(ordinary.USER).pw_uid
+    assert f"{daemon.records_path} belongs to user {owner}, and user {nobody} may not append" in daemon.log()
+    os.chown(daemon.records_path, nobody, -1)
+    start("nobody")
+    assert stage.cli.only_call() == talk.id
+    talk.check_media(10)
+    talk.end()
+    stage.quiet()
+    wait_until(lambda: [r for r in daemon.records() if r["id"] == talk.id], 3, "its record")
 
 
 @pytest.mark.parametrize("strange, why", [
