@@ -440,8 +440,8 @@ def lose_answer(stage, asked, method):
 def test_a_request_whose_answer_was_lost_is_sent_again_after_a_restart(stage):
     """The INFO comes again, with the CSeq that the daemon before has seen."""
     caller, callee = basic_caller(sdp(PBX, 5000), hold=True), basic_callee(sdp(TRUNK, 6000))
-    calling = stage.caller(caller.request("INFO").recv(200).bye())
     called = stage.callee(asked_twice(callee, "INFO").answer_bye())
+    calling = stage.caller(caller.request("INFO").recv(200).bye())
     called.expect("ACK")
     calling.go()
     lose_answer(stage, called, "INFO")
