@@ -244,6 +244,21 @@ static bool is_bad_uri(const osip_uri_t *uri)
 		       port == 0);
 }
 
+/* RFC 3261 25.1, media-type. A parameter without a value the library takes, and then prints none of
+ * the field but its name. */
+static bool is_bad_content_type(const osip_content_type_t *type)
+{
+	const osip_generic_param_t *param;
+
+	if (!type->type || !type->subtype)
+		return true;
+	for (int i = 0; (param = osip_list_get(&type->gen_params, i)); i++) {
+		if (!param->gname || !param->gvalue)
+			return true;
+	}
+	return false;
+}
+
 int guard_parsed(const osip_message_t *msg, const char **reason)
 {
 	const osip_via_t *via = osip_list_get(&msg->vias, 0);
@@ -269,6 +284,9 @@ int guard_parsed(const osip_message_t *msg, const char **reason)
 		if (contact->url && is_bad_uri(contact->url))
 			return 400;
 	}
+	*reason = "Bad Content-Type";
+	if (msg->content_type && is_bad_content_type(msg->content_type))
+		return 400;
 	if (MSG_IS_RESPONSE(msg))
 		return msg->status_code >= 100 && msg->status_code <= 699 ? 0 : 400;
 	*reason = "Bad Request-URI";

@@ -74,6 +74,13 @@ static const struct claim claims[] = {
 		REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ A_MULTI BLANK A_PART
 		"content-typeset: a/b\r\n" BLANK "hi" A_END,
 		400},
+	{"a media type with a parameter",
+		REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ "Content-Type: a/b;c=d\r\n" A_LENGTH BLANK,
+		0},
+	/* Would be printed as "Content-Type: " and the next field behind it. */
+	{"a media type with a parameter that has no value",
+		REQUEST A_VIA A_FROM A_TO A_ID A_CSEQ "Content-Type: a/b;c\r\n" A_LENGTH BLANK,
+		400},
 	{"a plain response", RESPONSE A_VIA A_FROM A_TO A_ID A_CSEQ A_LENGTH BLANK, 0},
 	{"compact names",
 		REQUEST "v: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\nf: <sip:a@x>;tag=1\r\n"
