@@ -11,15 +11,7 @@
 #include <cmocka.h>
 
 #include "base/thread.h"
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED
-#endif
+#include "sanitized.h"
 
 #ifndef SANITIZED
 void *__libc_malloc(size_t size);

@@ -169,6 +169,17 @@ static void a_prack_is_passed_on_after_a_restart(void **state)
 	answered_by_b(&r, &a, NULL);
 }
 
+/* A's PRACK is with B, in request, and not answered. */
+static void prack_passed_on(struct relay *r, struct ua *a, struct ua *b, const char *offer)
+{
+	relay_open(r);
+	begin(r, a, b, CAN);
+	answer_reliably(&r->w, B, b_invite, 183, "b1", 7, SDP_B);
+	learn(a, expect(&r->w, A, "SIP/2.0 183"));
+	prack(&r->w, a, 7, offer);
+	copy_text(request, TEXT_MAX, expect(&r->w, B, "PRACK "));
+}
+
 /* B has taken the PRACK, and its answer went to the daemon before: what B gets now is that PRACK to
  * the letter. */
 static void b_has_the_prack_again(struct relay *r, struct ua *a)
@@ -186,12 +197,7 @@ static void a_prack_whose_answer_was_lost_is_answered(void **state)
 	struct ua a, b;
 
 	(void)state;
-	relay_open(&r);
-	begin(&r, &a, &b, CAN);
-	answer_reliably(&r.w, B, b_invite, 183, "b1", 7, SDP_B);
-	learn(&a, expect(&r.w, A, "SIP/2.0 183"));
-	prack(&r.w, &a, 7, NULL);
-	copy_text(request, TEXT_MAX, expect(&r.w, B, "PRACK "));
+	prack_passed_on(&r, &a, &b, NULL);
 	go_on(&r);
 	go_on(&r); /* nor is it forgotten by one that did not hear it */
 	forget_what_came(&r, B);
@@ -211,12 +217,7 @@ static void a_prack_with_an_offer_whose_answer_was_lost_has_it(void **state)
 	struct ua a, b;
 
 	(void)state;
-	relay_open(&r);
-	begin(&r, &a, &b, CAN);
-	answer_reliably(&r.w, B, b_invite, 183, "b1", 7, SDP_B);
-	learn(&a, expect(&r.w, A, "SIP/2.0 183"));
-	prack(&r.w, &a, 7, SDP("4002", ""));
-	copy_text(request, TEXT_MAX, expect(&r.w, B, "PRACK "));
+	prack_passed_on(&r, &a, &b, SDP("4002", ""));
 	has(body(request), "m=audio ");
 	go_on(&r);
 	assert_false(media_offer_pending(call_media(the_call(&r.w))));

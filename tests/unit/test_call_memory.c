@@ -2,16 +2,8 @@
 /* Memory fails while one message of a call is handled, at one allocation after the other: the call
  * goes on or ends, who asked is not told that it asked badly, nothing is left of it, and nothing
  * leaks. */
+#include "sanitized.h"
 #include "test_call_transfer.h"
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED
-#endif
 
 #ifdef SANITIZED
 static void every_failing_allocation_is_survived(void **state)

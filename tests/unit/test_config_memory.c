@@ -10,15 +10,7 @@
 #include <sys/stat.h>
 
 #include "config_text.h"
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED
-#endif
+#include "sanitized.h"
 
 #ifdef SANITIZED
 static void loading_survives_every_failing_allocation(void **state)
