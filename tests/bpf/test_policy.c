@@ -318,6 +318,21 @@ static void lengths_that_disagree_are_dropped(void **state)
 	assert_int_equal(s.stream->packets, 0);
 }
 
+/* Not ours to judge, though the address is. */
+static void lengths_that_disagree_at_another_port_are_passed(void **state)
+{
+	struct scene s;
+	size_t len;
+
+	for (int families = SCENE_4_TO_4; families <= SCENE_6_TO_6; families++) {
+		scene_open(&s, state, (enum scene_families)families);
+		s.in.dport = SCENE_PORT_MAX + 1;
+		len = build(&s);
+		data[frame_udp(&s.in) + 5]--;
+		expect_changed(&s, len, VD_PASS_NOT_OURS);
+	}
+}
+
 static void media_port_without_flow_is_dropped(void **state)
 {
 	struct scene s;
@@ -589,6 +604,7 @@ int main(void)
 		cmocka_unit_test(header_length_below_five_words_is_dropped),
 		cmocka_unit_test(udp_header_cut_short_is_dropped),
 		cmocka_unit_test(lengths_that_disagree_are_dropped),
+		cmocka_unit_test(lengths_that_disagree_at_another_port_are_passed),
 		cmocka_unit_test(media_port_without_flow_is_dropped),
 		cmocka_unit_test(flow_that_names_what_does_not_exist_is_dropped),
 		cmocka_unit_test(ttl_of_one_or_none_is_dropped),
