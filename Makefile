@@ -236,14 +236,15 @@ analyse:
 		'-DDECLARE_LIBXDP_OPTS(type,name,...)=struct type name = {0}' \
 		'-DLIBBPF_OPTS(type,name,...)=struct type name = {0}' daemon tools/viaduct
 
-#: make install     DESTDIR and PREFIX (/usr/local) say where
+#: make install     DESTDIR and PREFIX (/usr/local) say where; by root, makes the user viaduct as well
 install: all
 	install -D -m 755 $(OUT)/viaductd $(DESTDIR)$(PREFIX)/sbin/viaductd
 	install -D -m 755 $(OUT)/viaduct $(DESTDIR)$(PREFIX)/bin/viaduct
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's,@PREFIX@,$(PREFIX),' tools/viaductd.service.in \
+	sed 's,@PREFIX@,$(PREFIX),g' tools/viaductd.service.in \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/viaductd.service
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/viaductd.service
+	install -D -m 644 tools/viaduct.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/viaduct.conf
 	install -D -m 644 tools/demo/viaduct.yaml $(DESTDIR)$(PREFIX)/share/doc/viaduct/viaduct.yaml
 	install -d $(DESTDIR)$(PREFIX)/share/doc/viaduct/examples
 	install -m 644 tools/examples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/viaduct/examples
@@ -254,3 +255,5 @@ install: all
 	install -D -m 644 tools/man/viaduct.8 $(DESTDIR)$(PREFIX)/share/man/man8/viaduct.8
 	install -D -m 644 tools/man/viaductd.8 $(DESTDIR)$(PREFIX)/share/man/man8/viaductd.8
 	install -D -m 644 tools/man/viaduct.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/viaduct.yaml.5
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ] && command -v systemd-sysusers >/dev/null; then \
+		systemd-sysusers $(PREFIX)/lib/sysusers.d/viaduct.conf; fi

@@ -20,6 +20,7 @@
 #include "control/control.h"
 #include "ending.h"
 #include "privilege.h"
+#include "ready.h"
 #include "record/record.h"
 #include "store/store.h"
 
@@ -49,6 +50,8 @@ static const char help_text[] =
 	"\n"
 	"  -c, --check FILE  validate FILE and exit: one line a mistake\n"
 	"  -r, --remove FILE remove what a daemon of FILE left, media included, and exit\n"
+	"  -g, --give USER   give USER the directories that a daemon of FILE needs which starts\n"
+	"                    as USER rather than by root, and exit\n"
 	"  -l, --log LEVEL   error, warn, info or debug, instead of the file's\n"
 	"  -V, --version     print the version\n"
 	"  -h, --help        print this\n"
@@ -268,6 +271,7 @@ static int run(struct daemon *d)
 		goto cleanup;
 	log_info("viaductd " VIADUCT_VERSION " ready: %u listeners, %u peers, %u routes",
 		d->cfg->listener_count, d->cfg->peer_count, d->cfg->route_count);
+	ready_tell();
 	ret = loop_run(d->loop);
 	log_info("stopped");
 cleanup:
@@ -324,7 +328,7 @@ static int remove_left(const char *file)
 	if (config_load(&cfg, file, stderr))
 		return EXIT_CONFIG;
 	/* As whom the daemon did: what it left lies in directories of its user's. */
-	ret = privilege_drop(cfg);
+	ret = privilege_drop_to_owner(cfg);
 	if (!ret)
 		ret = dataplane_remove(cfg);
 	if (!ret)
@@ -335,14 +339,33 @@ static int remove_left(const char *file)
 	return ret ? EXIT_FAILED : EXIT_OK;
 }
 
+/* What exactly is wrong with the file, the start says that comes after this. */
+static int give(const char *file, const char *user)
+{
+	struct config *cfg = NULL;
+	FILE *nobody = fopen("/dev/null", "w");
+	int ret = nobody ? config_load(&cfg, file, nobody) : -errno;
+
+	if (nobody)
+		fclose(nobody);
+	if (ret) {
+		log_error("%s cannot be used, see --check: user %s is given nothing", file, user);
+		return EXIT_CONFIG;
+	}
+	ret = privilege_give(cfg, user);
+	config_unref(cfg);
+	return ret ? EXIT_FAILED : EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"check", required_argument, NULL, 'c'},
-		{"remove", required_argument, NULL, 'r'}, {"log", required_argument, NULL, 'l'},
-		{"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"remove", required_argument, NULL, 'r'}, {"give", required_argument, NULL, 'g'},
+		{"log", required_argument, NULL, 'l'}, {"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct rlimit files = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
 	struct daemon d = {.file = DEFAULT_CONFIG};
+	const char *receiver = NULL;
 	enum log_level level;
 	bool level_given = false;
 	int opt, ret;
@@ -350,12 +373,15 @@ int main(int argc, char **argv)
 	/* What passes through here is other people's calls, and private keys: no core files of it.
 	 */
 	forbid_core_files();
-	while ((opt = getopt_long(argc, argv, "c:r:l:Vh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:r:g:l:Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			return check(optarg);
 		case 'r':
 			return remove_left(optarg);
+		case 'g':
+			receiver = optarg;
+			break;
 		case 'l':
 			if (log_level_parse(&level, optarg)) {
 				fprintf(stderr,
@@ -382,6 +408,8 @@ int main(int argc, char **argv)
 	}
 	if (optind < argc)
 		d.file = argv[optind];
+	if (receiver)
+		return give(d.file, receiver);
 	if (config_load(&d.cfg, d.file, stderr))
 		return EXIT_CONFIG;
 	log_set_level(level_given ? level : d.cfg->log_level);

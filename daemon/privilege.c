@@ -22,6 +22,7 @@
 
 #define PORT_UNPRIVILEGED 1024
 #define CAPS_MAX          5
+#define PIN_DIR_MAX       512
 
 static unsigned needed_caps(const struct config *cfg, cap_value_t caps[CAPS_MAX])
 {
@@ -42,7 +43,7 @@ static unsigned needed_caps(const struct config *cfg, cap_value_t caps[CAPS_MAX]
 
 /* systemd mounts it of mode 0700: nobody but root can reach what is his own there. Searching is not
  * listing, and what others pinned has modes of its own. */
-static int open_bpf_dir(const struct config *cfg)
+static int open_bpf_dir(const struct config *cfg, uid_t uid)
 {
 	struct stat st;
 
@@ -50,22 +51,27 @@ static int open_bpf_dir(const struct config *cfg)
 		return -errno;
 	if (st.st_mode & S_IXOTH)
 		return 0;
-	log_info("%s: can be searched by user %s from now on (it was of mode %04o)", cfg->bpf_dir,
-		cfg->user, st.st_mode & 07777);
+	log_info("%s: can be searched by user %u from now on (it was of mode %04o)", cfg->bpf_dir,
+		uid, st.st_mode & 07777);
 	return chmod(cfg->bpf_dir, (st.st_mode & 07777) | S_IXOTH) ? -errno : 0;
+}
+
+static char *pin_dir(const struct config *cfg, char dir[PIN_DIR_MAX])
+{
+	snprintf(dir, PIN_DIR_MAX, "%s/viaduct-%s", cfg->bpf_dir, cfg->instance);
+	return dir;
 }
 
 /* The directory that our pins lie in belongs to the user who will write there, and so does what a
  * daemon before us pinned as another user. */
 static int give_pin_dir(const struct config *cfg, uid_t uid, gid_t gid)
 {
-	char dir[512], *roots[] = {dir, NULL};
+	char dir[PIN_DIR_MAX], *roots[] = {pin_dir(cfg, dir), NULL};
 	FTSENT *entry;
 	FTS *tree;
-	int ret = 0;
+	int ret;
 
-	snprintf(dir, sizeof(dir), "%s/viaduct-%s", cfg->bpf_dir, cfg->instance);
-	ret = open_bpf_dir(cfg);
+	ret = open_bpf_dir(cfg, uid);
 	if (ret)
 		return ret;
 	if (mkdir(dir, 0700) && errno != EEXIST)
@@ -135,15 +141,15 @@ static int give_all(const struct config *cfg, const struct passwd *pw)
 	return 0;
 }
 
-static int become(const struct config *cfg)
+int privilege_give(const struct config *cfg, const char *user)
 {
 	const struct passwd *pw;
 	int ret, lock;
 
 	errno = 0;
-	pw = getpwnam(cfg->user);
+	pw = getpwnam(user);
 	if (!pw) {
-		log_error("user \"%s\" does not exist", cfg->user);
+		log_error("user \"%s\" does not exist", user);
 		return errno ? -errno : -ENOENT;
 	}
 	ret = lock_state(cfg, &lock);
@@ -151,14 +157,57 @@ static int become(const struct config *cfg)
 		ret = give_all(cfg, pw);
 	if (lock >= 0)
 		close(lock);
-	if (ret)
-		return ret;
+	return ret;
+}
+
+static int change_user(const struct passwd *pw)
+{
+	int ret = 0;
+
 	if (prctl(PR_SET_KEEPCAPS, 1) || initgroups(pw->pw_name, pw->pw_gid) ||
 		setgid(pw->pw_gid) || setuid(pw->pw_uid)) {
 		ret = -errno;
-		log_error("cannot become user \"%s\": %s", cfg->user, strerror(-ret));
+		log_error("cannot become user \"%s\": %s", pw->pw_name, strerror(-ret));
 	}
 	return ret;
+}
+
+/* Root becomes the configuration's user. Whoever else we are, we stay. */
+static int become_user(const struct config *cfg)
+{
+	const struct passwd *pw;
+	int ret;
+
+	if (!cfg->user[0])
+		return 0;
+	if (geteuid() != 0) {
+		pw = getpwnam(cfg->user);
+		if (!pw || pw->pw_uid != geteuid())
+			log_warn("user: started as user %u, who cannot become \"%s\": it stays so",
+				geteuid(), cfg->user);
+		return 0;
+	}
+	ret = privilege_give(cfg, cfg->user);
+	if (ret)
+		return ret;
+	pw = getpwnam(cfg->user);
+	return pw ? change_user(pw) : -ENOENT;
+}
+
+/* Root becomes whoever owns the pins, where the configuration names nobody: the daemon was started
+ * as an ordinary user. */
+static int become_owner(const struct config *cfg)
+{
+	const struct passwd *pw;
+	char dir[PIN_DIR_MAX];
+	struct stat st;
+
+	if (cfg->user[0])
+		return become_user(cfg);
+	if (geteuid() != 0 || lstat(pin_dir(cfg, dir), &st) || st.st_uid == 0)
+		return 0;
+	pw = getpwuid(st.st_uid);
+	return pw ? change_user(pw) : 0;
 }
 
 /* They were read by who we were; the next reload reads them as who we are. */
@@ -177,7 +226,7 @@ static void warn_of_unreadable_files(const struct config *cfg)
 	}
 }
 
-int privilege_drop(const struct config *cfg)
+static int drop(const struct config *cfg, int (*become)(const struct config *cfg))
 {
 	cap_value_t wanted[CAPS_MAX], had[CAPS_MAX];
 	const cap_value_t on_demand = CAP_SYS_ADMIN;
@@ -198,8 +247,7 @@ int privilege_drop(const struct config *cfg)
 			  "as root");
 		return -EPERM;
 	}
-	if (cfg->user[0] && geteuid() == 0)
-		ret = become(cfg);
+	ret = become(cfg);
 	if (ret)
 		return ret;
 	caps = cap_init();
@@ -213,9 +261,21 @@ int privilege_drop(const struct config *cfg)
 		log_error("capabilities cannot be dropped: %s", strerror(-ret));
 	}
 	cap_free(caps);
+	return ret;
+}
+
+int privilege_drop(const struct config *cfg)
+{
+	int ret = drop(cfg, become_user);
+
 	if (!ret && cfg->user[0])
 		warn_of_unreadable_files(cfg);
 	return ret;
+}
+
+int privilege_drop_to_owner(const struct config *cfg)
+{
+	return drop(cfg, become_owner);
 }
 
 void privilege_settle(struct dataplane *dp)

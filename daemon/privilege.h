@@ -13,6 +13,13 @@
  * after.
  * 0 or -errno, with the cause logged. */
 int privilege_drop(const struct config *cfg);
+/* The same for who only removes what is left: where no user is named, root becomes the owner of the
+ * pin directory. */
+int privilege_drop_to_owner(const struct config *cfg);
+/* Root makes over to the user of that name what a daemon needs that starts as him: the pin
+ * directory and the state directory, made where they are missing. 0 or -errno, with the cause
+ * logged. */
+int privilege_give(const struct config *cfg, const char *user);
 /* Once attached: CAP_SYS_ADMIN goes for good where no dispatcher of libxdp's is in use. */
 void privilege_settle(struct dataplane *dp);
 

@@ -12,7 +12,7 @@ run="iproute2 ethtool procps tzdata"
 demo="python3 sip-tester baresip-core nftables"
 test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml sip-tester baresip-core kamailio
 	kamailio-tls-modules kamailio-utils-modules dnsmasq-base openssl linphone-cli sipsak nftables
-	clang-format cppcheck tcpdump libclang-rt-dev"
+	clang-format cppcheck tcpdump libclang-rt-dev systemd"
 kernel="qemu-system-x86 busybox-static cpio xz-utils xdp-tools util-linux"
 bench="python3 sip-tester nftables rtpengine-daemon kamailio openssl"
 

@@ -37,8 +37,8 @@ def _die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def run(*argv, check=True, timeout=20, **kwargs):
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False,
+def run(*argv, check=True, timeout=20, text=True, **kwargs):
+    done = subprocess.run(argv, capture_output=True, text=text, timeout=timeout, check=False,
                           **kwargs)
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(argv)}: {done.returncode}: {done.stderr.strip()}")

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """viaductd as an ordinary user with the few capabilities that it keeps: started as one, as in all other
-tests, and started by root, in the cage that the unit for systemd builds around it."""
+tests, and started by root. Under systemd: test_systemd."""
 
 import json
 import os
 import pwd
-import re
 import shutil
-import subprocess
 import tempfile
 
 import pytest
@@ -15,13 +13,11 @@ import pytest
 import ordinary
 import plan
 from conftest import Stage
-from daemon import ROOT, Daemon, write_configuration
+from daemon import Daemon, write_configuration
 from net import World, run
 from rtp import Stream, wait_until
 from talk import Talk
 
-UNIT = os.path.join(ROOT, "tools/viaductd.service.in")
-EXPOSURE_MAX = 4.0  # of 10, as `systemd-analyze security` reckons; a unit that says nothing has 9.6
 NAMES = ("chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
          "setpcap", "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw",
          "ipc_lock", "ipc_owner", "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace",
@@ -34,7 +30,12 @@ NAMES = ("chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill",
 def of_process(pid):
     """What the kernel says of it: user, no_new_privs, sets of capabilities."""
     with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        lines = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        return of_status(f.read())
+
+
+def of_status(text):
+    """The same of what /proc/PID/status holds."""
+    lines = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
     sets = {name: {cap for number, cap in enumerate(NAMES) if int(lines[name], 16) >> number & 1}
             for name in ("CapPrm", "CapEff", "CapBnd")}
     return {int(uid) for uid in lines["Uid"].split()}, lines["NoNewPrivs"] == "1", sets
@@ -189,31 +190,6 @@ def test_a_state_directory_that_may_be_a_trap_is_not_taken_over(changing_user, s
     start(ordinary.USER)
 
 
-# ---- the unit ----
-
-def of_unit(key):
-    with open(UNIT, encoding="utf-8") as f:
-        return [word for line in f if line.startswith(key + "=")
-                for word in line.partition("=")[2].split()]
-
-
-def caged():
-    """What the unit asks of systemd, as far as it goes without: a command that runs another so."""
-    assert of_unit("ProtectSystem") == ["full"] and of_unit("ProtectHome") == ["yes"]
-    assert of_unit("ReadOnlyPaths")[0] == "/sys" and of_unit("ReadWritePaths") == ["/sys/fs/bpf"]
-    assert not of_unit("ProtectKernelTunables"), "it makes /sys/fs/bpf read-only, whatever ReadWritePaths says"
-    assert not of_unit("RuntimeDirectory"), "it becomes root's again at each start and reload"
-    assert of_unit("NoNewPrivileges") == ["yes"]
-    bounding = [name.removeprefix("CAP_").lower() for name in of_unit("CapabilityBoundingSet")]
-    script = ("mount --make-rprivate / && for d in /usr /boot /etc /sys; do"
-              " mount --rbind $d $d && mount -o remount,ro,bind $d || exit; done &&"
-              " mount -t tmpfs none /home && mount -t tmpfs none /root &&"
-              " ! touch /etc/x /usr/x 2>/dev/null;"
-              f' exec setpriv --bounding-set={ordinary.only(bounding)} --inh-caps=-all'
-              ' --no-new-privs -- "$0" "$@"')
-    return "unshare", "--mount", "sh", "-c", script
-
-
 @pytest.fixture
 def bpf_dir():
     """A BPF file system as systemd mounts it."""
@@ -224,14 +200,14 @@ def bpf_dir():
     os.rmdir(path)
 
 
-def test_what_the_unit_leaves_it_is_enough_for_calls_and_a_restart(bpf_dir):
+def test_root_becomes_the_user_where_root_alone_may_enter_the_bpf_file_system(bpf_dir):
     world = World(tag="c")
     world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
     configuration = {**plan.configuration(f"e2e-cage-{os.getpid()}"), "user": ordinary.USER,
                      "bpf_dir": bpf_dir}
     daemon = None
     try:
-        daemon = Daemon(world.viaduct, configuration, as_root=caged())
+        daemon = Daemon(world.viaduct, configuration, as_root=())
         users, no_new_privileges, sets = of_process(daemon.process.pid)
         assert users == {pwd.getpwnam(ordinary.USER).pw_uid} and no_new_privileges
         assert sets["CapPrm"] - {"sys_admin"} == set(ordinary.CAPABILITIES)
@@ -254,16 +230,3 @@ def test_what_the_unit_leaves_it_is_enough_for_calls_and_a_restart(bpf_dir):
         if daemon:
             daemon.discard()
         world.remove()
-
-
-def test_unit_is_hardened(tmp_path):
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("systemd-analyze is not installed")
-    unit = tmp_path / "viaductd.service"
-    with open(UNIT, encoding="utf-8") as f:
-        unit.write_text(f.read().replace("@PREFIX@", "/usr"))
-    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)],
-                          capture_output=True, text=True, timeout=60, check=False)
-    found = re.search(r"exposure level for viaductd.service: ([0-9.]+)", done.stdout)
-    assert found, done.stdout + done.stderr
-    assert float(found[1]) <= EXPOSURE_MAX, done.stdout
