@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 
-#define FILES_MAX 3 /* see is_of_instance() */
+#define FILES_MAX 4 /* see is_of_instance() */
 
 struct heir {
 	const char *dir, *instance;
@@ -37,7 +37,8 @@ static bool is_of_instance(const struct heir *h, const char *name)
 
 	return strncmp(name, h->instance, len) == 0 &&
 	       (strcmp(name + len, ".state") == 0 || strcmp(name + len, ".state.new") == 0 ||
-		       strcmp(name + len, ".state.refused") == 0);
+		       strcmp(name + len, ".state.refused") == 0 ||
+		       strcmp(name + len, ".records") == 0);
 }
 
 /* Keeps it open: what is checked is what is given. */

@@ -2,6 +2,7 @@
 /* viaductd: reads the configuration, opens the rooms, runs the loop, takes signals. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,33 +76,36 @@ static void tell_records_error(const char *path, int error)
 		log_error("records: %s: %s", path, strerror(-error));
 }
 
-static int open_records(struct daemon *d, const struct config *cfg)
+static int journal_path(const struct config *cfg, char path[PATH_MAX])
 {
-	int ret = 0;
+	int n = snprintf(path, PATH_MAX, "%s/%s.records", cfg->state_dir, cfg->instance);
 
-	if (cfg->records_file[0]) {
-		ret = record_open(&d->record, cfg->records_file);
-		if (ret)
-			tell_records_error(cfg->records_file, ret);
-	}
-	calls_set_recorder(d->calls, d->record ? record_call : NULL, d->record);
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int open_records(struct record **out, const struct config *cfg)
+{
+	char journal[PATH_MAX];
+	int ret = journal_path(cfg, journal);
+
+	if (!ret)
+		ret = record_open(out, cfg->records_file, journal);
+	if (ret)
+		tell_records_error(cfg->records_file, ret);
 	return ret;
 }
 
 static void reload_records(struct daemon *d, const struct config *cfg)
 {
-	struct record *before = d->record;
+	int ret = 0;
 
-	if (strcmp(d->cfg->records_file, cfg->records_file) == 0)
+	if (strcmp(d->cfg->records_file, cfg->records_file) != 0)
+		ret = record_set_path(d->record, cfg->records_file);
+	if (!ret)
 		return;
-	d->record = NULL;
-	if (open_records(d, cfg) && before) {
+	tell_records_error(cfg->records_file, ret);
+	if (*d->cfg->records_file)
 		log_warn("records: they still go to %s", d->cfg->records_file);
-		d->record = before;
-		calls_set_recorder(d->calls, record_call, before);
-	} else {
-		record_close(before);
-	}
 }
 
 /* Reads the file anew. On refusal *text holds the reasons (malloc'd). */
@@ -201,9 +205,8 @@ static bool show_records(void *ctx, uint64_t *written, uint64_t *lost, unsigned 
 	struct daemon *d = ctx;
 	struct record_status status;
 
-	if (!d->record)
+	if (!record_get_status(d->record, &status))
 		return false;
-	record_get_status(d->record, &status);
 	*written = status.written;
 	*lost = status.lost;
 	*queued = status.queued;
@@ -257,9 +260,11 @@ static int run(struct daemon *d)
 		goto cleanup;
 	ending_init(&d->ending, d->loop, d->calls);
 	privilege_settle(media_dataplane(calls_media(d->calls)));
-	ret = open_records(d, d->cfg);
+	ret = open_records(&d->record, d->cfg);
 	if (ret)
 		goto cleanup;
+	calls_set_recorder(d->calls, record_call, d->record);
+	calls_set_recorded(d->calls, record_had);
 	ret = control_new(&d->control, d->loop, d->calls, d->cfg, &handlers);
 	if (ret) {
 		log_error("control socket: %s", strerror(-ret));
@@ -292,7 +297,7 @@ cleanup:
 		store_close(d->store);
 	else
 		store_remove(d->store);
-	record_close(d->record);
+	record_close(d->record, !leaves && !ret);
 	if (d->signals.fd >= 0)
 		close(d->signals.fd);
 	loop_free(d->loop);
@@ -323,6 +328,7 @@ static int remove_left(const char *file)
 {
 	struct config *cfg = NULL;
 	struct store *store = NULL;
+	struct record *record = NULL;
 	int ret;
 
 	if (config_load(&cfg, file, stderr))
@@ -334,6 +340,10 @@ static int remove_left(const char *file)
 	if (!ret)
 		ret = store_open(
 			&store, cfg->state_dir, cfg->instance, store_bytes_max(cfg->limits.calls));
+	/* What it had not written yet is written. */
+	if (!ret)
+		ret = open_records(&record, cfg);
+	record_close(record, true);
 	store_remove(store);
 	config_unref(cfg);
 	return ret ? EXIT_FAILED : EXIT_OK;

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "call/attempt.h"
+#include "call/end.h"
 #include "call/left_request.h"
 #include "call/state.h"
 
@@ -108,6 +109,8 @@ static int adopt(struct calls *calls, uint64_t id, const VdState__Call *in)
 	calls->next_id = id;
 	call_set_peer(call, LEG_B, peer[LEG_B]);
 	call->saved = call->adopted = true;
+	call->recorded =
+		calls->recorded && calls->recorded(calls->record_ctx, id, in->setup_wall_ms);
 	return adopt_parts(call, in);
 }
 
@@ -165,6 +168,19 @@ static void settle_media(struct calls *calls)
 	}
 }
 
+/* What was over when the daemon before was killed, and is not so by the store, ends once more: a
+ * leg that was not told yet hears of it, one that was says 481. What a transfer has begun in it is
+ * carried through before. */
+static void end_recorded(struct calls *calls)
+{
+	struct call *call;
+
+	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id) {
+		if (call->recorded && !call->transfer && !call->target_of && !call->takeover)
+			call_end(call, LEG_NONE, NULL, "it was over before a restart");
+	}
+}
+
 /* Nothing is to be adopted any more. */
 static void settle(struct calls *calls)
 {
@@ -181,6 +197,7 @@ static void settle(struct calls *calls)
 		free(u);
 	}
 	calls->adoption.ended += live - calls->live; /* what is given up may end more than one */
+	end_recorded(calls);
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id)
 		calls->adoption.adopted += adopt_is_left(call);
 }

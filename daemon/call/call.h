@@ -170,6 +170,11 @@ struct call_record {
 typedef void calls_record_fn(void *ctx, const struct call_record *record);
 /* Called once for every INVITE that asked for a call, when that has ended or was refused. */
 void calls_set_recorder(struct calls *calls, calls_record_fn *record, void *ctx);
+/* Whether the daemon before us has made the record of that call, which began then (wall clock, ms):
+ * when it was killed the store may not have known yet that the call was over. Asked with the
+ * recorder's ctx. NULL: of none. */
+typedef bool calls_recorded_fn(void *ctx, uint64_t id, uint64_t setup_ms);
+void calls_set_recorded(struct calls *calls, calls_recorded_fn *recorded);
 
 /* Live calls with that peer on one of its legs. */
 unsigned calls_count_peer(const struct calls *calls, const char *peer_name);

@@ -158,8 +158,9 @@ void history_end(struct call *call, const struct ending *end)
 	struct call_info info;
 	unsigned count;
 
-	if (!calls->record)
+	if (!calls->record || call->recorded)
 		return;
+	call->recorded = true;
 	history_attempt_over(call, 0);
 	call_get_info(call, &info);
 	if (!*info.leg[LEG_A].sip_call_id && call->initial && call->initial->server)
@@ -300,4 +301,9 @@ void calls_set_recorder(struct calls *calls, calls_record_fn *record, void *ctx)
 {
 	calls->record = record;
 	calls->record_ctx = ctx;
+}
+
+void calls_set_recorded(struct calls *calls, calls_recorded_fn *recorded)
+{
+	calls->recorded = recorded;
 }

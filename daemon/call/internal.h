@@ -243,6 +243,7 @@ struct call {
 	bool saved_early;        /* as it was before it was answered */
 	bool saved;              /* the store has it */
 	bool adopted;            /* it began in a daemon before us */
+	bool recorded;           /* it has its record: one is enough */
 	struct call *prev_touched, *next_touched;
 	struct call *next_dead;
 };
@@ -261,6 +262,13 @@ struct touched {
 	struct loop_timer timer;
 };
 
+/* Calls that the store has and that are over, by their ids: they go with the next that is written
+ * down, as one call may have gone on in another. */
+struct over {
+	uint64_t *id;
+	unsigned count, room;
+};
+
 struct calls {
 	struct loop *loop;
 	struct config *cfg;
@@ -270,6 +278,7 @@ struct calls {
 	calls_event_fn *event;
 	void *event_ctx;
 	calls_record_fn *record;
+	calls_recorded_fn *recorded;
 	void *record_ctx;
 	uint64_t next_id;
 	struct call *by_id;
@@ -285,6 +294,7 @@ struct calls {
 	uint64_t ids_below;  /* ids that may be given out by what the store has */
 	bool ids_read;       /* they are those of before, or there is no before */
 	struct touched touched, touched_early; /* answered calls, others */
+	struct over over;
 	struct arena *save_arena;
 	struct calls_adoption adoption;
 	struct unsettled *unsettled; /* adopt.c */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the daemon that comes after this one is to know of calls, as messages of store/state.proto.
  * Changes are collected for some milliseconds: a call that is answered and put on hold at once is
- * written once.
+ * written once. What is collected is written in one piece, ends of calls as well: where a leg has
+ * moved from one call to another, a daemon that is killed leaves both as they were before, or both
+ * as they are after that.
  *
  * Requests within a dialog that have no final response come again, and go on again
  * (left_request.h). Not so re-INVITEs: the call stands as it stood before them, and enough is kept
@@ -21,6 +23,7 @@
 #define SAVE_DELAY_MS       5
 #define SAVE_EARLY_DELAY_MS 100 /* most are answered or refused by then, or ring for long */
 #define IDS_AT_ONCE         4096
+#define OVER_FIRST          64
 
 static VdState__Numbers *save_numbers(struct arena *a, const struct numbers *n)
 {
@@ -200,10 +203,31 @@ bool call_can_be_saved(const struct call *call)
 	return call->media && call->answered && call->answered->has_dialog_a;
 }
 
+static void start(struct calls *calls, struct touched *touched, uint64_t delay_ms);
+
+static bool over_add(struct over *over, uint64_t id)
+{
+	if (over->count == over->room) {
+		unsigned room = over->room ? over->room * 2 : OVER_FIRST;
+		uint64_t *more = realloc(over->id, room * sizeof(*more));
+
+		if (!more)
+			return false;
+		over->id = more;
+		over->room = room;
+	}
+	over->id[over->count++] = id;
+	return true;
+}
+
 static void forget(struct call *call)
 {
-	if (call->saved)
-		store_del(call->calls->store, STORE_CALL, STORE_NUMBER(call->id));
+	struct calls *calls = call->calls;
+
+	if (call->saved && calls->save_arena && over_add(&calls->over, call->id))
+		start(calls, &calls->touched, SAVE_DELAY_MS);
+	else if (call->saved)
+		store_del(calls->store, STORE_CALL, STORE_NUMBER(call->id));
 	call->saved = call->saved_early = false;
 }
 
@@ -239,18 +263,48 @@ static void save_all(struct touched *touched)
 
 unsigned calls_unsaved(const struct calls *calls)
 {
-	return calls->touched.count + calls->touched_early.count;
+	return calls->touched.count + calls->touched_early.count + calls->over.count;
+}
+
+static void delete_over(struct calls *calls)
+{
+	struct over *over = &calls->over;
+
+	while (over->count)
+		store_del(calls->store, STORE_CALL, STORE_NUMBER(over->id[--over->count]));
+}
+
+static void write_down(struct calls *calls, bool early_too)
+{
+	store_begin(calls->store);
+	delete_over(calls);
+	save_all(&calls->touched);
+	if (early_too)
+		save_all(&calls->touched_early);
+	store_end(calls->store);
 }
 
 void calls_save(struct calls *calls)
 {
-	save_all(&calls->touched);
-	save_all(&calls->touched_early);
+	write_down(calls, true);
 }
 
-static void save_timer_fired(struct loop_timer *t)
+static void touched_fired(struct loop_timer *t)
 {
-	save_all((struct touched *)((char *)t - offsetof(struct touched, timer)));
+	write_down((struct calls *)((char *)t - offsetof(struct calls, touched.timer)), false);
+}
+
+static void touched_early_fired(struct loop_timer *t)
+{
+	write_down((struct calls *)((char *)t - offsetof(struct calls, touched_early.timer)), true);
+}
+
+/* Without memory for the timer the next call that is touched takes this one along. */
+static void start(struct calls *calls, struct touched *touched, uint64_t delay_ms)
+{
+	touched->timer.fire = touched == &calls->touched ? touched_fired : touched_early_fired;
+	if (!loop_timer_is_started(&touched->timer))
+		loop_timer_start(calls->loop, &touched->timer, delay_ms);
 }
 
 static void touch(struct call *call)
@@ -267,11 +321,7 @@ static void touch(struct call *call)
 	call->touched = touched;
 	DL_APPEND2(touched->first, call, prev_touched, next_touched);
 	touched->count++;
-	touched->timer.fire = save_timer_fired;
-	/* Without memory for the timer the next call that is touched takes this one along. */
-	if (!loop_timer_is_started(&touched->timer))
-		loop_timer_start(
-			calls->loop, &touched->timer, soon ? SAVE_DELAY_MS : SAVE_EARLY_DELAY_MS);
+	start(calls, touched, soon ? SAVE_DELAY_MS : SAVE_EARLY_DELAY_MS);
 }
 
 void call_touch(struct call *call)
@@ -316,6 +366,9 @@ void calls_save_end(struct calls *calls)
 			reserve_ids(calls, calls->next_id + 1); /* the rest can be given out */
 		media_set_leaving(calls->media);
 	}
+	delete_over(calls);
+	free(calls->over.id);
+	calls->over = (struct over){0};
 	loop_timer_stop(calls->loop, &calls->touched.timer);
 	loop_timer_stop(calls->loop, &calls->touched_early.timer);
 	if (calls->save_arena)

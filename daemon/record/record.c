@@ -9,45 +9,63 @@
 
 struct record {
 	struct writer *writer;
+	bool is_kept;           /* there is a file */
 	uint64_t out_of_memory; /* lines lost before they were made */
 };
 
-int record_open(struct record **out, const char *path)
+int record_open(struct record **out, const char *path, const char *journal)
 {
 	struct record *r = calloc(1, sizeof(*r));
 	int ret;
 
 	if (!r)
 		return -ENOMEM;
-	ret = writer_open(&r->writer, path, RECORD_QUEUE_MAX);
+	ret = writer_open(&r->writer, path, journal, RECORD_QUEUE_MAX);
 	if (ret) {
 		free(r);
 		return ret;
 	}
+	r->is_kept = *path;
 	*out = r;
 	return 0;
 }
 
-void record_close(struct record *r)
+int record_set_path(struct record *r, const char *path)
+{
+	int ret = *path ? writer_set_path(r->writer, path) : 0;
+
+	if (!ret)
+		r->is_kept = *path;
+	return ret;
+}
+
+void record_close(struct record *r, bool remove)
 {
 	if (!r)
 		return;
-	writer_close(r->writer);
+	writer_close(r->writer, remove);
 	free(r);
 }
 
 void record_call(void *record, const struct call_record *call)
 {
 	struct record *r = record;
-	char *line = cdr_line(call);
+	char *line = r->is_kept ? cdr_line(call) : NULL;
 
-	if (line)
-		writer_put(r->writer, line);
-	else
+	if (r->is_kept && !line)
 		r->out_of_memory++;
+	writer_put(r->writer, call->id, call->setup_ms, line);
+	free(line);
 }
 
-void record_get_status(struct record *r, struct record_status *out)
+bool record_had(void *record, uint64_t id, uint64_t setup_ms)
+{
+	const struct record *r = record;
+
+	return writer_had(r->writer, id, setup_ms);
+}
+
+bool record_get_status(struct record *r, struct record_status *out)
 {
 	struct writer_status status;
 
@@ -55,4 +73,5 @@ void record_get_status(struct record *r, struct record_status *out)
 	out->written = status.written;
 	out->lost = status.lost + r->out_of_memory;
 	out->queued = status.queued;
+	return r->is_kept;
 }

@@ -13,19 +13,21 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "record/journal.h"
 
 #define FILE_MODE     0640
 #define LINES_AT_ONCE 64
 #define GATHER_NS     5000000
 
 struct writer {
-	char *path;
+	char *path; /* NULL: there is no file */
 	int fd;
+	char *next_path; /* where it goes on, or NULL */
+	int next_fd;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	char **line; /* a ring of queue_max */
-	unsigned queue_max, first, count;
+	struct journal *journal;
 	uint64_t written, lost;
 	bool closing;
 };
@@ -67,6 +69,18 @@ static unsigned count_whole(const struct iovec *line, unsigned count, size_t wri
 	return n;
 }
 
+/* What a kill leaves half done is told by where the writing began. */
+static void tell_journal(struct writer *w, off_t before)
+{
+	struct stat st;
+
+	if (before < 0 || fstat(w->fd, &st) || !S_ISREG(st.st_mode))
+		return;
+	pthread_mutex_lock(&w->lock);
+	journal_begin(w->journal, &st, (uint64_t)before);
+	pthread_mutex_unlock(&w->lock);
+}
+
 /* Returns how many went out. A line goes out whole, or is taken back: no reader sees half of one.
  */
 static unsigned write_lines(struct writer *w, const struct iovec *line, unsigned count)
@@ -79,6 +93,7 @@ static unsigned write_lines(struct writer *w, const struct iovec *line, unsigned
 	if (w->fd < 0)
 		return 0;
 	before = lseek(w->fd, 0, SEEK_END);
+	tell_journal(w, before);
 	n = writev(w->fd, line, (int)count);
 	whole = count_whole(line, count, n > 0 ? (size_t)n : 0, &bytes);
 	if (whole == count)
@@ -90,17 +105,17 @@ static unsigned write_lines(struct writer *w, const struct iovec *line, unsigned
 	return whole;
 }
 
-static unsigned take_lines(struct writer *w, struct iovec *line)
+/* Under the lock. */
+static void take_next_path(struct writer *w)
 {
-	unsigned n;
-
-	for (n = 0; n < LINES_AT_ONCE && w->count; n++, w->count--) {
-		char *text = w->line[w->first];
-
-		line[n] = (struct iovec){text, strlen(text)};
-		w->first = (w->first + 1) % w->queue_max;
-	}
-	return n;
+	if (!w->next_path)
+		return;
+	if (w->fd >= 0)
+		close(w->fd);
+	free(w->path);
+	w->path = w->next_path;
+	w->fd = w->next_fd;
+	w->next_path = NULL;
 }
 
 static void *run(void *arg)
@@ -113,23 +128,24 @@ static void *run(void *arg)
 	for (;;) {
 		unsigned count, good;
 
-		while (!w->count && !w->closing)
+		while (!journal_waiting(w->journal) && !w->closing)
 			pthread_cond_wait(&w->wake, &w->lock);
-		if (!w->count)
+		take_next_path(w);
+		if (!journal_waiting(w->journal))
 			break;
 		/* Whoever puts lines wakes nobody while they gather. */
-		if (!w->closing && w->count < LINES_AT_ONCE) {
+		if (!w->closing && journal_waiting(w->journal) < LINES_AT_ONCE) {
 			pthread_mutex_unlock(&w->lock);
 			nanosleep(&gather, NULL);
 			pthread_mutex_lock(&w->lock);
 		}
-		count = take_lines(w, line);
+		count = journal_look(w->journal, line, LINES_AT_ONCE);
 		pthread_mutex_unlock(&w->lock);
-		follow_path(w);
+		if (w->path)
+			follow_path(w);
 		good = write_lines(w, line, count);
-		for (unsigned i = 0; i < count; i++)
-			free(line[i].iov_base);
 		pthread_mutex_lock(&w->lock);
+		journal_done(w->journal, count);
 		w->written += good;
 		w->lost += count - good;
 	}
@@ -137,49 +153,125 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int writer_open(struct writer **out, const char *path, unsigned queue_max)
+/* What the daemon before was about to write when it was killed: as much as is whole in the file is
+ * done, and half a line is taken back. (Where the file was moved away since then, its last lines
+ * come again in the new one.) */
+static void settle(struct writer *w)
+{
+	struct iovec line[LINES_AT_ONCE];
+	unsigned count = journal_look(w->journal, line, LINES_AT_ONCE), whole;
+	uint64_t offset, size;
+	struct stat st;
+	size_t bytes;
+
+	if (!count || fstat(w->fd, &st) || !S_ISREG(st.st_mode) ||
+		!journal_begun(w->journal, &st, &offset))
+		return;
+	size = (uint64_t)st.st_size;
+	if (size <= offset)
+		return;
+	whole = count_whole(line, count, size - offset, &bytes);
+	if (whole < count && size > offset + bytes && ftruncate(w->fd, (off_t)(offset + bytes)))
+		log_error("records: %s: %s", w->path, strerror(errno));
+	journal_done(w->journal, whole);
+}
+
+/* Of no use without a file. */
+static void drop(struct writer *w)
+{
+	unsigned count = journal_waiting(w->journal);
+
+	if (count)
+		log_warn("records: %u of before are lost: there is no file for them any more",
+			count);
+	journal_done(w->journal, count);
+	w->lost += count;
+}
+
+static int open_path(struct writer *w, const char *path)
+{
+	w->fd = -1;
+	if (!*path) {
+		drop(w);
+		return 0;
+	}
+	w->path = strdup(path);
+	if (!w->path)
+		return -ENOMEM;
+	w->fd = open_file(path);
+	if (w->fd < 0)
+		return w->fd;
+	settle(w);
+	return 0;
+}
+
+int writer_open(struct writer **out, const char *path, const char *journal_path, unsigned lines_max)
 {
 	struct writer *w = calloc(1, sizeof(*w));
-	int ret = -ENOMEM;
+	int ret;
 
 	if (!w)
 		return -ENOMEM;
-	w->queue_max = queue_max;
-	w->path = strdup(path);
-	w->line = calloc(queue_max, sizeof(char *));
-	if (!w->path || !w->line)
+	ret = journal_open(&w->journal, journal_path, lines_max);
+	if (ret)
 		goto fail;
-	w->fd = open_file(path);
-	ret = w->fd;
-	if (ret < 0)
+	ret = open_path(w, path);
+	if (ret)
 		goto fail;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	ret = thread_start(&w->thread, run, w);
 	if (ret) {
-		close(w->fd);
+		if (w->fd >= 0)
+			close(w->fd);
 		goto fail;
 	}
 	*out = w;
 	return 0;
 fail:
-	free(w->line);
+	journal_close(w->journal, false);
 	free(w->path);
 	free(w);
 	return ret;
 }
 
-void writer_put(struct writer *w, char *line)
+void writer_put(struct writer *w, uint64_t id, uint64_t setup_ms, const char *line)
 {
 	pthread_mutex_lock(&w->lock);
-	if (w->count == w->queue_max) {
-		w->lost++;
-		free(line);
-	} else {
-		w->line[(w->first + w->count++) % w->queue_max] = line;
+	if (journal_put(w->journal, id, setup_ms, line, line ? strlen(line) : 0))
+		w->lost += line != NULL;
+	else if (!line && journal_waiting(w->journal) == 1)
+		journal_done(w->journal, 1);
+	else
 		pthread_cond_signal(&w->wake);
-	}
 	pthread_mutex_unlock(&w->lock);
+}
+
+bool writer_had(const struct writer *w, uint64_t id, uint64_t setup_ms)
+{
+	return journal_had(w->journal, id, setup_ms);
+}
+
+int writer_set_path(struct writer *w, const char *path)
+{
+	char *copy = strdup(path);
+	int fd;
+
+	if (!copy)
+		return -ENOMEM;
+	fd = open_file(path);
+	if (fd < 0) {
+		free(copy);
+		return fd;
+	}
+	pthread_mutex_lock(&w->lock);
+	if (w->next_path)
+		close(w->next_fd);
+	free(w->next_path);
+	w->next_path = copy;
+	w->next_fd = fd;
+	pthread_mutex_unlock(&w->lock);
+	return 0;
 }
 
 void writer_get_status(struct writer *w, struct writer_status *out)
@@ -187,7 +279,7 @@ void writer_get_status(struct writer *w, struct writer_status *out)
 	pthread_mutex_lock(&w->lock);
 	out->written = w->written;
 	out->lost = w->lost;
-	out->queued = w->count;
+	out->queued = journal_waiting(w->journal);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -201,7 +293,7 @@ static bool join(struct writer *w)
 	return pthread_timedjoin_np(w->thread, NULL, &until) == 0;
 }
 
-void writer_close(struct writer *w)
+void writer_close(struct writer *w, bool remove)
 {
 	if (!w)
 		return;
@@ -212,7 +304,8 @@ void writer_close(struct writer *w)
 	if (!join(w)) {
 		/* Its thread sits in a write that does not return, and keeps what it uses. */
 		pthread_mutex_lock(&w->lock);
-		log_error("records: %s does not take them: %u lost", w->path, w->count);
+		log_error("records: %s does not take them: %u are left", w->path,
+			journal_waiting(w->journal));
 		pthread_mutex_unlock(&w->lock);
 		return;
 	}
@@ -220,7 +313,7 @@ void writer_close(struct writer *w)
 		close(w->fd);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->wake);
-	free(w->line);
+	journal_close(w->journal, remove);
 	free(w->path);
 	free(w);
 }

@@ -80,6 +80,9 @@ int store_writer_start(struct store_writer **out, struct environment *e, const c
 /* value NULL: delete. */
 void store_writer_put(struct store_writer *w, enum store_kind kind, struct store_key key,
 	void *value, size_t len);
+/* What is put from now until the release is written in one commit. */
+void store_writer_hold(struct store_writer *w);
+void store_writer_release(struct store_writer *w);
 /* No commit is under way, and none begins, until resumed. */
 void store_writer_pause(struct store_writer *w);
 void store_writer_resume(struct store_writer *w);

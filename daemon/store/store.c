@@ -334,6 +334,16 @@ void store_del(struct store *s, enum store_kind kind, struct store_key key)
 	store_writer_put(s->writer, kind, key, NULL, 0);
 }
 
+void store_begin(struct store *s)
+{
+	store_writer_hold(s->writer);
+}
+
+void store_end(struct store *s)
+{
+	store_writer_release(s->writer);
+}
+
 int store_flush(struct store *s)
 {
 	return store_writer_flush(s->writer);

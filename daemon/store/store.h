@@ -53,6 +53,10 @@ int store_load(struct store *s, enum store_kind kind, store_each_fn *each, void 
 void store_put(
 	struct store *s, enum store_kind kind, struct store_key key, void *value, size_t len);
 void store_del(struct store *s, enum store_kind kind, struct store_key key);
+/* What is put and deleted between the two comes into the file at once, whenever the daemon is
+ * killed: the writer waits meanwhile, so that it should not be long. */
+void store_begin(struct store *s);
+void store_end(struct store *s);
 /* Waits until what was put is in the file. 0; -EIO where something could not be written;
  * -ETIMEDOUT after STORE_FLUSH_S. */
 int store_flush(struct store *s);

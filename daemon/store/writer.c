@@ -42,6 +42,7 @@ struct store_writer {
 	struct queue queue;
 	unsigned queued, writing; /* keys that wait; that are being written */
 	unsigned paused;
+	bool held;             /* the queue is not whole: nothing is taken of it */
 	bool closing, hurry;   /* hurry: no pause after a failure */
 	uint64_t begun, ended; /* rounds of the thread */
 	bool last_failed;
@@ -252,6 +253,11 @@ static long ms_since(const struct timespec *then)
 	return (now.tv_sec - then->tv_sec) * MS_A_SEC + (now.tv_nsec - then->tv_nsec) / NS_A_MS;
 }
 
+static bool is_stopped(const struct store_writer *w)
+{
+	return w->paused || w->held;
+}
+
 static void *run(void *arg)
 {
 	struct store_writer *w = arg;
@@ -259,12 +265,12 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
-		while ((!w->queued && !w->closing) || w->paused)
+		while ((!w->queued && !w->closing) || is_stopped(w))
 			pthread_cond_wait(&w->wake, &w->lock);
 		if (!w->queued)
 			break;
 		rest(w, ms_since(&written) < BUSY_MS ? BUSY_MS : GATHER_MS);
-		if (w->paused)
+		if (is_stopped(w))
 			continue;
 		write_batch(w);
 		clock_gettime(CLOCK_MONOTONIC, &written);
@@ -373,7 +379,7 @@ void store_writer_put(
 		ret = enqueue(w, kind, &k, value, len);
 	if (ret)
 		w->failures++;
-	else if (w->queued == 1)
+	else if (w->queued == 1 && !w->held)
 		pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 	if (ret)
@@ -392,6 +398,22 @@ static int wait_for_round(struct store_writer *w, uint64_t round)
 			return -ETIMEDOUT;
 	}
 	return 0;
+}
+
+void store_writer_hold(struct store_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->held = true;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void store_writer_release(struct store_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->held = false;
+	if (w->queued)
+		pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
 }
 
 void store_writer_pause(struct store_writer *w)

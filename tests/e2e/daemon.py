@@ -118,6 +118,10 @@ class Daemon:
             state = self.cli.status()["state"]
             return state["calls"] == len(self.cli.live_calls()) and not state["queued"]
         wait_until(written, 5, lambda: f"calls to be written down: {self.cli.status()['state']}")
+        self.crash()
+
+    def crash(self):
+        """Whatever it is at."""
         self.process.kill()
         self.process.wait()
 

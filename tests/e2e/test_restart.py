@@ -478,6 +478,29 @@ def test_a_refer_is_passed_on_once_before_and_after_a_restart(stage):
     finish(calling, called)
 
 
+# ---- records ----
+
+def test_what_ended_just_before_a_crash_has_one_record(stage):
+    """Nothing is waited for: neither the state file nor the records' need know of it yet."""
+    ids = []
+    for _ in range(5):
+        talk = Talk(stage)
+        ids.append(talk.id)
+        talk.end()
+        refused = stage.caller(Caller().invite(sdp(PBX, 5000)).trying().refused(404),
+                               number="999999")
+        refused.wait()
+        call_id = refused.sent("INVITE")[0].header("call-id")
+        stage.daemon.crash()
+        stage.daemon.start()
+        def ended():
+            return not stage.cli.live_calls() and last_record(stage.daemon, talk.id)
+        wait_until(ended, 5, lambda: f"the call to be over: {stage.cli.live_calls()}")
+        records = stage.daemon.records()
+        assert [record["code"] for record in records if record["a"]["call_id"] == call_id] == [404]
+        assert [record["id"] for record in records if record["id"] in ids] == ids
+
+
 def test_media_that_stops_ends_an_adopted_call(stage):
     talk = Talk(stage, to="watched", ended_by="viaduct")
     talk.check_media(5)

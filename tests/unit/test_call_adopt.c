@@ -345,6 +345,54 @@ static void a_record_that_makes_no_sense_costs_itself_alone(void **state)
 	relay_close(&r);
 }
 
+/* The store may not know yet, or half of it. */
+static void a_kill_when_a_call_has_just_ended_leaves_it_one_record(void **state)
+{
+	struct relay r;
+	struct ua a, b;
+
+	(void)state;
+	for (unsigned ms = 0; ms < 40; ms += 4) {
+		begin(&r, &a, &b);
+		assert_int_equal(stored(&r), 1);
+		hang_up(&r.w, &a);
+		run_ms(&r.w, ms);
+		assert_int_equal(r.told.count, 1);
+		die(&r);
+		come_back(&r);
+		assert_int_equal(r.w.calls->live, 0);
+		answer(&r.w, B, expect(&r.w, B, "BYE "), 200, NULL, NULL);
+		world_is_empty(&r.w);
+		assert_int_equal(r.told.count, 1);
+		forget_what_came(&r, A);
+		relay_close(&r);
+	}
+}
+
+static void a_kill_when_a_call_was_just_refused_leaves_it_one_record(void **state)
+{
+	struct relay r;
+	struct ua a;
+
+	(void)state;
+	for (unsigned ms = 0; ms < 40; ms += 8) {
+		relay_open(&r);
+		invite(&r.w, &a, "100", SDP_A);
+		copy_text(b_invite, TEXT_MAX, expect(&r.w, B, "INVITE "));
+		answer(&r.w, B, b_invite, 180, "b1", NULL);
+		expect(&r.w, A, "SIP/2.0 180");
+		assert_int_equal(stored(&r), 1);
+		answer(&r.w, B, b_invite, 486, "b1", NULL);
+		ack_refusal(&r.w, &a, expect(&r.w, A, "SIP/2.0 486"));
+		run_ms(&r.w, ms);
+		die(&r);
+		come_back(&r);
+		world_is_empty(&r.w);
+		assert_int_equal(r.told.count, 1);
+		relay_close(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +407,8 @@ int main(void)
 		cmocka_unit_test(a_call_that_rings_is_answered_after_a_restart),
 		cmocka_unit_test(a_call_that_rings_is_cancelled_after_a_restart),
 		cmocka_unit_test(a_call_of_a_peer_that_is_gone_is_lost_and_counted),
+		cmocka_unit_test(a_kill_when_a_call_has_just_ended_leaves_it_one_record),
+		cmocka_unit_test(a_kill_when_a_call_was_just_refused_leaves_it_one_record),
 		cmocka_unit_test(a_record_that_makes_no_sense_costs_itself_alone),
 	};
 

@@ -284,6 +284,83 @@ static void a_target_of_a_call_that_is_lost_is_cancelled(void **state)
 	relay_close(&r);
 }
 
+/* ---- killed at any moment ---- */
+
+#define LONG_MS 40 /* in which the next changes are written down, if nothing holds that up */
+#define TRIES   12
+
+static void agree(struct world *w)
+{
+	static const char *const sdp_of[PEERS] = {SDP_A, SDP_B, SDP_C};
+	char text[TEXT_MAX];
+	ssize_t n;
+
+	run_ms(w, 1);
+	for (enum who who = A; who < PEERS; who++) {
+		while ((n = recv(w->fd[who], text, sizeof(text) - 1, MSG_DONTWAIT)) > 0) {
+			text[n] = '\0';
+			if (strncmp(text, "INVITE ", 7) == 0)
+				answer(w, who, text, 200, NULL, sdp_of[who]);
+			else if (strncmp(text, "BYE ", 4) == 0 || strncmp(text, "NOTIFY ", 7) == 0)
+				answer(w, who, text, 200, NULL, NULL);
+		}
+	}
+}
+
+/* Whoever is asked says yes, as often as he is asked, until so many calls live on. */
+static void agree_until(struct world *w, unsigned live)
+{
+	uint64_t end = loop_now_ms(w->loop) + PATIENCE_MS;
+
+	while (live_calls(w) > live && loop_now_ms(w->loop) < end)
+		agree(w);
+	for (unsigned i = 0; i < 5; i++)
+		agree(w);
+	assert_int_equal(live_calls(w), live);
+}
+
+static void hang_up_what_lives(struct world *w)
+{
+	struct call *call;
+
+	for (uint64_t after = 0; (call = call_next(w->calls, after)); after = call->id)
+		call_hangup(call, "enough");
+}
+
+/* The leg has moved to the target's call and its own is over, in one moment: whether both, one or
+ * none of that is written down, each call has its record once, and nobody is left behind. */
+static void a_kill_at_any_moment_of_a_transfer_leaves_each_call_one_record(void **state)
+{
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	for (unsigned i = 0; i < TRIES; i++) {
+		uint64_t first, second;
+
+		begin(&r, &a, &b);
+		first = the_call(&r.w)->id;
+		refer_with(&r.w, &a, "<sip:300@127.0.0.1>", "Refer-Sub: false\r\n", "SIP/2.0 202");
+		copy_text(c_invite, TEXT_MAX, expect(&r.w, C, "INVITE "));
+		second = the_call(&r.w)->id;
+		take(&c, C, c_invite, "c1");
+		assert_int_equal(stored(&r), 2);
+		answer_final(&r.w, C, c_invite, 200, "c1", SDP_C);
+		follow(&r.w, &b, SDP_B);
+		run_ms(&r.w, i * LONG_MS / TRIES);
+		die(&r);
+		come_back(&r);
+		agree_until(&r.w, 1);
+		assert_int_equal(records_of(&r.told, first), 1);
+		assert_int_equal(records_of(&r.told, second), 0);
+		hang_up_what_lives(&r.w);
+		agree_until(&r.w, 0);
+		assert_int_equal(records_of(&r.told, second), 1);
+		assert_int_equal(r.told.count, 2);
+		relay_close(&r);
+	}
+}
+
 /* ---- attended ---- */
 
 static void refer_attended(
@@ -623,6 +700,7 @@ int main(void)
 		cmocka_unit_test(what_was_not_sent_yet_is_made_anew),
 		cmocka_unit_test(a_transfer_that_is_decided_is_told),
 		cmocka_unit_test(a_target_that_is_lost_is_told_and_the_two_stay),
+		cmocka_unit_test(a_kill_at_any_moment_of_a_transfer_leaves_each_call_one_record),
 		cmocka_unit_test(a_target_of_a_call_that_is_lost_is_cancelled),
 		cmocka_unit_test(the_far_ends_are_joined_from_where_it_had_come_to),
 		cmocka_unit_test(whichever_call_is_older),

@@ -4,15 +4,20 @@
 #ifndef VIADUCT_TEST_CALL_RESTART_H
 #define VIADUCT_TEST_CALL_RESTART_H
 
+#include <sys/stat.h>
+
 #include "store/store.h"
 #include "test_call_world.h"
 
 #define PORT_TRIES   50
 #define PORT_WAIT_US 100000
 
+#define TOLD_MAX 64
+
 struct told {
 	unsigned count; /* records */
-	uint64_t id;    /* what the last one said */
+	uint64_t of[TOLD_MAX];
+	uint64_t id; /* what the last one said */
 	int code;
 	unsigned attempts;
 	char ended_by[16], from[32], to[32], why[128];
@@ -30,6 +35,8 @@ static inline void on_record(void *ctx, const struct call_record *r)
 {
 	struct told *told = ctx;
 
+	if (told->count < TOLD_MAX)
+		told->of[told->count] = r->id;
 	told->count++;
 	told->id = r->id;
 	told->code = r->code;
@@ -43,11 +50,28 @@ static inline void on_record(void *ctx, const struct call_record *r)
 	snprintf(told->why, sizeof(told->why), "%s", r->why);
 }
 
+/* Records outlive a kill. */
+static inline unsigned records_of(const struct told *told, uint64_t id)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < told->count && i < TOLD_MAX; i++)
+		n += told->of[i] == id;
+	return n;
+}
+
+static inline bool is_recorded(void *ctx, uint64_t id, uint64_t setup_ms)
+{
+	(void)setup_ms;
+	return records_of(ctx, id) > 0;
+}
+
 static inline void take_up(struct relay *r)
 {
 	assert_int_equal(
 		store_open(&r->store, r->dir, r->w.cfg->instance, store_bytes_max(100)), 0);
 	calls_set_recorder(r->w.calls, on_record, &r->told);
+	calls_set_recorded(r->w.calls, is_recorded);
 	assert_int_equal(calls_adopt(r->w.calls, r->store), 0);
 }
 
@@ -103,6 +127,46 @@ static inline void leave_at_once(struct relay *r)
 	store_close(r->store);
 }
 
+/* In its order, as the file begins with what says which of the rest counts, and what that is a
+ * commit leaves alone: one that is under way is in the copy, or is not. */
+static inline void copy_state(const char *from, const char *to)
+{
+	FILE *in = fopen(from, "r"), *out = fopen(to, "w");
+	char buf[65536];
+	size_t n;
+
+	assert_true(in && out);
+	assert_int_equal(fchmod(fileno(out), 0600), 0);
+	while ((n = fread(buf, 1, sizeof(buf), in)) > 0)
+		assert_int_equal(fwrite(buf, 1, n, out), n);
+	fclose(in);
+	assert_int_equal(fclose(out), 0);
+}
+
+static inline uint64_t commits(struct relay *r)
+{
+	struct store_status status;
+
+	store_get_status(r->store, &status);
+	return status.commits;
+}
+
+/* As a kill -9 leaves things: the file as it is at this moment, whatever was to be written yet. */
+static inline void die(struct relay *r)
+{
+	char state[128], copy[136];
+	uint64_t before;
+
+	snprintf(state, sizeof(state), "%s/%s.state", r->dir, r->w.cfg->instance);
+	snprintf(copy, sizeof(copy), "%s.copy", state);
+	do {
+		before = commits(r);
+		copy_state(state, copy);
+	} while (commits(r) != before);
+	leave_at_once(r);
+	assert_int_equal(rename(copy, state), 0);
+}
+
 static inline void restart_at_once(struct relay *r)
 {
 	leave_at_once(r);
@@ -135,6 +199,8 @@ static inline uint64_t stored(struct relay *r)
 {
 	struct store_status status;
 
+	while (calls_unsaved(r->w.calls))
+		run_ms(&r->w, 1);
 	assert_int_equal(store_flush(r->store), 0);
 	store_get_status(r->store, &status);
 	return status.records[STORE_CALL];

@@ -20,7 +20,7 @@
 #define WAIT_STEP_NS 10000000
 
 struct place {
-	char dir[64], file[96], moved[96];
+	char dir[64], file[96], moved[96], journal[96];
 };
 
 static int setup(void **state)
@@ -30,6 +30,7 @@ static int setup(void **state)
 	snprintf(p->dir, sizeof(p->dir), "/tmp/viaduct-record-XXXXXX");
 	if (!mkdtemp(p->dir))
 		return -1;
+	snprintf(p->journal, sizeof(p->journal), "%s/one.records", p->dir);
 	snprintf(p->file, sizeof(p->file), "%s/cdr.json", p->dir);
 	snprintf(p->moved, sizeof(p->moved), "%s/cdr.json.1", p->dir);
 	*state = p;
@@ -39,12 +40,14 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct place *p = *state;
+	int ret;
 
 	unlink(p->file);
 	unlink(p->moved);
-	rmdir(p->dir);
+	unlink(p->journal);
+	ret = rmdir(p->dir);
 	free(p);
-	return 0;
+	return ret;
 }
 
 static unsigned count_lines(const char *path)
@@ -80,10 +83,10 @@ static void what_waits_is_written_before_closing(void **state)
 	struct place *p = *state;
 	struct writer *w;
 
-	assert_int_equal(writer_open(&w, p->file, LINES), 0);
+	assert_int_equal(writer_open(&w, p->file, p->journal, LINES), 0);
 	for (unsigned i = 0; i < LINES; i++)
-		writer_put(w, strdup("{}\n"));
-	writer_close(w);
+		writer_put(w, 0, 0, "{}\n");
+	writer_close(w, true);
 	assert_int_equal(count_lines(p->file), LINES);
 }
 
@@ -92,14 +95,14 @@ static void a_file_that_was_moved_away_is_begun_anew_and_no_line_is_lost(void **
 	struct place *p = *state;
 	struct writer *w;
 
-	assert_int_equal(writer_open(&w, p->file, LINES), 0);
+	assert_int_equal(writer_open(&w, p->file, p->journal, LINES), 0);
 	for (unsigned i = 0; i < 10; i++)
-		writer_put(w, strdup("{}\n"));
+		writer_put(w, 0, 0, "{}\n");
 	wait_written(w, 10);
 	assert_int_equal(rename(p->file, p->moved), 0);
 	for (unsigned i = 0; i < 7; i++)
-		writer_put(w, strdup("{}\n"));
-	writer_close(w);
+		writer_put(w, 0, 0, "{}\n");
+	writer_close(w, true);
 	assert_int_equal(count_lines(p->moved), 10);
 	assert_int_equal(count_lines(p->file), 7);
 }
@@ -111,14 +114,14 @@ static void a_file_that_was_emptied_goes_on_from_its_beginning(void **state)
 	struct writer *w;
 	struct stat st;
 
-	assert_int_equal(writer_open(&w, p->file, LINES), 0);
+	assert_int_equal(writer_open(&w, p->file, p->journal, LINES), 0);
 	for (unsigned i = 0; i < 10; i++)
-		writer_put(w, strdup("0123456789\n"));
+		writer_put(w, 0, 0, "0123456789\n");
 	wait_written(w, 10);
 	assert_int_equal(truncate(p->file, 0), 0);
 	for (unsigned i = 0; i < 5; i++)
-		writer_put(w, strdup("0123456789\n"));
-	writer_close(w);
+		writer_put(w, 0, 0, "0123456789\n");
+	writer_close(w, true);
 	assert_int_equal(stat(p->file, &st), 0);
 	assert_int_equal(st.st_size, 5 * 11); /* no hole before it */
 	assert_int_equal(count_lines(p->file), 5);
@@ -130,9 +133,9 @@ static void a_new_run_appends(void **state)
 	struct writer *w;
 
 	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(writer_open(&w, p->file, LINES), 0);
-		writer_put(w, strdup("{}\n"));
-		writer_close(w);
+		assert_int_equal(writer_open(&w, p->file, p->journal, LINES), 0);
+		writer_put(w, 0, 0, "{}\n");
+		writer_close(w, true);
 	}
 	assert_int_equal(count_lines(p->file), 2);
 }
@@ -145,14 +148,14 @@ static void a_full_disk_is_counted_as_lost(void **state)
 	(void)state;
 	if (access("/dev/full", W_OK))
 		skip();
-	assert_int_equal(writer_open(&w, "/dev/full", LINES), 0);
+	assert_int_equal(writer_open(&w, "/dev/full", "", LINES), 0);
 	for (unsigned i = 0; i < 5; i++)
-		writer_put(w, strdup("{}\n"));
+		writer_put(w, 0, 0, "{}\n");
 	wait_written(w, 5);
 	writer_get_status(w, &status);
 	assert_int_equal(status.lost, 5);
 	assert_int_equal(status.written, 0);
-	writer_close(w);
+	writer_close(w, true);
 }
 
 /* A pipe that nobody reads holds the thread up, as a disk that hangs would. */
@@ -168,11 +171,11 @@ static void a_queue_that_is_full_loses_the_newest_and_counts_them(void **state)
 	assert_int_equal(mkfifo(p->file, 0600), 0);
 	reader = open(p->file, O_RDONLY | O_NONBLOCK);
 	assert_true(reader >= 0);
-	assert_int_equal(writer_open(&w, p->file, 4), 0);
+	assert_int_equal(writer_open(&w, p->file, p->journal, 4), 0);
 	memset(big, 'x', sizeof(big) - 2);
 	big[sizeof(big) - 2] = '\n';
 	for (unsigned i = 0; i < 20; i++)
-		writer_put(w, strdup(big));
+		writer_put(w, 0, 0, big);
 	writer_get_status(w, &status);
 	assert_true(status.queued <= 4);
 	/* Four wait, and four more may be in the hands of the thread. */
@@ -187,7 +190,7 @@ static void a_queue_that_is_full_loses_the_newest_and_counts_them(void **state)
 	}
 	/* Whoever reads no more must not hold up the end either. */
 	close(reader);
-	writer_close(w);
+	writer_close(w, true);
 }
 
 int main(void)

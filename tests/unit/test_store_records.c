@@ -131,6 +131,59 @@ static void queue_holds_one_value_a_key(void **state)
 	environment_close(&e);
 }
 
+#define LONG_FOR_THE_WRITER_US 60000 /* it gathers for 20 ms at most */
+
+/* In a process that is killed, once the writer has had time for what was put until then. */
+static void put_two_and_be_killed(struct place *p, bool between_them)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (store_open(&p->s, p->dir, "one", BYTES_MAX))
+			_exit(1);
+		store_begin(p->s);
+		put_text(p, STORE_CALL, STORE_NUMBER(1), "the leg has left");
+		store_del(p->s, STORE_CALL, STORE_NUMBER(3));
+		if (between_them) {
+			usleep(LONG_FOR_THE_WRITER_US);
+			kill(getpid(), SIGKILL);
+		}
+		put_text(p, STORE_CALL, STORE_NUMBER(2), "the leg is here");
+		store_end(p->s);
+		if (store_flush(p->s))
+			_exit(2);
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void what_belongs_together_is_in_the_file_whole_or_not_at_all(void **state)
+{
+	struct place *p = *state;
+
+	reopen(p);
+	put_text(p, STORE_CALL, STORE_NUMBER(1), "the leg is here");
+	put_text(p, STORE_CALL, STORE_NUMBER(3), "goes");
+	store_close(p->s);
+	p->s = NULL;
+	put_two_and_be_killed(p, true);
+	reopen(p);
+	load(p, STORE_CALL);
+	assert_int_equal(p->count, 2);
+	assert_string_equal(p->value[0], "the leg is here");
+	assert_string_equal(p->value[1], "goes");
+	store_close(p->s);
+	p->s = NULL;
+	put_two_and_be_killed(p, false);
+	reopen(p);
+	load(p, STORE_CALL);
+	assert_int_equal(p->count, 2);
+	assert_string_equal(p->value[0], "the leg has left");
+	assert_string_equal(p->value[1], "the leg is here");
+}
+
 static void flush_returns_when_all_is_in_the_file(void **state)
 {
 	struct place *p = *state;
@@ -268,6 +321,7 @@ int main(void)
 		TEST(large_values_come_back_whole),
 		TEST(names_that_cannot_be_keys_are_failures),
 		TEST(queue_holds_one_value_a_key),
+		TEST(what_belongs_together_is_in_the_file_whole_or_not_at_all),
 		TEST(flush_returns_when_all_is_in_the_file),
 		TEST(full_map_is_counted_and_tried_again),
 		TEST(record_that_each_refuses_is_deleted_and_counted),
