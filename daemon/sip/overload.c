@@ -97,27 +97,29 @@ uint64_t overload_window_lag(const struct overload *o, const struct overload_win
 	return loop_now_ms(o->loop) - w->start_ms < 2 * OVERLOAD_WINDOW_MS ? least : 0;
 }
 
-void overload_reckon(struct overload *o, uint64_t lag_ns)
+/* How many of the new calls that are so old are shed. */
+static unsigned share_of(const struct overload *o, uint64_t age_ns)
 {
 	uint64_t from = o->shed_from_ms * NS_A_MS, all = o->shed_all_ms * NS_A_MS;
-	unsigned share = 0;
 
+	if (age_ns >= all)
+		return OVERLOAD_ALL;
+	return age_ns > from ? (unsigned)((age_ns - from) * OVERLOAD_ALL / (all - from)) : 0;
+}
+
+void overload_reckon(struct overload *o, uint64_t lag_ns)
+{
 	o->lag_ns = lag_ns;
-	if (!all)
-		return;
-	if (lag_ns >= all)
-		share = OVERLOAD_ALL;
-	else if (lag_ns > from)
-		share = (unsigned)((lag_ns - from) * OVERLOAD_ALL / (all - from));
-	/* Up at once, down by halves: what is shed empties the queue before it is known whether
-	 * fewer come. */
-	o->share = share > o->share ? share : (o->share + share) / 2;
+	o->share = o->shed_all_ms ? share_of(o, lag_ns) : 0;
 }
 
 bool overload_chooses(const struct overload *o, uint32_t hash)
 {
-	return o->shed_all_ms &&
-	       (o->age_ns >= o->stale_ms * NS_A_MS || (hash & (OVERLOAD_ALL - 1)) < o->share);
+	if (!o->shed_all_ms)
+		return false;
+	if (o->age_ns >= o->stale_ms * NS_A_MS)
+		return true;
+	return o->share && (hash & (OVERLOAD_ALL - 1)) < share_of(o, o->age_ns);
 }
 
 void overload_count(struct overload *o)

@@ -5,9 +5,11 @@
  * The signal is the age of messages when their turn comes: from the kernel's time of receipt, and
  * for a stream from the beginning of the loop's round. Of a listener counts the youngest message of
  * OVERLOAD_WINDOWS windows in a row: a burst or a pause of ours is no overload, and a queue that
- * never empties is one. From shed_from_ms on a share of the new calls is shed that grows to all of
- * them at shed_all_ms; a call that is as old as its sender's first retransmission (T1) is shed at
- * once. */
+ * never empties is one. Once that is older than shed_from_ms, a share of the new calls is shed that
+ * grows with the age of each, to all that are older than shed_all_ms: so the queue finds a length
+ * and keeps it, never so short that we would wait for work, never so long that calls, which grow
+ * older with it, crowd the memory. A call that is as old as its sender's first retransmission (T1)
+ * is shed at once. */
 #ifndef VIADUCT_SIP_OVERLOAD_H
 #define VIADUCT_SIP_OVERLOAD_H
 
@@ -40,7 +42,7 @@ struct overload {
 	unsigned stale_ms;
 	uint64_t age_ns; /* of the message that is being handled */
 	uint64_t lag_ns; /* the most of the windows */
-	unsigned share;  /* of OVERLOAD_ALL */
+	unsigned share;  /* of OVERLOAD_ALL, at that age; 0: nothing is shed for its age */
 	bool on;
 	uint64_t began_ms, shed_ms;     /* when it began; when something was shed last */
 	uint64_t shed;                  /* since it began */

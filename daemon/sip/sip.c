@@ -36,6 +36,9 @@ void note_stream_age(struct sip *sip)
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	now_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / NS_A_MS;
 	note_age(sip, &sip->streams, (now_ms - loop_now_ms(sip->loop)) * NS_A_MS);
+	/* How long it waited before this round nobody tells: as long as what waits elsewhere. */
+	if (sip->overload.age_ns < sip->overload.lag_ns)
+		sip->overload.age_ns = sip->overload.lag_ns;
 }
 
 static void told_overload(void *ctx, bool begins, const char *text)

@@ -148,7 +148,7 @@ static void each_refusal_is_told_once_with_what_its_text_says(void **state)
 
 #define MANY 30
 
-/* Calls of two callers in turns of seven, their branches of two lengths. */
+/* Calls of two callers in turns of seven, their branches of three lengths. */
 static void leave_many(struct world *w, int fds[2])
 {
 	for (unsigned i = 0; i < 2 * MANY; i++) {
@@ -332,22 +332,41 @@ static void shedding_is_over_when_nothing_was_shed_for_a_while(void **state)
 	world_close(&w);
 }
 
-static void the_share_grows_with_the_lag_and_falls_by_halves(void **state)
+/* Of hashes that are spread evenly. */
+static unsigned percent_shed(struct overload *o, unsigned age_ms)
 {
-	struct overload o = {.shed_from_ms = 20, .shed_all_ms = 60};
+	unsigned shed = 0;
+
+	o->age_ns = age_ms * NS_A_MS;
+	for (unsigned i = 0; i < 100; i++)
+		shed += overload_chooses(o, i * (OVERLOAD_ALL / 100));
+	return shed;
+}
+
+static void the_share_grows_with_the_age_of_each_while_a_queue_stands(void **state)
+{
+	struct overload o = {.shed_from_ms = 20, .shed_all_ms = 60, .stale_ms = 500};
 
 	(void)state;
 	overload_reckon(&o, 20 * NS_A_MS);
 	assert_int_equal(o.share, 0);
+	assert_int_equal(percent_shed(&o, 499), 0);
+	assert_int_equal(percent_shed(&o, 500), 100);
 	overload_reckon(&o, 30 * NS_A_MS);
 	assert_int_equal(o.share, OVERLOAD_ALL / 4);
+	assert_int_equal(percent_shed(&o, 20), 0);
+	assert_in_range(percent_shed(&o, 40), 49, 51);
+	assert_int_equal(percent_shed(&o, 60), 100);
 	overload_reckon(&o, 500 * NS_A_MS);
 	assert_int_equal(o.share, OVERLOAD_ALL);
+	/* The queue has become short meanwhile: who sheds then waits for work later. */
+	assert_int_equal(percent_shed(&o, 1), 0);
 	overload_reckon(&o, 0);
-	assert_int_equal(o.share, OVERLOAD_ALL / 2);
-	for (unsigned i = 0; i < 20; i++)
-		overload_reckon(&o, 0);
 	assert_int_equal(o.share, 0);
+	assert_int_equal(percent_shed(&o, 60), 0);
+	o.shed_all_ms = 0;
+	overload_reckon(&o, 500 * NS_A_MS);
+	assert_int_equal(percent_shed(&o, 1000), 0);
 }
 
 static void note_many(struct overload *o, struct overload_window *window, unsigned ms)
@@ -449,7 +468,7 @@ int main(void)
 		cmocka_unit_test(the_ack_of_a_refusal_and_emergency_calls),
 		cmocka_unit_test(an_invite_that_was_admitted_is_not_refused_when_it_comes_again),
 		cmocka_unit_test(shedding_is_over_when_nothing_was_shed_for_a_while),
-		cmocka_unit_test(the_share_grows_with_the_lag_and_falls_by_halves),
+		cmocka_unit_test(the_share_grows_with_the_age_of_each_while_a_queue_stands),
 		cmocka_unit_test(a_burst_is_no_overload_and_a_queue_that_stands_is_one),
 		cmocka_unit_test(new_calls_are_told_from_other_messages_by_their_text),
 	};
