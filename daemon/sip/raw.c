@@ -3,52 +3,87 @@
 
 #include <errno.h>
 
-#define NAME(text)                                                                                 \
-	{                                                                                          \
-		text, sizeof(text) - 1                                                             \
-	}
-static const struct {
-	struct text name, compact;
-	enum raw_kind kind;
-} known[] = {
-	{NAME("Via"), NAME("v"), RAW_VIA},
-	{NAME("From"), NAME("f"), RAW_FROM},
-	{NAME("To"), NAME("t"), RAW_TO},
-	{NAME("Call-ID"), NAME("i"), RAW_CALL_ID},
-	{NAME("CSeq"), NAME(""), RAW_CSEQ},
-	{NAME("Max-Forwards"), NAME(""), RAW_MAX_FORWARDS},
-	{NAME("Content-Length"), NAME("l"), RAW_CONTENT_LENGTH},
-	{NAME("Content-Type"), NAME("c"), RAW_CONTENT_TYPE},
+static const char *const name_of[RAW_KINDS] = {
+	[RAW_VIA] = "Via",
+	[RAW_FROM] = "From",
+	[RAW_TO] = "To",
+	[RAW_CALL_ID] = "Call-ID",
+	[RAW_CSEQ] = "CSeq",
+	[RAW_MAX_FORWARDS] = "Max-Forwards",
+	[RAW_CONTENT_LENGTH] = "Content-Length",
+	[RAW_CONTENT_TYPE] = "Content-Type",
 };
 
-static bool is_alike(struct text a, struct text b)
+/* Those whose names have so many letters, so that few are compared: this is done for every line. */
+static const enum raw_kind of_length[][2] = {
+	[sizeof("To") - 1] = {RAW_TO},
+	[sizeof("Via") - 1] = {RAW_VIA},
+	[sizeof("From") - 1] = {RAW_FROM, RAW_CSEQ},
+	[sizeof("Call-ID") - 1] = {RAW_CALL_ID},
+	[sizeof("Content-Type") - 1] = {RAW_CONTENT_TYPE, RAW_MAX_FORWARDS},
+	[sizeof("Content-Length") - 1] = {RAW_CONTENT_LENGTH},
+};
+
+/* RFC 3261 7.3.3 */
+static enum raw_kind of_compact(char c)
 {
-	return a.len == b.len && ((a.s[0] ^ b.s[0]) & ~0x20) == 0 &&
-	       strncasecmp(a.s, b.s, b.len) == 0;
+	switch (c | 0x20) {
+	case 'v':
+		return RAW_VIA;
+	case 'f':
+		return RAW_FROM;
+	case 't':
+		return RAW_TO;
+	case 'i':
+		return RAW_CALL_ID;
+	case 'l':
+		return RAW_CONTENT_LENGTH;
+	case 'c':
+		return RAW_CONTENT_TYPE;
+	default:
+		return RAW_OTHER;
+	}
 }
 
+/* name: a token. */
 static enum raw_kind kind_of(struct text name)
 {
-	if (name.len == 0 || name.len > sizeof("Content-Length") - 1)
+	if (name.len == 1)
+		return of_compact(name.s[0]);
+	if (name.len >= sizeof(of_length) / sizeof(of_length[0]))
 		return RAW_OTHER;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (is_alike(name, name.len == 1 ? known[i].compact : known[i].name))
-			return known[i].kind;
+	for (unsigned i = 0; i < 2; i++) {
+		enum raw_kind kind = of_length[name.len][i];
+		const char *known = name_of[kind];
+
+		if (known && ((name.s[0] ^ known[0]) & ~0x20) == 0 &&
+			strncasecmp(name.s, known, name.len) == 0)
+			return kind;
 	}
 	return RAW_OTHER;
 }
 
 /* token of RFC 3261 25.1 */
-static bool is_token_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '-' || (c && strchr(".!%*_+`'~", c));
-}
+static const bool in_token[UINT8_MAX + 1] = {
+	['a' ... 'z'] = true,
+	['A' ... 'Z'] = true,
+	['0' ... '9'] = true,
+	['-'] = true,
+	['.'] = true,
+	['!'] = true,
+	['%'] = true,
+	['*'] = true,
+	['_'] = true,
+	['+'] = true,
+	['`'] = true,
+	['\''] = true,
+	['~'] = true,
+};
 
 static bool is_token(struct text t)
 {
 	for (size_t i = 0; i < t.len; i++) {
-		if (!is_token_char(t.s[i]))
+		if (!in_token[(unsigned char)t.s[i]])
 			return false;
 	}
 	return t.len != 0;
