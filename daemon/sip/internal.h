@@ -302,6 +302,8 @@ int listener_socket(const struct addr *local, int type);
 /* ---- transport.c ---- */
 /* 0: given to the network or queued; -errno. */
 int transport_send(struct sip *sip, struct flow *flow, const char *text, size_t len);
+/* The same of an answer after which nothing is kept: what is sent meanwhile may overtake it. */
+int transport_send_in_any_order(struct sip *sip, struct flow *flow, const char *text, size_t len);
 /* The transport of requests to dest, whose listener is open. */
 enum transport dest_transport(const struct sip *sip, const struct sip_dest *dest);
 /* The flow of a request to dest, whose listener is open. 0, -ENOMEM, -EDESTADDRREQ. */
@@ -320,9 +322,10 @@ int udp_later_new(struct udp_later **out);
 void udp_later_free(struct udp_later *l);
 /* From here on what is put is kept, until it is flushed. */
 void udp_later_open(struct udp_later *l);
-/* False where it is to be sent at once, after what was put before it. */
+/* False where it is to be sent at once, after what was put before it. in_any_order: nothing else
+ * that is sent hangs on it. */
 bool udp_later_put(struct udp_later *l, struct listener *listener, const struct addr *remote,
-	const char *text, size_t len);
+	const char *text, size_t len, bool in_any_order);
 /* Sends what was put. Not from within a transaction: those whose requests cannot be sent end. */
 void udp_later_flush(struct udp_later *l);
 /* The same where much waits, and goes on keeping. */

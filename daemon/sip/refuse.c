@@ -26,7 +26,11 @@ static void reply(struct incoming *in, int code, const char *reason, const char 
 		return;
 	incoming_flow(in, &flow);
 	in->sip->status.responses_out++;
-	(void)transport_send(in->sip, &flow, out->s, out->len);
+	/* After a refusal nothing comes. */
+	if (code >= 300)
+		(void)transport_send_in_any_order(in->sip, &flow, out->s, out->len);
+	else
+		(void)transport_send(in->sip, &flow, out->s, out->len);
 }
 
 void incoming_reply_tagged(struct incoming *in, int code, const char *reason, const char *to_tag)

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-int transport_send(struct sip *sip, struct flow *flow, const char *text, size_t len)
+static int give(struct sip *sip, struct flow *flow, const char *text, size_t len, bool in_any_order)
 {
 	struct listener *l = listener_at(sip, flow->listener);
 	struct connection *c;
@@ -12,12 +12,22 @@ int transport_send(struct sip *sip, struct flow *flow, const char *text, size_t 
 	if (!l)
 		return -ENETDOWN;
 	if (flow->transport == TRANSPORT_UDP &&
-		udp_later_put(sip->later, l, &flow->remote, text, len))
+		udp_later_put(sip->later, l, &flow->remote, text, len, in_any_order))
 		return 0;
 	if (flow->transport == TRANSPORT_UDP)
 		return udp_send(l, &flow->remote, text, len);
 	ret = tcp_connection(sip, flow, &c);
 	return ret ? ret : tcp_write(c, text, len);
+}
+
+int transport_send(struct sip *sip, struct flow *flow, const char *text, size_t len)
+{
+	return give(sip, flow, text, len, false);
+}
+
+int transport_send_in_any_order(struct sip *sip, struct flow *flow, const char *text, size_t len)
+{
+	return give(sip, flow, text, len, true);
 }
 
 /* RFC 3261 18.2.2: over a reliable transport on the connection of the request; where that is gone,

@@ -2,7 +2,8 @@
 /* What is sent while a batch of datagrams is handled, given to the kernel together when that is
  * done: the way through it is a good part of what a message costs, and shorter in a row. Neighbours
  * of one length to one place, as refusals are, go as one message that the kernel or the device cuts
- * up (UDP_SEGMENT). What goes by one listener keeps its order. */
+ * up (UDP_SEGMENT). What goes by one listener keeps its order, but for what hangs on nothing: that
+ * comes last, like with like. */
 #include "sip/internal.h"
 
 #include <errno.h>
@@ -10,15 +11,17 @@
 #include <netinet/udp.h>
 #include <stdlib.h>
 
-#define TEXT_ROOM    (64 * 1024) /* bytes of all; longer ones go at once */
-#define SEGMENT_MAX  1024        /* bytes of one of those that go together; below any MTU */
-#define TOGETHER_MAX (48 * 1024) /* bytes of one message; below 64 KiB with headers */
+#define LATER_MAX    (2 * UDP_BATCH)
+#define TEXT_ROOM    (128 * 1024) /* bytes of all; longer ones go at once */
+#define SEGMENT_MAX  1024         /* bytes of one of those that go together; below any MTU */
+#define SEGMENTS_MAX 64           /* in one message, of Linux */
+#define TOGETHER_MAX (48 * 1024)  /* bytes of one message; below 64 KiB with headers */
 
 struct later {
 	struct listener *listener;
 	struct addr remote;
 	size_t at, len; /* in text */
-	bool is_taken;
+	bool in_any_order, is_taken;
 	int error; /* -errno: it could not be sent */
 };
 
@@ -27,16 +30,16 @@ struct udp_later {
 	bool no_segments; /* the kernel does not cut messages up */
 	unsigned count;
 	size_t len;
-	struct later entry[UDP_BATCH];
-	struct later *order[UDP_BATCH]; /* those of one listener */
-	struct mmsghdr msg[UDP_BATCH];
-	unsigned alike[UDP_BATCH]; /* entries of each message */
-	struct iovec iov[UDP_BATCH];
-	struct sockaddr_storage to[UDP_BATCH];
+	struct later entry[LATER_MAX];
+	struct later *order[LATER_MAX]; /* those of one listener */
+	struct mmsghdr msg[LATER_MAX];
+	unsigned alike[LATER_MAX]; /* entries of each message */
+	struct iovec iov[LATER_MAX];
+	struct sockaddr_storage to[LATER_MAX];
 	union {
 		struct cmsghdr header; /* aligned as the kernel reads it */
 		char room[CMSG_SPACE(sizeof(uint16_t))];
-	} control[UDP_BATCH];
+	} control[LATER_MAX];
 	char text[TEXT_ROOM];
 };
 
@@ -51,20 +54,40 @@ void udp_later_free(struct udp_later *l)
 	free(l);
 }
 
-/* Takes what goes by the listener of entry number first. Returns how many they are, in order. */
-static unsigned take(struct udp_later *l, unsigned first)
+/* Those of the listener of entry number first whose order matters, or the others, to order from n
+ * on. Returns its new length. */
+static unsigned collect(struct udp_later *l, unsigned first, bool in_any_order, unsigned n)
 {
-	unsigned n = 0;
-
 	for (unsigned i = first; i < l->count; i++) {
 		struct later *e = &l->entry[i];
 
-		if (e->listener != l->entry[first].listener)
+		if (e->listener != l->entry[first].listener || e->in_any_order != in_any_order)
 			continue;
 		e->is_taken = true;
-		l->iov[n] = (struct iovec){l->text + e->at, e->len};
 		l->order[n++] = e;
 	}
+	return n;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct later *x = *(struct later *const *)a, *y = *(struct later *const *)b;
+
+	if (x->len != y->len)
+		return x->len < y->len ? -1 : 1;
+	return memcmp(&x->remote, &y->remote, sizeof(x->remote));
+}
+
+/* Takes what goes by the listener of entry number first. Returns how many they are, in order. */
+static unsigned take(struct udp_later *l, unsigned first)
+{
+	unsigned ordered = collect(l, first, false, 0);
+	unsigned n = collect(l, first, true, ordered);
+
+	if (n - ordered > 1)
+		qsort(l->order + ordered, n - ordered, sizeof(struct later *), compare);
+	for (unsigned i = 0; i < n; i++)
+		l->iov[i] = (struct iovec){l->text + l->order[i]->at, l->order[i]->len};
 	return n;
 }
 
@@ -79,7 +102,7 @@ static unsigned count_alike(const struct udp_later *l, unsigned first, unsigned 
 	const struct later *e = l->order[first];
 	unsigned n = 1;
 
-	while (!l->no_segments && e->len <= SEGMENT_MAX && first + n < end &&
+	while (!l->no_segments && e->len <= SEGMENT_MAX && first + n < end && n < SEGMENTS_MAX &&
 		(n + 1) * e->len <= TOGETHER_MAX && is_alike(e, l->order[first + n]))
 		n++;
 	return n;
@@ -183,26 +206,29 @@ void udp_later_flush(struct udp_later *l)
 
 void udp_later_relieve(struct udp_later *l)
 {
-	if (l->count < UDP_BATCH / 2)
+	if (l->count < LATER_MAX / 2)
 		return;
 	udp_later_flush(l);
 	udp_later_open(l);
 }
 
 bool udp_later_put(struct udp_later *l, struct listener *listener, const struct addr *remote,
-	const char *text, size_t len)
+	const char *text, size_t len, bool in_any_order)
 {
 	if (!l->is_open)
 		return false;
 	/* Nobody can be told of an error from here, in the middle of something: timers tell. */
-	if (l->count == UDP_BATCH || len > TEXT_ROOM - l->len) {
+	if (l->count == LATER_MAX || len > TEXT_ROOM - l->len) {
 		send_all(l);
 		clear(l);
 	}
 	if (len > TEXT_ROOM)
 		return false;
-	l->entry[l->count++] =
-		(struct later){.listener = listener, .remote = *remote, .at = l->len, .len = len};
+	l->entry[l->count++] = (struct later){.listener = listener,
+		.remote = *remote,
+		.at = l->len,
+		.len = len,
+		.in_any_order = in_any_order};
 	memcpy(l->text + l->len, text, len);
 	l->len += len;
 	return true;
