@@ -27,6 +27,8 @@ PASSWORD, PHONE_PASSWORD, WRONG = "pAss-for-trunk", "pAss-for-phones", "pAss-not
 REALM = "phones"
 ADVERTISED = "198.51.100.1"  # nobody has it
 GRANTED_S = 12  # kamailio's least, more than what is asked for
+RETRY_MAX_S, RETRY_AFTER_S = 2, 3
+CLOCK_S = 0.05  # between two clocks
 
 KAMAILIO_CONFIG = """
 debug=1
@@ -66,8 +68,22 @@ request_route {
 		save("location");
 		exit;
 	}
-	if (is_method("CANCEL|ACK")) { if (loose_route() || t_check_trans()) { t_relay(); } exit; }
-	if ($si == "192.0.2.1" && is_method("INVITE|BYE")) {
+	if (is_method("CANCEL|ACK")) { if (t_check_trans() || loose_route()) { t_relay(); } exit; }
+	# As a proxy and the server behind it would, each with a realm of its own.
+	if ($si == "192.0.2.1" && is_method("INVITE") && has_totag()) {
+		t_newtran(); # whose ACK this one knows
+		if (!pv_proxy_authenticate("edge", "%(password)s", "0")) {
+			xlog("L_ERR", "re-INVITE is challenged by edge\\n");
+			proxy_challenge("edge", "1");
+			exit;
+		}
+		if (!pv_www_authenticate("server", "%(password)s", "0")) {
+			xlog("L_ERR", "re-INVITE is challenged by server\\n");
+			www_challenge("server", "1");
+			exit;
+		}
+		append_hf("X-Authenticated: $au\\r\\n");
+	} else if ($si == "192.0.2.1" && is_method("INVITE|BYE")) {
 		if (!pv_proxy_authenticate("%(domain)s", "%(password)s", "0")) {
 			proxy_challenge("%(domain)s", "1");
 			exit;
@@ -82,6 +98,32 @@ request_route {
 		else if (!lookup("location")) { sl_send_reply("404", "Nobody"); exit; }
 	}
 	t_relay();
+}
+"""
+
+RELUCTANT_CONFIG = """
+debug=1
+log_stderror=yes
+children=1
+disable_tcp=yes
+listen=udp:%(address)s:5060
+mpath="%%(modules)s/"
+loadmodule "sl.so"
+loadmodule "pv.so"
+loadmodule "xlog.so"
+loadmodule "textops.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+request_route {
+	xlog("L_ERR", "REGISTER $cs at $TV(Sn)\\n");
+	if ($cs < 3) {
+		sl_send_reply("500", "Not now");
+	} else if ($cs == 3) {
+		append_to_reply("Retry-After: %(retry_after)d\\r\\n");
+		sl_send_reply("503", "Not now");
+	} else {
+		save("location");
+	}
 }
 """
 
@@ -173,6 +215,21 @@ def test_call_out_is_challenged_by_the_provider_alone(stage):
         assert request.header("x-authenticated") == ACCOUNT, request.text
         assert not request.header("proxy-authorization")
     assert len(called.received("ACK")[0].all("via")) == 2, "the ACK came past the proxy"
+    assert not [m for m in calling.received() if m.code in (401, 407) or "uthenticat" in m.text]
+
+
+def test_reinvite_is_challenged_by_a_proxy_and_by_the_server_behind_it(stage, provider):
+    registered(stage)
+    moved = sdp(PBX.address, 5002, version=2)
+    callee = basic_callee(sdp(SUBSCRIBER, 6000)).recv("INVITE")
+    callee.answer_invite(sdp(SUBSCRIBER, 6000, version=2)).acked()
+    called = stage.keep(Sipp(stage.world.external, callee.answer_bye(), SUBSCRIBER))
+    caller = basic_caller(sdp(PBX.address, 5000)).request("INVITE", moved).trying().recv(200).ack()
+    calling = stage.caller(caller.bye(), to=PROVIDER.name)
+    finish(calling, called)
+    reinvite = called.received("INVITE")[-1]
+    assert len(called.received("INVITE")) == 2 and reinvite.header("x-authenticated") == ACCOUNT
+    assert re.findall("re-INVITE is challenged by (.*)", provider()) == ["edge", "server"]
     assert not [m for m in calling.received() if m.code in (401, 407) or "uthenticat" in m.text]
 
 
@@ -300,10 +357,14 @@ def test_registration_is_refreshed_and_taken_back_at_the_end(world, daemon, prov
     assert pattern.findall(provider())[-1] == "0"
 
 
-def test_contact_rewritten_by_the_registrar_is_ours_and_tells_of_a_wrong_advertise(
-        world, configuration, secrets):
+def right_passwords(secrets):
     secret_file(os.path.dirname(secrets["trunk"]), "trunk", PASSWORD + "\n")
     secret_file(os.path.dirname(secrets["users"]), "users", f"{ACCOUNT}:{PHONE_PASSWORD}\n")
+
+
+def test_contact_rewritten_by_the_registrar_is_ours_and_tells_of_a_wrong_advertise(
+        world, configuration, secrets):
+    right_passwords(secrets)
     external = configuration["sides"]["external"]
     advertise = [ADVERTISED if address == PROVIDER.viaduct else address
                  for address in external["addresses"]]
@@ -318,19 +379,49 @@ def test_contact_rewritten_by_the_registrar_is_ours_and_tells_of_a_wrong_adverti
             in daemon.log()
 
 
-def test_provider_that_knows_md5_alone_registers_us(world, configuration, secrets, tmp_path):
-    secret_file(os.path.dirname(secrets["trunk"]), "trunk", PASSWORD + "\n")
-    secret_file(os.path.dirname(secrets["users"]), "users", f"{ACCOUNT}:{PHONE_PASSWORD}\n")
+def with_other_provider(configuration, **changes):
+    """The account is with the other one."""
     peers = [dict(entry) for entry in configuration["peers"]]
     by_name = {entry["name"]: entry for entry in peers}
-    for key in ("auth", "register"):
-        by_name[OTHER_PROVIDER.name][key] = by_name[PROVIDER.name].pop(key)
+    auth, register = (by_name[PROVIDER.name].pop(key) for key in ("auth", "register"))
+    by_name[OTHER_PROVIDER.name].update(auth=auth, register={**register, **changes})
+    return {**configuration, "peers": peers}
+
+
+def wait_registered_with_other(daemon, timeout):
+    def shown():
+        return daemon.cli.peers()[OTHER_PROVIDER.name]
+    wait_until(lambda: shown()["registration"] == "registered", timeout, lambda: str(shown()))
+
+
+def test_provider_that_knows_md5_alone_registers_us(world, configuration, secrets, tmp_path):
+    right_passwords(secrets)
     server = registrar(world, OTHER_PROVIDER, "MD5", tmp_path)
     try:
-        with running_daemon(world, {**configuration, "peers": peers}) as daemon:
-            def shown():
-                return daemon.cli.peers()[OTHER_PROVIDER.name]
-            wait_until(lambda: shown()["registration"] == "registered", 5, lambda: str(shown()))
+        with running_daemon(world, with_other_provider(configuration)) as daemon:
+            wait_registered_with_other(daemon, 5)
             assert f"REGISTER of {ACCOUNT} from {OTHER_PROVIDER.viaduct}" in server.log()
     finally:
         server.close()
+
+
+def test_provider_that_refuses_is_asked_ever_more_slowly_and_when_it_says(world, configuration, secrets,
+                                                                               tmp_path):
+    """Its log has the times: a second try after half a second at least, a third after twice as long, the
+    next after what Retry-After says, which is more than retry_max."""
+    right_passwords(secrets)
+    text = RELUCTANT_CONFIG % {"address": OTHER_PROVIDER.address, "retry_after": RETRY_AFTER_S}
+    server = Kamailio(world.external, text, str(tmp_path), ("udp", OTHER_PROVIDER.address, 5060))
+    try:
+        built = with_other_provider(configuration, retry=1, retry_max=RETRY_MAX_S)
+        with running_daemon(world, built) as daemon:
+            wait_registered_with_other(daemon, 20)
+            assert "not registered: 500" in daemon.log()
+    finally:
+        server.close()
+    first = {}  # time of each, by CSeq; what was sent again has that of the first
+    for cseq, when in re.findall(r"REGISTER (\d+) at ([\d.]+)", server.log()):
+        first.setdefault(int(cseq), float(when))
+    assert list(first)[:4] == [1, 2, 3, 4]
+    for cseq, least in ((2, 0.5), (3, 1), (4, RETRY_AFTER_S)):
+        assert first[cseq] - first[cseq - 1] > least - CLOCK_S, first

@@ -11,9 +11,10 @@ from nameserver import NAMESERVER, Nameserver
 from rtp import wait_until
 from scenario import Callee, Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
-from wire import Wire
+from wire import Wire, bracket
 
 FIRST, SECOND, THIRD, OTHER = "192.0.2.31", "192.0.2.32", "192.0.2.33", "192.0.2.34"
+SIXTH = "2001:db8::36"
 DEAD = "192.0.2.98"  # an address that no host has
 PBX = plan.PEERS["pbx"]
 PASSWORD = "VIADUCT_E2E_PASSWORD"  # in the daemon's environment
@@ -27,7 +28,11 @@ NAMED = {
     "3006": ("account-1", "account.test:5066"),  # two accounts with one provider
     "3007": ("account-2", "account.test:5066"),
     "3005": ("twin", "host6.test"),           # over TCP
+    "3008": ("six-first", "six-first.test"),    # SRV: a host of an AAAA record alone, then one of an A
+    "3009": ("dual", "dual.test:5068"),       # one host with both
 }
+# What serves no single family: the listener without an address.
+DUAL, DUAL_PORT = "external-both", 5090
 RECORDS = [
     "naptr-record=itsp.test,10,10,s,SIP+D2T,,_sip._tcp.wrong.test",
     "naptr-record=itsp.test,20,10,s,SIP+D2U,,_sip._udp.pool.test",
@@ -35,6 +40,10 @@ RECORDS = [
     "srv-host=_sip._udp.pool.test,dead.test,5060,10",
     "srv-host=_sip._udp.pool.test,first.test,5062,20",
     "srv-host=_sip._tcp.host6.test,first.test,5064,1",
+    "srv-host=_sip._udp.six-first.test,six.test,5068,1",
+    "srv-host=_sip._udp.six-first.test,first.test,5069,2",
+    f"host-record=six.test,{SIXTH}",
+    f"host-record=dual.test,{FIRST},{SIXTH}",
     f"host-record=dead.test,{DEAD}",
     f"host-record=first.test,{FIRST}",
     f"host-record=host.test,{FIRST}",
@@ -46,15 +55,17 @@ RECORDS = [
 
 @pytest.fixture(scope="module")
 def addresses():
-    return [f"{PBX.address}/24"], [f"{a}/24" for a in (NAMESERVER, FIRST, SECOND, THIRD, OTHER)]
+    return [f"{PBX.address}/24"], [f"{a}/24" for a in (NAMESERVER, FIRST, SECOND, THIRD, OTHER)] + \
+        [f"{SIXTH}/64"]
 
 
 @pytest.fixture(scope="module")
 def configuration(nameserver):
     peers = [{"name": "pbx", "kind": "direct", "listener": "internal-udp4",
               "address": PBX.sip_address}]
+    listeners = {"twin": "external-tcp4", "six-first": DUAL, "dual": DUAL}
     peers += [{"name": name, "kind": "trunk", "address": address, "liveness": {"interval": 0},
-               "listener": "external-tcp4" if name == "twin" else "external-udp4",
+               "listener": listeners.get(name, "external-udp4"),
                **({"auth": {"user": name, "password_env": PASSWORD}}
                   if name.startswith("account") else {})}
               for name, address in NAMED.values()]
@@ -63,6 +74,8 @@ def configuration(nameserver):
     routes.append({"called": "1001", "to": ["pbx"]})
     whole = plan.configuration()
     os.environ[PASSWORD] = "secret"
+    whole["listeners"].append({"name": DUAL, "side": "external", "transport": "udp",
+                               "port": DUAL_PORT})
     return {**whole, "peers": peers, "routes": routes,
             "dns": {"servers": [NAMESERVER], "timeout": 1, "tries": 1, "ttl_min": 1}}
 
@@ -76,7 +89,7 @@ def nameserver(world):
 
 @pytest.fixture(scope="module")
 def daemon(daemon):
-    for name in ("itsp", "plain", "moving", "twin"):
+    for name in ("itsp", "plain", "moving", "twin", "six-first", "dual"):
         resolved(daemon, name)
     return daemon
 
@@ -103,8 +116,9 @@ def call(world, number, at, port=5060, transport="udp", caller_port=5060):
         callee.close()
 
 
-def options_from(world, address):
-    wire = Wire(world.external, address, plan.VIADUCT["external", 4])
+def options_from(world, address, port=plan.SIP_PORT):
+    wire = Wire(world.external, address, plan.VIADUCT["external", 6 if ":" in address else 4],
+                remote_port=port)
     try:
         return wire.ask("OPTIONS").code
     finally:
@@ -123,17 +137,37 @@ def test_naptr_and_srv_say_where(daemon):
     assert [t["address"] for t in targets] == [f"{DEAD}:5060", f"{FIRST}:5062"]
 
 
+def tried(daemon, number, peer, *places):
+    """Until the last call's record says that it was, in this order."""
+    wanted = [(number, [(peer, place) for place in places])]
+    def told():
+        return [(record["to"], [(a["peer"], a["address"]) for a in record["attempts"]])
+                for record in daemon.records()[-1:]]
+    wait_until(lambda: told() == wanted, 3, lambda: f"{wanted}: {told()}")
+
+
+@pytest.mark.parametrize("number, peer, places", [
+    ("3008", "six-first", [(SIXTH, 5068), (FIRST, 5069)]),
+    ("3009", "dual", [(FIRST, 5068), (SIXTH, 5068)])])
+def test_a_name_is_called_over_one_family_and_where_nobody_is_there_over_the_other(
+        world, daemon, number, peer, places):
+    """RFC 3263 4.2: by the order of the SRV records; the addresses of one host as the listener's are."""
+    texts = [f"{bracket(host)}:{port}" for host, port in places]
+    for count, (host, port) in enumerate(places, 1):
+        family = 6 if ":" in host else 4
+        invite = call(world, number, host, port)  # where nobody listens, ICMP says so at once
+        assert f"{bracket(plan.VIADUCT['external', family])}:{DUAL_PORT}" in invite.header("contact")
+        tried(daemon, number, peer, *texts[:count])
+        assert options_from(world, host, DUAL_PORT) == 200
+    assert options_from(world, SECOND, DUAL_PORT) == 403
+
+
 def test_a_target_that_is_dead_costs_the_first_call_a_moment_and_the_next_none(world, daemon):
     """RFC 3263 4.3: the next target of the same peer; who was silent is then asked last."""
-    def attempts():
-        record = daemon.records()[-1]
-        return record["to"] == "3001" and [(a["peer"], a["address"]) for a in record["attempts"]]
     call(world, "3001", FIRST, 5062)
-    wait_until(lambda: attempts() == [("itsp", f"{DEAD}:5060"), ("itsp", f"{FIRST}:5062")], 3,
-               lambda: f"two attempts: {daemon.records()[-1]}")
+    tried(daemon, "3001", "itsp", f"{DEAD}:5060", f"{FIRST}:5062")
     call(world, "3001", FIRST, 5062)
-    wait_until(lambda: attempts() == [("itsp", f"{FIRST}:5062")], 3,
-               lambda: f"one attempt: {daemon.records()[-1]}")
+    tried(daemon, "3001", "itsp", f"{FIRST}:5062")
 
 
 def test_peers_with_one_name_have_their_own_credentials(world, daemon):

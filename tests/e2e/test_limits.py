@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Limits of peers, and what happens when Viaduct falls behind."""
+"""Limits of peers and of all together, and what happens when Viaduct falls behind."""
 
+import contextlib
 import json
 import os
 import signal
@@ -92,25 +93,105 @@ def test_bandwidth_of_a_peer_and_of_its_side(stage):
     assert peers(stage)["alaw"]["bandwidth_kbit"] == 0
 
 
+def rush(stage, *to):
+    """RUSH calls at once, to those peers in turn; the answers, and how many more may pass for the time
+    that it took. All at once, so that it does not matter how slow the machine is."""
+    for peer in to:
+        stage.callee(Callee().invited().respond(486).acked(), peer, calls=RUSH)
+    wires, begun, answers = [stage.wire() for _ in range(RUSH)], time.monotonic(), []
+    numbers = [plan.PEERS[to[i % len(to)]].number for i in range(RUSH)]
+    for wire, number in zip(wires, numbers):
+        wire.send(wire.request("INVITE", user=number, branch=f"z9hG4bK{wire.call_id}",
+                               body=OFFER, headers=["Content-Type: application/sdp"]))
+    for wire, number in zip(wires, numbers):
+        answers.append(wire.final())
+        wire.send(wire.request("ACK", user=number, branch=f"z9hG4bK{wire.call_id}",
+                               to=answers[-1].header("to")))
+    return answers, time.monotonic() - begun + 1
+
+
 def test_calls_a_second_beyond_the_burst_hear_the_peers_own_code(stage):
-    """At once, so that it does not matter how slow the machine is: for each second one more may pass."""
     wait_until(lambda: peers(stage)["second"]["calls_per_second"] == 0, 3, "a quiet second")
     time.sleep(BURST)  # the bucket fills: 1 a second
-    stage.callee(Callee().invited().respond(486).acked(), "second", calls=RUSH)
-    wires, begun = [stage.wire() for _ in range(RUSH)], time.monotonic()
-    for wire in wires:
-        wire.send(wire.request("INVITE", user=plan.PEERS["second"].number, branch=f"z9hG4bK{wire.call_id}",
-                               body=OFFER, headers=["Content-Type: application/sdp"]))
-    codes = []
-    for wire in wires:
-        answer = wire.final()
-        wire.send(wire.request("ACK", user=plan.PEERS["second"].number, branch=f"z9hG4bK{wire.call_id}",
-                               to=answer.header("to")))
-        codes.append(answer.code)
-    refused = codes.count(480)
-    assert codes.count(486) == RUSH - refused
-    assert BURST <= RUSH - refused <= BURST + time.monotonic() - begun + 1
+    answers, more = rush(stage, "second")
+    refused = [answer.code for answer in answers].count(480)
+    assert [answer.code for answer in answers].count(486) == RUSH - refused
+    assert BURST <= RUSH - refused <= BURST + more
     assert peers(stage)["second"]["refused_rate"] == refused > 0
+
+
+@contextlib.contextmanager
+def limits_in_all(stage, configuration, **limits):
+    """In force for a while, in the place of those of the file."""
+    stage.daemon.write({**configuration, "limits": limits})
+    stage.cli.text("reload")
+    try:
+        yield
+    finally:
+        stage.daemon.write(configuration)
+        stage.cli.text("reload")
+
+
+def counted(stage):
+    return {key: value for key, value in stage.cli.status()["calls"].items()
+            if key.startswith("limited_") or key == "preempted"}
+
+
+@pytest.mark.parametrize("limits, counter", [({"calls": 2}, "limited_live"),
+                                             ({"bandwidth": 200}, "limited_bandwidth")])
+def test_what_all_peers_have_together_is_limited_too(stage, configuration, limits, counter):
+    """Two calls are with two peers that have no limit of their own; a third finds room with none."""
+    before, held = counted(stage), []
+    with limits_in_all(stage, configuration, code=480, **limits):
+        for port, to in ((5060, "domain"), (5061, "informed")):
+            called = stage.callee(basic_callee(sdp(plan.PEERS[to].address, 6000)).answer_bye(), to)
+            held.append((stage.caller(basic_caller(OFFER, hold=True).bye(), to=to, port=port), called))
+            held[-1][0].expect(200, "INVITE")
+        stage.caller(Caller().invite(OFFER).trying().refused(480), to="proxy", port=5062).wait()
+        assert counted(stage) == {**before, counter: before[counter] + 1}
+        stage.callee(basic_callee(sdp(plan.PEERS["proxy"].address, 6000)).answer_bye(), "proxy")
+        # One that ends makes room for one.
+        held[0][0].go()
+        finish(*held[0])
+        stage.caller(basic_caller(OFFER).bye(), to="proxy", port=5063).wait()
+        held[1][0].go()
+        finish(*held[1])
+
+
+def test_calls_a_second_of_all_peers_together(stage, configuration):
+    before = counted(stage)
+    with limits_in_all(stage, configuration, calls_per_second=1, burst=BURST, retry_after=9):
+        answers, more = rush(stage, "domain", "informed")
+        refused = [answer for answer in answers if answer.code == 503]
+        assert {answer.header("retry-after") for answer in refused} == {"9"}
+        assert [answer.code for answer in answers].count(486) == RUSH - len(refused)
+        assert BURST <= RUSH - len(refused) <= BURST + more
+        assert counted(stage) == {**before, "limited_rate": before["limited_rate"] + len(refused)}
+        assert peers(stage)["domain"]["refused_rate"] == 0
+
+
+def test_an_emergency_call_ends_another_where_its_trunk_is_full(stage, configuration):
+    before = counted(stage)
+    with limits_in_all(stage, configuration, preempt="longest"):
+        caller, callee = basic_caller(OFFER).answer_bye(), basic_callee(ANSWER).answer_bye()
+        called = stage.callee(callee, calls=3)
+        longest = stage.caller(caller, port=5060)
+        longest.expect(200, "INVITE")
+        other = stage.caller(basic_caller(OFFER, hold=True).bye(), port=5061)
+        other.expect(200, "INVITE")
+        urgent = stage.caller(basic_caller(OFFER, hold=True).bye(), number=EMERGENCY, port=5062)
+        urgent.expect(200, "INVITE")
+        longest.wait()
+        assert longest.expect("BYE").header("reason").startswith("preemption;cause=5")
+        assert called.expect("BYE").header("reason").startswith("preemption;cause=5")
+        assert peers(stage)["trunk"]["calls"] == LIMITS["trunk"]["calls"]
+        assert counted(stage) == {**before, "preempted": before["preempted"] + 1}
+        for agent in (other, urgent):
+            agent.go()
+        finish(other, urgent, called)
+    why = "preempted by an emergency call"
+    wait_until(lambda: [r["ended_by"] for r in stage.daemon.records() if r["why"] == why] == ["viaduct"],
+               3, "one record that tells of it")
 
 
 def test_a_daemon_that_fell_behind_refuses_new_calls_and_serves_those_that_stand(stage):
