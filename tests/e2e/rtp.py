@@ -196,6 +196,12 @@ class Stream:
         return struct.pack("!BBHIQIII", 0x80, 200, 6, self.ssrc, random.getrandbits(64),
                            self.timestamp & 0xFFFFFFFF, len(self.sent), len(self.sent) * self.size)
 
+    # RFC 3550 6.4.2; how long it has held the sender report, in 1/65536 s.
+    def receiver_report(self, sender_report, held=0):
+        reporter = (self.ssrc + 1) & 0xFFFFFFFF
+        return struct.pack("!BBHII", 0x81, 201, 7, reporter, self.ssrc) + bytes(12) + \
+            sender_report[10:14] + struct.pack("!I", held)
+
 
 class Endpoint:
     """A pair of sockets, RTP on an even port and RTCP on the next, that never reads, for the sniffer

@@ -3,6 +3,7 @@
 
 import json
 import os
+import time
 
 import jsonschema
 import pytest
@@ -84,6 +85,24 @@ def test_loss_is_told_as_poor_with_its_burst(stage, new_records):
     # A sample may have been taken in between.
     assert 33 < received["loss_max_percent"] < 51
     assert received["burst_percent"] == pytest.approx(received["loss_max_percent"])
+
+
+def test_round_trip_is_that_to_the_leg_that_reports(stage, new_records):
+    """RFC 3550 6.4.1: b has held a's report for 0.1 s, of the 0.25 s or more until its own comes."""
+    talk, stream = Talk(stage), Stream()
+    report, since = stream.sender_report(), talk.outside.mark()
+    talk.a.send_stream(stream, talk.to_a(), 20)
+    talk.a.send_rtcp(report, talk.ok.rtcp())
+    talk.outside.wait_received((talk.b.address, talk.b.port + 1), 1, since=since)
+    time.sleep(0.25)
+    talk.b.send_stream(Stream(), talk.to_b(), 1)
+    talk.b.send_rtcp(stream.receiver_report(report, held=6554), talk.invite.rtcp())
+    wait_until(lambda: stage.cli.streams(talk.id)[0]["legs"][1].get("rtt_ms"), 3, "the round trip")
+    assert "rtt_ms" not in stage.cli.streams(talk.id)[0]["legs"][0]
+    talk.end()
+    record, = new_records(1)
+    stream, = record["streams"]
+    assert 145 < stream["b"]["rtt_ms"] < 10000 and stream["a"]["rtt_ms"] is None
 
 
 def test_dtmf_is_counted_for_the_leg_that_sent_it(stage, new_records):

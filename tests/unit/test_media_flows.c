@@ -375,6 +375,38 @@ static void info_says_what_was_negotiated(void **state)
 	test_room_close(&r);
 }
 
+/* What a leg has received, lost of them; after that many of them there was a sample. */
+static bool is_poor(struct test_room *r, unsigned expected, int lost, unsigned sampled)
+{
+	struct stream *st = r->s->stream[0];
+	struct dataplane_stats stats = {.packets = sampled, .expected = sampled, .lost = lost};
+	struct media_stream_info info;
+
+	st->samples[LEG_B] = (struct samples){0};
+	if (sampled)
+		samples_take(&st->samples[LEG_B], &stats, 8000, test_now_ms);
+	stats.packets = stats.expected = expected;
+	dataplane_null_set_stats(media_dataplane(r->m), st->flow[LEG_B][COMPONENT_RTP], &stats);
+	assert_int_equal(media_stream_info(r->s, 0, &info), 0);
+	assert_false(info.leg[LEG_A].poor);
+	return info.leg[LEG_B].poor;
+}
+
+static void more_than_1_percent_lost_or_5_in_a_sample_is_poor(void **state)
+{
+	struct test_room r;
+
+	(void)state;
+	test_room_open(&r);
+	test_offer(&r, LEG_A, SDP_AUDIO_A, NULL);
+	test_answer(&r, LEG_B, SDP_AUDIO_B, true, NULL);
+	assert_false(is_poor(&r, 1000, 10, 0));
+	assert_true(is_poor(&r, 1000, 11, 0));
+	assert_false(is_poor(&r, 10000, 5, 100));
+	assert_true(is_poor(&r, 10000, 6, 100));
+	test_room_close(&r);
+}
+
 static void reload_takes_up_other_ranges_and_keeps_running_streams(void **state)
 {
 	struct test_room r;
@@ -424,6 +456,7 @@ int main(void)
 		cmocka_unit_test(dropped_mline_gives_its_ports_back),
 		cmocka_unit_test(events_name_leg_and_stream_and_stale_ones_are_dropped),
 		cmocka_unit_test(info_says_what_was_negotiated),
+		cmocka_unit_test(more_than_1_percent_lost_or_5_in_a_sample_is_poor),
 		cmocka_unit_test(reload_takes_up_other_ranges_and_keeps_running_streams),
 	};
 
