@@ -185,6 +185,15 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_int_equal(p->rtp_timeout_s, 30);
 	assert_int_equal(p->rtp_timeout_held_s, 3600);
 	assert_int_equal(p->codec_count, 0);
+	assert_null(p->bypass);
+	assert_int_equal(p->refer, REFER_LOCAL);
+	assert_int_equal(p->replaces, REPLACES_OWN);
+	assert_false(p->numbers.remove_plus);
+	assert_int_equal(p->codes.rule_count, 0);
+	assert_int_equal(p->numbers.called_in.count + p->numbers.calling_in.count, 0);
+	assert_int_equal(p->numbers.called_out.count + p->numbers.calling_out.count, 0);
+	assert_int_equal(p->usage_count, 0);
+	assert_int_equal(p->limits.calls, 0);
 	assert_int_equal(p->session.timer, SESSION_TIMER_ACCEPT);
 	assert_int_equal(p->session.refresher, SESSION_REFRESHER_AUTO);
 	assert_int_equal(p->session.interval_s, 1800);
