@@ -21,6 +21,8 @@
 #include "call/internal.h"
 #include "sip/internal.h"
 
+#include "test_clock.h"
+
 #define T1_MS       10
 #define T2_MS       40
 #define T4_MS       30
@@ -120,6 +122,7 @@ static inline struct config *world_config(struct world *w, const char *extra)
 		"  - {name: across, called: \"6.*\", to: [c]}\n"
 		"  - {name: transit, from: b, called: \"7.*\", to: [c], trunk_to_trunk: true}\n"
 		"  - {name: one, from: a, to: [b]}\n"
+		"overload: {shed_all: 0}\n" /* ages of datagrams are the real ones */
 		"log: error\n%s",
 		world_side_keys[0], world_side_keys[1], w->listener_port[0], w->listener_port[1],
 		w->port[A], world_peer_keys[A], w->port[B], world_peer_keys[B], w->port[C],

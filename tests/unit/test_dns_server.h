@@ -20,6 +20,8 @@
 
 #include "dns/internal.h"
 
+#include "test_clock.h"
+
 #define SERVER_ROWS_MAX  2100
 #define SERVER_BYTES_MAX 65000
 #define UDP_BYTES_MAX    4096

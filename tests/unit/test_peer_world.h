@@ -23,6 +23,7 @@
 #include "sip/internal.h"
 
 #include "config_text.h"
+#include "test_clock.h"
 
 #define PATIENCE_MS 3000
 #define TEXT_MAX    4096

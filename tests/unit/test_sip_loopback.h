@@ -21,6 +21,8 @@
 
 #include "sip/internal.h"
 
+#include "test_clock.h"
+
 #define T1_MS         20
 #define T2_MS         80
 #define T4_MS         60
