@@ -149,7 +149,11 @@ $(OUT)/tests/e2e/flood: $(OUT)/tests/e2e/dataplane/flood.o $(OUT)/libbase.a
 # One end of many calls that talk.
 $(OUT)/tests/e2e/talkers: $(OUT)/tests/e2e/talkers.o
 	$(CC) $(SANFLAGS) -o $@ $<
-tests-build: $(OUT)/tests/e2e/dpdriver $(OUT)/tests/e2e/flood $(OUT)/tests/e2e/talkers
+# Both ends of more calls than can be taken: the bench's.
+$(OUT)/tests/e2e/sip_%: $(OUT)/tools/bench/sip_%.o $(OUT)/tools/bench/tool.o
+	@mkdir -p $(@D)
+	$(CC) $(SANFLAGS) -o $@ $^ $(LIBS)
+tests-build: $(addprefix $(OUT)/tests/e2e/,dpdriver flood talkers sip_caller sip_callee)
 
 # A viaductd of another layout, as an earlier or later version may be: program and data plane are built
 # from the same sources against a header that other_layout.sed changes; the other rooms know none of it.

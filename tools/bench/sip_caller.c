@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Makes calls at a rate that does not yield to how they fare, unlike a well-behaved caller: it is
  * to find out what becomes of calls beyond the capacity. Every answered call is acknowledged, held,
- * and ended by BYE; what is refused is acknowledged; requests without an answer are sent again each
- * T1.
+ * and ended by BYE; what is refused is acknowledged; requests without an answer are sent again
+ * after T1, and each time after twice as long (RFC 3261 17.1.1.2).
  *
  *   sip_caller ADDRESS PORT REMOTE PORT
  *
@@ -22,8 +22,8 @@
 #define NS_A_SEC        1000000000ull
 #define CALLS           (1u << 18) /* at once */
 #define T1_NS           (500 * NS_A_MS)
-#define TRIES           8
-#define DRAIN_MS        5000 /* for the last calls to end */
+#define TRIES           64    /* times T1 that a request waits for an answer */
+#define DRAIN_MS        33000 /* for the last calls to end, at most */
 #define INVITES_AT_ONCE 64
 
 enum state { FREE, CALLING, UP, ENDING };
@@ -186,17 +186,22 @@ static bool take_responses(uint64_t hold_ns, uint64_t now_ns)
 	return any;
 }
 
-static void send_again(struct call *c, struct queue *q, uint64_t now_ns)
+/* Each T1 for every call that waits: the queue stays in order. */
+static void wait_on(struct call *c, struct queue *q, uint64_t now_ns)
 {
-	if (++c->tries > TRIES) {
+	bool is_due;
+
+	c->tries++;
+	is_due = (c->tries & (c->tries + 1)) == 0; /* 1, 3, 7, ... */
+	if (c->tries > TRIES) {
 		counts.failed++;
 		c->state = FREE;
 		return;
 	}
-	if (c->state == CALLING && !c->heard) {
+	if (is_due && c->state == CALLING && !c->heard) {
 		counts.invites_again++;
 		say("INVITE", "i", c, 1);
-	} else if (c->state == ENDING) {
+	} else if (is_due && c->state == ENDING) {
 		counts.byes_again++;
 		say("BYE", "b", c, 2);
 	}
@@ -209,7 +214,7 @@ static void mind_queues(uint64_t now_ns)
 
 	while ((c = queue_due(&unanswered, now_ns))) {
 		if (c->state == CALLING)
-			send_again(c, &unanswered, now_ns);
+			wait_on(c, &unanswered, now_ns);
 	}
 	while ((c = queue_due(&to_end, now_ns))) {
 		c->state = ENDING;
@@ -219,7 +224,7 @@ static void mind_queues(uint64_t now_ns)
 	}
 	while ((c = queue_due(&unended, now_ns))) {
 		if (c->state == ENDING)
-			send_again(c, &unended, now_ns);
+			wait_on(c, &unended, now_ns);
 	}
 }
 
