@@ -18,6 +18,7 @@
 static int read_file(const char *file, uint8_t **data, size_t *len, struct mistakes *m)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char why[MISTAKE_QUOTE_MAX];
 	uint8_t *buf = NULL;
 	struct stat st;
 	ssize_t n = 0;
@@ -52,7 +53,7 @@ static int read_file(const char *file, uint8_t **data, size_t *len, struct mista
 out:
 	if (ret && ret != -EINVAL && ret != -ENOMEM)
 		mistake_add(m, "file", "cannot be read (%s); expected a readable YAML file",
-			strerror(-ret));
+			mistake_errno(why, -ret));
 	if (fd >= 0)
 		close(fd);
 	if (ret)

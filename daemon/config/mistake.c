@@ -2,8 +2,10 @@
 #include "config/mistake.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/document.h"
 
@@ -71,6 +73,15 @@ void mistakes_free(struct mistakes *m)
 {
 	for (unsigned i = 0; i < MISTAKES_MAX; i++)
 		free(m->list[i].text);
+}
+
+const char *mistake_errno(char buf[MISTAKE_QUOTE_MAX], int error)
+{
+	const struct passwd *pw = error == EACCES ? getpwuid(geteuid()) : NULL;
+
+	snprintf(buf, MISTAKE_QUOTE_MAX, "%s%s%s", strerror(error), pw ? " to user " : "",
+		pw ? pw->pw_name : "");
+	return buf;
 }
 
 const char *mistake_key(char buf[MISTAKE_KEY_MAX], const char *fmt, ...)

@@ -36,6 +36,8 @@ void mistake_add_line(struct mistakes *m, unsigned line, const char *key, const 
 void mistakes_print(struct mistakes *m, FILE *out);
 void mistakes_free(struct mistakes *m);
 
+/* Why a file cannot be opened, the user named to whom it is forbidden. Returns buf. */
+const char *mistake_errno(char buf[MISTAKE_QUOTE_MAX], int error);
 /* Prints a key's path. Returns buf. */
 const char *mistake_key(char buf[MISTAKE_KEY_MAX], const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

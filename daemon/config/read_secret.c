@@ -14,7 +14,7 @@
 /* Opens what is a regular file and not everybody's to read. The descriptor, or -1: told. */
 static int open_secret(struct mistakes *m, const char *key, const char *path, size_t *size)
 {
-	char quoted[MISTAKE_QUOTE_MAX];
+	char quoted[MISTAKE_QUOTE_MAX], why[MISTAKE_QUOTE_MAX];
 	struct stat st;
 	int fd = -1;
 
@@ -27,7 +27,7 @@ static int open_secret(struct mistakes *m, const char *key, const char *path, si
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st)) {
 		mistake_add(m, key, "%s cannot be read (%s); expected a file readable by us",
-			mistake_quote(quoted, path), strerror(errno));
+			mistake_quote(quoted, path), mistake_errno(why, errno));
 		goto fail;
 	}
 	if (!S_ISREG(st.st_mode)) {
@@ -56,7 +56,7 @@ fail:
 
 int read_secret_file(struct mistakes *m, struct secret **out, const char *key, const char *path)
 {
-	char quoted[MISTAKE_QUOTE_MAX];
+	char quoted[MISTAKE_QUOTE_MAX], why[MISTAKE_QUOTE_MAX];
 	struct secret *secret = NULL;
 	size_t size = 0;
 	ssize_t n = 0;
@@ -70,7 +70,7 @@ int read_secret_file(struct mistakes *m, struct secret **out, const char *key, c
 		secret->len += (size_t)n;
 	if (!ret && n < 0) {
 		mistake_add(m, key, "%s cannot be read (%s); expected a file readable by us",
-			mistake_quote(quoted, path), strerror(errno));
+			mistake_quote(quoted, path), mistake_errno(why, errno));
 		secret_free(secret);
 		secret = NULL;
 	}

@@ -53,7 +53,7 @@ static BIO *read_pem(const char *path, const char *key, const char *expected, mo
 	struct tls_problem *p, int *ret)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char quoted[MISTAKE_QUOTE_MAX];
+	char quoted[MISTAKE_QUOTE_MAX], why[MISTAKE_QUOTE_MAX];
 	size_t len = 0;
 	struct stat st;
 	BIO *bio = NULL;
@@ -62,8 +62,8 @@ static BIO *read_pem(const char *path, const char *key, const char *expected, mo
 
 	mistake_quote(quoted, path);
 	if (fd < 0 || fstat(fd, &st)) {
-		*ret = problem_set(
-			p, key, "%s cannot be read (%s); %s", quoted, strerror(errno), expected);
+		*ret = problem_set(p, key, "%s cannot be read (%s); %s", quoted,
+			mistake_errno(why, errno), expected);
 		goto out;
 	}
 	if (!S_ISREG(st.st_mode) || st.st_size > PEM_BYTES_MAX) {
@@ -84,8 +84,8 @@ static BIO *read_pem(const char *path, const char *key, const char *expected, mo
 	while (len < (size_t)st.st_size && (n = read(fd, buf + len, (size_t)st.st_size - len)) > 0)
 		len += (size_t)n;
 	if (n < 0) {
-		*ret = problem_set(
-			p, key, "%s cannot be read (%s); %s", quoted, strerror(errno), expected);
+		*ret = problem_set(p, key, "%s cannot be read (%s); %s", quoted,
+			mistake_errno(why, errno), expected);
 		goto out;
 	}
 	bio = BIO_new(BIO_s_mem());
