@@ -226,6 +226,11 @@ bench bench-smoke:
 	@$(MAKE) -s -j2 bench-build
 	@tools/with-bpffs tools/bench/bench $(if $(filter bench-smoke,$@),--quick)
 
+#: make deb         build/viaduct_VERSION_ARCHITECTURE.deb, a package of what is built
+.PHONY: deb
+deb: all
+	@tools/deb $(OUT) $(VERSION) $(if $(SAN),SAN=1)
+
 C_FILES = $(shell find bpf daemon include tools tests -name '*.[ch]')
 #: make format      apply .clang-format
 format:

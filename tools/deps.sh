@@ -7,7 +7,7 @@ set -u
 build="gcc clang make pkg-config bpftool libc6-dev linux-libc-dev libbpf-dev libxdp-dev libnl-3-dev
 	libnl-route-3-dev libosip2-dev libcyaml-dev libyaml-dev libpcre2-dev libjansson-dev libcap-dev
 	uthash-dev libjemalloc-dev libssl-dev libc-ares-dev liblmdb-dev libprotobuf-c-dev
-	protobuf-c-compiler libxxhash-dev"
+	protobuf-c-compiler libxxhash-dev dpkg-dev"
 run="iproute2 ethtool procps tzdata"
 demo="python3 sip-tester baresip-core nftables"
 test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml sip-tester baresip-core kamailio

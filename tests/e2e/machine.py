@@ -12,6 +12,7 @@ from rtp import wait_until
 
 BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot")
 BOOT_TIMEOUT_S = 60
+COMMAND_TIMEOUT_S = 120  # many of them wait for something
 CANNOT = 77  # the exit status of boot
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 NAMESPACES = ("--mount", "--pid", "--cgroup", "--uts", "--ipc")
@@ -56,6 +57,7 @@ class Machine:
         parent = _own_cgroup()
         self.cgroup = os.path.join(parent, f"{PREFIX}-{os.getpid()}")
         self.ns, self.process = ns, None
+        self.last_words = ""
         try:
             _remove_stale(parent)
             os.mkdir(self.cgroup)
@@ -88,11 +90,11 @@ class Machine:
         return self._first_process() and \
             self.run("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded")
 
-    def run(self, *argv, env=None, **kwargs):
+    def run(self, *argv, env=None, timeout=COMMAND_TIMEOUT_S, **kwargs):
         """As root in there; env is for who runs elsewhere."""
         del env
         return run("nsenter", "--target", self._first_process(), *NAMESPACES, "--net", "--",
-                   "env", "-i", f"PATH={PATH}", *argv, **kwargs)
+                   "env", "-i", f"PATH={PATH}", *argv, timeout=timeout, **kwargs)
 
     def write(self, path, text):
         self.run("tee", path, input=text)
@@ -104,10 +106,15 @@ class Machine:
                  input=archive.stdout, text=False)
 
     def journal(self, *options):
+        """Of a machine that is gone: its last words, of all of it."""
+        if self.process.poll() is not None:
+            return self.last_words
         return self.run("journalctl", "--no-pager", "--output=cat", *options, check=False).stdout
 
     def remove(self):
         if self.process:
+            if self.process.poll() is None and self._first_process():
+                self.last_words = self.journal("--lines=100")
             self.process.kill()
             self.process.wait()
             self.process.stderr.close()

@@ -4,14 +4,14 @@
 import plan
 from rtp import Stream
 from scenario import Callee, Caller, sdp
-from sipp import finish
+from sipp import CALL_TIMEOUT_S, finish
 
 
 class Talk:
     """sipp on both sides; a and b are RTP endpoints, to_a and to_b where each of them sends."""
 
     def __init__(self, stage, frm="pbx", to="trunk", offer=None, answer=None, ended_by="caller",
-                 a=None, b=None, reply_bye=True):
+                 a=None, b=None, timeout=CALL_TIMEOUT_S):
         self.stage = stage
         self.a = a or stage.endpoint(frm)
         self.b = b or stage.endpoint(to)
@@ -30,8 +30,8 @@ class Talk:
             callee.answer_bye()
         self.ended_by = ended_by
         self.inside, self.outside = stage.sniffer("internal"), stage.sniffer("external")
-        self.called = stage.callee(callee, to)
-        self.calling = stage.caller(caller, frm, to=to)
+        self.called = stage.callee(callee, to, timeout=timeout)
+        self.calling = stage.caller(caller, frm, to=to, timeout=timeout)
         self.ok = self.calling.expect(200, "INVITE")
         self.invite = self.called.expect("INVITE")
         self.called.expect("ACK")

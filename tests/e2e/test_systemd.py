@@ -3,89 +3,21 @@
 as it ships."""
 
 import json
-import os
 import re
-import subprocess
-from collections import namedtuple
 
 import pytest
 
 import ordinary
 import plan
-from cli import Cli
-from daemon import ROOT, SANITIZED, SANITIZER_REPORT
-from machine import Impossible, Machine
 from rtp import wait_until
+from service import CONFIGURATION, PINS, START_TIMEOUT_S, UNIT, Service, Talking, booted, make
 from talk import Talk
-from talkers import Talkers
 from test_privilege import of_status
 
-UNIT = "viaductd"
 USER = "viaduct"
-CONFIGURATION = "/etc/viaduct/viaduct.yaml"
 RECORDS = "/var/log/viaduct/records"
-STATE = "/run/viaduct"
-PINS = "/sys/fs/bpf/viaduct-default"
 EXPOSURE_MAX = 2.5  # of 10, as `systemd-analyze security` reckons; a unit that says nothing has 9.6
-START_TIMEOUT_S = 30
-SECOND = 50  # packets that a talker sends in one
-
-Place = namedtuple("Place", "address port")  # of media that others than the test itself send
-
-
-class Service:
-    """viaductd, by the words of systemctl."""
-
-    def __init__(self, machine):
-        self.machine = machine
-        self.cli = Cli(machine, "/usr/local/bin/viaduct")
-
-    def ctl(self, *argv, check=True):
-        return self.machine.run("systemctl", *argv, UNIT, check=check, timeout=START_TIMEOUT_S)
-
-    def show(self, key):
-        return self.ctl("show", "--value", f"--property={key}").stdout.strip()
-
-    def configure(self, configuration):
-        self.machine.write(CONFIGURATION, json.dumps(configuration, indent=1))
-
-    def drop_in(self, name, *lines):
-        """What `systemctl edit` would write."""
-        directory = f"/etc/systemd/system/{UNIT}.service.d"
-        self.machine.run("mkdir", "-p", directory)
-        self.machine.write(f"{directory}/{name}.conf", "\n".join(("[Service]", *lines, "")))
-        self.machine.run("systemctl", "daemon-reload")
-
-    def status_of_process(self):
-        """/proc/PID/status: what the kernel says of it."""
-        return self.machine.run("cat", f"/proc/{self.show('MainPID')}/status").stdout
-
-    def journal(self):
-        return self.machine.journal(f"--unit={UNIT}")
-
-    def log_tail(self, lines=40):
-        return "\n".join(self.journal().splitlines()[-lines:])
-
-    def pinned(self):
-        found = self.machine.run("find", PINS, "!", "-type", "d", check=False)
-        return found.stdout.split()
-
-    def left(self):
-        """What a daemon leaves that is gone: pins, state, programs on devices."""
-        attached = re.findall(r"\d+: (\S+):.* xdp", self.machine.run("ip", "-o", "link", "show").stdout)
-        return self.pinned() + self.machine.run("ls", STATE).stdout.split() + attached
-
-    def check_alive(self):
-        assert self.show("ActiveState") == "active", self.log_tail()
-
-
-def installed(target, directory):
-    """What `make install` leaves in that directory."""
-    sanitized = ["SAN=1"] if SANITIZED else []
-    done = subprocess.run(["make", "-s", "-C", ROOT, target, f"DESTDIR={directory}", *sanitized],
-                          capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
-    return directory
+SECOND = 50         # packets that a talker sends in one
 
 
 @pytest.fixture(scope="module")
@@ -95,63 +27,27 @@ def configuration():
 
 @pytest.fixture(scope="module")
 def machine(world, tmp_path_factory):
-    files = installed("install", tmp_path_factory.mktemp("installed"))
-    try:
-        machine = Machine(world.viaduct)
-    except Impossible as why:
-        pytest.skip(f"no machine for systemd can be booted: {why}")
-    try:
-        machine.unpack(files)
+    directory = tmp_path_factory.mktemp("installed")
+    make("install", f"DESTDIR={directory}")
+    with booted(world) as machine:
+        machine.unpack(directory)
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemd-sysusers", "viaduct.conf")  # as `make install` by root does
         yield machine
-    finally:
-        machine.remove()
 
 
 @pytest.fixture(scope="module")
 def daemon(machine, configuration):
-    """Installed, configured and started, as the README says."""
     service = Service(machine)
-    machine.run("systemd-sysusers", "/usr/local/lib/sysusers.d/viaduct.conf")
-    machine.run("mkdir", "-p", os.path.dirname(CONFIGURATION))
-    service.configure(configuration)
-    if SANITIZED:  # leaks are looked for by ptrace, which the unit forbids
-        service.drop_in("sanitized", "Environment=ASAN_OPTIONS=detect_leaks=0")
-    machine.run("systemctl", "enable", "--now", UNIT, timeout=START_TIMEOUT_S)
+    service.begin(configuration)
     yield service
     service.ctl("stop")
-    assert not service.left()
-    report = SANITIZER_REPORT.search(service.journal())
-    assert not report, service.journal()[max(0, report.start() - 500):report.start() + 8000]
+    service.check_end()
 
 
 @pytest.fixture
 def talking(stage):
-    """(talk, ends): a call whose media both ends send and count."""
-    a, b = Place(plan.PEERS["pbx"].address, 12000), Place(plan.PEERS["trunk"].address, 12000)
-    talk = Talk(stage, a=a, b=b)
-    ends = [stage.keep(Talkers(stage.namespace(side), own.address, [(1, own.port, to)]))
-            for side, own, to in (("internal", a, talk.to_a()), ("external", b, talk.to_b()))]
-    for end in ends:
-        end.say("start")
-    return talk, ends
-
-
-def wait_for_packets(ends, more):
-    """Until each end has received so many more."""
-    goal = [end.report()["received"] + more for end in ends]
-    wait_until(lambda: all(end.report()["received"] >= n for end, n in zip(ends, goal)), 20,
-               lambda: f"media: {[end.report() for end in ends]}")
-
-
-def check_nothing_lost(ends):
-    for end in ends:
-        end.say("stop")
-    def reports():
-        return [end.report() for end in ends]
-    wait_until(lambda: sum(r["sent"] - r["received"] for r in reports()) == 0, 5, reports)
-    for report in reports():
-        assert report["sent"] and not any(
-            report[key] for key in ("unsent", "late", "changed", "strange")), report
+    return Talking(stage)
 
 
 def test_it_is_active_and_is_started_with_the_machine(daemon):
@@ -205,7 +101,6 @@ def test_a_call_has_media_both_ways_through_xdp_and_leaves_a_record(daemon, stag
 
 
 def test_a_reload_keeps_the_call_and_takes_what_changed(daemon, stage, talking, configuration):
-    talk, ends = talking
     pid = daemon.show("MainPID")
     added = {"name": "added", "called": "4711", "to": ["trunk"]}
     daemon.configure({**configuration, "routes": [*configuration["routes"], added]})
@@ -216,14 +111,12 @@ def test_a_reload_keeps_the_call_and_takes_what_changed(daemon, stage, talking, 
     daemon.configure(configuration)
     daemon.ctl("reload")
     wait_until(lambda: "added" not in routes(), 10, routes)
-    assert daemon.show("MainPID") == pid and daemon.cli.only_call() == talk.id
-    wait_for_packets(ends, 10)
-    check_nothing_lost(ends)
-    talk.end()
+    assert daemon.show("MainPID") == pid and daemon.cli.only_call() == talking.id
+    talking.wait_for_packets(10)
+    talking.end()
 
 
 def test_a_reload_of_a_mistake_fails_with_one_line_and_changes_nothing(daemon, stage, talking, configuration):
-    talk, ends = talking
     pid = daemon.show("MainPID")
     daemon.configure({**configuration, "log": "loud"})
     assert daemon.ctl("reload", check=False).returncode != 0
@@ -231,27 +124,23 @@ def test_a_reload_of_a_mistake_fails_with_one_line_and_changes_nothing(daemon, s
     told = [line for line in daemon.journal().splitlines() if '"loud"' in line]
     assert len(told) == 1 and re.match(rf"{CONFIGURATION}:\d+: log: ", told[0])
     daemon.check_alive()
-    assert daemon.show("MainPID") == pid and daemon.cli.only_call() == talk.id
-    wait_for_packets(ends, 10)
-    check_nothing_lost(ends)
-    talk.end()
+    assert daemon.show("MainPID") == pid and daemon.cli.only_call() == talking.id
+    talking.wait_for_packets(10)
+    talking.end()
 
 
 def test_a_restart_loses_no_packet_and_no_call(daemon, stage, talking):
-    talk, ends = talking
     pid = daemon.show("MainPID")
-    wait_for_packets(ends, 10)
+    talking.wait_for_packets(10)
     daemon.ctl("restart")
     assert daemon.show("MainPID") != pid
-    assert daemon.cli.only_call() == talk.id
-    wait_for_packets(ends, 10)
-    check_nothing_lost(ends)
-    talk.end()
+    assert daemon.cli.only_call() == talking.id
+    talking.wait_for_packets(10)
+    talking.end()
     stage.quiet()
 
 
 def test_one_that_is_killed_is_started_again_and_the_call_goes_on(daemon, stage, talking):
-    talk, ends = talking
     pid, restarts = daemon.show("MainPID"), int(daemon.show("NRestarts"))
     def written():
         state = daemon.cli.status()["state"]
@@ -261,31 +150,27 @@ def test_one_that_is_killed_is_started_again_and_the_call_goes_on(daemon, stage,
     wait_until(lambda: daemon.show("MainPID") not in (pid, "0") and daemon.show("ActiveState") == "active",
                START_TIMEOUT_S, daemon.log_tail)
     assert int(daemon.show("NRestarts")) == restarts + 1
-    assert daemon.cli.only_call() == talk.id
-    wait_for_packets(ends, 10)
-    check_nothing_lost(ends)
-    talk.end()
+    assert daemon.cli.only_call() == talking.id
+    talking.wait_for_packets(10)
+    talking.end()
     stage.quiet()
 
 
 def test_left_to_the_next_start_media_goes_on_meanwhile(daemon, stage, talking):
-    talk, ends = talking
     daemon.cli.text("stop", "--leave")
     wait_until(lambda: daemon.show("ActiveState") == "inactive", 20, daemon.log_tail)
     assert daemon.pinned()
-    wait_for_packets(ends, SECOND)
+    talking.wait_for_packets(SECOND)
     daemon.ctl("start")
-    assert daemon.cli.only_call() == talk.id
-    check_nothing_lost(ends)
-    talk.end()
+    assert daemon.cli.only_call() == talking.id
+    talking.end()
     stage.quiet()
 
 
 def test_what_was_left_is_removed_by_root(daemon, stage, talking):
-    talk, ends = talking
     daemon.cli.text("stop", "--leave")
     wait_until(lambda: daemon.show("ActiveState") == "inactive", 20, daemon.log_tail)
-    wait_for_packets(ends, 1)
+    talking.wait_for_packets(1)
     daemon.machine.run("viaductd", "--remove", CONFIGURATION)
     assert not daemon.left()
     daemon.ctl("start")
@@ -316,6 +201,24 @@ def test_a_start_with_a_mistake_fails_once_and_names_it(daemon, configuration):
         daemon.ctl("start")
 
 
+def test_a_secret_that_is_roots_alone_is_named_at_the_start_with_who_may_not_read_it(daemon, configuration):
+    secret = "/etc/viaduct/trunk.password"
+    daemon.machine.write(secret, "secret\n")
+    daemon.machine.run("chmod", "0600", secret)
+    peers = [{**peer, "auth": {"user": "acc", "password_file": secret}} if peer["name"] == "trunk" else peer
+             for peer in configuration["peers"]]
+    daemon.ctl("stop")
+    daemon.configure({**configuration, "peers": peers})
+    try:
+        assert daemon.ctl("start", check=False).returncode != 0
+        assert f'"{secret}" cannot be read (Permission denied to user {USER})' in daemon.journal()
+        daemon.machine.run("chown", USER, secret)
+        daemon.ctl("start")
+    finally:
+        daemon.configure(configuration)
+        daemon.ctl("restart")
+
+
 @pytest.fixture
 def drop_in(daemon):
     """drop_in(line...): the next start has these in its unit, too, those after the test no more."""
@@ -341,21 +244,19 @@ def test_a_drop_in_allows_listeners_below_port_1024(daemon, drop_in, configurati
 
 
 def test_a_drop_in_makes_it_root_who_takes_over_and_gives_back(daemon, stage, talking, drop_in):
-    talk, ends = talking
     drop_in("User=root", "CapabilityBoundingSet=CAP_SYS_ADMIN")
     daemon.ctl("restart")
     users, _, sets = of_status(daemon.status_of_process())
     assert users == {0} and sets["CapBnd"] == {*ordinary.CAPABILITIES, "sys_admin"}
-    assert daemon.cli.only_call() == talk.id
-    wait_for_packets(ends, 10)
+    assert daemon.cli.only_call() == talking.id
+    talking.wait_for_packets(10)
     drop_in()
     daemon.ctl("restart")
     users, _, sets = of_status(daemon.status_of_process())
     assert users != {0} and sets["CapPrm"] == set(ordinary.CAPABILITIES)
-    assert daemon.cli.only_call() == talk.id
-    wait_for_packets(ends, 10)
-    check_nothing_lost(ends)
-    talk.end()
+    assert daemon.cli.only_call() == talking.id
+    talking.wait_for_packets(10)
+    talking.end()
 
 
 def test_a_start_before_its_device_is_there_comes_to_be_with_it(daemon, world):
