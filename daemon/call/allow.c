@@ -4,9 +4,11 @@
 
 #include "call/carry.h"
 
+#define METHODS "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"
+
 const char *call_allow(const struct peer_config *peer)
 {
-	return peer->refer == REFER_REFUSE ? CALL_ALLOW : CALL_ALLOW ", REFER, NOTIFY";
+	return peer->refer == REFER_REFUSE ? METHODS : METHODS ", REFER, NOTIFY";
 }
 
 int call_announce(osip_message_t *msg, const struct peer_config *peer)

@@ -54,6 +54,4 @@ const char *call_allow(const struct peer_config *peer);
 /* Allow and, what we support of our own accord, Supported. 0 or -ENOMEM. */
 int call_announce(osip_message_t *msg, const struct peer_config *peer);
 
-#define CALL_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"
-
 #endif

@@ -127,8 +127,8 @@ static int offer_here(struct exchange *x, struct sip_server *txn, osip_message_t
 	ret = sip_response_make(txn, SIP_OK, NULL, d->local_tag, &resp);
 	if (!ret)
 		ret = sip_set_contact(resp, call->calls->sip, sip_server_listener(txn));
-	if (!ret && osip_message_set_header(resp, "Allow", CALL_ALLOW))
-		ret = -ENOMEM;
+	if (!ret)
+		ret = call_announce(resp, d->peer);
 	if (!ret)
 		ret = session_timer_answer(call, x->from, req, resp);
 	if (!ret)

@@ -61,8 +61,8 @@ bool session_refresh_received(
 	ret = sip_response_make(txn, SIP_OK, NULL, d->local_tag, &resp);
 	if (!ret)
 		ret = sip_set_contact(resp, call->calls->sip, sip_server_listener(txn));
-	if (!ret && osip_message_set_header(resp, "Allow", CALL_ALLOW))
-		ret = -ENOMEM;
+	if (!ret)
+		ret = call_announce(resp, d->peer);
 	if (!ret)
 		ret = put_answer(call, leg, req, resp);
 	if (!ret)

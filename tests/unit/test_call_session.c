@@ -191,6 +191,7 @@ static void a_refresh_of_one_leg_is_not_heard_on_the_other(void **state)
 	say_with(&w, &a, "INVITE", 0, new_branch(), TIMER_OF_90, SDP_A);
 	copy_text(request, TEXT_MAX, expect(&w, A, "SIP/2.0 200"));
 	has(request, "Session-Expires: 90;refresher=uac");
+	has(header(request, "Allow"), "REFER"); /* as it was told in the call */
 	assert_string_equal(body(request), body(a_answer));
 	ack(&w, &a, a.cseq, NULL);
 	expect_nothing(&w, B);

@@ -409,6 +409,7 @@ static void a_change_without_an_offer_is_answered_with_what_the_other_said(void 
 	say(&w, &a, "INVITE", NULL);
 	copy_text(seen, TEXT_MAX, expect(&w, A, "SIP/2.0 200"));
 	has(seen, "m=audio");
+	has(header(seen, "Allow"), "REFER");
 	ack(&w, &a, a.cseq, SDP_A);
 	expect_nothing(&w, B);
 	/* On hold now: B has to hear of it. */
