@@ -400,7 +400,8 @@ class TlsEar:
 
 def test_teams_rules(deploy, world, certificates):
     """What Teams asks of a session border controller: OPTIONS that name it by its FQDN, no delayed
-    offer, hold by a=inactive alone, the next name after 503 and no second try after 603."""
+    offer, hold by a=inactive alone, no REFER to what has no number, the next name after 503 and no second
+    try after 603."""
     def hasty(configuration):
         configuration["tls"][0].update(certificate=f"{certificates}/sbc.pem",
                                        key=f"{certificates}/sbc.key", ca=f"{certificates}/ca.pem")
@@ -433,6 +434,7 @@ def test_teams_rules(deploy, world, certificates):
         first, hold = [m for m in callee.received("INVITE") if not m.is_response][:2]
         assert first.first_line.startswith(f"INVITE sip:{number}@") and "m=audio" in first.body
         assert "a=inactive" in hold.body and "sendonly" not in hold.body
+        assert "REFER" not in first.header("allow") and "replaces" in first.header("supported")
         at.strike()
 
         refusing = teams(0, Callee().invited().respond(503).acked())
