@@ -18,6 +18,7 @@ PBX, TRUNK, SECOND, PROXY = (plan.PEERS[name] for name in ("pbx", "trunk", "seco
 THIRD = plan.PEERS["alaw"]
 ALL = "4000"     # trunk, second, third
 TURNED = "4001"  # second, trunk
+WAYWARD, ALONE = "4002", "4003"  # third, second; third
 LIVENESS = {"interval": 1, "misses": 2, "probe": 1, "timeout": 1}
 LOAD_RATE, LOAD_CALLS, LOAD_LIMIT = 50, 250, 200
 DOWN_S = 8  # more than misses take
@@ -32,9 +33,13 @@ def configuration():
         if peer["kind"] == "trunk":
             peer["liveness"] = LIVENESS
             peer["failover"] = {"codes": ["408", "500-599"], "retry_after": 2}
+        if peer["name"] == "alaw":
+            peer["failing"] = {"calls": 2, "failed": 2, "well": 0, "memory": 3600}
     config["routes"] = [
         {"name": "all", "from": "pbx", "called": ALL, "to": ["trunk", "second", "alaw"]},
         {"name": "turned", "from": "pbx", "called": TURNED, "to": ["second", "trunk"]},
+        {"name": "wayward", "from": "pbx", "called": WAYWARD, "to": ["alaw", "second"]},
+        {"name": "alone", "from": "pbx", "called": ALONE, "to": ["alaw"]},
         {"name": "to-trunk", "called": TRUNK.number, "to": ["trunk"]},
         {"name": "to-pbx", "called": PBX.number, "to": ["pbx"]}]
     return config
@@ -173,6 +178,26 @@ def test_a_503_with_retry_after_is_left_alone_for_that_long(stage):
     call(stage, port=5080)
     assert len(asked()) == 1, "it was not asked again"
     is_in(stage, "trunk", "up", 4)
+
+
+def test_a_peer_that_answers_and_whose_calls_fail_is_tried_after_the_others_until_they_succeed(stage):
+    def tried(number, *names):
+        call(stage, number)
+        wait_until(lambda: last_attempts(stage) == [*names], 3, lambda: last_attempts(stage))
+    answering(stage, SECOND)
+    broken = answering(stage, THIRD, Callee().invited().respond(500).acked())
+    for name in ("second", "alaw"):
+        is_in(stage, name, "up")
+    for _ in range(2):
+        tried(WAYWARD, "alaw", "second")
+    assert state(stage, "alaw")["state"] == "failing", state(stage, "alaw")
+    tried(WAYWARD, "second")
+    broken.kill()
+    answering(stage, THIRD, basic_callee(sdp(THIRD.address, 6000, ["8 PCMA/8000"])).answer_bye())
+    for _ in range(2):
+        tried(ALONE, "alaw")
+    assert state(stage, "alaw")["state"] == "up", state(stage, "alaw")
+    tried(WAYWARD, "alaw")
 
 
 def test_a_trunk_that_falls_silent_costs_no_call(stage):
