@@ -25,7 +25,8 @@ PACKETS = 25
 def configuration():
     """With a peer that passes REFER on and one that takes none."""
     config = plan.configuration()
-    settings = {PASSING.name: {"refer": "pass"}, REFUSING.name: {"refer": "refuse"}}
+    settings = {PASSING.name: {"refer": "pass"}, REFUSING.name: {"refer": "refuse"},
+                "hq-a": {"replaces": "side"}, "hq-b": {"replaces": "refuse"}}
     for peer in config["peers"]:
         peer |= settings.get(peer["name"], {})
     config["timers"]["transfer"] = 5
@@ -208,8 +209,10 @@ def test_attended_transfer_joins_the_far_ends(stage):
     stage.check_hidden()
 
 
-def test_invite_with_replaces_takes_the_callers_place(stage):
-    at_trunk, at_new = stage.endpoint("trunk"), stage.endpoint()
+@pytest.mark.parametrize("who", ["pbx", "hq-a"])
+def test_invite_with_replaces_takes_the_callers_place(stage, who):
+    """Of its own call, or of one of its side where it may; nobody else does."""
+    at_trunk, at_new = stage.endpoint("trunk"), stage.endpoint(who)
     callee = Callee().invited().answer(sdp(TRUNK.address, at_trunk.port)).acked()
     callee.recv("INVITE").answer_invite(sdp(TRUNK.address, at_trunk.port, version=2))
     called = stage.callee(callee.recv("ACK").answer_bye())
@@ -217,10 +220,12 @@ def test_invite_with_replaces_takes_the_callers_place(stage):
                            .answered().ack().answer_bye())
     ok = calling.expect(200, "INVITE")
     called.expect("ACK")
-    new = stage.caller(
-        Caller().invite(sdp(PBX.address, at_new.port),
-                        headers=[f"Replaces: {replaces(ok)}", "Require: replaces"]).trying()
-        .answered().ack().hold().bye(), port=5062)
+    taking, offer = [f"Replaces: {replaces(ok)}", "Require: replaces"], sdp(at_new.address, at_new.port)
+    for other in ("phone", "hq-b"):
+        stage.caller(Caller().invite(offer, headers=taking).trying().refused(403), other,
+                     port=5062).wait()
+    new = stage.caller(Caller().invite(offer, headers=taking).trying().answered().ack().hold().bye(),
+                       who, port=5064)
     answer = new.expect(200, "INVITE")
     calling.wait()
     speak(stage, at_new, answer.media(), at_trunk, "external")
