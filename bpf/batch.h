@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Packets that wait until there are some, so that what they need comes from memory for all at once:
- * see struct vd_batch. What is noted of them here only says what to ask for; a packet that is taken
- * up again is looked at anew. */
+ * see struct vd_batch. */
 #ifndef VIADUCT_BPF_BATCH_H
 #define VIADUCT_BPF_BATCH_H
 
@@ -16,53 +15,70 @@ const volatile bool batching;
  * device, before we could count it for what it is. Each link takes as much (RFC 8200 5). */
 #define BATCH_L3_MAX 1280
 
+#define VD_BATCH_DEVICES 32 /* that have a bit in vd_locals.batched */
+
+/* The device that packets to that port leave by, as an index in vd_devices plus 1; 0 = none. */
+static __always_inline __u32 batch_exit(__u32 port_index)
+{
+	__u32 element = port_index / VD_EXIT_PORTS;
+	const struct vd_exits *exits = bpf_map_lookup_elem(&vd_exits, &element);
+
+	return exits ? READ_ONCE(exits->device[port_index % VD_EXIT_PORTS]) : 0;
+}
+
 /* Sends a packet for that local port on its way to its device, where it is finished. False: it has
  * to be finished now. */
 static __always_inline bool batch_defer(const struct packet *p, __u32 port_index)
 {
 	const __u32 zero = 0;
 	const struct vd_locals *locals = bpf_map_lookup_elem(&vd_locals, &zero);
-	const struct vd_port *port = bpf_map_lookup_elem(&vd_ports, &port_index);
 	struct vd_batch *batch = batch_of_cpu();
-	__u32 device, i;
+	__u32 device;
 
-	if (p->l3_room > BATCH_L3_MAX || !locals || !locals->batched || !port ||
-		!READ_ONCE(port->flow) || !batch)
+	if (p->l3_room > BATCH_L3_MAX || !locals || !locals->batched || !batch)
 		return false;
-	device = port->device;
-	if (!(locals->batched >> (device & 31) & 1) ||
+	device = batch_exit(port_index) - 1;
+	if (device >= VD_BATCH_DEVICES || !(locals->batched >> device & 1) ||
 		bpf_redirect_map(&vd_devices, device, XDP_DROP) != XDP_REDIRECT)
 		return false;
-	i = batch->waiting++ & (VD_BATCH_MAX - 1);
-	batch->next[i].flow = port->flow;
-	batch->next[i].stream = port->stream_hint;
+	batch->port[batch->waiting++ & (VD_BATCH_MAX - 1)] = port_index;
 	return true;
 }
 
-/* Asks for all that packets of this CPU wait for. Nobody waits for what these reads give, so they
- * overlap. Not static, as the functions of event.h. */
+/* Asks for all that packets of this CPU wait for: first their ports, then the flows and streams
+ * that stand there. Nobody waits for what these reads give, so those of all packets overlap, the
+ * more of them the fewer instructions lie between: hence two loops, and nothing but constant
+ * places. waiting is read each time, as the verifier would else follow each value of it. Not
+ * static, as the functions of event.h. */
 __noinline int batch_fetch(struct vd_batch *batch, bool v6)
 {
-	__u32 from, count;
-
 	if (!batch)
 		return 0;
-	count = batch->waiting - batch->fetched;
-	if (count > VD_BATCH_MAX)
-		count = VD_BATCH_MAX;
-	from = batch->waiting - count;
-	batch->fetched = batch->waiting;
 #pragma unroll
 	for (__u32 i = 0; i < VD_BATCH_MAX; i++) {
-		__u32 at = (from + i) & (VD_BATCH_MAX - 1), index = batch->next[at].flow;
-		struct vd_flow *flow;
+		__u32 index = batch->port[i];
+		const struct vd_port *port;
 
-		if (i >= count)
+		if (i >= READ_ONCE(batch->waiting))
+			break;
+		port = bpf_map_lookup_elem(&vd_ports, &index);
+		if (port) {
+			batch->found[i].flow = port->flow;
+			batch->found[i].stream_hint = port->stream_hint;
+		}
+	}
+#pragma unroll
+	for (__u32 i = 0; i < VD_BATCH_MAX; i++) {
+		__u32 index = batch->found[i].flow;
+		const struct vd_flow *flow;
+
+		if (i >= READ_ONCE(batch->waiting))
 			break;
 		flow = bpf_map_lookup_elem(&vd_flows, &index);
 		if (flow)
-			flow_fetch(flow, batch->next[at].stream, v6);
+			flow_fetch(flow, batch->found[i].stream_hint, v6);
 	}
+	batch->waiting = 0;
 	return 0;
 }
 
@@ -71,7 +87,7 @@ static __always_inline void batch_begin(bool v6)
 {
 	struct vd_batch *batch = batch_of_cpu();
 
-	if (batch && batch->fetched != batch->waiting)
+	if (batch && batch->waiting)
 		batch_fetch(batch, v6);
 }
 

@@ -32,6 +32,14 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, VD_DEFAULT_PORTS / VD_EXIT_PORTS);
+	__type(key, __u32);
+	__type(value, struct vd_exits);
+} vd_exits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, VD_DEFAULT_FLOWS);
 	__type(key, __u32);
 	__type(value, struct vd_flow);

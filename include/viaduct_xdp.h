@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define VD_LAYOUT_VERSION 2
+#define VD_LAYOUT_VERSION 3
 
 /* Sizes the program is built for; the daemon sizes maps at load to what the configuration asks. */
 #define VD_LOCALS_MAX   16    /* media addresses of ours, both sides and families together */
@@ -45,10 +45,20 @@ struct vd_locals {
  * never evicting. Publishing or replacing a flow is one aligned 32-bit store to flow. */
 struct vd_port {
 	__u32 flow; /* index in vd_flows, 0 = no flow (flow 0 is never used) */
-	/* Of the flow, written before it. The stream is a hint, so that both can be fetched from
-	 * memory at once: who counts is the stream that the flow names. The device is the one that
-	 * the flow leaves by: an index in vd_devices. */
-	__u32 stream_hint : 24, device : 8;
+	/* Of the flow, written before it: a hint, so that both can be fetched from memory at once.
+	 * Who counts is the stream that the flow names. */
+	__u32 stream_hint;
+};
+
+/* ---- exits: by which device leaves what comes to a port ---------------------------------------
+ * Array map "vd_exits", mmap-able: VD_EXIT_PORTS ports an element. All that a packet which is to
+ * wait (see batches) is asked for at once, so small that the caches keep it. 0: no flow, or one
+ * that leads nowhere; else the flow's egress device, an index in vd_devices, plus 1. Written after
+ * the port, and a hint like its stream: the next hop decides. */
+#define VD_EXIT_PORTS 64
+
+struct vd_exits {
+	__u8 device[VD_EXIT_PORTS];
 };
 
 /* ---- flows: one direction of one component (RTP, or RTCP, or both where muxed) ---------------
@@ -200,17 +210,18 @@ struct vd_clock {
  * no cache, and waiting for memory is most of what it costs. Where vd_locals says so, packets are
  * therefore not finished as they come: they are redirected as they are, the kernel gathers up to
  * VD_BATCH_MAX for one device, and a second program finishes them there, one after the other,
- * having first asked for the flows and streams of all of them at once. */
+ * having first asked for the flows and streams of all of them at once. What stands here says only
+ * what to ask for: a packet that is taken up again is looked at anew. */
 #define VD_BATCH_MAX 16 /* DEV_MAP_BULK_SIZE of the kernel */
 
 struct vd_batch {
-	__u32 waiting; /* packets redirected so far: a running number */
-	__u32 fetched; /* the first whose flow was not asked for */
+	__u32 waiting; /* packets redirected since the second program last began */
 	__u32 dropped; /* by the second program, since the driver was last given packets */
-	__u32 pad[13];
+	__u32 pad[14];
+	__u32 port[VD_BATCH_MAX]; /* theirs: indices in vd_ports */
 	struct {
-		__u32 flow, stream;
-	} next[VD_BATCH_MAX]; /* of the packet with number n at n % VD_BATCH_MAX */
+		__u32 flow, stream_hint;
+	} found[VD_BATCH_MAX]; /* there */
 };
 
 /* ---- counters ---------------------------------------------------------------------------------

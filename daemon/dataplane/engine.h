@@ -45,6 +45,7 @@ struct dataplane {
 		struct vd_flow *flows;
 		struct vd_stream *streams;
 		struct vd_port *ports;
+		struct vd_exits *exits;
 		struct vd_nexthop *nexthops;
 		struct null_flow_stats *stats; /* set by tests */
 		unsigned stats_count;

@@ -88,14 +88,14 @@ static void take_ports(struct flow_table *t, struct stock *s, unsigned local)
 	struct local *l = &t->locals->local[local];
 
 	for (uint32_t port = l->port_min; port <= l->port_max; port++) {
-		struct vd_port *at = locals_port(t->locals, local, (uint16_t)port);
+		const struct vd_port *at = locals_port(t->locals, local, (uint16_t)port);
 		struct flow_entry *e;
 
 		if (!at->flow)
 			continue;
 		e = take_orphan(t, s, at->flow);
 		if (!e) {
-			__atomic_store_n(&at->flow, 0, __ATOMIC_RELEASE);
+			locals_set_port(t->locals, local, (uint16_t)port, 0, 0, 0);
 			s->refused++;
 			continue;
 		}

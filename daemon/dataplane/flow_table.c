@@ -11,8 +11,7 @@
 
 /* Slots beyond one a flow: what waits out the grace time when calls come and go at full rate. */
 #define SLOTS_SPARE_MIN 8192u
-_Static_assert(FLOW_INDEX_BITS < 22, "slots of streams fit into vd_port.stream_hint");
-#define GENERATIONS (1u << (32 - FLOW_INDEX_BITS))
+#define GENERATIONS     (1u << (32 - FLOW_INDEX_BITS))
 
 uint32_t flow_table_slots_needed(unsigned capacity)
 {
@@ -109,18 +108,20 @@ dataplane_flow_id flow_entry_id(const struct flow_table *t, const struct flow_en
 	return (uint32_t)(e - t->entries) | (uint32_t)e->generation << FLOW_INDEX_BITS;
 }
 
+/* For vd_exits. What goes nowhere need not wait. */
+static uint8_t exit_of(const struct flow_table *t, const struct flow_entry *e, uint32_t slot)
+{
+	return slot && !(t->flows[slot].flags & VD_FLOW_BLACKHOLE) ? e->spec.out_side + 1 : 0;
+}
+
 /* Makes a slot what packets to the entry's port find; 0 takes the port away. */
 static void publish(const struct flow_table *t, const struct flow_entry *e, uint32_t slot)
 {
 	struct flow_entry *user;
 
-	if (e->local != FLOW_NOT_INDEXED) {
-		struct vd_port *port = locals_port(t->locals, e->local, e->spec.local.port);
-
-		port->stream_hint = slot ? e->stream : 0;
-		port->device = e->spec.out_side;
-		__atomic_store_n(&port->flow, slot, __ATOMIC_RELEASE);
-	}
+	if (e->local != FLOW_NOT_INDEXED)
+		locals_set_port(t->locals, e->local, e->spec.local.port, slot, slot ? e->stream : 0,
+			exit_of(t, e, slot));
 	user = e->rtcp_user ? flow_entry_of(t, e->rtcp_user) : NULL;
 	if (user)
 		__atomic_store_n(&t->flows[user->slot].rtcp_flow, slot, __ATOMIC_RELEASE);

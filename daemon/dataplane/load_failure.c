@@ -102,7 +102,7 @@ static double mib_of(const struct bpf_map *map)
 
 static const char *smaller_by(const struct viaduct_bpf *skel, const struct bpf_map *map)
 {
-	if (map == skel->maps.vd_ports)
+	if (map == skel->maps.vd_ports || map == skel->maps.vd_exits)
 		return "narrow the sides' media_ports";
 	if (map == skel->maps.vd_flows || map == skel->maps.vd_streams ||
 		map == skel->maps.vd_nexthops)

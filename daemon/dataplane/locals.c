@@ -53,11 +53,42 @@ int locals_from_config(struct local_wanted want[VD_LOCALS_MAX], const struct con
 	return n;
 }
 
-struct vd_port *locals_port(const struct locals *l, unsigned i, uint16_t port)
+uint32_t locals_exits_of(uint32_t ports)
+{
+	return (ports + VD_EXIT_PORTS - 1) / VD_EXIT_PORTS;
+}
+
+static uint8_t *exit_of(const struct locals *l, uint32_t index)
+{
+	return &l->exits[index / VD_EXIT_PORTS].device[index % VD_EXIT_PORTS];
+}
+
+static void set_port(
+	const struct locals *l, uint32_t index, uint32_t flow, uint32_t stream, uint8_t exit)
+{
+	struct vd_port *port = &l->ports[index];
+
+	port->stream_hint = stream;
+	__atomic_store_n(&port->flow, flow, __ATOMIC_RELEASE);
+	__atomic_store_n(exit_of(l, index), exit, __ATOMIC_RELEASE);
+}
+
+static uint32_t index_of(const struct locals *l, unsigned i, uint16_t port)
 {
 	const struct local *local = &l->local[i];
 
-	return l->ports + (local->base + port - local->block_min);
+	return local->base + port - local->block_min;
+}
+
+const struct vd_port *locals_port(const struct locals *l, unsigned i, uint16_t port)
+{
+	return &l->ports[index_of(l, i, port)];
+}
+
+void locals_set_port(const struct locals *l, unsigned i, uint16_t port, uint32_t flow,
+	uint32_t stream, uint8_t exit)
+{
+	set_port(l, index_of(l, i, port), flow, stream, exit);
 }
 
 int locals_find(const struct locals *l, uint8_t side, const struct addr *a)
@@ -148,7 +179,8 @@ static bool block_claim(struct locals *l, uint32_t base, uint32_t count)
 
 static void clear_ports(const struct locals *l, uint32_t base, uint32_t count)
 {
-	memset(l->ports + base, 0, count * sizeof(*l->ports));
+	for (uint32_t i = base; i < base + count; i++)
+		set_port(l, i, 0, 0, 0);
 }
 
 /* Widens *min and *max to the ports of local[i] that have a flow. */
@@ -265,7 +297,9 @@ int locals_apply(struct locals *l, const struct local_wanted *want, unsigned cou
 			const struct vd_port *port = locals_port(l, i, (uint16_t)p);
 
 			if (port->flow)
-				*locals_port(&next, i, (uint16_t)p) = *port;
+				set_port(&next, index_of(&next, i, (uint16_t)p), port->flow,
+					port->stream_hint,
+					*exit_of(l, index_of(l, i, (uint16_t)p)));
 		}
 	}
 	*l = next;

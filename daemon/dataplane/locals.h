@@ -38,9 +38,13 @@ struct locals {
 	unsigned block_count;
 	uint32_t ports_count;
 	uint32_t grace_ms;
-	/* vd_ports: the kernel's, or memory. */
+	/* vd_ports and vd_exits: the kernel's, or memory. */
 	struct vd_port *ports;
+	struct vd_exits *exits;
 };
+
+/* How many elements vd_exits has for that many of vd_ports. */
+uint32_t locals_exits_of(uint32_t ports);
 
 /* How vd_ports must be sized for cfg, with room for a reload. */
 uint32_t locals_ports_needed(const struct config *cfg);
@@ -70,6 +74,10 @@ int locals_find(const struct locals *l, uint8_t side, const struct addr *a);
 /* The same among all that the program is shown, configured or not, where the port has a flow. */
 int locals_find_live(const struct locals *l, uint8_t side, const struct addr *a);
 /* The vd_ports entry of a port of local[i]. */
-struct vd_port *locals_port(const struct locals *l, unsigned i, uint16_t port);
+const struct vd_port *locals_port(const struct locals *l, unsigned i, uint16_t port);
+/* What packets to a port of local[i] find from now on: the flow, 0 = none, its stream, and by which
+ * exit it leaves, as vd_exits has it. */
+void locals_set_port(const struct locals *l, unsigned i, uint16_t port, uint32_t flow,
+	uint32_t stream, uint8_t exit);
 
 #endif

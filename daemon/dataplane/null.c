@@ -59,6 +59,7 @@ static void free_memory(struct null_memory *m)
 {
 	free(m->stats);
 	free(m->nexthops);
+	free(m->exits);
 	free(m->ports);
 	free(m->streams);
 	free(m->flows);
@@ -89,8 +90,9 @@ static int make_memory(struct null_memory *m, const struct engine_sizes *sizes)
 	m->flows = calloc(sizes->flows, sizeof(*m->flows));
 	m->streams = calloc(sizes->flows, sizeof(*m->streams));
 	m->ports = calloc(sizes->ports, sizeof(*m->ports));
+	m->exits = calloc(locals_exits_of(sizes->ports), sizeof(*m->exits));
 	m->nexthops = calloc(sizes->nexthops, sizeof(*m->nexthops));
-	return m->flows && m->streams && m->ports && m->nexthops ? 0 : -ENOMEM;
+	return m->flows && m->streams && m->ports && m->exits && m->nexthops ? 0 : -ENOMEM;
 }
 
 int null_open(struct dataplane *dp, const struct config *cfg)
@@ -107,6 +109,7 @@ int null_open(struct dataplane *dp, const struct config *cfg)
 	if (ret)
 		return ret;
 	dp->locals.ports = m->ports;
+	dp->locals.exits = m->exits;
 	ret = nexthop_table_new(&dp->nexthops, dp->loop, m->nexthops, dp->sizes.nexthops, 0, &ops);
 	if (ret)
 		return ret;

@@ -125,6 +125,7 @@ static int open_tables(
 	int ret;
 
 	dp->locals.ports = x->ports.address;
+	dp->locals.exits = x->exits.address;
 	rtnetlink_ops(dp->rtnetlink, &ops);
 	ret = nexthop_table_new(&dp->nexthops, dp->loop, x->nexthops.address, dp->sizes.nexthops,
 		VD_FLOW_GRACE_MS, &ops);

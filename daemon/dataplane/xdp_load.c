@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/load_failure.h"
+#include "dataplane/locals.h"
 #include "dataplane/xdp_attach.h"
 #include "dataplane/xdp_left.h"
 #include "viaduct.skel.h"
@@ -144,6 +145,9 @@ static int open_sized(struct xdp *x, const struct xdp_sizes *sizes)
 			x->skel->maps.vd_streams, sizes->flows, sizeof(struct vd_stream), true);
 	if (!ret)
 		ret = size_map(x->skel->maps.vd_ports, sizes->ports, sizeof(struct vd_port), true);
+	if (!ret)
+		ret = size_map(x->skel->maps.vd_exits, locals_exits_of(sizes->ports),
+			sizeof(struct vd_exits), true);
 	if (!ret)
 		ret = size_map(x->skel->maps.vd_nexthops, sizes->nexthops,
 			sizeof(struct vd_nexthop), true);
@@ -313,6 +317,8 @@ int xdp_load(struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching
 	if (!ret)
 		ret = map_memory(x->skel->maps.vd_ports, &x->ports);
 	if (!ret)
+		ret = map_memory(x->skel->maps.vd_exits, &x->exits);
+	if (!ret)
 		ret = map_memory(x->skel->maps.vd_nexthops, &x->nexthops);
 	if (ret)
 		log_error("dataplane: cannot map the tables: %s", strerror(-ret));
@@ -322,6 +328,7 @@ int xdp_load(struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching
 static void forget(struct xdp *x)
 {
 	unmap_memory(&x->nexthops);
+	unmap_memory(&x->exits);
 	unmap_memory(&x->ports);
 	unmap_memory(&x->streams);
 	unmap_memory(&x->flows);

@@ -109,9 +109,11 @@ static inline struct dataplane_flow flow(uint16_t port)
 static inline const struct vd_flow *published(const struct world *w, const char *ip, uint16_t port)
 {
 	struct addr a = address(ip, port);
-	const struct vd_port *at;
+	const struct null_memory *memory = &w->dp->null;
+	const struct vd_flow *flow;
 	struct vd_locals locals;
-	uint8_t mapped[16];
+	uint8_t mapped[16], exit;
+	uint32_t at;
 
 	flow_map_address(mapped, &a);
 	locals_encode(&w->dp->locals, &locals);
@@ -121,11 +123,18 @@ static inline const struct vd_flow *published(const struct world *w, const char 
 		if (!l->ifindex || memcmp(l->addr, mapped, 16) || port < l->port_min ||
 			port > l->port_max)
 			continue;
-		at = &w->dp->null.ports[l->port_base + port - l->port_min];
-		if (!at->flow)
+		at = l->port_base + port - l->port_min;
+		exit = memory->exits[at / VD_EXIT_PORTS].device[at % VD_EXIT_PORTS];
+		if (!memory->ports[at].flow) {
+			assert_int_equal(exit, 0);
 			return NULL;
-		assert_int_equal(at->stream_hint, w->dp->null.flows[at->flow].stream);
-		return &w->dp->null.flows[at->flow];
+		}
+		flow = &memory->flows[memory->ports[at].flow];
+		assert_int_equal(memory->ports[at].stream_hint, flow->stream);
+		assert_int_equal(exit, flow->flags & VD_FLOW_BLACKHOLE
+					       ? 0
+					       : memory->nexthops[flow->nexthop].device + 1);
+		return flow;
 	}
 	return NULL;
 }
