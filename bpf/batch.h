@@ -23,7 +23,11 @@ static __always_inline __u32 batch_exit(__u32 port_index)
 	__u32 element = port_index / VD_EXIT_PORTS;
 	const struct vd_exits *exits = bpf_map_lookup_elem(&vd_exits, &element);
 
-	return exits ? READ_ONCE(exits->device[port_index % VD_EXIT_PORTS]) : 0;
+	if (!exits)
+		return 0;
+	return READ_ONCE(exits->ports[port_index % VD_EXIT_PORTS / VD_EXIT_PER_BYTE]) >>
+		       port_index % VD_EXIT_PER_BYTE * VD_EXIT_BITS &
+	       VD_EXIT_MASK;
 }
 
 /* Sends a packet for that local port on its way to its device, where it is finished. False: it has

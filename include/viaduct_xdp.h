@@ -51,14 +51,17 @@ struct vd_port {
 };
 
 /* ---- exits: by which device leaves what comes to a port ---------------------------------------
- * Array map "vd_exits", mmap-able: VD_EXIT_PORTS ports an element. All that a packet which is to
- * wait (see batches) is asked for at once, so small that the caches keep it. 0: no flow, or one
- * that leads nowhere; else the flow's egress device, an index in vd_devices, plus 1. Written after
- * the port, and a hint like its stream: the next hop decides. */
-#define VD_EXIT_PORTS 64
+ * Array map "vd_exits", mmap-able: VD_EXIT_PORTS ports an element, VD_EXIT_BITS a port. All that a
+ * packet which is to wait (see batches) is asked for at once, so small that the caches keep it.
+ * 0: no flow, or one that leads nowhere; else the flow's egress device, an index in vd_devices,
+ * plus 1. Written after the port, and a hint like its stream: the next hop decides. */
+#define VD_EXIT_BITS     2
+#define VD_EXIT_MASK     3 /* the devices of both sides, and one to spare */
+#define VD_EXIT_PER_BYTE 4
+#define VD_EXIT_PORTS    256
 
 struct vd_exits {
-	__u8 device[VD_EXIT_PORTS];
+	__u8 ports[VD_EXIT_PORTS / VD_EXIT_PER_BYTE]; /* the lowest port in the lowest bits */
 };
 
 /* ---- flows: one direction of one component (RTP, or RTCP, or both where muxed) ---------------

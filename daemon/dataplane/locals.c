@@ -58,9 +58,29 @@ uint32_t locals_exits_of(uint32_t ports)
 	return (ports + VD_EXIT_PORTS - 1) / VD_EXIT_PORTS;
 }
 
-static uint8_t *exit_of(const struct locals *l, uint32_t index)
+static uint8_t *exit_byte(const struct locals *l, uint32_t index)
 {
-	return &l->exits[index / VD_EXIT_PORTS].device[index % VD_EXIT_PORTS];
+	return &l->exits[index / VD_EXIT_PORTS].ports[index % VD_EXIT_PORTS / VD_EXIT_PER_BYTE];
+}
+
+static unsigned exit_shift(uint32_t index)
+{
+	return index % VD_EXIT_PER_BYTE * VD_EXIT_BITS;
+}
+
+uint8_t locals_exit(const struct locals *l, uint32_t index)
+{
+	return *exit_byte(l, index) >> exit_shift(index) & VD_EXIT_MASK;
+}
+
+/* Nobody else writes there. */
+static void set_exit(const struct locals *l, uint32_t index, uint8_t exit)
+{
+	uint8_t *byte = exit_byte(l, index);
+	unsigned others = *byte & ~((unsigned)VD_EXIT_MASK << exit_shift(index));
+
+	__atomic_store_n(
+		byte, (uint8_t)(others | (unsigned)exit << exit_shift(index)), __ATOMIC_RELEASE);
 }
 
 static void set_port(
@@ -70,7 +90,7 @@ static void set_port(
 
 	port->stream_hint = stream;
 	__atomic_store_n(&port->flow, flow, __ATOMIC_RELEASE);
-	__atomic_store_n(exit_of(l, index), exit, __ATOMIC_RELEASE);
+	set_exit(l, index, exit);
 }
 
 static uint32_t index_of(const struct locals *l, unsigned i, uint16_t port)
@@ -299,7 +319,7 @@ int locals_apply(struct locals *l, const struct local_wanted *want, unsigned cou
 			if (port->flow)
 				set_port(&next, index_of(&next, i, (uint16_t)p), port->flow,
 					port->stream_hint,
-					*exit_of(l, index_of(l, i, (uint16_t)p)));
+					locals_exit(l, index_of(l, i, (uint16_t)p)));
 		}
 	}
 	*l = next;

@@ -75,6 +75,8 @@ int locals_find(const struct locals *l, uint8_t side, const struct addr *a);
 int locals_find_live(const struct locals *l, uint8_t side, const struct addr *a);
 /* The vd_ports entry of a port of local[i]. */
 const struct vd_port *locals_port(const struct locals *l, unsigned i, uint16_t port);
+/* What vd_exits has for an element of vd_ports. */
+uint8_t locals_exit(const struct locals *l, uint32_t index);
 /* What packets to a port of local[i] find from now on: the flow, 0 = none, its stream, and by which
  * exit it leaves, as vd_exits has it. */
 void locals_set_port(const struct locals *l, unsigned i, uint16_t port, uint32_t flow,

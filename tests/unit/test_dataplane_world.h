@@ -124,7 +124,7 @@ static inline const struct vd_flow *published(const struct world *w, const char 
 			port > l->port_max)
 			continue;
 		at = l->port_base + port - l->port_min;
-		exit = memory->exits[at / VD_EXIT_PORTS].device[at % VD_EXIT_PORTS];
+		exit = locals_exit(&w->dp->locals, at);
 		if (!memory->ports[at].flow) {
 			assert_int_equal(exit, 0);
 			return NULL;
