@@ -9,13 +9,20 @@
 
 #define EVENTS_A_ROUND 64
 #define HEAP_FIRST     256
+#define HEAP_WAYS      4 /* children of a place: one line of the processor's cache, or two */
+
+/* The time stands here too, so that to compare is not to look into timers all over the memory. */
+struct heap_entry {
+	uint64_t due_ms;
+	struct loop_timer *timer;
+};
 
 struct loop {
 	int epoll_fd;
 	bool stop;
 	uint64_t now_ms;
 	/* heap[1..heap_len] ordered by due_ms; heap[0] is unused so that index 0 says "none". */
-	struct loop_timer **heap;
+	struct heap_entry *heap;
 	unsigned heap_len, heap_room;
 	struct epoll_event events[EVENTS_A_ROUND];
 	int event_count, event_next;
@@ -37,7 +44,7 @@ int loop_new(struct loop **out)
 	if (!loop)
 		return -ENOMEM;
 	loop->heap_room = HEAP_FIRST;
-	loop->heap = calloc(loop->heap_room, sizeof(struct loop_timer *));
+	loop->heap = calloc(loop->heap_room, sizeof(struct heap_entry));
 	if (!loop->heap) {
 		ret = -ENOMEM;
 		goto fail;
@@ -98,51 +105,70 @@ void loop_fd_remove(struct loop *loop, struct loop_fd *lf)
 	}
 }
 
-static void heap_put(struct loop *loop, unsigned i, struct loop_timer *t)
+static unsigned parent_of(unsigned i)
 {
-	loop->heap[i] = t;
-	t->heap_index = i;
+	return (i - 2) / HEAP_WAYS + 1;
 }
 
-static void heap_up(struct loop *loop, unsigned i, struct loop_timer *t)
+static unsigned first_child_of(unsigned i)
 {
-	while (i > 1 && loop->heap[i / 2]->due_ms > t->due_ms) {
-		heap_put(loop, i, loop->heap[i / 2]);
-		i /= 2;
+	return HEAP_WAYS * (i - 1) + 2;
+}
+
+static void heap_put(struct loop *loop, unsigned i, struct heap_entry e)
+{
+	loop->heap[i] = e;
+	e.timer->heap_index = i;
+}
+
+static void heap_up(struct loop *loop, unsigned i, struct heap_entry e)
+{
+	while (i > 1 && loop->heap[parent_of(i)].due_ms > e.due_ms) {
+		heap_put(loop, i, loop->heap[parent_of(i)]);
+		i = parent_of(i);
 	}
-	heap_put(loop, i, t);
+	heap_put(loop, i, e);
 }
 
-static void heap_down(struct loop *loop, unsigned i, struct loop_timer *t)
+/* The child of i that is due first, 0 where it has none. */
+static unsigned first_due_child(const struct loop *loop, unsigned i)
 {
-	for (;;) {
-		unsigned child = 2 * i;
+	unsigned child = first_child_of(i), end = child + HEAP_WAYS, first = child;
 
-		if (child > loop->heap_len)
-			break;
-		if (child < loop->heap_len &&
-			loop->heap[child + 1]->due_ms < loop->heap[child]->due_ms)
-			child++;
-		if (loop->heap[child]->due_ms >= t->due_ms)
-			break;
+	if (child > loop->heap_len)
+		return 0;
+	if (end > loop->heap_len + 1)
+		end = loop->heap_len + 1;
+	while (++child < end) {
+		if (loop->heap[child].due_ms < loop->heap[first].due_ms)
+			first = child;
+	}
+	return first;
+}
+
+static void heap_down(struct loop *loop, unsigned i, struct heap_entry e)
+{
+	unsigned child;
+
+	while ((child = first_due_child(loop, i)) && loop->heap[child].due_ms < e.due_ms) {
 		heap_put(loop, i, loop->heap[child]);
 		i = child;
 	}
-	heap_put(loop, i, t);
+	heap_put(loop, i, e);
 }
 
 void loop_timer_stop(struct loop *loop, struct loop_timer *t)
 {
 	unsigned i = t->heap_index;
-	struct loop_timer *last;
+	struct heap_entry last;
 
 	if (!i)
 		return;
 	t->heap_index = 0;
 	last = loop->heap[loop->heap_len--];
-	if (last == t)
+	if (last.timer == t)
 		return;
-	if (i > 1 && loop->heap[i / 2]->due_ms > last->due_ms)
+	if (i > 1 && loop->heap[parent_of(i)].due_ms > last.due_ms)
 		heap_up(loop, i, last);
 	else
 		heap_down(loop, i, last);
@@ -153,7 +179,7 @@ int loop_timer_start(struct loop *loop, struct loop_timer *t, uint64_t delay_ms)
 	loop_timer_stop(loop, t);
 	if (loop->heap_len + 1 >= loop->heap_room) {
 		unsigned room = loop->heap_room * 2;
-		struct loop_timer **heap = realloc(loop->heap, room * sizeof(struct loop_timer *));
+		struct heap_entry *heap = realloc(loop->heap, room * sizeof(struct heap_entry));
 
 		if (!heap)
 			return -ENOMEM;
@@ -161,7 +187,7 @@ int loop_timer_start(struct loop *loop, struct loop_timer *t, uint64_t delay_ms)
 		loop->heap_room = room;
 	}
 	t->due_ms = loop->now_ms + delay_ms;
-	heap_up(loop, ++loop->heap_len, t);
+	heap_up(loop, ++loop->heap_len, (struct heap_entry){t->due_ms, t});
 	return 0;
 }
 
@@ -177,9 +203,9 @@ static int wait_ms(const struct loop *loop, int max_wait_ms)
 	if (loop->heap_len == 0)
 		return max_wait_ms;
 	now = clock_ms();
-	if (loop->heap[1]->due_ms <= now)
+	if (loop->heap[1].due_ms <= now)
 		return 0;
-	left = loop->heap[1]->due_ms - now;
+	left = loop->heap[1].due_ms - now;
 	if (left > 60000)
 		left = 60000;
 	return max_wait_ms >= 0 && (uint64_t)max_wait_ms < left ? max_wait_ms : (int)left;
@@ -204,8 +230,8 @@ int loop_once(struct loop *loop, int max_wait_ms)
 			lf->ready(lf, ev->events);
 	}
 	loop->event_count = loop->event_next = 0;
-	while (loop->heap_len && loop->heap[1]->due_ms <= loop->now_ms) {
-		struct loop_timer *t = loop->heap[1];
+	while (loop->heap_len && loop->heap[1].due_ms <= loop->now_ms) {
+		struct loop_timer *t = loop->heap[1].timer;
 
 		loop_timer_stop(loop, t);
 		t->fire(t);

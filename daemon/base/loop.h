@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The one event loop: file descriptors by epoll, timers in a binary heap. Nothing called from it
+/* The one event loop: file descriptors by epoll, timers in a heap. Nothing called from it
  * may block. */
 #ifndef VIADUCT_BASE_LOOP_H
 #define VIADUCT_BASE_LOOP_H
