@@ -3,6 +3,7 @@ import contextlib
 import os
 import shutil
 import signal
+import tempfile
 
 import pytest
 
@@ -29,6 +30,11 @@ def pytest_configure(config):
         signal.signal(sign, interrupted)
     if "VIADUCT_FAILED" in os.environ and not hasattr(config, "workerinput"):  # but a worker's
         config.pluginmanager.register(Failed(os.environ["VIADUCT_FAILED"]))
+    if not config.option.basetemp:
+        # pytest's own, one for all runs of a user, is locked again by the run that begins next: the daemon,
+        # another user, would reach none of its files any more.
+        config.option.basetemp = tempfile.mkdtemp(prefix="viaduct-pytest-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items):
