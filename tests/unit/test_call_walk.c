@@ -13,6 +13,7 @@
 #define BYES          2
 #define HEARD_MAX     256
 #define ANSWERED_MAX  4096
+#define STALLS_ONE_IN 8
 #define PROMPT_MS     (TIMEOUT_MS - 150) /* no timer of the INVITE's can have fired by then */
 
 struct mind {
@@ -169,7 +170,9 @@ static void note_dialog(const char *text)
 	struct answered *d = answered_find(hash_of(header(text, "Call-ID")),
 		tag_hash(header(text, is_response ? "From" : "To")));
 
-	if (strcmp(header(text, "CSeq"), "1 INVITE") == 0 && !is_response)
+	/* Not one within a dialog: the first request of ours to a callee that has called itself. */
+	if (strcmp(header(text, "CSeq"), "1 INVITE") == 0 && !is_response &&
+		!strstr(header(text, "To"), ";tag="))
 		note_heard(text);
 	if (!d)
 		return;
@@ -453,6 +456,13 @@ static void step(struct world *w)
 		break;
 	case 22:
 		let_sessions_age(w);
+		break;
+	case 23:
+		if (dice(STALLS_ONE_IN) == 0) {
+			/* What is said next finds every timer due, in the same turn. */
+			test_clock_pass(dice(2 * TIMEOUT_MS));
+			return;
+		}
 		break;
 	default:
 		break;

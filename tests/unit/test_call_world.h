@@ -456,7 +456,9 @@ static inline void take(struct ua *d, enum who who, const char *text, const char
 	memset(d, 0, sizeof(*d));
 	d->who = who;
 	copy_text(d->call_id, sizeof(d->call_id), header(text, "Call-ID"));
-	snprintf(d->local, sizeof(d->local), "%s;tag=%s", header(text, "To"), tag);
+	copy_text(d->local, sizeof(d->local), header(text, "To"));
+	if (!strstr(d->local, ";tag=")) /* a re-INVITE has it */
+		snprintf(d->local, sizeof(d->local), "%s;tag=%s", header(text, "To"), tag);
 	copy_text(d->remote, sizeof(d->remote), header(text, "From"));
 	copy_uri(d->target, sizeof(d->target), header(text, "Contact"));
 	d->remote_cseq = (unsigned)strtoul(header(text, "CSeq"), NULL, 10);
