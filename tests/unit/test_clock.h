@@ -4,7 +4,8 @@
  *
  * Whoever includes this has it. It stands in place of libc's clock_gettime() and epoll_wait(), so
  * the daemon's rooms, libosip2 and c-ares see the same time, and none of them knows of it.
- * CLOCK_MONOTONIC of the test's own thread alone: other threads, and the time of day, are real. */
+ * CLOCK_MONOTONIC of the test's own thread alone: other threads, and the time of day, are real; but
+ * for test_clock_late_ms. */
 #ifndef VIADUCT_TEST_CLOCK_H
 #define VIADUCT_TEST_CLOCK_H
 
@@ -27,15 +28,23 @@
 static _Thread_local bool test_clock_is_ours;
 static uint64_t test_clock_ns;
 static int test_clock_echo; /* a socket that hears itself */
+/* The time of day is ahead by that: what a socket gives away now has been in it so much longer. */
+static uint64_t test_clock_late_ms;
+
+static inline uint64_t test_clock_real_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	syscall(SYS_clock_gettime, id, &ts);
+	return (uint64_t)ts.tv_sec * TEST_NS_A_S + (uint64_t)ts.tv_nsec;
+}
 
 static __attribute__((constructor)) void test_clock_start(void)
 {
 	struct sockaddr_in sin = {.sin_family = AF_INET};
 	socklen_t len = sizeof(sin);
-	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	test_clock_ns = ((uint64_t)ts.tv_sec + TEST_AHEAD_S) * TEST_NS_A_S + (uint64_t)ts.tv_nsec;
+	test_clock_ns = test_clock_real_ns(CLOCK_MONOTONIC) + (uint64_t)TEST_AHEAD_S * TEST_NS_A_S;
 	test_clock_echo = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (bind(test_clock_echo, (struct sockaddr *)&sin, len) ||
@@ -48,10 +57,7 @@ static __attribute__((constructor)) void test_clock_start(void)
 /* How the world's time goes by. */
 static inline uint64_t test_clock_real_ms(void)
 {
-	struct timespec ts;
-
-	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / TEST_NS_A_MS;
+	return test_clock_real_ns(CLOCK_MONOTONIC) / TEST_NS_A_MS;
 }
 
 /* Time passes though nothing waits for it. */
@@ -62,10 +68,13 @@ static inline void test_clock_pass(uint64_t ms)
 
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
-	if (id != CLOCK_MONOTONIC || !test_clock_is_ours)
+	uint64_t ns;
+
+	if (!test_clock_is_ours || (id != CLOCK_MONOTONIC && id != CLOCK_REALTIME))
 		return (int)syscall(SYS_clock_gettime, id, ts);
-	ts->tv_sec = (time_t)(test_clock_ns / TEST_NS_A_S);
-	ts->tv_nsec = (long)(test_clock_ns % TEST_NS_A_S);
+	ns = id == CLOCK_MONOTONIC ? test_clock_ns
+				   : test_clock_real_ns(id) + test_clock_late_ms * TEST_NS_A_MS;
+	*ts = (struct timespec){(time_t)(ns / TEST_NS_A_S), (long)(ns % TEST_NS_A_S)};
 	return 0;
 }
 
