@@ -88,14 +88,15 @@ static int give_pin_dir(const struct config *cfg, uid_t uid, gid_t gid)
 }
 
 /* So does the directory of the state file, where it was made for that: now, or by a daemon that ran
- * as root or as another user and left its file. */
+ * as root or as another user and left its files. */
 static int give_state_dir(const struct config *cfg, uid_t uid, gid_t gid)
 {
+	static const char *const kind[] = {"state", "records"};
 	char file[PATH_MAX];
 	struct stat st;
-	bool made = mkdir(cfg->state_dir, 0700) == 0;
+	bool ours = mkdir(cfg->state_dir, 0700) == 0;
 
-	if ((!made && errno != EEXIST) || lstat(cfg->state_dir, &st))
+	if ((!ours && errno != EEXIST) || lstat(cfg->state_dir, &st))
 		return -errno;
 	if (!S_ISDIR(st.st_mode) || (st.st_mode & 0777) != 0700)
 		return 0;
@@ -103,10 +104,14 @@ static int give_state_dir(const struct config *cfg, uid_t uid, gid_t gid)
 		return st.st_uid == uid
 			       ? 0
 			       : inherit_state_dir(cfg->state_dir, cfg->instance, uid, gid);
-	snprintf(file, sizeof(file), "%s/%s.state", cfg->state_dir, cfg->instance);
-	if (lchown(file, uid, gid) && !made)
-		return errno == ENOENT ? 0 : -errno;
-	return lchown(cfg->state_dir, uid, gid) ? -errno : 0;
+	for (unsigned i = 0; i < sizeof(kind) / sizeof(kind[0]); i++) {
+		snprintf(file, sizeof(file), "%s/%s.%s", cfg->state_dir, cfg->instance, kind[i]);
+		if (lchown(file, uid, gid) == 0)
+			ours = true;
+		else if (errno != ENOENT)
+			return -errno;
+	}
+	return ours && lchown(cfg->state_dir, uid, gid) ? -errno : 0;
 }
 
 /* A daemon that runs keeps what is its own, whatever a second one is told that its user is. *lock

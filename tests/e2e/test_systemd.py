@@ -10,7 +10,7 @@ import pytest
 import ordinary
 import plan
 from rtp import wait_until
-from service import CONFIGURATION, PINS, START_TIMEOUT_S, UNIT, Service, Talking, booted, make
+from service import CONFIGURATION, PINS, START_TIMEOUT_S, STATE, UNIT, Service, Talking, booted, make
 from talk import Talk
 from test_privilege import of_status
 
@@ -254,6 +254,8 @@ def test_a_drop_in_makes_it_root_who_takes_over_and_gives_back(daemon, stage, ta
     daemon.ctl("restart")
     users, _, sets = of_status(daemon.status_of_process())
     assert users != {0} and sets["CapPrm"] == set(ordinary.CAPABILITIES)
+    owners = daemon.machine.run("find", STATE, "-printf", "%u %f\\n").stdout.splitlines()
+    assert sorted(owners) == [f"{USER} default.records", f"{USER} default.state", f"{USER} viaduct"]
     assert daemon.cli.only_call() == talking.id
     talking.wait_for_packets(10)
     talking.end()
