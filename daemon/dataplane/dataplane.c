@@ -205,7 +205,13 @@ int dataplane_reload(struct dataplane *dp, const struct config *cfg)
 int dataplane_flow_add(
 	struct dataplane *dp, const struct dataplane_flow *spec, dataplane_flow_id *id)
 {
-	return flow_table_add(dp->flows, spec, id);
+	return flow_table_add(dp->flows, spec, NULL, id);
+}
+
+int dataplane_flow_add_latched(struct dataplane *dp, const struct dataplane_flow *spec,
+	const struct addr *source, dataplane_flow_id *id)
+{
+	return flow_table_add(dp->flows, spec, source->family ? source : NULL, id);
 }
 
 int dataplane_flow_update(
@@ -239,16 +245,32 @@ unsigned dataplane_adoption_done(struct dataplane *dp)
 	return removed;
 }
 
-int dataplane_flow_stats(
-	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_stats *out)
+static uint64_t now_ns(void)
 {
 	struct timespec now;
 
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+int dataplane_flow_count_on(
+	struct dataplane *dp, dataplane_flow_id id, const struct dataplane_stats *earlier)
+{
+	return flow_table_count_on(dp->flows, id, now_ns(), earlier);
+}
+
+int dataplane_flow_earlier(
+	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_stats *out)
+{
+	return flow_table_earlier(dp->flows, id, now_ns(), out);
+}
+
+int dataplane_flow_stats(
+	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_stats *out)
+{
 	if (dp->engine == DATAPLANE_NULL && null_stats(dp, id, out) == 0)
 		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return flow_table_stats(
-		dp->flows, id, (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec, out);
+	return flow_table_stats(dp->flows, id, now_ns(), out);
 }
 
 int dataplane_flow_path(

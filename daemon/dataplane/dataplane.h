@@ -93,6 +93,11 @@ int dataplane_flow_update(
 	struct dataplane *dp, dataplane_flow_id id, const struct dataplane_flow *spec);
 void dataplane_flow_del(struct dataplane *dp, dataplane_flow_id id);
 
+/* As dataplane_flow_add, of a flow that had latched onto source (family 0: it had not) in tables
+ * that are not ours to read: from its first packet on it admits that one alone. Where spec does not
+ * let it latch there, its latch is open. */
+int dataplane_flow_add_latched(struct dataplane *dp, const struct dataplane_flow *spec,
+	const struct addr *source, dataplane_flow_id *id);
 /* Adoption of what an earlier daemon left, killed or by dataplane_leave(). From dataplane_open on
  * its flows go on as they were; each is taken over by what is known of it, the rest is removed. */
 
@@ -122,6 +127,15 @@ struct dataplane_stats {
 };
 /* A read of mapped memory: no system call. 0 or -ENOENT. */
 int dataplane_flow_stats(
+	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_stats *out);
+
+/* What a flow had counted in tables that are not ours to read is in its statistics from now on;
+ * latched says nothing. 0, -ENOENT or -ENOMEM. */
+int dataplane_flow_count_on(
+	struct dataplane *dp, dataplane_flow_id id, const struct dataplane_stats *earlier);
+/* That, and what it counted before its latch was opened anew: all that the next daemon does not
+ * find in the tables. -ENOENT: nothing. */
+int dataplane_flow_earlier(
 	const struct dataplane *dp, dataplane_flow_id id, struct dataplane_stats *out);
 
 /* Where a flow's packets leave. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dataplane/flow_table.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 /* Slots beyond one a flow: what waits out the grace time when calls come and go at full rate. */
 #define SLOTS_SPARE_MIN 8192u
+#define NS_A_MS         1000000u
 #define GENERATIONS     (1u << (32 - FLOW_INDEX_BITS))
 
 uint32_t flow_table_slots_needed(unsigned capacity)
@@ -201,7 +203,20 @@ struct flow_entry *flow_entry_take(struct flow_table *t)
 	return e;
 }
 
-int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec, dataplane_flow_id *id)
+/* Before the flow is published. */
+static void lock_latch(
+	struct vd_stream *stream, const struct dataplane_flow *spec, const struct addr *source)
+{
+	if (!spec->latch || source->family != spec->local.family ||
+		!addr_in_prefix(source, &spec->remote, spec->latch_prefix))
+		return;
+	flow_map_address(stream->latched_addr, source);
+	stream->latched_port_be = htons(source->port);
+	__atomic_store_n(&stream->latch_state, VD_LATCH_LOCKED, __ATOMIC_RELEASE);
+}
+
+int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec,
+	const struct addr *latched, dataplane_flow_id *id)
 {
 	uint64_t now = loop_now_ms(t->loop);
 	struct flow_entry *e;
@@ -233,6 +248,8 @@ int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec, data
 		ret = -ENOSPC;
 		goto put_stream;
 	}
+	if (latched)
+		lock_latch(&t->streams[e->stream], spec, latched);
 	e->live = true;
 	t->count++;
 	link_rtcp_flow(t, e);
@@ -383,6 +400,38 @@ int flow_table_stats(const struct flow_table *t, dataplane_flow_id id, uint64_t 
 		earlier.last_seen_ms_ago = stats_age_ms(e->earlier->last_seen_ns, now_ns);
 		stats_merge(out, &earlier);
 	}
+	return 0;
+}
+
+int flow_table_count_on(struct flow_table *t, dataplane_flow_id id, uint64_t now_ns,
+	const struct dataplane_stats *earlier)
+{
+	struct flow_entry *e = flow_entry_of(t, id);
+	uint64_t ago = earlier->last_seen_ms_ago;
+	struct flow_earlier *kept;
+
+	if (!e)
+		return -ENOENT;
+	kept = malloc(sizeof(*kept));
+	if (!kept)
+		return -ENOMEM;
+	kept->stats = *earlier;
+	memset(&kept->stats.latched, 0, sizeof(kept->stats.latched));
+	kept->last_seen_ns = ago < now_ns / NS_A_MS ? now_ns - ago * NS_A_MS : 0;
+	free(e->earlier);
+	e->earlier = kept;
+	return 0;
+}
+
+int flow_table_earlier(const struct flow_table *t, dataplane_flow_id id, uint64_t now_ns,
+	struct dataplane_stats *out)
+{
+	const struct flow_entry *e = flow_entry_of(t, id);
+
+	if (!e || !e->earlier)
+		return -ENOENT;
+	*out = e->earlier->stats;
+	out->last_seen_ms_ago = stats_age_ms(e->earlier->last_seen_ns, now_ns);
 	return 0;
 }
 

@@ -27,8 +27,13 @@ int flow_table_new(struct flow_table **out, struct loop *loop, unsigned capacity
 	struct nexthop_table *nexthops, uint32_t grace_ms);
 void flow_table_free(struct flow_table *t);
 
-/* As dataplane_flow_add and its like say. */
-int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec, dataplane_flow_id *id);
+/* As dataplane_flow_add and its like say; latched: NULL, or as dataplane_flow_add_latched. */
+int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec,
+	const struct addr *latched, dataplane_flow_id *id);
+int flow_table_count_on(struct flow_table *t, dataplane_flow_id id, uint64_t now_ns,
+	const struct dataplane_stats *earlier);
+int flow_table_earlier(const struct flow_table *t, dataplane_flow_id id, uint64_t now_ns,
+	struct dataplane_stats *out);
 int flow_table_update(
 	struct flow_table *t, dataplane_flow_id id, const struct dataplane_flow *spec);
 void flow_table_del(struct flow_table *t, dataplane_flow_id id);

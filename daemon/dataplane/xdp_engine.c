@@ -243,8 +243,8 @@ void xdp_engine_replace(struct dataplane *dp)
 	if (xdp_engine_publish_locals(dp) || xdp_engine_attach(dp))
 		log_error("dataplane: what an earlier daemon left cannot be replaced and stays");
 	else
-		log_warn("dataplane: another version's tables were replaced: statistics of running "
-			 "calls begin anew");
+		log_warn("dataplane: another version's tables were replaced: what they counted "
+			 "after the daemon before us had read them is not known");
 }
 
 void xdp_engine_end(struct dataplane *dp, enum dataplane_end how)

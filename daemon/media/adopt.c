@@ -217,10 +217,46 @@ static void claim_port(
 	st->local[leg].port = (uint16_t)in->port;
 }
 
+static void read_counted(
+	struct reading *r, struct dataplane_stats *out, size_t count, VdState__Counted *const *in)
+{
+	if (count > COMPONENT_COUNT)
+		fail(r, -EINVAL);
+	for (size_t c = 0; c < COMPONENT_COUNT; c++) {
+		out[c].last_seen_ms_ago = UINT64_MAX;
+		if (c >= count)
+			continue;
+		out[c].packets = read_packets(r, in[c]->packets);
+		out[c].bytes = in[c]->bytes;
+		out[c].rtcp_packets = read_packets(r, in[c]->rtcp_packets);
+		out[c].expected = read_packets(r, in[c]->expected);
+		if (in[c]->lost > (int64_t)PACKETS_MAX || in[c]->lost < -(int64_t)PACKETS_MAX)
+			fail(r, -EINVAL);
+		out[c].lost = in[c]->lost;
+		out[c].out_of_order = read_packets(r, in[c]->out_of_order);
+		out[c].ssrc = in[c]->ssrc;
+		out[c].ssrc_changes = in[c]->ssrc_changes;
+		out[c].jitter = in[c]->jitter;
+		if (in[c]->last_seen_ms)
+			out[c].last_seen_ms_ago = r->now_ms - read_past_ms(r, in[c]->last_seen_ms);
+		out[c].dropped_source = read_packets(r, in[c]->dropped_source);
+	}
+}
+
 static void read_stream_leg(
 	struct reading *r, struct stream *st, enum leg leg, const VdState__MediaStreamLeg *in)
 {
 	claim_port(r, st, leg, in);
+	if (in->n_counted || in->n_earlier) {
+		if (!st->before)
+			st->before = calloc(1, sizeof(*st->before));
+		if (!st->before) {
+			fail(r, -ENOMEM);
+			return;
+		}
+		read_counted(r, st->before->all[leg], in->n_counted, in->counted);
+		read_counted(r, st->before->earlier[leg], in->n_earlier, in->earlier);
+	}
 	st->latched[leg][COMPONENT_RTP] = read_addr(r, &in->latched_rtp);
 	st->latched[leg][COMPONENT_RTCP] = read_addr(r, &in->latched_rtcp);
 	st->dtmf[leg] = in->dtmf;

@@ -2,6 +2,7 @@
 #include "media/flows.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -96,22 +97,34 @@ static void delete_one(struct media *m, dataplane_flow_id *id)
 	*id = 0;
 }
 
-static int place(struct media_session *s, const struct dataplane_flow *f, dataplane_flow_id *id)
+static void count_on(struct media *m, dataplane_flow_id id, const struct dataplane_stats *earlier)
 {
-	struct media *m = s->media;
-	int ret;
+	if ((earlier->packets || earlier->rtcp_packets || earlier->dropped_source) &&
+		dataplane_flow_count_on(m->dataplane, id, earlier))
+		log_limited(LOG_LEVEL_ERROR, "media: no memory for what a flow had counted");
+}
 
-	if (s->adopting) {
-		ret = dataplane_flow_adopt(m->dataplane, f, id);
-		if (!ret)
-			m->flows_adopted++;
-		if (ret != -ENOENT)
-			return ret;
-	}
-	ret = dataplane_flow_add(m->dataplane, f, id);
-	if (!ret && s->adopting)
-		m->flows_added++;
-	return ret;
+/* In the tables of before, where they are ours to read; else it goes on from what was read of it.
+ */
+static int adopt_one(struct media_session *s, struct stream *st, enum leg leg,
+	enum component component, const struct dataplane_flow *f)
+{
+	dataplane_flow_id *id = &st->flow[leg][component];
+	struct media *m = s->media;
+	int ret = dataplane_flow_adopt(m->dataplane, f, id);
+	bool found = ret == 0;
+
+	if (ret == -ENOENT)
+		ret = dataplane_flow_add_latched(m->dataplane, f, &st->latched[leg][component], id);
+	if (ret)
+		return ret;
+	m->flows_adopted += found;
+	m->flows_added += !found;
+	if (st->before)
+		count_on(m, *id,
+			found ? &st->before->earlier[leg][component]
+			      : &st->before->all[leg][component]);
+	return 0;
 }
 
 static int sync_one(struct media_session *s, unsigned index, enum leg leg, enum component component)
@@ -143,7 +156,12 @@ static int sync_one(struct media_session *s, unsigned index, enum leg leg, enum 
 	if (old &&
 		memcmp(old, &f, sizeof(f)) == 0) /* NOLINT(bugprone-suspicious-memory-comparison) */
 		return 0;
-	ret = old ? dataplane_flow_update(m->dataplane, *id, &f) : place(s, &f, id);
+	if (old)
+		ret = dataplane_flow_update(m->dataplane, *id, &f);
+	else if (s->adopting)
+		ret = adopt_one(s, st, leg, component, &f);
+	else
+		ret = dataplane_flow_add(m->dataplane, &f, id);
 	if (!ret)
 		return 0;
 	if (!old)
@@ -226,6 +244,8 @@ int flows_adopt(struct media_session *s, unsigned index)
 	s->adopting = true;
 	ret = sync_all(s, index);
 	s->adopting = false;
+	free(st->before);
+	st->before = NULL;
 	if (!ret && take_latched(s, st))
 		ret = flows_sync(s, index);
 	return ret;

@@ -59,6 +59,13 @@ struct stream {
 	struct rtcp_leg rtcp[LEG_COUNT];
 	struct samples samples[LEG_COUNT]; /* of what was received from that leg */
 	unsigned dtmf[LEG_COUNT];          /* telephone-events */
+	struct counted *before;            /* while it is adopted, else NULL */
+};
+
+/* What the daemon before had read of a stream's flows. */
+struct counted {
+	struct dataplane_stats all[LEG_COUNT][COMPONENT_COUNT];
+	struct dataplane_stats earlier[LEG_COUNT][COMPONENT_COUNT]; /* not in the tables */
 };
 
 /* One m-line of the pending offer. */

@@ -155,8 +155,51 @@ static void save_reports(struct arena *a, VdState__MediaStreamLeg *m, const stru
 	}
 }
 
+static VdState__Counted *save_counted(
+	struct arena *a, const struct dataplane_stats *stats, uint64_t now_ms)
+{
+	VdState__Counted *m;
+
+	NEW(m, a, VD_STATE__COUNTED__INIT);
+	m->packets = stats->packets;
+	m->bytes = stats->bytes;
+	m->rtcp_packets = stats->rtcp_packets;
+	m->expected = stats->expected;
+	m->lost = stats->lost;
+	m->out_of_order = stats->out_of_order;
+	m->ssrc = stats->ssrc;
+	m->ssrc_changes = stats->ssrc_changes;
+	m->jitter = stats->jitter;
+	if (stats->last_seen_ms_ago < now_ms)
+		m->last_seen_ms = now_ms - stats->last_seen_ms_ago;
+	m->dropped_source = stats->dropped_source;
+	return m;
+}
+
+typedef int stats_fn(const struct dataplane *, dataplane_flow_id, struct dataplane_stats *);
+
+/* Of both components, or of none where neither has anything to tell. */
+static size_t save_stats(struct arena *a, struct media *media, const struct stream *st,
+	enum leg leg, stats_fn *get, VdState__Counted ***out)
+{
+	struct dataplane_stats stats[COMPONENT_COUNT];
+	bool any = false;
+
+	for (unsigned c = 0; c < COMPONENT_COUNT; c++) {
+		if (!st->flow[leg][c] || get(media->dataplane, st->flow[leg][c], &stats[c]))
+			stats[c] = (struct dataplane_stats){.last_seen_ms_ago = UINT64_MAX};
+		any |= stats[c].packets || stats[c].rtcp_packets || stats[c].dropped_source;
+	}
+	*out = any ? arena_take(a, COMPONENT_COUNT * sizeof(**out)) : NULL;
+	if (!*out)
+		return 0;
+	for (unsigned c = 0; c < COMPONENT_COUNT; c++)
+		(*out)[c] = save_counted(a, &stats[c], media->now_ms(media));
+	return COMPONENT_COUNT;
+}
+
 static VdState__MediaStreamLeg *save_stream_leg(
-	struct arena *a, const struct stream *st, enum leg leg)
+	struct arena *a, struct media *media, const struct stream *st, enum leg leg)
 {
 	const struct port_pool *pool = st->local[leg].pool;
 	VdState__MediaStreamLeg *m;
@@ -173,10 +216,14 @@ static VdState__MediaStreamLeg *save_stream_leg(
 	m->dtmf = st->dtmf[leg];
 	m->reception = save_reception(a, &st->samples[leg]);
 	save_reports(a, m, &st->rtcp[leg]);
+	m->n_counted = save_stats(a, media, st, leg, dataplane_flow_stats, &m->counted);
+	if (m->n_counted)
+		m->n_earlier = save_stats(a, media, st, leg, dataplane_flow_earlier, &m->earlier);
 	return m;
 }
 
-static VdState__MediaStream *save_stream(struct arena *a, const struct stream *st, unsigned index)
+static VdState__MediaStream *save_stream(
+	struct arena *a, struct media *media, const struct stream *st, unsigned index)
 {
 	VdState__MediaStream *m;
 
@@ -189,7 +236,7 @@ static VdState__MediaStream *save_stream(struct arena *a, const struct stream *s
 		return NULL;
 	m->n_leg = LEG_COUNT;
 	for (unsigned leg = 0; leg < LEG_COUNT; leg++)
-		m->leg[leg] = save_stream_leg(a, st, (enum leg)leg);
+		m->leg[leg] = save_stream_leg(a, media, st, (enum leg)leg);
 	return m;
 }
 
@@ -291,7 +338,7 @@ int media_session_save(const struct media_session *s, struct arena *a, VdState__
 		out->leg[leg] = save_leg(a, s, (enum leg)leg);
 	for (unsigned i = 0; i < MEDIA_STREAMS_MAX; i++) {
 		if (s->stream[i])
-			out->stream[out->n_stream++] = save_stream(a, s->stream[i], i);
+			out->stream[out->n_stream++] = save_stream(a, s->media, s->stream[i], i);
 	}
 	if (s->exchange)
 		out->pending = save_pending(a, s->exchange);

@@ -112,6 +112,7 @@ void stream_close(struct media_session *s, unsigned index)
 	stream_close_leg(s, index, LEG_A);
 	stream_close_leg(s, index, LEG_B);
 	give_reservation(s, st);
+	free(st->before);
 	free(st);
 	s->stream[index] = NULL;
 }

@@ -318,6 +318,74 @@ static void a_retired_address_goes_when_its_last_flow_has_gone(void **state)
 	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
 }
 
+/* In tables that are not ours to read. */
+static void a_flow_that_had_latched_admits_that_source_from_the_first_packet_on(void **state)
+{
+	static const char *const not_there[] = {"10.0.9.2", "192.0.2.7", "fd00::2"};
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20010);
+	struct addr source = address("10.0.0.77", 4444);
+	struct dataplane_stats stats;
+	dataplane_flow_id id;
+
+	spec.latch = true;
+	spec.latch_prefix = 24;
+	assert_int_equal(dataplane_flow_add_latched(w->dp, &spec, &source, &id), 0);
+	assert_int_equal(w->dp->null.streams[published(w, "10.0.0.1", 20010)->stream].latch_state,
+		VD_LATCH_LOCKED);
+	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
+	assert_true(addr_equal(&stats.latched, &source));
+	/* Not where the configuration of now would not let it. */
+	for (unsigned i = 0; i < sizeof(not_there) / sizeof(not_there[0]); i++) {
+		dataplane_flow_del(w->dp, id);
+		source = address(not_there[i], 4444);
+		assert_int_equal(dataplane_flow_add_latched(w->dp, &spec, &source, &id), 0);
+		assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
+		assert_int_equal(stats.latched.family, 0);
+	}
+	dataplane_flow_del(w->dp, id);
+	spec.latch = false;
+	spec.latch_prefix = 0;
+	source = address("10.0.0.2", 4000);
+	assert_int_equal(dataplane_flow_add_latched(w->dp, &spec, &source, &id), 0);
+	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
+	assert_int_equal(stats.latched.family, 0);
+}
+
+static void what_a_flow_had_counted_is_in_its_statistics(void **state)
+{
+	const struct dataplane_stats had = {.packets = 100,
+		.bytes = 16000,
+		.rtcp_packets = 3,
+		.expected = 104,
+		.lost = 4,
+		.ssrc = 7,
+		.last_seen_ms_ago = 1000,
+		.latched = address("10.0.0.2", 4000)};
+	struct world *w = *state;
+	struct dataplane_flow spec = flow(20010);
+	struct dataplane_stats stats;
+	struct vd_stream *stream;
+	dataplane_flow_id id;
+
+	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
+	assert_int_equal(dataplane_flow_earlier(w->dp, id, &stats), -ENOENT);
+	assert_int_equal(dataplane_flow_count_on(w->dp, id, &had), 0);
+	stream = &w->dp->null.streams[published(w, "10.0.0.1", 20010)->stream];
+	stream->packets = 10;
+	stream->bytes = 1600;
+	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
+	assert_int_equal(stats.packets, 110);
+	assert_int_equal(stats.bytes, 17600);
+	assert_int_equal(stats.rtcp_packets, 3);
+	assert_int_equal(stats.lost, 4);
+	assert_in_range(stats.last_seen_ms_ago, 1000, 60000);
+	assert_int_equal(stats.latched.family, 0);
+	assert_int_equal(dataplane_flow_earlier(w->dp, id, &stats), 0);
+	assert_int_equal(stats.packets, 100);
+	assert_int_equal(dataplane_flow_count_on(w->dp, 0, &had), -ENOENT);
+}
+
 static void reloads_without_end_use_up_no_port_blocks(void **state)
 {
 	struct world *w = *state;
@@ -345,6 +413,8 @@ int main(void)
 		TEST(an_id_of_a_deleted_flow_finds_nothing),
 		TEST(an_update_swings_the_port_to_another_slot_and_keeps_statistics),
 		TEST(a_latched_source_is_kept_while_remote_and_latch_stay),
+		TEST(a_flow_that_had_latched_admits_that_source_from_the_first_packet_on),
+		TEST(what_a_flow_had_counted_is_in_its_statistics),
 		TEST(rtcp_of_a_muxed_leg_follows_its_flow_through_updates),
 		TEST(a_blackhole_is_published_and_leads_nowhere),
 		TEST(thousands_of_calls_leave_every_table_where_it_was),

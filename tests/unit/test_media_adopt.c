@@ -425,6 +425,70 @@ static void source_latched_after_the_last_save_is_followed(void **state)
 	test_room_close(&r);
 }
 
+/* What the first instance left goes with it. */
+static void drop_left(struct test_room *r)
+{
+	test_room_config(r);
+	test_instance(r, instance);
+	test_room_start(r);
+	test_room_close(r);
+}
+
+/* A daemon whose tables have another layout finds nothing in the kernel. */
+static void a_source_that_was_latched_is_so_in_other_tables(void **state)
+{
+	struct addr source = test_addr("198.51.100.9:40001");
+	struct dataplane_stats stats;
+	struct test_room r;
+
+	(void)state;
+	open_latching(&r);
+	media_dataplane_handlers(r.m).latched(
+		r.m, test_flow(&r, 0, LEG_B, COMPONENT_RTP)->cookie, &source);
+	test_instance(&r, other_instance);
+	test_restart(&r);
+	assert_int_equal(r.m->flows_added, 4);
+	test_expect_addr(&test_flow(&r, 0, LEG_A, COMPONENT_RTP)->out_remote, "198.51.100.9:40001");
+	assert_int_equal(dataplane_flow_stats(media_dataplane(r.m),
+				 r.s->stream[0]->flow[LEG_B][COMPONENT_RTP], &stats),
+		0);
+	assert_true(addr_equal(&stats.latched, &source));
+	test_room_close(&r);
+	drop_left(&r);
+}
+
+static uint64_t packets_of(struct test_room *r, enum leg leg)
+{
+	struct media_stream_info info;
+
+	assert_int_equal(media_stream_info(r->s, 0, &info), 0);
+	return info.leg[leg].rtp.packets;
+}
+
+/* And what was counted before that is there for each daemon that follows. */
+static void what_was_counted_counts_on_in_other_tables(void **state)
+{
+	struct dataplane_stats stats = {
+		.packets = 500, .expected = 510, .lost = 10, .last_seen_ms_ago = 20};
+	struct test_room r;
+
+	(void)state;
+	call(&r, SDP_AUDIO_A, SDP_AUDIO_B);
+	dataplane_null_set_stats(
+		media_dataplane(r.m), r.s->stream[0]->flow[LEG_B][COMPONENT_RTP], &stats);
+	test_instance(&r, other_instance);
+	test_restart(&r);
+	assert_int_equal(packets_of(&r, LEG_B), 500);
+	assert_int_equal(packets_of(&r, LEG_A), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		test_restart(&r);
+		assert_int_equal(r.m->flows_adopted, 4);
+		assert_int_equal(packets_of(&r, LEG_B), 500);
+	}
+	test_room_close(&r);
+	drop_left(&r);
+}
+
 /* ---- what is watched and measured ---- */
 
 static void silence_counts_on(void **state)
@@ -708,6 +772,8 @@ int main(void)
 		cmocka_unit_test(bypassed_call_stays_bypassed),
 		cmocka_unit_test(latched_source_stays),
 		cmocka_unit_test(source_latched_after_the_last_save_is_followed),
+		cmocka_unit_test(a_source_that_was_latched_is_so_in_other_tables),
+		cmocka_unit_test(what_was_counted_counts_on_in_other_tables),
 		cmocka_unit_test(silence_counts_on),
 		cmocka_unit_test(unanswered_call_is_not_watched_after_it_either),
 		cmocka_unit_test(record_of_the_call_is_that_of_all_its_time),
