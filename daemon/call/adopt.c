@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "call/attempt.h"
+#include "call/bye.h"
 #include "call/end.h"
 #include "call/left_request.h"
 #include "call/state.h"
@@ -74,6 +75,7 @@ static int adopt_parts(struct call *call, const VdState__Call *in)
 	if (in->early ? !adopt_unanswered(call, in) : !adopt_answered(call, in))
 		return 0;
 	left_requests_adopt(call, in);
+	byes_adopt(call, in);
 	call_touch(call); /* with its leap of CSeq */
 	return 0;
 }
@@ -87,12 +89,37 @@ static bool is_whole(const VdState__Call *in)
 	return in->early || (in->leg[LEG_A]->dialog && in->leg[LEG_B]->dialog);
 }
 
+/* It is there until its BYEs are answered. */
+static int adopt_over(struct calls *calls, uint64_t id, const VdState__Call *in)
+{
+	const struct peer_config *peer =
+		in->n_bye ? config_peer_by_name(calls->cfg, in->bye[0]->peer) : NULL;
+	struct call *call = peer ? call_new_at(calls, id, peer) : NULL;
+
+	calls->next_id = id;
+	if (!call) {
+		store_del(calls->store, STORE_CALL, STORE_NUMBER(id));
+		return 0;
+	}
+	call->saved = call->adopted = call->recorded = true;
+	call->state = CALL_ENDING;
+	call_uncount(call);
+	byes_adopt(call, in);
+	call_touch(call);
+	call_release_if_done(call);
+	return 0;
+}
+
 static int adopt(struct calls *calls, uint64_t id, const VdState__Call *in)
 {
 	const struct peer_config *peer[2];
 	struct call *call;
 
-	if (!is_whole(in) || id <= calls->next_id || id > ID_MAX)
+	if (id <= calls->next_id || id > ID_MAX)
+		return -EINVAL;
+	if (in->over)
+		return adopt_over(calls, id, in);
+	if (!is_whole(in))
 		return -EINVAL;
 	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
 		peer[leg] = config_peer_by_name(calls->cfg, in->leg[leg]->peer);

@@ -88,7 +88,6 @@ static void call_free(struct call *call)
 	struct pair *pair, *next_pair;
 	struct exchange *x, *next_x;
 
-	call_unsave(call);
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	session_timers_stop(call);
 	held_back_drop(call);
@@ -109,6 +108,7 @@ static void call_free(struct call *call)
 	left_requests_free(call);
 	media_session_free(call->media);
 	call->media = NULL;
+	call_unsave(call); /* nothing touches it any more */
 	call_uncount_ending(call);
 	HASH_DELETE(hh_id, calls->by_id, call);
 	order_remove(&calls->order, call);

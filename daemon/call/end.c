@@ -16,55 +16,6 @@
 #include "call/replace_leg.h"
 #include "call/session_timer.h"
 
-/* A BYE of ours is an exchange without an asking leg. Its answer changes nothing but what is known
- * of the peer. */
-static void bye_answered(void *owner, struct sip_client *txn, osip_message_t *resp)
-{
-	const struct exchange *x = owner;
-
-	(void)txn;
-	(void)resp;
-	attempt_heard(x->call, x->client_peer, false);
-}
-
-static void bye_gone(void *owner, struct sip_client *txn)
-{
-	struct exchange *x = owner;
-
-	(void)txn;
-	x->client = NULL;
-	exchange_release_if_done(x);
-}
-
-static const struct sip_client_handlers bye_handlers = {.response = bye_answered, .gone = bye_gone};
-
-void dialog_bye(struct call *call, struct dialog *d, const char *reason)
-{
-	struct exchange *x = calloc(1, sizeof(*x));
-	osip_message_t *bye = NULL;
-	char text[REASON_MAX];
-
-	reason = reason_for(d->peer, reason, text);
-	if (!x)
-		return;
-	x->call = call;
-	DL_APPEND(call->exchanges, x);
-	call->exchange_count++;
-	x->client_peer = d->peer;
-	x->client_dest = d->dest;
-	if (dialog_request(d, call->calls->sip, "BYE", &bye)) {
-		exchange_free(x);
-		return;
-	}
-	if (reason)
-		osip_message_set_header(bye, "Reason", reason);
-	if (sip_client_send(call->calls->sip, &x->client_dest, bye, x, &bye_handlers, &x->client)) {
-		log_limited(LOG_LEVEL_WARN, "call %llu: BYE to %s could not be sent",
-			(unsigned long long)call->id, d->peer->name);
-		exchange_free(x);
-	}
-}
-
 void call_finish(struct call *call, const struct ending *end)
 {
 	struct calls *calls = call->calls;
@@ -74,7 +25,7 @@ void call_finish(struct call *call, const struct ending *end)
 	if (!call->answered)
 		calls->counters.failed++;
 	call->state = CALL_ENDING;
-	call_unsave(call);
+	call_touch(call);
 	call_uncount(call);
 	loop_timer_stop(calls->loop, &call->attempt_timer);
 	session_timers_stop(call);
@@ -142,6 +93,9 @@ void call_end(struct call *call, int by, const char *reason, const char *why)
 	DL_FOREACH_SAFE (call->exchanges, x, next) {
 		enum leg from = x->from;
 
+		/* To a leg that was replaced. */
+		if (x->bye_waits)
+			continue;
 		if (end_exchange(x, by))
 			waits[from] = true;
 	}

@@ -82,6 +82,7 @@ struct exchange {
 	bool converted;     /* no offer came: leg B has one of ours (delayed_offer.c) */
 	char *turned;       /* of a converted one: leg B's answer, which leg A is offered */
 	bool bye_after_ack; /* RFC 3261 15: the callee's BYE waits for the ACK */
+	bool bye_waits;     /* it is a BYE of ours (bye.c) without a final response */
 	enum exchange_sdp sdp;
 	struct sip_server *server;             /* on leg from; NULL once done with */
 	struct sip_client *client;             /* on the other leg; NULL once done with */
@@ -242,6 +243,7 @@ struct call {
 	struct touched *touched; /* where it is, or NULL */
 	bool saved_early;        /* as it was before it was answered */
 	bool saved;              /* the store has it */
+	bool saved_over;         /* as one that is over, for its BYEs */
 	bool adopted;            /* it began in a daemon before us */
 	bool recorded;           /* it has its record: one is enough */
 	struct call *prev_touched, *next_touched;
@@ -320,9 +322,10 @@ void call_event(struct call *call, const char *kind, const char *fmt, ...)
 
 /* ---- save.c: what the daemon after this one is to know of a call ---- */
 #define CALL_IDS_KEY "call"
-/* Something of it has changed: it is written down some milliseconds later, if it is answered. */
+/* Something of it has changed: it is written down some milliseconds later. Of one that ends only
+ * BYEs that wait are. */
 void call_touch(struct call *call);
-/* It is over: what was written down of it goes. */
+/* Its memory goes, and what was written down of it. */
 void call_unsave(struct call *call);
 /* Gives out the next id. */
 uint64_t call_take_id(struct calls *calls);

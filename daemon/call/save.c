@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "call/bye.h"
 #include "call/left_request.h"
 #include "call/refer.h"
 #include "call/state.h"
@@ -163,6 +164,7 @@ static void save_call(struct arena *a, const struct call *call, VdState__Call *m
 	else if (call->exchanges || call->held_back.txn)
 		save_under_way(a, call, m);
 	left_requests_save(a, call, m);
+	byes_save(a, call, m);
 	save_moving(a, call, m);
 	m->leg = arena_array(a, 2, sizeof(*m->leg));
 	m->media = NEW(a, VdState__MediaSession, VD_STATE__MEDIA_SESSION__INIT);
@@ -228,31 +230,55 @@ static void forget(struct call *call)
 		start(calls, &calls->touched, SAVE_DELAY_MS);
 	else if (call->saved)
 		store_del(calls->store, STORE_CALL, STORE_NUMBER(call->id));
-	call->saved = call->saved_early = false;
+	call->saved = call->saved_early = call->saved_over = false;
+}
+
+static bool put_call(struct call *call, const VdState__Call *m)
+{
+	struct calls *calls = call->calls;
+	bool failed = arena_failed(calls->save_arena);
+
+	if (failed)
+		log_limited(LOG_LEVEL_ERROR, "call %llu: no memory to write it down",
+			(unsigned long long)call->id);
+	else
+		put(calls, STORE_CALL, STORE_NUMBER(call->id), &m->base);
+	arena_reset(calls->save_arena);
+	return !failed;
+}
+
+static void save_over(struct call *call)
+{
+	VdState__Call m = VD_STATE__CALL__INIT;
+
+	if (byes_wait(call)) {
+		m.over = true;
+		byes_save(call->calls->save_arena, call, &m);
+		if (put_call(call, &m))
+			call->saved = call->saved_over = true;
+	} else if (call->saved) {
+		store_del(call->calls->store, STORE_CALL, STORE_NUMBER(call->id));
+		call->saved = call->saved_over = false;
+	}
 }
 
 static void save(struct call *call)
 {
-	struct calls *calls = call->calls;
 	VdState__Call m;
 
 	untouch(call);
-	if (!call_can_be_saved(call)) {
+	if (call->state == CALL_ENDING) {
+		save_over(call);
+	} else if (call_can_be_saved(call)) {
+		save_call(call->calls->save_arena, call, &m);
+		if (put_call(call, &m)) {
+			call->saved = true;
+			call->saved_early = call->state != CALL_ANSWERED;
+		}
+	} else if (call->saved_early && call->state == CALL_ANSWERED) {
 		/* What was written down while it rang is not so any more. */
-		if (call->saved_early && call->state == CALL_ANSWERED)
-			forget(call);
-		return;
+		forget(call);
 	}
-	save_call(calls->save_arena, call, &m);
-	if (arena_failed(calls->save_arena)) {
-		log_limited(LOG_LEVEL_ERROR, "call %llu: no memory to write it down",
-			(unsigned long long)call->id);
-	} else {
-		put(calls, STORE_CALL, STORE_NUMBER(call->id), &m.base);
-		call->saved = true;
-		call->saved_early = call->state != CALL_ANSWERED;
-	}
-	arena_reset(calls->save_arena);
 }
 
 static void save_all(struct touched *touched)
@@ -311,11 +337,11 @@ static void touch(struct call *call)
 {
 	struct calls *calls = call->calls;
 	/* Numbers of reliable responses can be neither guessed nor left out (RFC 3262 4). */
-	bool soon = call->state == CALL_ANSWERED || call->target_of || call->is_numbered;
+	bool soon = call->state >= CALL_ANSWERED || call->target_of || call->is_numbered;
 	struct touched *touched = soon ? &calls->touched : &calls->touched_early;
 
 	/* Without the arena nothing is written down yet, or any more. */
-	if (!calls->save_arena || call->touched == touched || call->state == CALL_ENDING)
+	if (!calls->save_arena || call->touched == touched)
 		return;
 	untouch(call);
 	call->touched = touched;
@@ -336,8 +362,8 @@ void call_touch(struct call *call)
 void call_unsave(struct call *call)
 {
 	untouch(call);
-	/* One that ends while the rest is left is not left. */
-	if (!call->calls->leaving || call->state == CALL_ENDING)
+	/* One that ends while the rest is left is not left, but for its BYEs. */
+	if (!call->calls->leaving || (call->state == CALL_ENDING && !call->saved_over))
 		forget(call);
 }
 

@@ -448,6 +448,24 @@ def test_a_request_whose_answer_was_lost_is_sent_again_after_a_restart(stage):
     finish(calling, called)
 
 
+@pytest.mark.parametrize("by", ("caller", "callee"))
+def test_a_bye_whose_answer_was_lost_is_sent_again_after_a_restart(stage, by):
+    caller, callee = basic_caller(sdp(PBX, 5000)), basic_callee(sdp(TRUNK, 6000))
+    ending, told = (caller, callee) if by == "caller" else (callee, caller)
+    ending.hold().bye()
+    asked_twice(told, "BYE")
+    called, calling = stage.callee(callee), stage.caller(caller)
+    ending, told = (calling, called) if by == "caller" else (called, calling)
+    called.expect("ACK")
+    call_id = stage.cli.only_call()
+    ending.go()
+    lose_answer(stage, told, "BYE")
+    finish(calling, called)
+    wait_until(lambda: stage.cli.status()["state"]["calls"] == 0, 5, "nothing to be left of it")
+    records = [record for record in stage.daemon.records() if record["id"] == call_id]
+    assert [record["ended_by"] for record in records] == ["a" if by == "caller" else "b"]
+
+
 def test_a_prack_with_an_offer_whose_answer_was_lost_has_it_after_a_restart(stage):
     caller = Caller().invite(sdp(PBX, 5000), headers=["Supported: 100rel"]).trying().recv(183, **RELIABLE)
     caller.request("PRACK", sdp(PBX, 5002, version=2), headers=[f"RAck:[$rseq] {caller.first_cseq} INVITE"])

@@ -7,7 +7,7 @@ import pytest
 import plan
 import proxy as proxies
 from conftest import Stage
-from rtp import Stream
+from rtp import Stream, wait_until
 from scenario import Callee, Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
 
@@ -108,6 +108,23 @@ def test_bye_comes_by_a_new_connection_and_leaves_by_another(stage, how, asker):
     asking.go()
     finish(asking, asked)
     assert stage.handshakes() == opened_by(asker)
+
+
+@pytest.mark.parametrize("asker", PROXY)
+def test_a_bye_that_was_not_answered_goes_out_again_by_a_new_connection(stage, asker):
+    """The one that it is for has not seen it, or not said a word: kamailio, which has, takes the next for a
+    retransmission."""
+    asking, asked = agents(asker)
+    asking.hold().bye()
+    asked.recv("BYE").hold().reply(200)
+    asking, asked = call(stage, asking, asked, asker)
+    asking.go()
+    asked.expect("BYE")
+    restart(stage, "kill")
+    wait_until(lambda: stage.cli.status()["sip"]["tcp_connections"] > 0, 5, "a connection for the BYE")
+    asked.go()
+    finish(asking, asked)
+    wait_until(lambda: stage.cli.status()["state"]["calls"] == 0, 8, "the BYE to be answered")
 
 
 @pytest.mark.parametrize("asker", PROXY)
