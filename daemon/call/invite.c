@@ -77,6 +77,24 @@ void invite_reject(struct call *call, const struct rejection *why)
 
 /* ---- responses of leg B ---- */
 
+/* A dialog of leg A for what leg B has said. 0 or -ENOMEM. */
+static int begin_leg_a(struct exchange *x, struct pair *pair)
+{
+	token_make(pair->tag_a.text, DIALOG_TAG_LEN);
+	if (dialog_init_uas(&pair->leg[LEG_A], x->server, pair->tag_a.text))
+		return -ENOMEM;
+	pair->tag_a.leg = LEG_A;
+	pair->tag_a.call = x->call;
+	pair->tag_a.pair = pair;
+	if (tag_add(x->call->calls, &pair->tag_a)) {
+		dialog_clear(&pair->leg[LEG_A]);
+		return -ENOMEM;
+	}
+	pair->has_dialog_a = pair->tag_a_added = true;
+	pair->retired = false;
+	return 0;
+}
+
 /* The pair of the early or confirmed dialog that resp belongs to, made on its first response. */
 static struct pair *pair_for_response(
 	struct exchange *x, struct sip_client *txn, osip_message_t *resp)
@@ -90,9 +108,11 @@ static struct pair *pair_for_response(
 	pair = pair_by_tags(call, sip_tag(invite->from), sip_tag(resp->to));
 	if (pair) {
 		dialog_take_response(&pair->leg[LEG_B], resp);
-		if (!pair->has_dialog_a && x->server && !x->accepted)
-			early_fold(pair);
-		return pair;
+		if (pair->has_dialog_a || !x->server || x->accepted || early_fold(pair))
+			return pair;
+		/* It has lost leg A's dialog, to another branch or with all early ones: one that
+		 * answers has a dialog again. */
+		return resp->status_code < 200 || begin_leg_a(x, pair) == 0 ? pair : NULL;
 	}
 	pair = resp->status_code >= 200 || early_dialog_has_room(call) ? pair_new(call) : NULL;
 	if (!pair) {
@@ -107,20 +127,10 @@ static struct pair *pair_for_response(
 	}
 	if (!x->server || x->accepted || early_fold(pair))
 		return pair;
-	token_make(pair->tag_a.text, DIALOG_TAG_LEN);
-	if (dialog_init_uas(&pair->leg[LEG_A], x->server, pair->tag_a.text)) {
+	if (begin_leg_a(x, pair)) {
 		pair_free(pair);
 		return NULL;
 	}
-	pair->tag_a.leg = LEG_A;
-	pair->tag_a.call = call;
-	pair->tag_a.pair = pair;
-	if (tag_add(call->calls, &pair->tag_a)) {
-		dialog_clear(&pair->leg[LEG_A]);
-		pair_free(pair);
-		return NULL;
-	}
-	pair->has_dialog_a = pair->tag_a_added = true;
 	return pair;
 }
 

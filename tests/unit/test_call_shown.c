@@ -73,6 +73,32 @@ static void branches_are_folded_into_one_dialog(void **state)
 	world_close(&w);
 }
 
+/* As after a restart with another configuration. */
+static void a_branch_that_lost_its_dialog_and_is_folded_no_more_answers_in_a_new_one(void **state)
+{
+	char to[512];
+	struct world w;
+	struct ua a, b;
+
+	(void)state;
+	world_open(&w);
+	session_of(&w, A)->forking = FORKING_FOLD;
+	begin(&w, &a, &b, SDP_A);
+	answer(&w, B, b_invite, 180, "b1", NULL);
+	copy_text(to, sizeof(to), header(expect(&w, A, "SIP/2.0 180"), "To"));
+	answer(&w, B, b_invite, 182, "b2", NULL);
+	expect(&w, A, "SIP/2.0 182");
+	session_of(&w, A)->forking = FORKING_PASS;
+	answered(&w, &a, "b1", SDP_B);
+	has(header(seen, "To"), ";tag=");
+	assert_string_not_equal(header(seen, "To"), to);
+	hang_up(&w, &b);
+	copy_text(seen, TEXT_MAX, expect(&w, A, "BYE "));
+	assert_string_equal(header(seen, "From"), a.remote);
+	answer(&w, A, seen, 200, NULL, NULL);
+	world_close(&w);
+}
+
 static void the_answer_of_another_branch_is_offered_again(void **state)
 {
 	struct world w;
@@ -469,6 +495,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(branches_are_folded_into_one_dialog),
+		cmocka_unit_test(
+			a_branch_that_lost_its_dialog_and_is_folded_no_more_answers_in_a_new_one),
 		cmocka_unit_test(the_answer_of_another_branch_is_offered_again),
 		cmocka_unit_test(a_request_under_way_ends_with_its_branchs_turn),
 		cmocka_unit_test(folded_and_reliable),
