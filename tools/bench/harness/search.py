@@ -3,7 +3,7 @@
 import time
 
 GROWTH = 1.5
-STEPS = 2         # of halving in: the rate found is within a twelfth of the highest
+STEPS = 3         # of halving in: the rate found is within a twentieth of the highest
 LOWEST_RATE = 50  # who does not sustain it is asked for no less
 
 
