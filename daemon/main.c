@@ -101,6 +101,7 @@ static void reload_records(struct daemon *d, const struct config *cfg)
 
 	if (strcmp(d->cfg->records_file, cfg->records_file) != 0)
 		ret = record_set_path(d->record, cfg->records_file);
+	calls_record_refused(d->calls, record_is_kept(d->record));
 	if (!ret)
 		return;
 	tell_records_error(cfg->records_file, ret);
@@ -265,6 +266,8 @@ static int run(struct daemon *d)
 		goto cleanup;
 	calls_set_recorder(d->calls, record_call, d->record);
 	calls_set_recorded(d->calls, record_had);
+	/* Refusals are cheap, and many when calls come faster than they can be served. */
+	calls_record_refused(d->calls, record_is_kept(d->record));
 	ret = control_new(&d->control, d->loop, d->calls, d->cfg, &handlers);
 	if (ret) {
 		log_error("control socket: %s", strerror(-ret));

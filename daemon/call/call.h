@@ -170,6 +170,9 @@ struct call_record {
 typedef void calls_record_fn(void *ctx, const struct call_record *record);
 /* Called once for every INVITE that asked for a call, when that has ended or was refused. */
 void calls_set_recorder(struct calls *calls, calls_record_fn *record, void *ctx);
+/* Whether it is called for what was refused before it was a call, too: it is, unless this says no.
+ */
+void calls_record_refused(struct calls *calls, bool wanted);
 /* Whether the daemon before us has made the record of that call, which began then (wall clock, ms):
  * when it was killed the store may not have known yet that the call was over. Asked with the
  * recorder's ctx. NULL: of none. */

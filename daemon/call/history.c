@@ -197,6 +197,11 @@ void history_end(struct call *call, const struct ending *end)
 	osip_free(caller.call_id);
 }
 
+static bool records_refused(const struct calls *calls)
+{
+	return calls->record && !calls->refused_unrecorded;
+}
+
 void history_refused(
 	struct calls *calls, const osip_message_t *req, const struct peer_config *peer, int code)
 {
@@ -204,7 +209,7 @@ void history_refused(
 	struct call_record record = {.from = from, .to = to, .peer = peer->name, .route = ""};
 	struct caller caller = {0};
 
-	if (!calls->record)
+	if (!records_refused(calls))
 		return;
 	number_of(req->from->url, from);
 	number_of(req->req_uri, to);
@@ -258,7 +263,7 @@ void history_refused_text(void *ctx, const struct sip_refused *refused)
 		.ended_by = who(LEG_NONE),
 		.why = refused->why};
 
-	if (!calls->record)
+	if (!records_refused(calls))
 		return;
 	number_of_text(uri_of(refused->from), from);
 	number_of_text(refused->uri, to);
@@ -301,6 +306,11 @@ void calls_set_recorder(struct calls *calls, calls_record_fn *record, void *ctx)
 {
 	calls->record = record;
 	calls->record_ctx = ctx;
+}
+
+void calls_record_refused(struct calls *calls, bool wanted)
+{
+	calls->refused_unrecorded = !wanted;
 }
 
 void calls_set_recorded(struct calls *calls, calls_recorded_fn *recorded)

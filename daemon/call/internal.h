@@ -282,6 +282,7 @@ struct calls {
 	calls_record_fn *record;
 	calls_recorded_fn *recorded;
 	void *record_ctx;
+	bool refused_unrecorded; /* see calls_record_refused */
 	uint64_t next_id;
 	struct call *by_id;
 	struct tag *tags;

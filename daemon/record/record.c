@@ -65,6 +65,11 @@ bool record_had(void *record, uint64_t id, uint64_t setup_ms)
 	return writer_had(r->writer, id, setup_ms);
 }
 
+bool record_is_kept(const struct record *r)
+{
+	return r->is_kept;
+}
+
 bool record_get_status(struct record *r, struct record_status *out)
 {
 	struct writer_status status;

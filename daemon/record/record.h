@@ -33,6 +33,8 @@ struct record_status {
 	uint64_t written, lost; /* lines */
 	unsigned queued;
 };
+/* Whether there is a file for them. */
+bool record_is_kept(const struct record *record);
 /* False: none are kept. */
 bool record_get_status(struct record *record, struct record_status *out);
 

@@ -164,11 +164,14 @@ static void credentials_for_another_number_are_worth_nothing(void **state)
 	assert_int_equal(status.auth_failures, 0);
 	assert_int_equal(records, 3);
 	assert_int_equal(call_count(&w), 0);
+	calls_record_refused(w.calls, false);
+	expect_misdirected(&w, &a, "sip:101@127.0.0.1", 4, &c);
+	assert_int_equal(records, 3);
 	calls_set_recorder(w.calls, NULL, NULL);
 	/* The same in other words is the same. */
 	invite_again(&w, &a,
 		authorization(&c, "phone", PASSWORD, "INVITE",
-			"SIP:100@127.0.0.1:5060;transport=udp", 4));
+			"SIP:100@127.0.0.1:5060;transport=udp", 5));
 	text = expect(&w, B, "INVITE ");
 	answer(&w, B, text, 486, "b1", NULL);
 	expect(&w, B, "ACK ");
