@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 import plan
-from daemon import ROOT
+from daemon import ROOT, write_configuration
 from rtp import Stream, wait_until
 from scenario import Callee, Caller, sdp
 from talk import Talk
@@ -143,13 +143,31 @@ def test_refusals_are_recorded_too(stage, new_records):
     assert record["routed_to"] == "999999" and record["emergency"] is False
 
 
-def test_what_is_refused_before_it_is_a_call_names_its_caller(stage, new_records):
+def refuse_one(stage):
     wire = stage.wire()
     wire.send(wire.request("INVITE", user="2001", headers=["Require: nonsense"]))
     wire.receive()
+    return wire.call_id
+
+
+def test_what_is_refused_before_it_is_a_call_names_its_caller(stage, new_records):
+    call_id = refuse_one(stage)
     record, = new_records(1)
     assert (record["id"], record["code"], record["peer"]) == (0, 420, "pbx")
-    assert (record["a"]["call_id"], record["a"]["remote_tag"]) == (wire.call_id, "me")
+    assert (record["a"]["call_id"], record["a"]["remote_tag"]) == (call_id, "me")
+
+
+def test_a_reload_that_names_no_file_ends_records_and_one_that_does_begins_them(stage, new_records):
+    daemon = stage.daemon
+    configuration = plan.configuration(daemon.instance)
+    write_configuration(daemon.file, {"state_dir": daemon.state_dir, **configuration})
+    daemon.cli.text("reload")
+    refuse_one(stage)
+    daemon.write(configuration)
+    daemon.cli.text("reload")
+    call_id = refuse_one(stage)
+    record, = new_records(1)
+    assert record["a"]["call_id"] == call_id
 
 
 def test_what_is_refused_from_its_text_alone_is_recorded_once(stage, new_records):
