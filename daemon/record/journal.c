@@ -10,12 +10,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/boot.h"
 #include "base/log.h"
 
-#define MAGIC       "viaduct records"
-#define LAYOUT      1
-#define BOOT_ID_MAX 40
-#define FILE_MODE   0600
+#define MAGIC     "viaduct records"
+#define LAYOUT    1
+#define FILE_MODE 0600
 
 struct slot {
 	uint64_t id, setup_ms;
@@ -63,19 +63,6 @@ static struct slot *slot_of(const struct journal *j, uint64_t n)
 }
 
 /* ---- opening ---- */
-
-static int read_boot_id(char id[BOOT_ID_MAX])
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-	int ret = 0;
-
-	if (!f)
-		return -errno;
-	if (fscanf(f, "%39s", id) != 1)
-		ret = -EIO;
-	fclose(f);
-	return ret;
-}
 
 /* Somebody else's file tells us nothing. */
 static bool is_ours(const struct stat *st)
@@ -183,7 +170,7 @@ static void take_up(struct journal *j, unsigned slots, bool had)
 	const struct mapped *m = j->m;
 	char boot_id[BOOT_ID_MAX] = "";
 
-	if (read_boot_id(boot_id))
+	if (boot_id_read(boot_id))
 		had = false;
 	had = had && memcmp(m->magic, MAGIC, sizeof(MAGIC)) == 0 && m->layout == LAYOUT &&
 	      m->slots == slots && strncmp(m->boot_id, boot_id, BOOT_ID_MAX) == 0;

@@ -7,9 +7,8 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "base/boot.h"
 #include "store/store.h"
-
-#define BOOT_ID_MAX 40
 
 /* ---- environment.c: the file as LMDB has it ---- */
 

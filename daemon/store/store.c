@@ -168,24 +168,11 @@ static int replace(struct store *s)
 	return 0;
 }
 
-static int read_boot_id(char id[BOOT_ID_MAX])
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-	int ret = 0;
-
-	if (!f)
-		return -errno;
-	if (fscanf(f, "%39s", id) != 1)
-		ret = -EIO;
-	fclose(f);
-	return ret;
-}
-
 static int open_files(struct store *s, const char *instance, uint64_t bytes_max)
 {
 	bool refused_before = s->found.refusal != REFUSAL_NONE;
 	struct header own = {0};
-	int ret = read_boot_id(own.boot_id);
+	int ret = boot_id_read(own.boot_id);
 
 	snprintf(own.instance, sizeof(own.instance), "%s", instance);
 	if (ret)

@@ -18,40 +18,10 @@
 #include "base/log.h"
 #include "record/journal.h"
 #include "record/writer.h"
+#include "test_record_place.h"
 
 #define LINES 256
 #define OLD   "{\"of\":\"before\"}\n"
-
-struct place {
-	char dir[64], file[96], moved[96], journal[96];
-};
-
-static int setup(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-
-	snprintf(p->dir, sizeof(p->dir), "/tmp/viaduct-journal-XXXXXX");
-	if (!mkdtemp(p->dir))
-		return -1;
-	snprintf(p->file, sizeof(p->file), "%s/cdr.json", p->dir);
-	snprintf(p->moved, sizeof(p->moved), "%s/cdr.json.1", p->dir);
-	snprintf(p->journal, sizeof(p->journal), "%s/one.records", p->dir);
-	*state = p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct place *p = *state;
-	int ret;
-
-	unlink(p->file);
-	unlink(p->moved);
-	unlink(p->journal);
-	ret = rmdir(p->dir);
-	free(p);
-	return ret;
-}
 
 static char *content_of(const char *path)
 {

@@ -14,41 +14,11 @@
 
 #include "base/log.h"
 #include "record/writer.h"
+#include "test_record_place.h"
 
 #define LINES        1000
 #define WAIT_STEPS   500
 #define WAIT_STEP_NS 10000000
-
-struct place {
-	char dir[64], file[96], moved[96], journal[96];
-};
-
-static int setup(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-
-	snprintf(p->dir, sizeof(p->dir), "/tmp/viaduct-record-XXXXXX");
-	if (!mkdtemp(p->dir))
-		return -1;
-	snprintf(p->journal, sizeof(p->journal), "%s/one.records", p->dir);
-	snprintf(p->file, sizeof(p->file), "%s/cdr.json", p->dir);
-	snprintf(p->moved, sizeof(p->moved), "%s/cdr.json.1", p->dir);
-	*state = p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct place *p = *state;
-	int ret;
-
-	unlink(p->file);
-	unlink(p->moved);
-	unlink(p->journal);
-	ret = rmdir(p->dir);
-	free(p);
-	return ret;
-}
 
 static unsigned count_lines(const char *path)
 {
