@@ -75,7 +75,7 @@ static void make_devices(struct lab *lab)
 	assert_true(lab->ifindex[0] && lab->ifindex[1]);
 }
 
-int lab_setup(void **state)
+static int open_lab(void **state, bool batching)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
 	struct viaduct_bpf *bpf;
@@ -90,6 +90,7 @@ int lab_setup(void **state)
 	bpf_map__set_max_entries(bpf->maps.vd_streams, LAB_STREAMS);
 	bpf_map__set_max_entries(bpf->maps.vd_nexthops, LAB_NEXTHOPS);
 	bpf_map__set_max_entries(bpf->maps.vd_events, (uint32_t)sysconf(_SC_PAGESIZE));
+	bpf->rodata->batching = batching;
 	assert_int_equal(viaduct_bpf__load(bpf), 0);
 	lab->program = bpf_program__fd(bpf->progs.viaduct_xdp);
 	lab->ports = map_memory(bpf->maps.vd_ports, sizeof(*lab->ports));
@@ -100,6 +101,16 @@ int lab_setup(void **state)
 	assert_non_null(lab->ring);
 	*state = lab;
 	return 0;
+}
+
+int lab_setup(void **state)
+{
+	return open_lab(state, false);
+}
+
+int lab_setup_batching(void **state)
+{
+	return open_lab(state, true);
 }
 
 int lab_teardown(void **state)

@@ -48,6 +48,8 @@ struct lab_result {
 
 /* For cmocka: *state is a struct lab. */
 int lab_setup(void **state);
+/* The same, and packets may wait (struct vd_batch). */
+int lab_setup_batching(void **state);
 int lab_teardown(void **state);
 /* Empties every map; what lab_setup made stays. */
 int lab_reset(void **state);
