@@ -15,7 +15,7 @@ const volatile bool batching;
  * device, before we could count it for what it is. Each link takes as much (RFC 8200 5). */
 #define BATCH_L3_MAX 1280
 
-#define VD_BATCH_DEVICES 32 /* that have a bit in vd_locals.batched */
+#define BATCH_DEVICES 32 /* that have a bit in vd_locals.batched */
 
 /* The device that packets to that port leave by, as an index in vd_devices plus 1; 0 = none. */
 static __always_inline __u32 batch_exit(__u32 port_index)
@@ -42,7 +42,7 @@ static __always_inline bool batch_defer(const struct packet *p, __u32 port_index
 	if (p->l3_room > BATCH_L3_MAX || !locals || !locals->batched || !batch)
 		return false;
 	device = batch_exit(port_index) - 1;
-	if (device >= VD_BATCH_DEVICES || !(locals->batched >> device & 1) ||
+	if (device >= BATCH_DEVICES || !(locals->batched >> device & 1) ||
 		bpf_redirect_map(&vd_devices, device, XDP_DROP) != XDP_REDIRECT)
 		return false;
 	batch->port[batch->waiting++ & (VD_BATCH_MAX - 1)] = port_index;
