@@ -40,7 +40,8 @@ static __always_inline bool event_allowed(__u32 stream_index, __u32 type, __u64 
 	struct vd_stream *stream = bpf_map_lookup_elem(&vd_streams, &stream_index);
 	__u32 second = now_ns / NSEC_PER_SEC;
 
-	if (type == VD_EVENT_FIRST_PACKET || type == VD_EVENT_LATCHED)
+	if (type == VD_EVENT_FIRST_PACKET || type == VD_EVENT_LATCHED ||
+		type == VD_EVENT_SOURCE_MAC)
 		return true;
 	if (!stream)
 		return false;

@@ -66,6 +66,7 @@
 #include "batch.h"
 #include "admit.h"
 #include "rtp.h"
+#include "source_mac.h"
 #include "statistics.h"
 #include "rewrite.h"
 #include "send.h"
@@ -116,6 +117,7 @@ static __always_inline __u32 relay(
 			return reason;
 	}
 
+	source_mac_watch(ctx, p, flow);
 	receive(ctx, p, flow, stream, kind);
 	out = flow_output(flow, kind == MEDIA_RTCP);
 	if (!out)

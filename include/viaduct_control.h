@@ -172,7 +172,9 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 		"what the start found and set aside: damaged, foreign, of a newer version, of "    \
 		"another boot")                                                                    \
 	X(STATE, state, COUNTERS, none, "of the state file")                                       \
-	X(UNRESOLVED, unresolved, LIST, unresolved, "next hops without a neighbour, the first 8")
+	X(UNRESOLVED, unresolved, LIST, unresolved, "next hops without a neighbour, the first 8")  \
+	X(NEXTHOPS_ASKED, nexthops_asked, U64, none,                                               \
+		"times that one was asked anew, as packets came from another MAC address")
 
 #define VDC_DEVICE_FIELDS(X)                                                                       \
 	X(NAME, name, TEXT, none, "interface")                                                     \

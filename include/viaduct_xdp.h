@@ -66,7 +66,7 @@ struct vd_exits {
 
 /* ---- flows: one direction of one component (RTP, or RTCP, or both where muxed) ---------------
  * Array map "vd_flows". Written whole by user space before it is published in vd_ports, and never
- * changed afterwards save for what the program writes (latch). To change a flow, user space
+ * changed afterwards save for what the program writes (src_mac). To change a flow, user space
  * fills another slot and swings the vd_ports entry; a slot that was live is filled again no
  * sooner than VD_FLOW_GRACE_MS after it was unpublished. */
 #define VD_FLOW_GRACE_MS 1000
@@ -113,7 +113,9 @@ struct vd_flow {
 	__u16 out_csum;
 	__u8 pad1[2];
 	__u32 cookie; /* the daemon's own, comes back in events */
-	__u8 pad2[4];
+	/* The program's own: the last four bytes of the MAC address that its packets come from, as
+	 * they lie in memory; 0 = not known. */
+	__u32 src_mac;
 	/* second cache line: the rest of IPv6's addresses, and payload types to change */
 	__u8 out_src_high[12]; /* IPv4: as the mapped address has it */
 	__u8 out_dst_high[12];
@@ -177,7 +179,8 @@ struct vd_stream {
 	__u32 bad_seq;        /* RFC 3550 A.1: the one after a big jump, | VD_BAD_SEQ_SET, else 0 */
 	__u32 event_second;   /* the second, CLOCK_MONOTONIC, that event_count counts in */
 	__u32 event_count; /* events of this stream in that second: VD_EVENTS_PER_SECOND at most */
-	__u8 pad[8];
+	__u32 mac_second;  /* the second of its last VD_EVENT_SOURCE_MAC */
+	__u8 pad[4];
 };
 /* 128 bytes. */
 #define VD_BAD_SEQ_SET (1u << 16)
@@ -265,7 +268,8 @@ enum vd_reason { VD_REASONS(VD_REASON_ENUM) VD_REASON_MAX };
  * Ring buffer "vd_events". Bounded: what finds no room is counted in vd_event_lost (a per-CPU
  * array of one __u64). SSRC, DTMF_END and RTCP, which the peer can provoke, are limited to
  * VD_EVENTS_PER_SECOND a stream; what exceeds it is counted as lost too. RTCP copies hold
- * VD_EVENT_RTCP_BYTES at most. FIRST_PACKET and LATCHED come once a stream. */
+ * VD_EVENT_RTCP_BYTES at most. FIRST_PACKET and LATCHED come once a stream, SOURCE_MAC once a
+ * second at most. */
 #define VD_EVENT_RTCP_BYTES  128
 #define VD_EVENTS_PER_SECOND 32
 
@@ -275,6 +279,7 @@ enum vd_event_type {
 	VD_EVENT_SSRC,             /* value = the new SSRC */
 	VD_EVENT_DTMF_END,         /* value = event | duration << 16 (RFC 4733, timestamp units) */
 	VD_EVENT_RTCP,             /* data = the packet's first len bytes */
+	VD_EVENT_SOURCE_MAC,       /* value, before: what vd_flow.src_mac is now, and was */
 };
 
 struct vd_event {
@@ -286,7 +291,7 @@ struct vd_event {
 	__u8 addr[16]; /* source of the packet */
 	__be16 port_be;
 	__u16 len; /* bytes in data; sizeof(struct vd_event) + len is the record's size */
-	__u32 pad;
+	__u32 before;
 	__u8 data[];
 };
 

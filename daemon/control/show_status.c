@@ -265,6 +265,7 @@ static void put_dataplane(struct answer *a, const struct dataplane_status *dp)
 	answer_put_u32(a, VDC_STATUS_FLOWS_MAX, dp->flows_max);
 	answer_put_u32(a, VDC_STATUS_NEXTHOPS, dp->nexthops);
 	answer_put_u32(a, VDC_STATUS_NEXTHOPS_UNRESOLVED, dp->nexthops_unresolved);
+	answer_put_u64(a, VDC_STATUS_NEXTHOPS_ASKED, dp->nexthops_asked);
 	put_unresolved(a, dp);
 	answer_put_u64(a, VDC_STATUS_EVENTS_LOST, dp->events_lost);
 	answer_put_u64(a, VDC_STATUS_MAP_BYTES, dp->memory_bytes);

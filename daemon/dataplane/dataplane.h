@@ -186,6 +186,7 @@ struct dataplane_status {
 	uint64_t events_lost;
 	unsigned flows, flows_max;
 	unsigned nexthops, nexthops_unresolved;
+	uint64_t nexthops_asked; /* as packets came from another MAC address than one has */
 	struct dataplane_unresolved unresolved[DATAPLANE_UNRESOLVED_SHOWN]; /* the first of them */
 	uint64_t memory_bytes; /* of all maps, from the kernel */
 };

@@ -24,12 +24,14 @@ struct events {
 void events_deliver(const struct flow_table *flows, const struct dataplane_handlers *handlers,
 	const struct vd_event *event, size_t size)
 {
+	dataplane_flow_id id;
 	struct addr source;
 	bool first;
 
 	if (size < sizeof(*event) || event->len > size - sizeof(*event))
 		return;
-	if (!flow_table_by_stream(flows, event->stream, event->cookie, &first))
+	id = flow_table_by_stream(flows, event->stream, event->cookie, &first);
+	if (!id)
 		return;
 	flow_unmap_address(&source, event->addr, ntohs(event->port_be));
 	switch (event->type) {
@@ -56,6 +58,9 @@ void events_deliver(const struct flow_table *flows, const struct dataplane_handl
 		if (handlers->rtcp && event->len)
 			handlers->rtcp(handlers->ctx, event->cookie, event->data, event->len,
 				event->time_ns);
+		break;
+	case VD_EVENT_SOURCE_MAC:
+		flow_table_came_from(flows, id, &source, event->value, event->before != 0);
 		break;
 	default:
 		break;

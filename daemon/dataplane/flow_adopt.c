@@ -249,6 +249,7 @@ static int take_over(struct flow_table *t, struct flow_entry *e, const struct da
 		return ret;
 	flow_encode(&wanted, spec, e->stream, nexthop_index(destination),
 		flow_entry_rtcp_slot(t, spec));
+	wanted.src_mac = was->src_mac; /* the program's */
 	if (memcmp(&wanted, was, sizeof(wanted)) == 0) {
 		flow_entry_set(t, e, spec, destination);
 		return 0;

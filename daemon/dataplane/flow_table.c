@@ -483,6 +483,16 @@ dataplane_flow_id flow_table_by_stream(
 	return flow_entry_id(t, e);
 }
 
+void flow_table_came_from(const struct flow_table *t, dataplane_flow_id id,
+	const struct addr *source, uint32_t mac_end, bool moved)
+{
+	const struct flow_entry *e = flow_entry_of(t, id);
+
+	if (e)
+		nexthop_came_from(
+			t->nexthops, e->spec.in_side, &e->spec.local, source, mac_end, moved);
+}
+
 dataplane_flow_id flow_table_by_local(
 	const struct flow_table *t, uint8_t side, const struct addr *local)
 {

@@ -47,6 +47,9 @@ unsigned flow_table_capacity(const struct flow_table *t);
  * whether nothing was received on streams that it had before. */
 dataplane_flow_id flow_table_by_stream(
 	const struct flow_table *t, uint32_t stream, uint32_t cookie, bool *first);
+/* The flow's packets come from that address, and a MAC address: see nexthop_came_from(). */
+void flow_table_came_from(const struct flow_table *t, dataplane_flow_id id,
+	const struct addr *source, uint32_t mac_end, bool moved);
 /* The live flow indexed by one of our media addresses and ports, 0 if none. */
 dataplane_flow_id flow_table_by_local(
 	const struct flow_table *t, uint8_t side, const struct addr *local);

@@ -21,6 +21,10 @@
 #define PROBE_MAX_MS        2000 /* … so: whoever is back is found soon, also if it says nothing */
 #define CONFIRM_MS          10000 /* between requests to confirm a neighbour that stays stale */
 #define LOOKING_GRACE_MS    4000  /* three unanswered requests, one a second: kernel's default */
+#define ASKS_A_TICK         64    /* for neighbours whose packets come from another MAC address */
+/* Between two such for one neighbour, doubled while it answers as before up to … so. */
+#define ASK_FIRST_MS 1000
+#define ASK_MAX_MS   60000
 
 static const char why_no_route[] = "no route";
 static const char why_other_device[] = "route leaves by another device";
@@ -34,6 +38,7 @@ static const char why_not_asked[] = "not asked yet";
 static const char change_resolved[] = "resolved";
 static const char change_gateway[] = "another gateway";
 static const char change_neighbour_mac[] = "the neighbour has another MAC address";
+static const char after_its_packets[] = "packets came from it";
 static const char change_own_mac[] = "our device has another MAC address";
 
 struct neighbour_key {
@@ -51,6 +56,12 @@ struct neighbour {
 	uint64_t probe_at_ms;
 	uint32_t probe_wait_ms;
 	uint64_t keep_until_ms; /* has_mac without an entry that backs it: until then */
+	/* Packets that lead back to it came from another MAC address, ending so; 0 = never. */
+	uint32_t other_mac_end;
+	bool doubted;         /* it has to be asked, at ask_at_ms the soonest */
+	bool told_by_packets; /* that it has another one than before */
+	uint64_t ask_at_ms;
+	uint32_t ask_wait_ms;
 	struct destination *destinations;
 };
 
@@ -95,6 +106,8 @@ struct nexthop_table {
 	struct destination *idle;                  /* oldest first */
 	struct destination *dirty;                 /* first in, first examined */
 	struct loop_timer tick, reexamine;
+	unsigned asks;  /* since the last tick */
+	uint64_t asked; /* in all */
 };
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
@@ -149,6 +162,12 @@ static void note_change(
 			of ? of : "");
 }
 
+/* What made the kernel ask for the MAC address that it has now, where that was we. */
+static const char *evidence_of(const struct neighbour *n)
+{
+	return n && n->told_by_packets ? after_its_packets : NULL;
+}
+
 /* Called before `now` takes the place of what the element says. */
 static void note_what_changes(
 	const struct nexthop_table *t, struct destination *d, const struct vd_nexthop *now)
@@ -167,7 +186,7 @@ static void note_what_changes(
 	if (d->ever_resolved && !addr_equal_ip(&d->gateway, &d->resolved_gateway))
 		note_change(t, d, change_gateway, of);
 	else if (d->ever_resolved && memcmp(was->dmac, now->dmac, sizeof(now->dmac)) != 0)
-		note_change(t, d, change_neighbour_mac, of);
+		note_change(t, d, change_neighbour_mac, of ? of : evidence_of(d->neighbour));
 	else if (of && of != why_not_asked)
 		note_change(t, d, change_resolved, of);
 	else if (d->ever_resolved && memcmp(was->smac, now->smac, sizeof(now->smac)) != 0)
@@ -214,6 +233,25 @@ static void write_neighbour(const struct nexthop_table *t, const struct neighbou
 	write_element(t, d);
 }
 
+/* As vd_flow.src_mac has it. */
+static uint32_t mac_end(const uint8_t mac[6])
+{
+	uint32_t end;
+
+	memcpy(&end, mac + 2, sizeof(end));
+	return end;
+}
+
+/* It has another MAC address than before: what was doubted is settled. */
+static void neighbour_settle(struct neighbour *n, const uint8_t *mac, uint64_t now)
+{
+	n->told_by_packets = n->other_mac_end && n->other_mac_end == mac_end(mac);
+	n->other_mac_end = 0;
+	n->doubted = false;
+	n->ask_wait_ms = ASK_FIRST_MS;
+	n->ask_at_ms = now + ASK_FIRST_MS;
+}
+
 static void neighbour_learn(struct nexthop_table *t, struct neighbour *n,
 	enum neighbour_state state, const uint8_t *mac)
 {
@@ -223,6 +261,8 @@ static void neighbour_learn(struct nexthop_table *t, struct neighbour *n,
 	switch (state) {
 	case NEIGHBOUR_VALID:
 	case NEIGHBOUR_STALE:
+		if (n->has_mac && memcmp(n->mac, mac, sizeof(n->mac)) != 0)
+			neighbour_settle(n, mac, now);
 		memcpy(n->mac, mac, sizeof(n->mac));
 		n->has_mac = true;
 		n->probe_wait_ms = PROBE_FIRST_MS;
@@ -267,6 +307,36 @@ static void neighbour_read(struct nexthop_table *t, struct neighbour *n)
 	neighbour_learn(t, n, state, mac);
 }
 
+/* Packets go where they went until there is an answer. */
+static void neighbour_ask_anew(struct nexthop_table *t, struct neighbour *n)
+{
+	char text[ADDR_TEXT_MAX];
+
+	n->doubted = false;
+	n->ask_at_ms = loop_now_ms(t->loop) + n->ask_wait_ms;
+	n->ask_wait_ms *= 2;
+	if (n->ask_wait_ms > ASK_MAX_MS)
+		n->ask_wait_ms = ASK_MAX_MS;
+	t->asks++;
+	if (!t->ops.neighbour_ask_anew(t->ops.ctx, n->key.ifindex, &n->key.ip))
+		return;
+	t->asked++;
+	log_limited(LOG_LEVEL_INFO,
+		"dataplane: packets by way of %s come from another MAC address than it has: it is "
+		"asked anew",
+		addr_print_ip(&n->key.ip, text));
+	/* What else came before the answer is about the same. */
+	neighbour_read(t, n);
+	write_neighbour(t, n);
+}
+
+/* Where the wait since the last time, and this tick's share, leave room for it. */
+static void ask_if_doubted(struct nexthop_table *t, struct neighbour *n)
+{
+	if (n->doubted && n->ask_at_ms <= loop_now_ms(t->loop) && t->asks < ASKS_A_TICK)
+		neighbour_ask_anew(t, n);
+}
+
 static struct neighbour *neighbour_find(
 	const struct nexthop_table *t, unsigned ifindex, const struct addr *ip)
 {
@@ -289,6 +359,7 @@ static struct neighbour *neighbour_make(
 	n->key.ip = *ip;
 	n->key.ip.port = 0;
 	n->probe_wait_ms = PROBE_FIRST_MS;
+	n->ask_wait_ms = ASK_FIRST_MS;
 	table_add_failed = false;
 	HASH_ADD(hh, t->neighbours, key, sizeof(n->key), n);
 	if (table_add_failed) {
@@ -499,7 +570,9 @@ static void tick_fire(struct loop_timer *timer)
 
 	while (t->idle && t->idle->idle_since_ms + DESTINATION_IDLE_MS <= now)
 		destination_drop(t, t->idle);
+	t->asks = 0;
 	HASH_ITER (hh, t->neighbours, n, next) {
+		ask_if_doubted(t, n);
 		if (n->state != NEIGHBOUR_VALID && n->state != NEIGHBOUR_STALE && n->has_mac &&
 			n->keep_until_ms <= now) {
 			n->has_mac = false;
@@ -606,15 +679,24 @@ static struct destination *destination_make(
 	return d;
 }
 
+static struct destination *destination_find(struct nexthop_table *t, uint8_t side,
+	const struct addr *src, const struct addr *dst, struct destination_key *key)
+{
+	struct destination *d;
+
+	*key = (struct destination_key){.src = *src, .dst = *dst, .side = side};
+	key->src.port = 0;
+	key->dst.port = 0;
+	HASH_FIND(hh, t->destinations, key, sizeof(*key), d);
+	return d;
+}
+
 static int get_at(struct nexthop_table *t, uint8_t side, const struct addr *src,
 	const struct addr *dst, uint32_t index, struct destination **out)
 {
-	struct destination_key key = {.src = *src, .dst = *dst, .side = side};
-	struct destination *d;
+	struct destination_key key;
+	struct destination *d = destination_find(t, side, src, dst, &key);
 
-	key.src.port = 0;
-	key.dst.port = 0;
-	HASH_FIND(hh, t->destinations, &key, sizeof(key), d);
 	if (d) {
 		if (!d->refs++)
 			DL_DELETE2(t->idle, d, idle_prev, idle_next);
@@ -744,6 +826,7 @@ void nexthop_survey(const struct nexthop_table *t, struct dataplane_status *out)
 	struct destination *d, *next;
 
 	out->nexthops = out->nexthops_unresolved = 0;
+	out->nexthops_asked = t->asked;
 	HASH_ITER (hh, t->destinations, d, next) {
 		const char *why = unresolved_why(t, d);
 		unsigned n = out->nexthops_unresolved;
@@ -779,6 +862,28 @@ void nexthop_neighbour_changed(struct nexthop_table *t, unsigned ifindex, const 
 		return;
 	neighbour_learn(t, n, state, mac);
 	write_neighbour(t, n);
+}
+
+void nexthop_came_from(struct nexthop_table *t, uint8_t side, const struct addr *local,
+	const struct addr *source, uint32_t end, bool moved)
+{
+	struct destination_key key;
+	struct destination *d = destination_find(t, side, local, source, &key);
+	struct neighbour *n;
+
+	if (d && d->inherited)
+		examine(t, d);
+	n = d ? d->neighbour : NULL;
+	/* While the kernel looks it will have an answer by itself. */
+	if (!n || (n->state != NEIGHBOUR_VALID && n->state != NEIGHBOUR_STALE) ||
+		end == mac_end(n->mac))
+		return;
+	/* Asymmetric routing, or VRRP from a router's own address: asked about once. */
+	if (end == n->other_mac_end && !moved)
+		return;
+	n->other_mac_end = end;
+	n->doubted = true;
+	ask_if_doubted(t, n);
 }
 
 void nexthop_resync(struct nexthop_table *t)

@@ -49,6 +49,9 @@ struct nexthop_ops {
 	/* Has the kernel use, and so resolve or confirm, a neighbour; makes the entry if need be.
 	 */
 	void (*neighbour_use)(void *ctx, unsigned ifindex, const struct addr *ip);
+	/* Has the kernel ask everybody on the link who has that address, at once, whatever it
+	 * believes. False: it does not, the entry is not its own finding. */
+	bool (*neighbour_ask_anew)(void *ctx, unsigned ifindex, const struct addr *ip);
 	/* Reads one entry. */
 	enum neighbour_state (*neighbour_get)(
 		void *ctx, unsigned ifindex, const struct addr *ip, uint8_t mac[6]);
@@ -94,6 +97,12 @@ void nexthop_adoption_done(struct nexthop_table *t);
 void nexthop_route_changed(struct nexthop_table *t, const struct addr *net, unsigned prefix);
 void nexthop_neighbour_changed(struct nexthop_table *t, unsigned ifindex, const struct addr *ip,
 	enum neighbour_state state, const uint8_t mac[6]);
+/* Packets come to local, an address of that side's, from source, and from a MAC address whose last
+ * four bytes these are, as they lie in memory; moved: they came from another one before. Where that
+ * is not what the neighbour has who leads to source, the kernel is made to ask. It alone says what
+ * is true: whoever may send, or seem to, from that address moves nothing. */
+void nexthop_came_from(struct nexthop_table *t, uint8_t side, const struct addr *local,
+	const struct addr *source, uint32_t mac_end, bool moved);
 /* Events were lost: ask about everything again. */
 void nexthop_resync(struct nexthop_table *t);
 

@@ -44,6 +44,14 @@ static void null_neighbour_use(void *ctx, unsigned ifindex, const struct addr *i
 	(void)ip;
 }
 
+static bool null_neighbour_ask_anew(void *ctx, unsigned ifindex, const struct addr *ip)
+{
+	(void)ctx;
+	(void)ifindex;
+	(void)ip;
+	return false;
+}
+
 static enum neighbour_state null_neighbour_get(
 	void *ctx, unsigned ifindex, const struct addr *ip, uint8_t mac[6])
 {
@@ -100,6 +108,7 @@ int null_open(struct dataplane *dp, const struct config *cfg)
 	const struct nexthop_ops ops = {
 		.route = null_route,
 		.neighbour_use = null_neighbour_use,
+		.neighbour_ask_anew = null_neighbour_ask_anew,
 		.neighbour_get = null_neighbour_get,
 	};
 	struct null_memory *m = &dp->null;

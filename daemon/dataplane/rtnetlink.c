@@ -212,6 +212,7 @@ static enum neighbour_state neighbour_state_of(const struct ndmsg *ndm, const st
 struct neighbour_answer {
 	enum neighbour_state state;
 	uint8_t mac[6];
+	bool imposed; /* by the administrator or a routing daemon: not what the kernel found */
 };
 
 static int neighbour_answer(struct nlmsghdr *nlh, void *arg)
@@ -224,6 +225,8 @@ static int neighbour_answer(struct nlmsghdr *nlh, void *arg)
 		nlmsg_parse(nlh, sizeof(*ndm), tb, NDA_MAX, NULL) < 0)
 		return -EPROTO;
 	out->state = neighbour_state_of(ndm, tb[NDA_LLADDR]);
+	out->imposed =
+		ndm->ndm_state & (NUD_PERMANENT | NUD_NOARP) || ndm->ndm_flags & NTF_EXT_LEARNED;
 	if (tb[NDA_LLADDR] && nla_len(tb[NDA_LLADDR]) == 6)
 		memcpy(out->mac, nla_data(tb[NDA_LLADDR]), 6);
 	return 0;
@@ -267,12 +270,27 @@ static void rtnetlink_neighbour_use(void *ctx, unsigned ifindex, const struct ad
 			addr_print_ip(ip, text), strerror(-ret));
 }
 
+/* An entry that is to be confirmed asks the MAC address that it has, three times, a second each.
+ * One that is in no state at all begins with everybody. */
+static bool rtnetlink_neighbour_ask_anew(void *ctx, unsigned ifindex, const struct addr *ip)
+{
+	struct neighbour_answer got = {.state = NEIGHBOUR_NONE};
+
+	if (ask_neighbour(ctx, RTM_GETNEIGH, 0, 0, ifindex, ip, neighbour_answer, &got) == 0 &&
+		got.imposed)
+		return false;
+	ask_neighbour(ctx, RTM_NEWNEIGH, NLM_F_REPLACE | NLM_F_ACK, 0, ifindex, ip, NULL, NULL);
+	rtnetlink_neighbour_use(ctx, ifindex, ip);
+	return true;
+}
+
 void rtnetlink_ops(struct rtnetlink *rt, struct nexthop_ops *ops)
 {
 	*ops = (struct nexthop_ops){
 		.ctx = rt,
 		.route = rtnetlink_route,
 		.neighbour_use = rtnetlink_neighbour_use,
+		.neighbour_ask_anew = rtnetlink_neighbour_ask_anew,
 		.neighbour_get = rtnetlink_neighbour_get,
 	};
 }

@@ -434,6 +434,7 @@ static enum vd_reason relay(struct model *m, struct view *v, unsigned slot, stru
 	struct vd_stream *s;
 	enum vd_reason reason;
 	enum kind kind;
+	uint32_t mac;
 	bool latch;
 
 	if (!lengths_right(v))
@@ -459,6 +460,10 @@ static enum vd_reason relay(struct model *m, struct view *v, unsigned slot, stru
 		memcpy(s->latched_addr, v->src, 16);
 		m->events++;
 	}
+	a->flow = m->ports[slot];
+	memcpy(&mac, v->frame + 8, sizeof(mac));
+	if (mac != f->src_mac)
+		a->new_mac = mac;
 	a->jitter = receive(m, f, s, v, kind);
 	o = kind == RTCP && f->flags & VD_FLOW_MUX && f->rtcp_flow ? &m->flows[f->rtcp_flow] : f;
 	if (o->flags & VD_FLOW_BLACKHOLE)
@@ -475,6 +480,8 @@ void model_run(
 
 	a->stream = LAB_STREAMS;
 	a->jitter = false;
+	a->flow = 0;
+	a->new_mac = 0;
 	a->wrong_ip_check = a->wrong_udp_check = 0;
 	if (!view_open(&v, data, len, &reason)) {
 		v.ip = NULL;

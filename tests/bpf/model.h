@@ -23,6 +23,10 @@ struct model_answer {
 	size_t len;
 	uint32_t stream; /* LAB_STREAMS: none was touched */
 	bool jitter;     /* the stream's jitter takes this packet in */
+	uint32_t flow;   /* 0: it was received on none */
+	/* It came from another MAC address than the flow knows, this one's end: that is told if the
+	 * second lets it. */
+	uint32_t new_mac; /* 0: not so */
 	/* Checksums that came in wrong must go out wrong: the offsets where, 0 = nowhere; data
 	 * holds the right ones. */
 	size_t wrong_ip_check, wrong_udp_check;

@@ -90,6 +90,8 @@ void scene_open(struct scene *s, void **state, enum scene_families families)
 		.cookie = SCENE_COOKIE,
 		.flags = in_v6 ? VD_FLOW_IN_V6 : 0};
 	memcpy(s->flow->src_addr, s->in.src, 16);
+	/* It came from there before. */
+	memcpy(&s->flow->src_mac, pbx_mac + 2, sizeof(s->flow->src_mac));
 	scene_set_output(s, s->flow);
 	lab->ports[4].flow = SCENE_FLOW;
 	scene_rtp(s, SCENE_PAYLOAD, 0, SCENE_SEQ, SCENE_TIMESTAMP);

@@ -3,6 +3,7 @@
 single flows; sockets at both ends and a packet socket on the far wire see what comes out."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ ARRIVED_S = 2 * PATIENCE
 ENDED_S = 60
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 0x10
+PACKET_IGNORE_OUTGOING = 23
 SECOND_ROUTER_MAC = "02:00:00:00:00:03"
 
 
@@ -194,6 +196,30 @@ def literal(address, port):
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def ones_complement(data):
+    """RFC 1071, to be sent."""
+    words = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    words = (words & 0xffff) + (words >> 16)
+    return ~(words + (words >> 16)) & 0xffff
+
+
+def udp_frame(dmac, smac, src, dst, payload):
+    """From and to (address, port) of either family; payload of an even length."""
+    v6 = ":" in src[0]
+    addresses = b"".join(socket.inet_pton(socket.AF_INET6 if v6 else socket.AF_INET, a)
+                         for a in (src[0], dst[0]))
+    length = 8 + len(payload)
+    ports = struct.pack("!HHH", src[1], dst[1], length)
+    check = ones_complement(addresses + struct.pack("!HH", 17, length) + ports + b"\0\0" + payload)
+    if v6:
+        ip = struct.pack("!IHBB", 6 << 28, length, 17, 64) + addresses
+    else:
+        ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, 17, 0)
+        ip = ip[:10] + struct.pack("!H", ones_complement(ip + addresses)) + addresses
+    return (bytes.fromhex((dmac + smac).replace(":", "")) + (b"\x86\xdd" if v6 else b"\x08\x00") +
+            ip + ports + struct.pack("!H", check or 0xffff) + payload)
+
+
 class FarWire:
     """Frames as they arrive at the far end, whoever they are addressed to."""
 
@@ -201,7 +227,11 @@ class FarWire:
         with ns.entered():
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             self.socket.bind(("e0", 0))
+        self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self.socket.setblocking(False)
+
+    def send(self, *frame):
+        self.socket.send(udp_frame(*frame))
 
     def destinations(self):
         """Destination MACs of the RTP frames that came since the last look."""
@@ -213,7 +243,8 @@ class FarWire:
                 return found
             except OSError:  # said once after the link went down
                 continue
-            if frame[12:14] == b"\x08\x00" and frame[23] == 17 and len(frame) == 14 + 28 + 172:
+            if (frame[12:14], frame[23:24], len(frame)) == (b"\x08\x00", b"\x11", 14 + 28 + 172) or \
+                    (frame[12:14], frame[20:21], len(frame)) == (b"\x86\xdd", b"\x11", 14 + 48 + 172):
                 found.append(frame[:6].hex(":"))
 
     def close(self):
@@ -352,6 +383,135 @@ def test_a_neighbours_new_mac_is_followed_within_a_second(wires, driver):
         wires.far.run("ip", "link", "set", "e0", "address", old)
     near.close()
     wire.close()
+
+
+class TwoWays:
+    """Two flows between near and far. What far sends comes from any MAC address, without the word
+    that a host's own stack would give by ARP."""
+
+    def __init__(self, wires, driver, families="v4_to_v4"):
+        local, remote, out_local, out_remote = FAMILIES[families]
+        self.wires, self.driver, self.neighbour = wires, driver, out_remote
+        self.near, self.wire = udp(wires.near, remote, 4000), FarWire(wires.far)
+        self.mac = wires.far.link_mac("e0")
+        self.ours = wires.viaduct.link_mac("x0")
+        self.to, self.ends = (local, 20000), ((out_remote, 5000), (out_local, 20002))
+        self.flow = driver.add("0", literal(local, 20000), literal(remote, 4000),
+                               literal(out_local, 20002), literal(out_remote, 5000))
+        driver.add("1", literal(out_local, 20002), literal(out_remote, 5000),
+                   literal(local, 20000), literal(remote, 4000))
+        driver.wait_path(self.flow, why="resolved")
+        self.confirm()
+
+    def confirm(self, state="reachable"):
+        """The kernel is sure of the neighbour: by itself it would not ask for 15 s and more."""
+        self.wires.viaduct.run("ip", "neigh", "replace", self.neighbour, "lladdr", self.mac,
+                               "dev", "x0", "nud", state)
+
+    def state(self):
+        return self.wires.viaduct.run("ip", "neigh", "show", self.neighbour).stdout.split()[-1]
+
+    def far_sends(self, mac, ends=None):
+        """One packet; it is there before this returns."""
+        self.wire.send(self.ours, mac, *(ends or self.ends), rtp(0))
+        assert self.near.recv(2048) == rtp(0)
+
+    def far_takes(self, mac):
+        """From now on whoever asks is told that one; nobody is told unasked."""
+        self.wires.far.run("ip", "link", "set", "e0", "address", mac)
+
+    def asked(self):
+        return int(self.driver.status()["asked"])
+
+    def sendto(self, data, to):
+        """For followed(): both ways."""
+        self.near.sendto(data, to)
+        self.far_sends(self.mac)
+
+    def close(self):
+        self.near.close()
+        self.wire.close()
+
+
+@pytest.fixture
+def unannounced(wires):
+    """A MAC address changes, and nothing is said of it."""
+    mac = wires.far.link_mac("e0")
+    wires.far.run("sysctl", "-qw", "net.ipv4.conf.e0.arp_notify=0", "net.ipv6.conf.e0.ndisc_notify=0")
+    yield
+    wires.far.run("ip", "link", "set", "e0", "address", mac)
+    wires.far.run("sysctl", "-qw", "net.ipv4.conf.e0.arp_notify=1")
+    wires.viaduct.run("ip", "neigh", "flush", "dev", "x0")
+
+
+@pytest.mark.parametrize("families", ["v4_to_v4", "v6_to_v6"])
+def test_a_new_mac_that_packets_alone_tell_is_followed_within_a_second(wires, driver, unannounced,
+                                                                      families):
+    both = TwoWays(wires, driver, families)
+    both.far_sends(both.mac)
+    attempts = 0
+
+    def changed(mac):
+        nonlocal attempts
+        attempts += 1
+        both.confirm()
+        both.far_takes(mac)
+        # Without a packet from there nobody knows.
+        both.near.sendto(rtp(0), both.to)
+        wait_until(lambda: both.wire.destinations() == [both.mac], 3, "the old address")
+        both.mac = mac
+        return followed(both, both.to, both.wire, mac, lambda: None)
+    assert_followed(lambda mac=mac: changed(mac) for mac in (
+        "02:00:00:00:00:77", "02:00:00:00:00:78", "02:00:00:00:00:79"))
+    assert driver.path(both.flow)["dmac"] == both.mac
+    assert both.asked() == attempts
+    both.close()
+
+
+def test_a_mac_that_changed_before_the_flow_began_is_followed(wires, driver, unannounced):
+    both = TwoWays(wires, driver)
+    both.far_takes("02:00:00:00:00:77")
+    both.far_sends("02:00:00:00:00:77")
+    driver.wait_path(both.flow, dmac="02:00:00:00:00:77")
+    both.close()
+
+
+def test_whoever_sends_from_a_neighbours_address_moves_nothing(wires, driver, unannounced):
+    """VRRP, asymmetric routing, and who spoofs: the neighbour is asked, and has what it had."""
+    both = TwoWays(wires, driver)
+    flows = 40
+    for n in range(1, flows):
+        driver.add("1", f"10.2.0.1:{20002 + 2 * n}", "10.2.0.2:5000", "10.1.0.1:20000", "10.1.0.2:4000")
+    for n in range(flows):
+        both.far_sends("02:00:00:00:00:66", (("10.2.0.2", 5000), ("10.2.0.1", 20002 + 2 * n)))
+    wait_until(lambda: both.asked() == 1, 3, "the question")
+    driver.wait_path(both.flow, dmac=both.mac, why="resolved")
+    # Two who take turns are told once a second and flow, and asked about ever more seldom.
+    began = time.monotonic()
+    while time.monotonic() < began + 3:
+        for mac in (both.mac, "02:00:00:00:00:66"):
+            both.far_sends(mac)
+            both.near.sendto(rtp(0), both.to)
+        time.sleep(0.01)
+    assert 2 <= both.asked() <= 2 + math.log2(1 + time.monotonic() - began)
+    assert set(both.wire.destinations()) == {both.mac}
+    assert driver.path(both.flow)["dmac"] == both.mac
+    both.close()
+
+
+def test_a_neighbour_that_the_administrator_wrote_is_not_asked(wires, driver, unannounced):
+    both = TwoWays(wires, driver)
+    both.confirm("permanent")
+    try:
+        both.far_takes("02:00:00:00:00:77")
+        for _ in range(20):
+            both.far_sends("02:00:00:00:00:77")
+            time.sleep(0.05)
+        assert (both.asked(), both.state()) == (0, "PERMANENT")
+        assert driver.path(both.flow)["dmac"] == both.mac
+    finally:
+        wires.viaduct.run("ip", "neigh", "del", "10.2.0.2", "dev", "x0")
+    both.close()
 
 
 def test_a_route_by_another_gateway_is_followed_within_a_second(wires, driver):

@@ -162,6 +162,40 @@ def test_a_neighbours_new_mac_address_is_followed(stage, peer):
     talk.end()
 
 
+@contextlib.contextmanager
+def unannounced(world, mac):
+    """The trunk's side has that MAC address and says so to who asks alone. It knows ours: a host that
+    asks for it tells its own by that."""
+    ns, old, ours = world.external, world.external.link_mac("ext0"), world.viaduct.link_mac("vde0")
+    known = [f"{plan.VIADUCT['external', family]} lladdr {ours} dev ext0" for family in (4, 6)]
+    ns.run("sysctl", "-qw", "net.ipv4.conf.ext0.arp_notify=0", "net.ipv6.conf.ext0.ndisc_notify=0")
+    ns.run("ip", "-batch", "-", input=f"link set ext0 address {mac}\n" + "".join(
+        f"neigh replace {entry} nud permanent\n" for entry in known))
+    try:
+        yield
+    finally:
+        ns.run("ip", "-batch", "-", input="".join(f"neigh del {entry}\n" for entry in known))
+        announce(world)
+        time.sleep(LOCKTIME_S)
+        ns.run("ip", "link", "set", "ext0", "address", old)
+
+
+@pytest.mark.parametrize("peer", ["trunk", "trunk6"])
+def test_a_neighbours_new_mac_address_that_its_packets_alone_tell_is_followed(stage, peer):
+    talk = Talk(stage, to=peer)
+    media, cli = Media(talk), stage.cli
+    media.check_follows()
+    asked = cli.status()["nexthops_asked"]
+    with unannounced(stage.world, "02:00:00:00:00:88"):
+        media.check_follows("02:00:00:00:00:88")
+        media.check_change("the neighbour has another MAC address after: packets came from it")
+        assert media.path()["dmac"] == "02:00:00:00:00:88"
+        assert cli.status()["nexthops_asked"] > asked
+        assert "asked anew for packets from elsewhere" in cli.text("status").stdout
+    media.check_follows()
+    talk.end()
+
+
 def test_our_own_new_mac_address_is_followed(stage):
     viaduct, new = stage.world.viaduct, "02:00:00:00:00:66"
     old = viaduct.link_mac("vde0")

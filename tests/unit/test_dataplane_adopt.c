@@ -59,6 +59,8 @@ static void a_flow_is_taken_over_as_it_stands(void **state)
 	add(w, &spec);
 	before = look(w, "10.0.0.1", 20010);
 	w->dp->null.streams[before.stream].packets = 17;
+	/* The program's to write. */
+	before.flow.src_mac = w->dp->null.flows[before.slot].src_mac = 0x01020304;
 	again(w, CAPACITY);
 	assert_memory_equal(published(w, "10.0.0.1", 20010), &before.flow, sizeof(before.flow));
 	id = adopt(w, &spec);

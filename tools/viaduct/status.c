@@ -86,8 +86,10 @@ static void print_daemon(const json_t *s)
 	print_overload(s);
 	show_line("flows          %" PRIu64 " of %" PRIu64, show_u64(s, "flows"),
 		show_u64(s, "flows_max"));
-	show_line("next hops      %" PRIu64 ", of those not resolved: %" PRIu64,
-		show_u64(s, "nexthops"), show_u64(s, "nexthops_unresolved"));
+	show_line("next hops      %" PRIu64 ", of those not resolved: %" PRIu64
+		  "; asked anew for packets from elsewhere: %" PRIu64,
+		show_u64(s, "nexthops"), show_u64(s, "nexthops_unresolved"),
+		show_u64(s, "nexthops_asked"));
 	show_line("kernel events  %" PRIu64 " lost", show_u64(s, "events_lost"));
 	show_line("memory         %s resident, %s in kernel maps",
 		show_bytes(show_u64(s, "resident_bytes"), resident),

@@ -166,9 +166,9 @@ static void do_status(void)
 		return;
 	}
 	printf("ok mode=%s attached=%s flows=%u max=%u nexthops=%u unresolved=%u memory=%lu "
-	       "firsts=%u lost=%lu why0=%s why1=%s",
+	       "asked=%lu firsts=%u lost=%lu why0=%s why1=%s",
 		s.device[0].mode, s.device[0].attached, s.flows, s.flows_max, s.nexthops,
-		s.nexthops_unresolved, s.memory_bytes, firsts, s.events_lost,
+		s.nexthops_unresolved, s.memory_bytes, s.nexthops_asked, firsts, s.events_lost,
 		s.device[0].why ? s.device[0].why : "-", s.device[1].why ? s.device[1].why : "-");
 	for (unsigned r = 0; r < VD_REASON_MAX; r++)
 		printf(" %s=%lu", dataplane_reason_name(r), s.packets[0][r] + s.packets[1][r]);
