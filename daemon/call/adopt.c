@@ -215,6 +215,8 @@ static void settle(struct calls *calls)
 	struct unsettled *u, *next;
 	struct call *call;
 
+	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id)
+		left_requests_resume(call);
 	LL_FOREACH_SAFE (calls->unsettled, u, next) {
 		call = call_of(calls, u);
 		if (call)

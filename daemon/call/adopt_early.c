@@ -156,10 +156,9 @@ char *copy_message(const ProtobufCBinaryData *in, bool *failed)
 	return out;
 }
 
-int adopt_invited(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
-	uint64_t until_ms, struct sip_server **txn)
+static int adopt_transaction(struct call *call, const VdState__Invited *in,
+	const struct peer_config *peer, struct sip_saved_server saved, struct sip_server **txn)
 {
-	struct sip_saved_server saved = {.until_ms = until_ms};
 	bool failed = false;
 	char *request, *tag;
 	int ret = -EINVAL;
@@ -179,6 +178,20 @@ int adopt_invited(struct call *call, const VdState__Invited *in, const struct pe
 	free(request);
 	free(tag);
 	return ret;
+}
+
+int adopt_invited(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
+	uint64_t until_ms, struct sip_server **txn)
+{
+	const struct sip_saved_server saved = {.is_invite = true, .until_ms = until_ms};
+
+	return adopt_transaction(call, in, peer, saved, txn);
+}
+
+int adopt_asked(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
+	struct sip_server **txn)
+{
+	return adopt_transaction(call, in, peer, (struct sip_saved_server){0}, txn);
 }
 
 static int adopt_server(struct call *call, const VdState__Call *in)

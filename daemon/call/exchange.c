@@ -226,7 +226,18 @@ static uint32_t challenged(void *owner, struct sip_client *txn)
 	return x->client_cseq;
 }
 
+static uint32_t out_of_order(void *owner, struct sip_client *txn)
+{
+	struct exchange *x = owner;
+
+	if (!x->is_repeat)
+		return 0;
+	x->is_repeat = false;
+	return challenged(owner, txn);
+}
+
 const struct sip_client_handlers exchange_client_handlers = {.challenged = challenged,
+	.out_of_order = out_of_order,
 	.response = response_received,
 	.failed = request_failed,
 	.gone = client_gone};

@@ -68,6 +68,7 @@ static void server_gone(void *owner, struct sip_server *txn)
 			media_offer_failed(x->call->media);
 		if (x->client && x->is_invite)
 			sip_client_cancel(x->client, NULL);
+		call_touch(x->call);
 		exchange_release_if_done(x);
 	}
 }

@@ -88,6 +88,7 @@ void exchange_refuse(struct exchange *x, int code, const char *header, const cha
 	x->server = NULL;
 	sip_server_reply(server, code, NULL, header, value);
 	sip_server_abandon(server);
+	call_touch(x->call);
 }
 
 /* The answer that leg B gave early, to an asking leg that has not had it reliably. */

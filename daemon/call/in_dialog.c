@@ -8,7 +8,6 @@
 #include "call/early.h"
 #include "call/end.h"
 #include "call/exchange.h"
-#include "call/left_request.h"
 #include "call/refer.h"
 #include "call/session_timer.h"
 
@@ -104,7 +103,7 @@ void request_in_dialog(struct calls *calls, struct sip_server *txn, osip_message
 		sip_server_reply(txn, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL, NULL);
 		return;
 	}
-	if (require_refuse(txn, req, peer) || left_request_again(pair, leg, txn, req))
+	if (require_refuse(txn, req, peer))
 		return;
 	if ((MSG_IS_INVITE(req) || strcmp(req->sip_method, "UPDATE") == 0) &&
 		session_timer_received(pair, leg, txn, req))

@@ -83,6 +83,7 @@ struct exchange {
 	char *turned;       /* of a converted one: leg B's answer, which leg A is offered */
 	bool bye_after_ack; /* RFC 3261 15: the callee's BYE waits for the ACK */
 	bool bye_waits;     /* it is a BYE of ours (bye.c) without a final response */
+	bool is_repeat;     /* of the daemon before: its CSeq may be too low (left_request.c) */
 	enum exchange_sdp sdp;
 	struct sip_server *server;             /* on leg from; NULL once done with */
 	struct sip_client *client;             /* on the other leg; NULL once done with */

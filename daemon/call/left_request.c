@@ -5,23 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "call/exchange.h"
+#include "call/refer.h"
 
 struct left_request {
-	enum leg from;
-	uint32_t cseq; /* as it came */
-	char *to_tag;  /* of the dialog that it went on in */
+	struct sip_server *server; /* of who asked */
 	enum exchange_sdp sdp;
 	struct sip_dest dest;
-	char *text; /* as it went on */
-	size_t len;
+	struct text text; /* as it went on */
 	struct left_request *next;
 };
 
 static void left_request_free(struct left_request *l)
 {
-	free(l->to_tag);
-	free(l->text);
+	if (l->server)
+		sip_server_abandon(l->server);
+	free((char *)(uintptr_t)l->text.s);
 	free(l);
 }
 
@@ -36,88 +36,68 @@ void left_requests_free(struct call *call)
 
 /* ---- writing ---- */
 
-static VdState__LeftRequest *save_one(struct arena *a, const struct left_request *l)
+static VdState__LeftRequest *save_one(struct arena *a, const struct exchange *x, struct text text)
 {
 	VdState__LeftRequest *m = NEW(a, VdState__LeftRequest, VD_STATE__LEFT_REQUEST__INIT);
 
 	if (!m)
 		return NULL;
-	m->from = l->from;
-	m->cseq = l->cseq;
-	m->to_tag = bytes_of(l->to_tag);
-	m->sdp = l->sdp;
-	m->dest = addr_of(a, &l->dest.remote);
-	m->over_tcp = l->dest.over_tcp;
-	m->request = bytes_in(a, l->text, l->len);
+	m->sdp = x->sdp;
+	m->dest = addr_of(a, &x->client_dest.remote);
+	m->over_tcp = x->client_dest.over_tcp;
+	m->request = bytes_in(a, text.s, text.len);
+	m->asked = save_asked(a, x->server, x->from);
 	return m;
-}
-
-/* What it would be to the next daemon. False: it has its answer, or is none that was carried. */
-static bool view(const struct exchange *x, struct left_request *out)
-{
-	struct text text;
-
-	if (x->is_invite || !x->server || !x->client || !x->pair ||
-		sip_client_save(x->client, &text))
-		return false;
-	*out = (struct left_request){.from = x->from,
-		.cseq = sip_cseq_number(sip_server_request(x->server)),
-		.to_tag = x->pair->leg[OTHER_LEG(x->from)].remote_tag,
-		.sdp = x->sdp,
-		.dest = x->client_dest,
-		.text = (char *)(uintptr_t)text.s,
-		.len = text.len};
-	return true;
 }
 
 void left_requests_save(struct arena *a, const struct call *call, VdState__Call *m)
 {
-	const struct left_request *l;
-	struct left_request now;
 	const struct exchange *x;
-	unsigned count;
+	struct text text;
 
-	LL_COUNT(call->left_requests, l, count);
-	count += call->exchange_count;
-	if (!count)
+	if (!call->exchange_count)
 		return;
-	m->left = arena_array(a, count, sizeof(*m->left));
+	m->left = arena_array(a, call->exchange_count, sizeof(*m->left));
 	if (!m->left)
 		return;
-	LL_FOREACH (call->left_requests, l)
-		m->left[m->n_left++] = save_one(a, l);
 	DL_FOREACH (call->exchanges, x) {
-		if (view(x, &now))
-			m->left[m->n_left++] = save_one(a, &now);
+		if (!x->is_invite && x->server && x->client && x->pair &&
+			sip_client_save(x->client, &text) == 0)
+			m->left[m->n_left++] = save_one(a, x, text);
 	}
 }
 
 /* ---- reading ---- */
 
-static void adopt_one(struct call *call, const VdState__LeftRequest *in)
+static int take(struct call *call, const VdState__LeftRequest *in, struct left_request *l)
 {
-	struct left_request *l = calloc(1, sizeof(*l));
-	const struct peer_config *peer;
+	enum leg leg = in->asked->leg ? LEG_B : LEG_A;
+	const struct peer_config *to = call->peer[OTHER_LEG(leg)];
 	bool failed = false;
 
-	if (!l)
-		return;
-	l->from = in->from ? LEG_B : LEG_A;
-	l->cseq = in->cseq;
 	l->sdp = (enum exchange_sdp)in->sdp;
-	l->to_tag = copy_bytes(&in->to_tag, DIALOG_REMOTE_TAG_MAX, &failed);
-	l->text = copy_message(&in->request, &failed);
-	l->len = in->request.len;
-	peer = call->peer[OTHER_LEG(l->from)];
+	l->text = (struct text){copy_message(&in->request, &failed), in->request.len};
+	l->dest = (struct sip_dest){.over_tcp = in->over_tcp, .peer = to->name};
 	if (failed || (in->sdp != SDP_NONE && in->sdp != SDP_OFFERED) ||
-		addr_parse(&l->dest.remote, in->dest, 0)) {
-		left_request_free(l);
+		addr_parse(&l->dest.remote, in->dest, 0))
+		return -EINVAL;
+	l->dest.listener = listener_for(call->calls, to, l->dest.remote.family);
+	return adopt_asked(call, in->asked, call->peer[leg], &l->server);
+}
+
+static void adopt_one(struct call *call, const VdState__LeftRequest *in)
+{
+	struct left_request *l = in->asked ? calloc(1, sizeof(*l)) : NULL;
+	int ret = l ? take(call, in, l) : -EINVAL;
+
+	if (!ret) {
+		LL_APPEND(call->left_requests, l);
 		return;
 	}
-	l->dest.over_tcp = in->over_tcp;
-	l->dest.peer = peer->name;
-	l->dest.listener = listener_for(call->calls, peer, l->dest.remote.family);
-	LL_APPEND(call->left_requests, l);
+	log_error("call %llu: a request within it cannot be answered any more: %s",
+		(unsigned long long)call->id, strerror(-ret));
+	if (l)
+		left_request_free(l);
 }
 
 void left_requests_adopt(struct call *call, const VdState__Call *in)
@@ -126,32 +106,23 @@ void left_requests_adopt(struct call *call, const VdState__Call *in)
 
 	for (size_t i = 0; i < in->n_left && i < CALL_EXCHANGES_MAX; i++)
 		adopt_one(call, in->left[i]);
-	/* Its offer is made again when it comes again, if it does. */
+	/* Its offer is made again when it goes on. */
 	LL_FOREACH (call->left_requests, l) {
 		if (l->sdp == SDP_OFFERED && media_offer_pending(call->media))
 			media_offer_failed(call->media);
 	}
 }
 
-/* ---- it comes again ---- */
+/* ---- they go on ---- */
 
-static struct left_request *take(const struct pair *pair, enum leg leg, uint32_t cseq)
+static bool may_come_twice(const osip_message_t *req)
 {
-	const struct dialog *to = &pair->leg[OTHER_LEG(leg)];
-	struct call *call = pair->call;
-	struct left_request *l;
-
-	LL_FOREACH (call->left_requests, l) {
-		if (l->from == leg && l->cseq == cseq && strcmp(l->to_tag, to->remote_tag) == 0)
-			break;
-	}
-	if (l)
-		LL_DELETE(call->left_requests, l);
-	return l;
+	return MSG_IS_NOTIFY(req) || strcmp(req->sip_method, "UPDATE") == 0 ||
+	       strcmp(req->sip_method, "PRACK") == 0;
 }
 
 /* What its offer becomes is in the text that goes on: here it is but noted. */
-static int offer_again(struct exchange *x, osip_message_t *req)
+static int offer_again(struct exchange *x)
 {
 	osip_message_t *unsent = NULL;
 	int ret;
@@ -160,23 +131,23 @@ static int offer_again(struct exchange *x, osip_message_t *req)
 		return 0;
 	if (osip_message_init(&unsent))
 		return -ENOMEM;
-	ret = exchange_carry_body(x, req, x->from, true, unsent);
+	ret = exchange_carry_body(x, sip_server_request(x->server), x->from, true, unsent);
 	osip_message_free(unsent);
 	return ret;
 }
 
-static int send_again(struct exchange *x, const struct left_request *l, osip_message_t *req)
+static int send_again(struct exchange *x, const struct left_request *l)
 {
-	const struct text text = {l->text, l->len};
 	int ret;
 
 	x->sdp = l->sdp;
 	x->client_dest = l->dest;
 	x->client_peer = x->call->peer[OTHER_LEG(x->from)];
-	ret = offer_again(x, req);
+	x->is_repeat = !sip_went_over_udp(l->text);
+	ret = offer_again(x);
 	if (ret)
 		return ret;
-	ret = sip_client_adopt(x->call->calls->sip, &x->client_dest, text, x,
+	ret = sip_client_adopt(x->call->calls->sip, &x->client_dest, l->text, x,
 		&exchange_client_handlers, &x->client);
 	if (!ret)
 		x->client_cseq = sip_cseq_number(sip_client_request(x->client));
@@ -185,31 +156,54 @@ static int send_again(struct exchange *x, const struct left_request *l, osip_mes
 	return ret;
 }
 
-bool left_request_again(
-	struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req)
+/* Takes its server transaction. */
+static void carry_on(struct pair *pair, enum leg leg, struct left_request *l)
 {
-	struct call *call = pair->call;
-	struct left_request *l;
-	struct exchange *x;
-	int ret = -ENOMEM;
+	struct exchange *x = exchange_new(pair->call, leg);
+	int ret;
 
-	if (MSG_IS_INVITE(req) || call->leg_gone[OTHER_LEG(leg)])
-		return false;
-	l = take(pair, leg, sip_cseq_number(req));
-	if (!l)
-		return false;
-	x = exchange_new(call, leg);
-	if (x) {
-		x->pair = pair;
-		ret = send_again(x, l, req);
-		if (ret)
-			exchange_free(x);
+	if (!x) {
+		sip_server_reply(l->server, SIP_INTERNAL_SERVER_ERROR, NULL, NULL, NULL);
+		return;
 	}
-	left_request_free(l);
-	if (ret)
-		return false;
-	x->server = txn;
-	sip_server_set_owner(txn, x, &exchange_server_handlers);
-	call_touch(call);
-	return true;
+	x->pair = pair;
+	x->server = l->server;
+	l->server = NULL;
+	sip_server_set_owner(x->server, x, &exchange_server_handlers);
+	ret = send_again(x, l);
+	if (!ret)
+		return;
+	exchange_refuse(x, SIP_SERVICE_UNAVAILABLE, NULL, NULL);
+	exchange_free(x);
+}
+
+static void resume(struct call *call, struct left_request *l)
+{
+	const osip_message_t *req = sip_server_request(l->server);
+	enum leg leg = LEG_A;
+	struct pair *pair = pair_of_message(
+		call->calls, (osip_message_t *)req, sip_server_peer(l->server), &leg);
+
+	if (!pair || pair->call != call || call->state == CALL_ENDING) {
+		sip_server_reply(l->server, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL, NULL);
+	} else if (call->leg_gone[OTHER_LEG(leg)]) {
+		exchange_refuse_glare(l->server, SIP_INTERNAL_SERVER_ERROR);
+	} else if (may_come_twice(req) || sip_went_over_udp(l->text)) {
+		carry_on(pair, leg, l);
+	} else {
+		if (MSG_IS_REFER(req))
+			refer_passed(call, leg, call->passed.cseq_out, SIP_SERVER_TIME_OUT, NULL);
+		sip_server_reply(l->server, SIP_SERVER_TIME_OUT, NULL, NULL, NULL);
+	}
+}
+
+void left_requests_resume(struct call *call)
+{
+	struct left_request *l;
+
+	while ((l = call->left_requests)) {
+		LL_DELETE(call->left_requests, l);
+		resume(call, l);
+		left_request_free(l);
+	}
 }

@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Requests within a dialog, INVITE left out, that one leg had sent and the other not answered when
- * the daemon ended. Whoever sent one sends it again, to the next daemon: it goes on bit for bit as
- * it did before, so that the other leg takes it for the retransmission that it is, and says once
- * more what it answered. Private to the call room. */
+ * the daemon ended. Over TCP and TLS whoever sent one does not send it again, and has no connection
+ * any more by which an answer could come: the next daemon takes up both transactions, and has the
+ * answer sent where RFC 3261 18.2.2 wants it. The other leg
+ * - has the request again, bit for bit, where it went over UDP: a retransmission, which it answers
+ *   as before (Timer J);
+ * - over TCP and TLS may take the same for a new one: it has those alone that do no more by coming
+ *   twice (UPDATE, PRACK, NOTIFY). Where the CSeq is too low for it then (500), it is asked with
+ *   the next (RFC 3261 12.2.2);
+ * - is not asked again otherwise (INFO, REFER). Who sent that hears 504: it may have been done, or
+ *   not; 408 and 481 would say that the dialog is gone (RFC 5057 5.1).
+ * Private to the call room. */
 #ifndef VIADUCT_CALL_LEFT_REQUEST_H
 #define VIADUCT_CALL_LEFT_REQUEST_H
 
 #include "call/state.h"
 
-/* Fills in those of the call that have no answer, and those of the daemon before that have not come
- * again. */
+/* Fills in those of the call that have no answer. */
 void left_requests_save(struct arena *a, const struct call *call, VdState__Call *m);
-/* Its legs and its media are there. What makes no sense is left out: it is passed on as a new one.
- */
+/* Takes up the transactions of those who asked. */
 void left_requests_adopt(struct call *call, const VdState__Call *in);
-/* Whether req is one of them; then it is under way again, and txn taken. */
-bool left_request_again(
-	struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req);
+/* All calls and their media are there: they go on. */
+void left_requests_resume(struct call *call);
 void left_requests_free(struct call *call);
 
 #endif

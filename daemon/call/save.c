@@ -5,10 +5,10 @@
  * moved from one call to another, a daemon that is killed leaves both as they were before, or both
  * as they are after that.
  *
- * Requests within a dialog that have no final response come again, and go on again
- * (left_request.h). Not so re-INVITEs: the call stands as it stood before them, and enough is kept
- * to refuse them (save_under_way.c), or, where they are ours and lead a leg to where a transfer
- * wants it, to hear their answer. */
+ * Requests within a dialog that have no final response go on in the next daemon, or are answered by
+ * it (left_request.h). Not so re-INVITEs: the call stands as it stood before them, and enough is
+ * kept to refuse them (save_under_way.c), or, where they are ours and lead a leg to where a
+ * transfer wants it, to hear their answer. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -47,6 +47,9 @@ bool call_can_be_saved(const struct call *call);
  * cannot; or no memory. */
 bool early_can_be_saved(const struct call *call);
 VdState__Early *save_early(struct arena *a, const struct call *call);
+/* The transaction of who asked. NULL: there is none any more; or no memory. Of an INVITE the call
+ * cannot do without: then the arena has failed. */
+VdState__Invited *save_asked(struct arena *a, const struct sip_server *txn, enum leg leg);
 VdState__Invited *save_invited(struct arena *a, const struct sip_server *txn, enum leg leg);
 /* Fills in the INVITEs that the legs of an answered call have under way. */
 void save_under_way(struct arena *a, const struct call *call, VdState__Call *m);
@@ -69,6 +72,9 @@ int adopt_dialog(const struct calls *calls, const struct peer_config *peer, bool
  * has to acknowledge that until then. 0 or -errno. */
 int adopt_invited(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
 	uint64_t until_ms, struct sip_server **txn);
+/* A request of that peer, no INVITE, that waits for its final response. 0 or -errno. */
+int adopt_asked(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
+	struct sip_server **txn);
 /* The INVITEs that the legs of an answered call had under way; its media is there. */
 void adopt_under_way(struct call *call, const VdState__Call *in);
 /* What it is beside its legs, and what it has come through. 0 or -errno. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Transactions of INVITEs that have no final response, or a 2xx without its ACK, as they pass from
- * one daemon to the next. */
+/* Transactions without a final response, and of INVITEs those with a 2xx that has no ACK, as they
+ * pass from one daemon to the next. */
 #include "sip/internal.h"
 
 #include <errno.h>
@@ -10,14 +10,15 @@
 #include "sip/guard.h"
 #include "sip/raw.h"
 
-/* ---- leg A's ---- */
+/* ---- of who asks us ---- */
 
 int sip_server_save(const struct sip_server *s, struct sip_saved_server *out)
 {
-	if (!s->is_invite || s->is_ended || s->local || (s->is_final && !s->is_accepted))
+	if (s->is_ended || s->local || (s->is_final && !s->is_accepted))
 		return -EINVAL;
 	*out = (struct sip_saved_server){.source = s->source,
 		.remote = s->flow.remote,
+		.is_invite = s->is_invite,
 		.tag = s->tag,
 		.response = {s->text, s->text ? s->len : 0},
 		.until_ms = s->is_accepted ? s->end_timer.due_ms : 0};
@@ -49,13 +50,15 @@ static char *copy_text(struct text text)
 }
 
 /* 0, or -EINVAL: it is none that would be taken from a wire. */
-static int server_key_of(struct strbuf *key, const struct flow *flow, const char *text, size_t len)
+static int server_key_of(
+	struct strbuf *key, const struct flow *flow, const struct sip_saved_server *saved)
 {
 	struct guard guard;
 	struct raw raw;
 
-	guard_raw(&guard, &raw, text, len, true);
-	if (!raw.is_request || guard.code || !text_is(raw.method, "INVITE"))
+	guard_raw(&guard, &raw, saved->request, saved->request_len, true);
+	if (!raw.is_request || guard.code || text_is(raw.method, "ACK") ||
+		text_is(raw.method, "CANCEL") || text_is(raw.method, "INVITE") != saved->is_invite)
 		return -EINVAL;
 	transaction_server_key(key, &raw, &guard, flow, raw.method);
 	return strbuf_error(key);
@@ -82,14 +85,14 @@ int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned l
 	int ret;
 
 	if (!listener_at(sip, listener) || strlen(saved->tag) >= TAG_MAX ||
-		(saved->until_ms && !is_2xx(saved->response)))
+		(saved->until_ms && (!saved->is_invite || !is_2xx(saved->response))))
 		return -EINVAL;
 	ret = dest_flow(sip, &to, &back);
 	if (ret)
 		return ret;
 	from = back;
 	from.remote = saved->source;
-	ret = server_key_of(&key, &back, saved->request, saved->request_len);
+	ret = server_key_of(&key, &back, saved);
 	if (!ret && server_find(sip, key.s, (unsigned)key.len))
 		ret = -EEXIST;
 	req = ret ? NULL : parse(saved->request, saved->request_len);
@@ -138,7 +141,7 @@ int sip_local_adopt(struct sip *sip, struct text req, const struct peer_config *
 	return -EBADMSG;
 }
 
-/* ---- leg B's ---- */
+/* ---- of whom we ask ---- */
 
 int sip_client_save(const struct sip_client *c, struct text *out)
 {
@@ -153,6 +156,16 @@ static bool is_request_of_ours(const osip_message_t *req)
 	return MSG_IS_REQUEST(req) && !MSG_IS_ACK(req) && !MSG_IS_CANCEL(req) && req->req_uri &&
 	       req->from && req->to && req->call_id && req->cseq && req->cseq->number &&
 	       req->cseq->method && strcmp(req->cseq->method, req->sip_method) == 0;
+}
+
+bool sip_went_over_udp(struct text request)
+{
+	osip_message_t *req = parse(request.s, request.len);
+	const osip_via_t *via = req ? osip_list_get(&req->vias, 0) : NULL;
+	bool is_udp = via && via->protocol && strcmp(via->protocol, "UDP") == 0;
+
+	osip_message_free(req);
+	return is_udp;
 }
 
 /* The peer takes it for a retransmission, and answers with what it said last. */

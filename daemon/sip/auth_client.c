@@ -145,6 +145,10 @@ static void strip(osip_message_t *req)
 			osip_header_free(h);
 		}
 	}
+	/* Where the library keeps those of a request that was parsed (sip_client_adopt). */
+	osip_list_special_free(&req->authorizations, (void (*)(void *))osip_authorization_free);
+	osip_list_special_free(
+		&req->proxy_authorizations, (void (*)(void *))osip_authorization_free);
 }
 
 int auth_client_put(struct sip *sip, const struct flow *flow, osip_message_t *req)
@@ -283,8 +287,7 @@ static bool take_challenges(struct sip_client *c, const struct raw *raw)
 	return asked.count && !refused;
 }
 
-/* The request again: next CSeq, a Via of its own, new credentials. */
-static osip_message_t *make_again(struct sip_client *c, uint32_t cseq, const char *branch)
+osip_message_t *auth_client_make_again(struct sip_client *c, uint32_t cseq, const char *branch)
 {
 	const struct listener *l = listener_at(c->sip, c->flow.listener);
 	osip_message_t *req = NULL;
@@ -324,5 +327,5 @@ osip_message_t *auth_client_answer(
 	if (!cseq)
 		return NULL;
 	c->auth_tries++;
-	return make_again(c, cseq, branch);
+	return auth_client_make_again(c, cseq, branch);
 }

@@ -530,6 +530,9 @@ int auth_client_put(struct sip *sip, const struct flow *flow, osip_message_t *re
  * challenge, or none that can be answered. */
 osip_message_t *auth_client_answer(struct sip_client *c, const osip_message_t *resp,
 	const struct raw *raw, const char *branch);
+/* The request of c once more, with that CSeq, a Via of its own, new credentials. NULL: no memory,
+ * or its listener is closed. */
+osip_message_t *auth_client_make_again(struct sip_client *c, uint32_t cseq, const char *branch);
 /* What the peers asked for is asked anew: their passwords may have changed. */
 void auth_client_forget(struct sip *sip);
 

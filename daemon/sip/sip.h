@@ -41,6 +41,10 @@ struct sip_client_handlers {
 	 * 407 asked for (RFC 3261 22.2), which is not handed up then. Returns the CSeq that it
 	 * gets, 0: it is not sent again, and the response handed up. NULL: the next CSeq. */
 	uint32_t (*challenged)(void *owner, struct sip_client *txn);
+	/* It was refused with 500, by which its CSeq may be meant (RFC 3261 12.2.2). Returns the
+	 * one to send it again with, in the same txn; 0: it is not, and the response handed up.
+	 * NULL: 0. */
+	uint32_t (*out_of_order)(void *owner, struct sip_client *txn);
 	/* No final response: timed out (-ETIMEDOUT) or the transport failed (-errno). */
 	void (*failed)(void *owner, struct sip_client *txn, int error);
 	/* The transaction is about to be freed; the pointer is dead after this. Always the last
@@ -210,29 +214,37 @@ osip_message_t *sip_client_request(struct sip_client *txn);
 /* Where it was sent. */
 struct sip_dest sip_client_dest(const struct sip_client *txn);
 
-/* ---- INVITEs without a final response or its ACK, from one daemon to the next ---- */
+/* ---- requests without a final response, INVITEs without its ACK, from one daemon to the next ----
+ */
 struct sip_saved_server {
 	struct addr source, remote; /* whence the request came, where responses go */
-	const char *tag;            /* of responses that the owner gives none; "": not made yet */
-	struct text response;       /* the last one */
+	bool is_invite;
+	const char *tag;      /* of responses that the owner gives none; "": not made yet */
+	struct text response; /* the last one */
 	uint64_t until_ms; /* of the loop's clock, of a 2xx: it is sent again until then; else 0 */
 	char *request;     /* osip_free */
 	size_t request_len;
 };
-/* What an INVITE's transaction is, to be written down: the strings live as long as txn, request is
- * the caller's. 0; -EINVAL: it is refused, or none from a wire; -ENOMEM. */
+/* What a transaction is, to be written down: the strings live as long as txn, request is the
+ * caller's. 0; -EINVAL: it is over, an INVITE's refused, or none from a wire; -ENOMEM. */
 int sip_server_save(const struct sip_server *txn, struct sip_saved_server *out);
 /* A provisional response (not 100) of the daemon before, by its text. 0; -EBADMSG it is none;
  * -ENOMEM. */
 int sip_response_adopt(struct text in, osip_message_t **out);
-/* The same transaction in this daemon; its retransmissions get the last response. Of a 2xx: that is
- * sent again at once, then as sip_server_respond has it, for what is left of its time, and for T2
- * at least: its ACK may have come while nobody listened. 0 or -errno. */
+/* The same transaction in this daemon; its retransmissions get the last response. What it came over
+ * has gone with the daemon before: over TCP and TLS it is answered over a connection to sent-by's
+ * port (RFC 3261 18.2.2). Of a 2xx: that is sent again at once, then as sip_server_respond has it,
+ * for what is left of its time, and for T2 at least: its ACK may have come while nobody listened. 0
+ * or -errno. */
 int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned listener,
 	const struct sip_saved_server *saved, struct sip_server **txn);
 /* *out: the request as it was sent, as long as txn lives. 0; -EINVAL: it has its final response or
  * is cancelled. */
 int sip_client_save(const struct sip_client *txn, struct text *out);
+/* Whether that is how it went: whoever has it answers a retransmission as before for 64*T1. Over
+ * TCP and TLS the transaction ends with its answer (RFC 3261 17.2.2), and the same is new to him.
+ */
+bool sip_went_over_udp(struct text request);
 /* The same transaction in this daemon: it is sent again as it was. As sip_client_send. */
 int sip_client_adopt(struct sip *sip, const struct sip_dest *dest, struct text request, void *owner,
 	const struct sip_client_handlers *handlers, struct sip_client **txn);

@@ -511,7 +511,7 @@ static int list_again(struct sip_client *c, const char *branch)
 	return ret;
 }
 
-/* Another transaction in the place of the one that has ended with a challenge: for its owner it is
+/* Another transaction in the place of the one that has ended with a refusal: for its owner it is
  * the same. Takes req over. */
 static int start_again(struct sip_client *c, osip_message_t *req, const char *branch)
 {
@@ -554,6 +554,19 @@ static void keep_ack(struct sip_client *c)
 	c->ack = NULL;
 }
 
+/* What is sent in answer to a refusal; NULL: nothing. */
+static osip_message_t *make_again(
+	struct sip_client *c, const osip_message_t *resp, const struct raw *raw, const char *branch)
+{
+	osip_message_t *again = auth_client_answer(c, resp, raw, branch);
+	uint32_t cseq = 0;
+
+	if (!again && resp->status_code == SIP_INTERNAL_SERVER_ERROR && c->handlers &&
+		c->handlers->out_of_order)
+		cseq = c->handlers->out_of_order(c->owner, c);
+	return cseq ? auth_client_make_again(c, cseq, branch) : again;
+}
+
 static void receive_final(struct sip_client *c, osip_message_t *resp, const struct raw *raw)
 {
 	char branch[BRANCH_MAX];
@@ -566,7 +579,7 @@ static void receive_final(struct sip_client *c, osip_message_t *resp, const stru
 		return;
 	keep_ack(c);
 	request_make_branch(branch);
-	again = auth_client_answer(c, resp, raw, branch);
+	again = make_again(c, resp, raw, branch);
 	if (again) {
 		ret = start_again(c, again, branch);
 		if (ret)

@@ -13,13 +13,14 @@ from rtp import Stream, wait_until
 from scenario import Callee, Caller, basic_callee, basic_caller, sdp
 from sipp import finish
 from talk import Talk
+from wire import StreamCallee
 
 BOTH_WAYS = ("kill", "leave")
 PBX, TRUNK = (plan.PEERS[name].address for name in ("pbx", "trunk"))
 INTERVAL_S = 6  # of a session
 SETTINGS = {
     "alaw": {"refer": "pass"},
-    "pbx": {"session_timer": {"min": 1}},
+    "pbx": {"session_timer": {"min": 1}, "refer": "pass"},
     "informed": {"session_timer": {"mode": "request", "interval": INTERVAL_S, "min": 1}},
 }
 
@@ -494,6 +495,57 @@ def test_a_refer_is_passed_on_once_before_and_after_a_restart(stage):
     called.go()
     lose_answer(stage, calling, "REFER")
     finish(calling, called)
+
+
+# ---- the same where the other leg is asked over TCP: with its answer it has forgotten the transaction ----
+
+def lose_request(stage, caller, method):
+    """(calling, called, what it was asked): by the daemon before, which has heard no answer; and the call."""
+    called = stage.keep(StreamCallee(stage.namespace("external"), TRUNK))
+    calling = stage.caller(caller, to="trunk-tcp")
+    called.reply(called.receive("INVITE"), 200, sdp(TRUNK, 6000))
+    called.receive("ACK")
+    calling.go()
+    asked, call_id = called.receive(method), stage.cli.only_call()
+    restart(stage.daemon)
+    return calling, called, asked, call_id
+
+
+def answered_caller():
+    return Caller().invite(sdp(PBX, 5000)).trying().answered().ack().hold()
+
+
+@pytest.mark.parametrize("out_of_order", (False, True), ids=("taken", "out-of-order"))
+def test_an_update_is_asked_again_over_tcp_with_the_next_cseq_where_the_same_is_refused(stage, out_of_order):
+    """RFC 3261 12.2.2"""
+    caller = answered_caller().request("UPDATE", sdp(PBX, 5002, version=2)).recv(200).bye()
+    calling, called, first, _ = lose_request(stage, caller, "UPDATE")
+    again = called.receive("UPDATE")
+    assert again.text == first.text
+    if out_of_order:
+        called.reply(again, 500)
+        again = called.receive("UPDATE")
+        assert int(again.header("cseq").split()[0]) > int(first.header("cseq").split()[0])
+        assert again.body == first.body
+    called.reply(again, 200, sdp(TRUNK, 6002, version=2))
+    called.reply(called.receive("BYE"), 200)
+    finish(calling)
+    assert calling.received(200, "UPDATE")[0].media()[1] != 0
+
+
+@pytest.mark.parametrize("method", ("INFO", "REFER"))
+def test_what_may_not_be_done_twice_is_not_asked_again_over_tcp_and_has_504(stage, method):
+    phone = plan.PEERS["phone"]
+    headers = {"INFO": (), "REFER": (f"Refer-To: <sip:{phone.number}@{phone.viaduct}>",
+                                     "Contact: <sip:caller@[local_ip]>")}
+    caller = answered_caller().request(method, headers=headers[method]).recv(504).bye()
+    calling, called, _, call_id = lose_request(stage, caller, method)
+    called.reply(called.receive("BYE"), 200)
+    finish(calling)
+    record = last_record(stage.daemon, call_id)
+    assert (record["code"], record["ended_by"]) == (200, "a")
+    codes = [transfer["code"] for transfer in record.get("transfers", ())]
+    assert codes == ([504] if method == "REFER" else [])
 
 
 # ---- records ----

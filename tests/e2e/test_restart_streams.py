@@ -127,6 +127,53 @@ def test_a_bye_that_was_not_answered_goes_out_again_by_a_new_connection(stage, a
     wait_until(lambda: stage.cli.status()["state"]["calls"] == 0, 8, "the BYE to be answered")
 
 
+def answer_late(agent, method, body=None):
+    """When it goes on; what it holds for is a message in between."""
+    kept = [("via1", "Via", 1), ("via2", "Via", 2), ("fromx", "From"), ("tox", "To"), ("cseqx", "CSeq")]
+    agent.recv(method, save=kept).hold()
+    agent.send(["SIP/2.0 200 x", "Via:[$via1]", "Via:[$via2]", "From:[$fromx]", "To:[$tox]",
+                "Call-ID: [call_id]", "CSeq:[$cseqx]", agent.contact], body)
+
+
+def ask_within(stage, asking, asked, asker, method):
+    """What the next daemon is left with: the request went on, and has no answer."""
+    asking, asked = call(stage, asking, asked, asker)
+    asking.go()
+    asked.expect(method)
+    restart(stage, "kill")
+    return asking, asked
+
+
+@pytest.mark.parametrize("asker", PROXY)
+def test_who_has_asked_and_does_not_ask_again_has_the_answer_by_a_new_connection(stage, asker):
+    """RFC 3261 18.2.2: to where the asker listens."""
+    asking, asked = agents(asker)
+    address, other = (PBX.address, TRUNK.address) if asker == "pbx" else (TRUNK.address, PBX.address)
+    asking.hold().request("UPDATE", sdp(address, 7000, version=2)).recv(200).bye()
+    answer_late(asked, "UPDATE", sdp(other, 7002, version=2))
+    asked.recv("UPDATE", optional=True).answer_bye()  # one more of its proxy's may have been on its way
+    asking, asked = ask_within(stage, asking, asked, asker, "UPDATE")
+    asked.go()
+    finish(asking, asked)
+    assert asking.received(200, "UPDATE")[0].media()[1] != 0
+    branches = {message.header("via").split("branch=")[1] for message in asked.received("UPDATE")}
+    assert len(branches) == 1, "its proxy has not taken it for a new one"
+
+
+@pytest.mark.parametrize("asker", PROXY)
+def test_who_has_asked_for_what_may_not_be_done_twice_hears_504(stage, asker):
+    """An answer that comes late all the same is no harm."""
+    asking, asked = agents(asker)
+    asking.hold().request("INFO").recv(504).hold().bye()
+    answer_late(asked, "INFO")
+    asked.recv("INFO", optional=True).answer_bye()
+    asking, asked = ask_within(stage, asking, asked, asker, "INFO")
+    asking.expect(504)
+    asked.go()
+    asking.go()
+    finish(asking, asked)
+
+
 @pytest.mark.parametrize("asker", PROXY)
 @pytest.mark.parametrize("how", BOTH_WAYS)
 def test_reinvite_and_then_the_other_sides_bye_find_their_way(stage, how, asker):

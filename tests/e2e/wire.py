@@ -15,6 +15,15 @@ def bracket(address):
     return f"[{address}]" if ":" in address else address
 
 
+def first_message(data):
+    """Of what has come by a stream: (the message, what is behind it), (None, data) while it is not whole."""
+    head, found, rest = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    length = int(Message(True, (head + found).decode()).header("content-length")) if found else 0
+    if not found or len(rest) < length:
+        return None, data
+    return Message(True, (head + found + rest[:length]).decode()), rest[length:]
+
+
 class Wire:
     """A UDP or TCP socket to Viaduct and the requests sent over it."""
 
@@ -54,13 +63,9 @@ class Wire:
         if self.transport == "udp":
             return Message(True, self.socket.recv(65535).decode(errors="replace"))
         while True:
-            self._pending = self._pending.lstrip(b"\r\n")
-            head, found, rest = self._pending.partition(b"\r\n\r\n")
-            if found:
-                length = int(Message(True, (head + found).decode()).header("content-length"))
-                if len(rest) >= length:
-                    self._pending = rest[length:]
-                    return Message(True, (head + found + rest[:length]).decode())
+            message, self._pending = first_message(self._pending)
+            if message:
+                return message
             data = self.socket.recv(65535)
             if not data:
                 raise ConnectionError("closed by Viaduct")
@@ -89,3 +94,56 @@ class Wire:
 
     def close(self):
         self.socket.close()
+
+
+class StreamCallee:
+    """Is called over TCP, by hand: sipp gives up with the first connection that is closed. Answers by the one
+    that it has heard something from last."""
+
+    def __init__(self, ns: Namespace, local, port=5060):
+        self.local, self.port = local, port
+        self.listener = ns.socket(family_of(local), socket.SOCK_STREAM)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((local, port))
+        self.listener.listen()
+        self.listener.settimeout(WAIT_S)
+        self.socket, self._pending = None, b""
+        self.tag = os.urandom(4).hex()
+
+    def _read(self):
+        if not self.socket:
+            self.socket, _ = self.listener.accept()
+            self.socket.settimeout(WAIT_S)
+        data = self.socket.recv(65535)
+        if not data:
+            self._hang_up()
+        self._pending += data
+
+    def _hang_up(self):
+        if self.socket:
+            self.socket.close()
+        self.socket, self._pending = None, b""
+
+    def receive(self, method):
+        """The next message, which has to be that request."""
+        while True:
+            message, self._pending = first_message(self._pending)
+            if message:
+                assert message.first_line.startswith(method + " "), message.text
+                return message
+            self._read()
+
+    def reply(self, request, code, body=""):
+        tag = "" if "tag=" in request.header("to") else f";tag={self.tag}"
+        lines = [f"SIP/2.0 {code} x", *(f"Via: {via}" for via in request.all("via")),
+                 f"From: {request.header('from')}", f"To: {request.header('to')}{tag}",
+                 f"Call-ID: {request.header('call-id')}", f"CSeq: {request.header('cseq')}",
+                 f"Contact: <sip:callee@{bracket(self.local)}:{self.port};transport=tcp>"]
+        if body:
+            lines.append("Content-Type: application/sdp")
+        lines += [f"Content-Length: {len(body.encode())}", "", body]
+        self.socket.sendall("\r\n".join(lines).encode())
+
+    def close(self):
+        self._hang_up()
+        self.listener.close()
