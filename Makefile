@@ -210,12 +210,14 @@ deps:
 #: make check       install what is missing, build, run every test (root)
 check:
 	@tools/deps.sh build run test bench
+	@echo "make: building, which takes a minute or two the first time"
 	@$(MAKE) -s -j2 all tests-build
 	@tests/check
 
 #: make demo        install what is missing, build, place real calls in namespaces (root)
 demo:
 	@tools/deps.sh build run demo
+	@echo "make: building, which takes a minute or two the first time"
 	@$(MAKE) -s -j2 all
 	@tools/demo/demo
 

@@ -51,7 +51,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	echo "deps: missing, and only root can install:$missing" >&2
 	exit 1
 fi
-echo "deps: installing$missing"
+echo "deps: installing, which takes minutes where much is missing:$missing"
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 
 log=$(mktemp)

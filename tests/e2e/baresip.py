@@ -11,8 +11,6 @@ import struct
 import tempfile
 import wave
 
-import pytest
-
 from net import Namespace
 from rtp import family_of, wait_until
 
@@ -47,6 +45,7 @@ class Baresip:
     def __init__(self, ns: Namespace, address, user, tone_hz, answer=False, seconds=30,
                  account="", tls=None, registrar=None, domain=None, nameserver=None):
         if not (shutil.which("baresip") and modules_dir()):
+            import pytest  # pylint: disable=import-outside-toplevel # the demo does without
             pytest.skip("baresip is not installed")
         self.ns, self.address = ns, address
         self.dir = tempfile.mkdtemp(prefix="baresip-")
