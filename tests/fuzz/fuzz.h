@@ -15,7 +15,7 @@
 #include "base/log.h"
 
 #define RECORD_SEPARATOR 0x1e /* ASCII RS */
-#define RECORDS_MAX      32   /* of an input: more would only be slow */
+#define RECORDS_MAX      48   /* of an input: more would only be slow */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);

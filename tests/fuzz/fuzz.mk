@@ -1,6 +1,6 @@
 # Fuzz targets: libFuzzer, with AddressSanitizer and UBSan, of the clang that is installed. Each is a
 # file fuzz_<name>.c, which links <name>'s room and those below it, and has its corpus in
-# tests/fuzz/corpus/<name>.
+# tests/fuzz/corpus/<name>; where there is a file <name>.dict, it is the words that inputs are made of.
 #
 #   FUZZ_SECONDS=60   of each target of `make fuzz`
 #   FUZZ_TARGETS=     those alone
@@ -9,7 +9,7 @@ FUZZ_NAMES   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_TARGETS ?= $(FUZZ_NAMES)
 FUZZ_SECONDS ?= 60
 
-FUZZ_ROOMS_sip     := $(UNDER_call)
+FUZZ_ROOMS_sip     := $(UNDER_record)
 FUZZ_ROOMS_state   := $(UNDER_call)
 FUZZ_ROOMS_sdp     := $(UNDER_media)
 FUZZ_ROOMS_config  := $(UNDER_config)

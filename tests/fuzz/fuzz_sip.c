@@ -1,31 +1,117 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Messages of peers through guards, parser, transactions and calls, on the null data plane.
+/* Messages of peers through guards, parser, transactions and calls, on the null data plane, with
+ * reloads, and restarts after which calls go on. When all has ended nothing is left.
  *
  * A record is one message: its first byte says whose (a, b or c: A, B and C of the call tests'
- * world), the rest is its text. Where it is none of these the record as a whole is a message of
- * A's. In a text $v, $f, $t, $i, $n, $m and $u stand for the Via, From, To, Call-ID, CSeq number,
- * CSeq method and URI of Contact of the last message that this peer got, so that an input can
- * answer what it cannot know. A record that begins with w lets timers run. */
+ * world), the rest is its text. Where it is none of these, or of those below, the record as a whole
+ * is a message of A's. In a text $v, $f, $t, $i, $n, $m, $u, $g, $h and $r stand for the Via, From,
+ * To, Call-ID, CSeq number, CSeq method, URI of Contact, tag in To, tag in From and RSeq of the
+ * last message that this peer got, $p for its port; so that an input can answer what it cannot
+ * know. $A to $Z before one of these letters: of the first message that any peer got, the second,
+ * and so on.
+ *
+ *   w, w1500   timers run, so many ms
+ *   l2         a reload: of the configuration of that number
+ *   r          a restart, with time for what is under way
+ *   k          the daemon is killed, and the next goes on
+ *   h          every call is hung up */
 #include "fuzz.h"
 
 #include "../unit/test_call_world.h"
+#include "fuzz_store.h"
+#include "record/cdr.h"
 
-#define MESSAGE_MAX 65535
-#define WAIT_MS     (T1_MS + 2)
-#define WAITS_MAX   3 /* of an input */
+#define MESSAGE_MAX    65535
+#define HISTORY_MAX    26 /* A to Z */
+#define WAIT_MS        (T1_MS + 2)
+#define WAITS_MAX      12      /* of an input */
+#define WAIT_MS_MAX    200000u /* of one of them */
+#define RESTARTS_MAX   3       /* of an input, and so many reloads */
+#define LAST_WAITS_MAX 100
 
 static struct world w;
-static char got[PEERS][MESSAGE_MAX + 1]; /* the last message of each */
+static char *got[PEERS];           /* the last message of each; NULL: none yet */
+static char *history[HISTORY_MAX]; /* the first ones of all */
+static unsigned history_count;
+
+/* Small tables (they are made for each input), and between them what calls know. */
+static const struct {
+	const char *extra, *a, *b, *c;
+} variants[] = {
+	{"limits: {calls: 16}\n", "", "", ""},
+	{"limits: {calls: 16, preempt: youngest}\nemergency: ['112']\n"
+	 "timers: {ring: 10, attempt: 1, unanswered: 10}\n",
+		", limits: {calls: 2}", ", refer: pass",
+		", delayed_offer: convert, limits: {calls: 1, code: 486, retry_after: 7}"},
+	{"limits: {calls: 16}\n", ", replaces: refuse",
+		", auth: {user: u, password_env: VIADUCT_FUZZ_PASSWORD}, delayed_offer: convert",
+		", refer: refuse"},
+	{"limits: {calls: 16}\n",
+		", identity: {trusted: true}, numbers: {called_in: [{match: '0(.*)', replace: "
+		"'$1'}], calling_in: [{match: '(..)', replace: '+4930$1'}]}, media: {bypass: x}",
+		", identity: {trusted: false, asserted: always, history: true}, numbers: "
+		"{remove_plus: true}"
+		", register: {aor: 'sip:acc@provider.example', expires: 60, min_expires: 1, "
+		"retry: 1, retry_max: 1}, auth: {user: u, password_env: VIADUCT_FUZZ_PASSWORD}",
+		", identity: {trusted: false, asserted: pass, history: true, referred_by: true}, "
+		"session_timer: {mode: require, "
+		"interval: 90}, media: {bypass: x}"},
+};
+#define VARIANTS (sizeof(variants) / sizeof(variants[0]))
+static struct config *configs[VARIANTS];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
 	osip_trace_initialize(TRACE_LEVEL0, stderr);
-	world_open_with(&w, "limits: {calls: 16}\n"); /* small tables: made for each input */
+	setenv("VIADUCT_FUZZ_PASSWORD", "p", 1);
+	world_open_with(&w, variants[0].extra);
+	configs[0] = w.cfg;
 	calls_free(w.calls);
+	for (unsigned i = 1; i < VARIANTS; i++) {
+		world_peer_keys[A] = variants[i].a;
+		world_peer_keys[B] = variants[i].b;
+		world_peer_keys[C] = variants[i].c;
+		configs[i] = world_config(&w, variants[i].extra);
+	}
 	log_set_level(LOG_LEVEL_DEBUG);
 	return 0;
+}
+
+/* ---- daemons ---- */
+
+/* Of one that was refused before it was a call the two ways say the same. */
+static void on_record(void *ctx, const struct call_record *r)
+{
+	char *line = cdr_call_line(r), *other = cdr_line(r);
+	json_t *json;
+
+	(void)ctx;
+	CLAIM(line && other);
+	json = json_loads(other, 0, NULL);
+	CLAIM(json && strcmp(line, other) == 0);
+	json_decref(json);
+	free(line);
+	free(other);
+}
+
+static void begin(void)
+{
+	CLAIM(calls_new(&w.calls, w.loop, w.cfg, DATAPLANE_NULL, on_event, &w) == 0);
+	sip_set_timers(calls_sip(w.calls), T1_MS, T2_MS, T4_MS);
+	calls_set_recorder(w.calls, on_record, NULL);
+	CLAIM(calls_adopt(w.calls, fuzz_store) == 0);
+}
+
+/* name: of the configuration, a digit as a rule. */
+static void reload(uint8_t name)
+{
+	unsigned number = name % VARIANTS; /* '0' is a multiple of them */
+
+	if (calls_reload(w.calls, configs[number], stderr) == 0)
+		w.cfg = configs[number];
+	loop_once(w.loop, 0);
 }
 
 /* ---- what peers get ---- */
@@ -55,6 +141,24 @@ static void check_request(const char *text, size_t len)
 	osip_message_free(msg);
 }
 
+static void keep(enum who who, const char *text)
+{
+	free(got[who]);
+	CLAIM((got[who] = strdup(text)));
+	if (history_count < HISTORY_MAX)
+		CLAIM((history[history_count++] = strdup(text)));
+}
+
+static void forget_messages(void)
+{
+	for (unsigned who = 0; who < PEERS; who++) {
+		free(got[who]);
+		got[who] = NULL;
+	}
+	while (history_count)
+		free(history[--history_count]);
+}
+
 static void drain(void)
 {
 	static char buf[MESSAGE_MAX + 1];
@@ -67,7 +171,7 @@ static void drain(void)
 			if (strncmp(buf, "SIP/2.0 ", 8) != 0)
 				check_request(buf, (size_t)n);
 			if (strncmp(buf, "SIP/2.0 100", 11) != 0)
-				memcpy(got[who], buf, (size_t)n + 1);
+				keep((enum who)who, buf);
 		}
 	}
 }
@@ -87,48 +191,83 @@ static void add(struct text_out *out, const char *s, size_t n)
 	out->len += n;
 }
 
-static bool add_field(struct text_out *out, const char *last, char letter)
+static const char *tag_of(const char *value)
 {
-	const char *cseq = header(last, "CSeq"), *space = strchr(cseq, ' '), *value;
-	char uri[256] = "";
+	static char text[256];
+	const char *tag = strstr(value, ";tag=");
 
+	snprintf(text, sizeof(text), "%.*s", tag ? (int)strcspn(tag + 5, ";") : 0,
+		tag ? tag + 5 : "");
+	return text;
+}
+
+/* Of that message, by the letter; NULL: it stands for nothing. */
+static const char *field_of(const char *msg, char letter)
+{
+	static char uri[256], number[16];
+	const char *cseq = header(msg, "CSeq"), *space = strchr(cseq, ' ');
+
+	uri[0] = '\0';
 	switch (letter) {
 	case 'v':
-		value = header(last, "Via");
-		break;
+		return header(msg, "Via");
 	case 'f':
-		value = header(last, "From");
-		break;
+		return header(msg, "From");
 	case 't':
-		value = header(last, "To");
-		break;
+		return header(msg, "To");
 	case 'i':
-		value = header(last, "Call-ID");
-		break;
+		return header(msg, "Call-ID");
 	case 'n':
-		add(out, cseq, space ? (size_t)(space - cseq) : 0);
-		return true;
+		snprintf(number, sizeof(number), "%.*s", space ? (int)(space - cseq) : 0, cseq);
+		return number;
 	case 'm':
-		value = space ? space + 1 : "";
-		break;
+		return space ? space + 1 : "";
 	case 'u':
-		copy_uri(uri, sizeof(uri), header(last, "Contact"));
-		value = uri;
-		break;
+		copy_uri(uri, sizeof(uri), header(msg, "Contact"));
+		return uri;
+	case 'g':
+		return tag_of(header(msg, "To"));
+	case 'h':
+		return tag_of(header(msg, "From"));
+	case 'r':
+		return header(msg, "RSeq");
 	default:
-		return false;
+		return NULL;
 	}
-	add(out, value, strlen(value));
-	return true;
+}
+
+/* What begins at text, a '$', stands for; NULL: itself. *len: of what it replaces. */
+static const char *meaning(enum who who, const char *text, size_t left, size_t *len)
+{
+	static char port[8];
+	unsigned number;
+
+	*len = 2;
+	if (left < 2)
+		return NULL;
+	if (text[1] == 'p') {
+		snprintf(port, sizeof(port), "%u", w.port[who]);
+		return port;
+	}
+	if (text[1] < 'A' || text[1] > 'Z')
+		return field_of(got[who] ? got[who] : "", text[1]);
+	*len = 3;
+	number = (unsigned)(text[1] - 'A');
+	return left < 3 ? NULL : field_of(number < history_count ? history[number] : "", text[2]);
 }
 
 static void expand(struct text_out *out, enum who who, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '$' && i + 1 < len && add_field(out, got[who], text[i + 1]))
-			i++;
-		else
+		size_t n;
+		const char *value = text[i] == '$' ? meaning(who, text + i, len - i, &n) : NULL;
+
+		if (value) {
+			add(out, value, strlen(value));
+			i += n - 1;
+		} else {
 			add(out, text + i, 1);
+		}
 	}
 }
 
@@ -166,30 +305,109 @@ static void hang_up_all(void)
 	drain();
 }
 
+/* ---- what happens beside them ---- */
+
+/* How often an input has asked for that. */
+struct counts {
+	unsigned waits, reloads, restarts;
+};
+
+static void wait_ms(uint64_t ms)
+{
+	uint64_t end = loop_now_ms(w.loop) + ms;
+
+	loop_once(w.loop, 0);
+	while (loop_now_ms(w.loop) < end) {
+		loop_once(w.loop, (int)(end - loop_now_ms(w.loop)));
+		drain();
+	}
+}
+
+static void wait_record(const char *text, size_t len)
+{
+	uint64_t ms = 0;
+
+	for (size_t i = 0; i < len && text[i] >= '0' && text[i] <= '9' && ms < WAIT_MS_MAX; i++)
+		ms = ms * 10 + (uint64_t)(text[i] - '0');
+	wait_ms(len == 0 ? WAIT_MS : ms < WAIT_MS_MAX ? ms : WAIT_MS_MAX);
+}
+
+static void restart(bool is_killed)
+{
+	uint64_t end = loop_now_ms(w.loop) + TIMEOUT_MS;
+
+	if (!is_killed) {
+		calls_leave(w.calls);
+		while (calls_under_way(w.calls) && loop_now_ms(w.loop) < end) {
+			loop_once(w.loop, T2_MS);
+			drain();
+		}
+	}
+	kept_is_closed = is_killed;
+	calls_free(w.calls);
+	kept_is_closed = false;
+	begin();
+	loop_once(w.loop, 0);
+	drain();
+}
+
+static void take_record(struct counts *counts, uint8_t kind, const char *text, size_t len)
+{
+	if (kind >= 'a' && kind < 'a' + PEERS)
+		say_record((enum who)(kind - 'a'), 0, text, len);
+	else if (kind == 'w' && counts->waits++ < WAITS_MAX)
+		wait_record(text, len);
+	else if (kind == 'l' && counts->reloads++ < RESTARTS_MAX)
+		reload(len ? (uint8_t)text[0] : 0);
+	else if ((kind == 'r' || kind == 'k') && counts->restarts++ < RESTARTS_MAX)
+		restart(kind == 'k');
+	else if (kind == 'h')
+		hang_up_all();
+	else if (!strchr("wlrk", kind))
+		say_record(A, kind, text, len);
+}
+
+/* Nobody answers any more. */
+static void end_all(void)
+{
+	struct calls_status status;
+	struct media_status media;
+
+	hang_up_all();
+	for (unsigned i = 0; calls_count(w.calls) && i < LAST_WAITS_MAX; i++)
+		wait_ms(TIMEOUT_MS / 4);
+	CLAIM(calls_count(w.calls) == 0);
+	calls_get_status(w.calls, &status);
+	CLAIM(status.live == 0);
+	loads_are_empty(w.calls->loads);
+	CLAIM(!w.calls->tags && !w.calls->by_id && !w.calls->by_merge_key && !w.calls->dead);
+	media_get_status(calls_media(w.calls), &media);
+	CLAIM(media.sessions == 0 && media.ports_used[SIDE_INTERNAL] == 0 &&
+		media.ports_used[SIDE_EXTERNAL] == 0);
+	calls_save(w.calls);
+	for (unsigned i = 0; i < kept_count; i++)
+		CLAIM(kept[i].kind != STORE_CALL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = {data, size, 0};
-	unsigned waits = 0;
+	struct counts counts = {0};
 	uint8_t kind;
 	char *text;
 	size_t len;
 
-	memset(got, 0, sizeof(got));
-	CLAIM(calls_new(&w.calls, w.loop, w.cfg, DATAPLANE_NULL, on_event, &w) == 0);
-	sip_set_timers(calls_sip(w.calls), T1_MS, T2_MS, T4_MS);
+	w.cfg = configs[0];
+	begin();
 	while (fuzz_next(&in, &kind, &text, &len)) {
-		if (kind >= 'a' && kind < 'a' + PEERS)
-			say_record((enum who)(kind - 'a'), 0, text, len);
-		else if (kind != 'w')
-			say_record(A, kind, text, len);
-		else if (waits++ < WAITS_MAX) {
-			run_ms(&w, WAIT_MS);
-			drain();
-		}
+		take_record(&counts, kind, text, len);
 		free(text);
 	}
-	hang_up_all();
+	end_all();
 	calls_free(w.calls);
-	CLAIM(w.cfg->refs == 1);
+	for (unsigned i = 0; i < VARIANTS; i++)
+		CLAIM(configs[i]->refs == 1);
+	kept_forget();
+	forget_messages();
 	return 0;
 }
