@@ -65,6 +65,21 @@ def test_an_upgrade_loses_no_packet_and_no_call(daemon, stage):
     stage.quiet()
 
 
+def test_an_upgrade_is_done_though_the_daemon_does_not_start_and_its_call_waits(daemon, stage, configuration):
+    talking = Talking(stage)
+    talking.wait_for_packets(10)
+    daemon.configure({**configuration, "log": "loud"})
+    done = daemon.machine.run("dpkg", "--no-triggers", "--install", PACKAGE)
+    assert "viaductd does not start" in done.stderr and 'log: "loud"' in done.stderr
+    assert daemon.machine.run("dpkg-query", "--show", "--showformat=${Status}", "viaduct").stdout == "install ok installed"
+    daemon.configure(configuration)
+    daemon.ctl("start")
+    assert daemon.cli.only_call() == talking.id
+    talking.wait_for_packets(10)
+    talking.end()
+    stage.quiet()
+
+
 def test_an_upgrade_starts_nothing_that_does_not_run(daemon):
     daemon.ctl("stop")
     daemon.machine.run("dpkg", "--no-triggers", "--install", PACKAGE)
