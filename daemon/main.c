@@ -2,6 +2,7 @@
 /* viaductd: reads the configuration, opens the rooms, runs the loop, takes signals. */
 #include <errno.h>
 #include <getopt.h>
+#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -61,16 +62,22 @@ static const char help_text[] =
 	"start; SIGINT ends every call and stops.\n"
 	"Exit codes: 0 stopped as asked, 1 failed, 2 usage, 3 the configuration has mistakes.\n";
 
-/* Where the user has changed, the file is still that of the one before. It is not ours to give: the
- * directory may be anybody's. */
+/* Where the user has changed, the file, or its directory, is still of the one before. It is not
+ * ours to give: the directory may be anybody's. */
 static void tell_records_error(const char *path, int error)
 {
+	char dir[PATH_MAX];
 	struct stat st;
 
+	snprintf(dir, sizeof(dir), "%s", path);
 	if (error == -EACCES && stat(path, &st) == 0 && st.st_uid != geteuid())
 		log_error(
 			"records: %s belongs to user %u, and user %u may not append to it: give it "
 			"to that one with chown, or name another file",
+			path, st.st_uid, geteuid());
+	else if (error == -EACCES && stat(dirname(dir), &st) == 0 && st.st_uid != geteuid())
+		log_error("records: %s: its directory belongs to user %u, and user %u may not "
+			  "write there: give it to that one with chown, or name another file",
 			path, st.st_uid, geteuid());
 	else
 		log_error("records: %s: %s", path, strerror(-error));

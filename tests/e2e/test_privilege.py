@@ -93,8 +93,9 @@ def changing_user(monkeypatch):
     configuration = plan.configuration(f"e2e-heir-{os.getpid()}")
     daemon = None
     def start(user):
-        monkeypatch.setenv("VIADUCT_DAEMON_USER", user)  # whom the CLI is to trust
-        daemon.write({**configuration, "user": user})
+        """None: nobody is named."""
+        monkeypatch.setenv("VIADUCT_DAEMON_USER", user or "root")  # whom the CLI is to trust
+        daemon.write({**configuration, "user": user} if user else configuration)
         daemon.start()
     try:
         daemon = Daemon(world.viaduct, {**configuration, "user": ordinary.USER}, as_root=())
@@ -107,6 +108,14 @@ def changing_user(monkeypatch):
         if daemon:
             daemon.discard()
         world.remove()
+
+
+def without_user(daemon):
+    """The path of the same configuration for root, who names nobody."""
+    path = os.path.join(daemon.dir, "by-hand.yaml")
+    with open(daemon.file, encoding="utf-8") as f:
+        write_configuration(path, {key: value for key, value in json.load(f).items() if key != "user"})
+    return path
 
 
 def test_calls_go_on_when_another_user_is_to_have_them(changing_user):
@@ -188,6 +197,81 @@ def test_a_state_directory_that_may_be_a_trap_is_not_taken_over(changing_user, s
     shutil.rmtree(state)
     os.chmod(daemon.dir, 0o755)
     start(ordinary.USER)
+
+
+def test_root_who_would_stay_root_is_told_whose_the_calls_are_and_the_ways_out(changing_user):
+    """As who tries the service's configuration by hand."""
+    stage, start = changing_user
+    daemon, state = stage.daemon, stage.daemon.state_dir
+    file = f"{state}/{daemon.instance}.state"
+    def owners():
+        return {path: os.stat(path).st_uid for path in (state, file, daemon.pins, *daemon.pinned())}
+    talk, before = Talk(stage), owners()
+    by_hand = without_user(daemon)
+    def refused():
+        done = daemon.ns.run(daemon.own_program, "--log", "info", by_hand, check=False)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+        assert f"{state} belongs to user {ordinary.USER}" in done.stderr and "as user root" in done.stderr
+        assert f"viaductd --give root {by_hand}" in done.stderr
+        assert owners() == before and set(before.values()) == {pwd.getpwnam(ordinary.USER).pw_uid}
+    refused()  # the other runs
+    daemon.kill()
+    refused()  # it has left a call
+    daemon.ns.run(daemon.own_program, "--give", "root", by_hand)
+    start(None)
+    assert stage.cli.only_call() == talk.id and "state_refused" not in stage.cli.status()
+    daemon.kill()
+    start(ordinary.USER)
+    assert stage.cli.only_call() == talk.id and "state_refused" not in stage.cli.status()
+    talk.check_media(10)
+    talk.end()
+    stage.quiet()
+
+
+def test_where_nothing_is_left_root_and_a_user_take_turns(changing_user):
+    stage, start = changing_user
+    daemon = stage.daemon
+    for user in (None, ordinary.USER, None, "nobody"):
+        daemon.stop()
+        start(user)
+        owner = pwd.getpwnam(user or "root").pw_uid
+        assert {os.stat(path).st_uid for path in (daemon.state_dir, daemon.pins, *daemon.pinned())} == {owner}
+
+
+def test_a_directory_of_records_that_is_anothers_is_named(changing_user):
+    stage, start = changing_user
+    daemon, owner = stage.daemon, pwd.getpwnam(ordinary.USER).pw_uid
+    path, directory = daemon.records_path, os.path.join(daemon.dir, "theirs")
+    os.mkdir(directory, 0o700)
+    os.chown(directory, owner, -1)
+    daemon.stop()
+    daemon.records_path = os.path.join(directory, "records")
+    with pytest.raises(AssertionError, match="exit 1"):
+        start(None)
+    assert f"{daemon.records_path}: its directory belongs to user {owner}, and user 0 may not" in daemon.log()
+    start(ordinary.USER)
+    daemon.stop()
+    daemon.records_path = path
+    start(ordinary.USER)
+
+
+def test_a_link_in_the_place_of_the_pins_is_not_given(changing_user):
+    stage, start = changing_user
+    daemon = stage.daemon
+    daemon.stop()
+    if os.path.isdir(daemon.pins):
+        os.rmdir(daemon.pins)
+    elsewhere = f"{daemon.pins}-elsewhere"
+    os.mkdir(elsewhere)
+    os.symlink(elsewhere, daemon.pins)
+    try:
+        with pytest.raises(AssertionError, match="exit 1"):
+            start("nobody")
+        assert f"{daemon.pins}: " in daemon.log_tail(1) and os.stat(elsewhere).st_uid == 0
+    finally:
+        os.unlink(daemon.pins)
+        os.rmdir(elsewhere)
+    start("nobody")
 
 
 @pytest.fixture
