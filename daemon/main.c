@@ -116,6 +116,18 @@ static void reload_records(struct daemon *d, const struct config *cfg)
 		log_warn("records: they still go to %s", d->cfg->records_file);
 }
 
+/* A line a mistake, as of --check. */
+static void tell_refusal(const char *text)
+{
+	log_error("reload refused, the old configuration stays");
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		log_error("%.*s", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
 /* Reads the file anew. On refusal *text holds the reasons (malloc'd). */
 static int reload(void *ctx, char **text)
 {
@@ -138,7 +150,7 @@ static int reload(void *ctx, char **text)
 		(*text)[len - 1] = '\0';
 	if (ret) {
 		config_unref(cfg);
-		log_error("reload refused, the old configuration stays: %s", *text);
+		tell_refusal(*text);
 		return ret;
 	}
 	free(*text);

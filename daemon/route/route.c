@@ -20,7 +20,7 @@ struct search {
 	uint64_t seed;
 	struct route_result *out;
 	unsigned priority; /* of the candidates that come next */
-	unsigned tried;    /* routes that were looked at */
+	unsigned tried;    /* routes that came into question */
 	struct trace trace;
 };
 
@@ -264,7 +264,7 @@ static void conclude(struct search *s)
 		out->verdict = ROUTE_FOUND;
 	else
 		out->verdict = out->route ? ROUTE_DENIED : ROUTE_NONE;
-	trace_line(&s->trace, "%u of %u routes were looked at", s->tried, s->cfg->route_count);
+	trace_line(&s->trace, "%u of %u routes came into question", s->tried, s->cfg->route_count);
 	for (unsigned i = 0; i < out->candidate_count; i++)
 		trace_line(&s->trace, "%s: try %s", i ? "then" : "found",
 			out->candidate[i].peer->name);

@@ -287,6 +287,17 @@ def test_bad_file_is_refused_and_the_old_one_stays(restored):
     talk.end()
 
 
+def test_each_mistake_of_a_refused_file_is_a_line_of_the_log(restored):
+    stage = restored
+    changed = plan.configuration(stage.daemon.instance)
+    changed["peers"][0]["listener"] = changed["peers"][1]["listener"] = "nowhere-at-all"
+    stage.daemon.write(changed)
+    with pytest.raises(CommandFailed):
+        stage.cli.text("reload")
+    told = [line for line in stage.daemon.log().splitlines() if "nowhere-at-all" in line]
+    assert [re.search(r"error .*/viaduct\.yaml:\d+: peers\[(\d)\]\.listener", line)[1] for line in told] == ["0", "1"], told
+
+
 def test_what_needs_a_restart_is_refused_by_name(restored):
     stage = restored
     stage.daemon.write(plan.configuration("another-instance"))

@@ -401,7 +401,11 @@ static void each_command_has_help(void **state)
 		snprintf(args, sizeof(args), "%s --help", names[i]);
 		assert_int_equal(run(args), 0);
 		assert_true(says("Usage: viaduct"));
+		/* Of others' options nothing. */
+		assert_int_equal(!!strstr(output, "--leave "), !strcmp(names[i], "stop"));
+		assert_int_equal(!!strstr(output, "--at TIME"), !strcmp(names[i], "routes"));
 		assert_int_equal(run("--help"), 0);
+		assert_true(says("--leave ") && says("--at TIME"));
 	}
 }
 

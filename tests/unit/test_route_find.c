@@ -148,14 +148,14 @@ static void the_trace_tells_each_step(void **state)
 		"routes[1] \"mixed\": from any, called \"81\" matches 8.*\n"
 		"itsp-a left out: external to external without trunk_to_trunk\n"
 		"itsp-b left out: external to external without trunk_to_trunk\n"
-		"1 of 6 routes were looked at\n"
+		"1 of 6 routes came into question\n"
 		"found: try gw\n");
 	strbuf_reset(&trace);
 	decide("gw", "8\x1b", &trace);
 	assert_non_null(strstr(trace.s, "called \"8?\" matches 8.*\n"));
 	strbuf_reset(&trace);
 	decide("itsp-b", "9", &trace);
-	assert_string_equal(trace.s, "0 of 6 routes were looked at\nno route matches\n");
+	assert_string_equal(trace.s, "0 of 6 routes came into question\nno route matches\n");
 	strbuf_reset(&trace);
 	decide("itsp-b", "001", &trace);
 	assert_non_null(strstr(trace.s, "denied: no peer is left\n"));

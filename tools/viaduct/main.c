@@ -40,6 +40,18 @@ static const struct command {
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+static const struct {
+	cli_command_fn *of;
+	const char *help;
+} own_options[] = {
+	{cmd_routes,
+		"      --at TIME          of routes test: as if it were YYYY-MM-DD HH:MM (of this\n"
+		"                         host's zone; with a Z behind it, UTC)\n"},
+	{cmd_stop, "      --drain            of stop: take no new calls, end with the last one\n"
+		   "      --now              of stop: end every call and then the daemon\n"
+		   "      --leave            of stop: leave calls and media to the next daemon\n"},
+};
+
 void cli_error(const char *fmt, ...)
 {
 	va_list ap;
@@ -73,7 +85,8 @@ void cli_print_done(const struct cli *cli)
 		cli_print_json(json_object(), true);
 }
 
-static void print_options(FILE *f)
+/* Those of every command, and its own; without one, all. */
+static void print_options(FILE *f, const struct command *command)
 {
 	fputs("Options:\n"
 	      "  -j, --json             JSON instead of tables\n"
@@ -81,13 +94,13 @@ static void print_options(FILE *f)
 	      "                         (environment: VIADUCT_CONTROL_PORT)\n"
 	      "  -u, --daemon-user NAME user that the daemon may run as besides root, viaduct by\n"
 	      "                         default (environment: VIADUCT_DAEMON_USER)\n"
-	      "  -t, --timeout SECONDS  how long to wait for each answer, 5 by default\n"
-	      "      --at TIME          of routes test: as if it were YYYY-MM-DD HH:MM (of this\n"
-	      "                         host's zone; with a Z behind it, UTC)\n"
-	      "      --drain            of stop: take no new calls, end with the last one\n"
-	      "      --now              of stop: end every call and then the daemon\n"
-	      "      --leave            of stop: leave calls and media to the next daemon\n"
-	      "  -V, --version          the version of this program, without asking the daemon\n"
+	      "  -t, --timeout SECONDS  how long to wait for each answer, 5 by default\n",
+		f);
+	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {
+		if (!command || command->run == own_options[i].of)
+			fputs(own_options[i].help, f);
+	}
+	fputs("  -V, --version          the version of this program, without asking the daemon\n"
 	      "  -h, --help             this text\n"
 	      "\n"
 	      "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon answers,\n"
@@ -109,7 +122,7 @@ static void print_help(FILE *f, const struct command *command)
 				commands[i].help);
 		fputc('\n', f);
 	}
-	print_options(f);
+	print_options(f, command);
 }
 
 static int parse_port(const char *text, uint32_t *port)
