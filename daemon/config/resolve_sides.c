@@ -139,10 +139,6 @@ int resolve_sides(struct resolve *r)
 		ret = resolve_side(r, SIDE_EXTERNAL, &r->file->sides.external);
 	if (ret)
 		return ret;
-	if (strcmp(in->device, ex->device) == 0 && in->vlan == ex->vlan)
-		mistake_add(r->mistakes, "sides.external.device",
-			"%s with VLAN %u is the internal side's; expected another device or VLAN",
-			ex->device, ex->vlan);
 	for (unsigned i = 0; i < ex->address_count; i++) {
 		const struct addr *a = &ex->address[i].local;
 

@@ -110,10 +110,10 @@ class VlanWorld(World):
             self.internal_device, self.viaduct_internal = f"int0.{VLAN}", f"vdi0.{VLAN}"
 
 
-class OneDeviceWorld(World):
-    """Both sides are on vdi0: the internal one untagged, the external one in a VLAN."""
+class OneArmWorld(World):
+    """Both sides are on vdi0, with addresses of their own."""
 
-    external_device, viaduct_external = f"int0.{VLAN}", f"vdi0.{VLAN}"
+    external_device, viaduct_external = "int0", "vdi0"
 
     def __init__(self, tag):
         super().__init__(tag)
@@ -121,10 +121,20 @@ class OneDeviceWorld(World):
         self.all = (self.internal, self.viaduct)
 
     def _wire(self, ns, device, viaduct_device, options=()):
-        if device == self.internal_device:
+        if not self.wirings:
             super()._wire(ns, device, viaduct_device, options)
-        else:
+
+
+class OneDeviceWorld(OneArmWorld):
+    """Both sides are on vdi0: the internal one untagged, the external one in a VLAN."""
+
+    external_device, viaduct_external = f"int0.{VLAN}", f"vdi0.{VLAN}"
+
+    def _wire(self, ns, device, viaduct_device, options=()):
+        if device == self.external_device:
             wire_vlan(self, ns, self.internal_device, self.viaduct_internal)
+        else:
+            super()._wire(ns, device, viaduct_device, options)
 
 
 def test_a_side_in_a_vlan(addresses, vlans):
@@ -148,3 +158,28 @@ def test_both_sides_on_one_device(addresses, vlans):
             assert inside["ifindex"] == outside["ifindex"]
             assert inside["mode"] == outside["mode"] == "native"
             check_calls(stage)
+
+
+def one_arm():
+    config = configuration()
+    config["sides"]["external"]["device"] = "vdi0"
+    return config
+
+
+def test_both_sides_on_one_untagged_device(addresses):
+    with made_world(addresses, "-arm", kind=OneArmWorld) as world:
+        with staged(world, one_arm()) as stage:
+            inside, outside = stage.cli.status()["devices"]
+            assert inside["ifindex"] == outside["ifindex"]
+            assert inside["mode"] == outside["mode"] == "native"
+            check_calls(stage)
+
+
+def test_a_call_over_one_untagged_device_outlives_the_daemon(addresses):
+    with made_world(addresses, "-arm", kind=OneArmWorld) as world:
+        with staged(world, one_arm()) as stage:
+            talk = Talk(stage)
+            stage.daemon.kill()
+            stage.daemon.start()
+            talk.check_media()
+            talk.end()
