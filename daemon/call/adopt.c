@@ -12,6 +12,7 @@
 #include "call/end.h"
 #include "call/left_request.h"
 #include "call/state.h"
+#include "call/unreachable.h"
 
 #define ID_MAX (UINT64_MAX / 2)
 
@@ -76,7 +77,8 @@ static int adopt_parts(struct call *call, const VdState__Call *in)
 		return 0;
 	left_requests_adopt(call, in);
 	byes_adopt(call, in);
-	call_touch(call); /* with its leap of CSeq */
+	if (!unreachable_end(call))
+		call_touch(call); /* with its leap of CSeq */
 	return 0;
 }
 
@@ -110,9 +112,41 @@ static int adopt_over(struct calls *calls, uint64_t id, const VdState__Call *in)
 	return 0;
 }
 
-static int adopt(struct calls *calls, uint64_t id, const VdState__Call *in)
+/* former: in the place of one that is not configured any more. 0 or -ENOENT. */
+static int find_peers(const struct calls *calls, const VdState__Call *in,
+	const struct peer_config *peer[2], struct peer_config *former[2])
+{
+	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
+		peer[leg] = config_peer_by_name(calls->cfg, in->leg[leg]->peer);
+		if (!peer[leg])
+			peer[leg] = former[leg] = former_peer_new(in, leg);
+		if (!peer[leg])
+			return -ENOENT;
+	}
+	return 0;
+}
+
+static struct call *begin(struct calls *calls, uint64_t id, const VdState__Call *in)
 {
 	const struct peer_config *peer[2];
+	struct peer_config *former[2] = {NULL, NULL};
+	struct call *call = NULL;
+
+	if (find_peers(calls, in, peer, former) == 0)
+		call = call_new_at(calls, id, peer[LEG_A]);
+	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
+		if (!call)
+			former_peer_free(former[leg]);
+		else
+			call->unreachable[leg] = (call->former[leg] = former[leg]) != NULL;
+	}
+	if (call)
+		call_set_peer(call, LEG_B, peer[LEG_B]);
+	return call;
+}
+
+static int adopt(struct calls *calls, uint64_t id, const VdState__Call *in)
+{
 	struct call *call;
 
 	if (id <= calls->next_id || id > ID_MAX)
@@ -121,20 +155,10 @@ static int adopt(struct calls *calls, uint64_t id, const VdState__Call *in)
 		return adopt_over(calls, id, in);
 	if (!is_whole(in))
 		return -EINVAL;
-	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
-		peer[leg] = config_peer_by_name(calls->cfg, in->leg[leg]->peer);
-		if (!peer[leg]) {
-			log_error("call %llu: peer \"%s\" is not configured any more: the call is "
-				  "lost",
-				(unsigned long long)id, in->leg[leg]->peer);
-			return -ENOENT;
-		}
-	}
-	call = call_new_at(calls, id, peer[LEG_A]);
+	call = begin(calls, id, in);
 	if (!call)
 		return -ENOMEM;
 	calls->next_id = id;
-	call_set_peer(call, LEG_B, peer[LEG_B]);
 	call->saved = call->adopted = true;
 	call->recorded =
 		calls->recorded && calls->recorded(calls->record_ctx, id, in->setup_wall_ms);

@@ -21,6 +21,20 @@ static void adopt_session_timer(struct call *call, enum leg leg, const VdState__
 	session_timer_adopt(call, leg, &was);
 }
 
+/* Nothing is said in the dialog of one that cannot be reached. */
+static int adopt_leg(struct call *call, enum leg leg, const VdState__CallLeg *in, struct dialog *d)
+{
+	const struct peer_config *peer = call->peer[leg];
+	int ret = -ENOENT;
+
+	if (!call->unreachable[leg])
+		ret = adopt_dialog(call->calls, peer, in->gone, in->dialog, d);
+	if (ret != -ENOENT)
+		return ret;
+	call->unreachable[leg] = true;
+	return adopt_dialog(call->calls, peer, true, in->dialog, d);
+}
+
 int adopt_legs(struct call *call, const VdState__Call *in)
 {
 	struct pair *pair = pair_new(call);
@@ -29,10 +43,7 @@ int adopt_legs(struct call *call, const VdState__Call *in)
 	if (!pair)
 		return -ENOMEM;
 	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
-		const VdState__CallLeg *m = in->leg[leg];
-
-		ret = adopt_dialog(
-			call->calls, call->peer[leg], m->gone, m->dialog, &pair->leg[leg]);
+		ret = adopt_leg(call, leg, in->leg[leg], &pair->leg[leg]);
 		if (ret)
 			return ret;
 		if (leg == LEG_A)
@@ -42,8 +53,8 @@ int adopt_legs(struct call *call, const VdState__Call *in)
 	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
 		const VdState__CallLeg *m = in->leg[leg];
 
-		call->leg_gone[leg] = m->gone;
-		ret = m->gone ? 0 : call_take_tag(call, leg, pair->leg[leg].local_tag);
+		call->leg_gone[leg] = m->gone || call->unreachable[leg];
+		ret = call->leg_gone[leg] ? 0 : call_take_tag(call, leg, pair->leg[leg].local_tag);
 		if (ret)
 			return ret;
 		adopt_session_timer(call, leg, m);
@@ -65,7 +76,8 @@ bool adopt_answered(struct call *call, const VdState__Call *in)
 			"its media could not be taken up after a restart");
 		return false;
 	}
-	if (in->transfer && adopt_transfer(call, in->transfer))
+	if (in->transfer && !call->unreachable[LEG_A] && !call->unreachable[LEG_B] &&
+		adopt_transfer(call, in->transfer))
 		log_error(
 			"call %llu: its transfer cannot be taken up", (unsigned long long)call->id);
 	adopt_passed(call, in);

@@ -32,8 +32,11 @@ bool take_bytes(const ProtobufCBinaryData *in, char *out, size_t room)
 
 unsigned listener_for(const struct calls *calls, const struct peer_config *peer, uint8_t family)
 {
-	const struct listener_config *lc = &calls->cfg->listener[peer->listener];
+	const struct listener_config *lc;
 
+	if (peer->listener == CONFIG_NO_LISTENER)
+		return SIP_NO_LISTENER;
+	lc = &calls->cfg->listener[peer->listener];
 	if (lc->address.local.family == family)
 		return sip_listener_slot(calls->sip, lc);
 	return call_substitute_listener(calls, peer, family);

@@ -199,6 +199,8 @@ static int adopt_server(struct call *call, const VdState__Call *in)
 	struct exchange *x = call->initial;
 	int ret = -EINVAL;
 
+	if (call->unreachable[LEG_A] || (in->target && call->unreachable[LEG_B]))
+		return 0;
 	if (in->target)
 		ret = adopt_target_asked(call, in->target, &x->server);
 	else if (in->early->asked)
@@ -216,6 +218,8 @@ static int adopt_client(struct call *call, const VdState__Early *in)
 	osip_message_t *sent;
 	int ret;
 
+	if (call->unreachable[LEG_B])
+		return 0;
 	x->client_peer = call->peer[LEG_B];
 	x->client_dest = (struct sip_dest){.over_tcp = in->over_tcp, .peer = x->client_peer->name};
 	if (addr_parse(&x->client_dest.remote, in->dest, 0))
@@ -253,6 +257,8 @@ int adopt_early(struct call *call, const VdState__Early *in)
 	struct exchange *x = call->initial;
 	int ret;
 
+	if (call->unreachable[LEG_A] || call->unreachable[LEG_B])
+		return 0; /* it only ends */
 	if (in->sdp > SDP_DONE || in->n_pair > CALL_PAIRS_MAX)
 		return -EINVAL;
 	x->sdp = (enum exchange_sdp)in->sdp;

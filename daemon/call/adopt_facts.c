@@ -15,12 +15,17 @@ static bool take_numbers(const VdState__Numbers *in, struct numbers *out)
 	       take_bytes(&in->called, out->called, sizeof(out->called));
 }
 
-/* The name lives in the configuration; NULL where it has no such peer any more. */
-static const char *peer_name(const struct calls *calls, const char *name)
+/* The name lives in the configuration, or as long as the call; "" where it has no such peer any
+ * more. */
+static const char *peer_name(const struct call *call, const char *name)
 {
-	const struct peer_config *peer = config_peer_by_name(calls->cfg, name);
+	const struct peer_config *peer = config_peer_by_name(call->calls->cfg, name);
 
-	return peer ? peer->name : NULL;
+	for (enum leg leg = LEG_A; leg <= LEG_B && !peer; leg++) {
+		if (call->former[leg] && strcmp(call->former[leg]->name, name) == 0)
+			peer = call->former[leg];
+	}
+	return peer ? peer->name : "";
 }
 
 static int adopt_attempts(struct call *call, const VdState__Call *in)
@@ -39,9 +44,7 @@ static int adopt_attempts(struct call *call, const VdState__Call *in)
 		const VdState__CallAttempt *m = in->tried[i];
 		struct call_attempt *attempt = &h->attempt[h->attempt_count++];
 
-		attempt->peer = peer_name(call->calls, m->peer);
-		if (!attempt->peer)
-			attempt->peer = "";
+		attempt->peer = peer_name(call, m->peer);
 		attempt->start_ms = m->start_wall_ms;
 		attempt->end_ms = m->end_wall_ms;
 		attempt->code = (int)m->code;

@@ -15,7 +15,7 @@ static void refuse(struct call *call, const VdState__Invited *in)
 	enum leg leg = in->leg == LEG_B ? LEG_B : LEG_A;
 	struct sip_server *txn;
 
-	if (adopt_invited(call, in, call->peer[leg], 0, &txn) == 0)
+	if (!call->leg_gone[leg] && adopt_invited(call, in, call->peer[leg], 0, &txn) == 0)
 		sip_server_reply(
 			txn, SIP_INTERNAL_SERVER_ERROR, NULL, "Retry-After", PENDING_RETRY_AFTER_S);
 }

@@ -50,6 +50,7 @@ struct rejection {
 	const struct peer_config *resp_peer; /* who sent it; NULL: leg B's present one */
 	const char *header, *value;
 	const char *reason; /* of the CANCEL */
+	const char *why;    /* in words; NULL: by the code */
 	bool by_caller;     /* leg A itself gave it up */
 };
 void invite_reject(struct call *call, const struct rejection *why);

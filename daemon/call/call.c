@@ -17,6 +17,7 @@
 #include "call/left_request.h"
 #include "call/refer.h"
 #include "call/session_timer.h"
+#include "call/unreachable.h"
 
 void call_event(struct call *call, const char *kind, const char *fmt, ...)
 {
@@ -74,6 +75,8 @@ static void reap(struct loop_timer *t)
 		while (call->held_cfg_count)
 			config_unref(call->held_cfg[--call->held_cfg_count]);
 		free(call->passed.refer_to);
+		former_peer_free(call->former[LEG_A]);
+		former_peer_free(call->former[LEG_B]);
 		history_clear(call);
 		attempts_clear(call);
 		free(call);

@@ -241,12 +241,14 @@ struct call {
 	bool merge_added;
 	unsigned index; /* place in calls->order */
 	UT_hash_handle hh_id;
-	struct touched *touched; /* where it is, or NULL */
-	bool saved_early;        /* as it was before it was answered */
-	bool saved;              /* the store has it */
-	bool saved_over;         /* as one that is over, for its BYEs */
-	bool adopted;            /* it began in a daemon before us */
-	bool recorded;           /* it has its record: one is enough */
+	struct touched *touched;       /* where it is, or NULL */
+	bool saved_early;              /* as it was before it was answered */
+	bool saved;                    /* the store has it */
+	bool saved_over;               /* as one that is over, for its BYEs */
+	bool adopted;                  /* it began in a daemon before us */
+	bool recorded;                 /* it has its record: one is enough */
+	bool unreachable[2];           /* a leg of a call of before (unreachable.h) */
+	struct peer_config *former[2]; /* where its peer is configured no more: in its place */
 	struct call *prev_touched, *next_touched;
 	struct call *next_dead;
 };

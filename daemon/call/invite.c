@@ -40,7 +40,7 @@ void invite_reject(struct call *call, const struct rejection *why)
 	if (why->resp && !end.reason)
 		end.reason = reason_of(why->resp, received);
 	snprintf(text, sizeof(text), "not answered: %d", why->code);
-	end.why = why->by_caller ? "given up by the caller" : text;
+	end.why = why->why ? why->why : why->by_caller ? "given up by the caller" : text;
 	call_finish(call, &end);
 	if (server) {
 		call->initial->server = NULL;

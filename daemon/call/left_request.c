@@ -78,7 +78,7 @@ static int take(struct call *call, const VdState__LeftRequest *in, struct left_r
 	l->sdp = (enum exchange_sdp)in->sdp;
 	l->text = (struct text){copy_message(&in->request, &failed), in->request.len};
 	l->dest = (struct sip_dest){.over_tcp = in->over_tcp, .peer = to->name};
-	if (failed || (in->sdp != SDP_NONE && in->sdp != SDP_OFFERED) ||
+	if (failed || call->unreachable[leg] || (in->sdp != SDP_NONE && in->sdp != SDP_OFFERED) ||
 		addr_parse(&l->dest.remote, in->dest, 0))
 		return -EINVAL;
 	l->dest.listener = listener_for(call->calls, to, l->dest.remote.family);

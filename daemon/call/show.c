@@ -24,7 +24,9 @@ static void leg_info(const struct call *call, enum leg leg, struct call_leg_info
 	out->peer = peer ? peer->name : "";
 	out->sip_call_id = out->local_tag = out->remote_tag = "";
 	out->local_uri = out->remote_uri = "";
-	out->listener = peer ? call_config_of(call, peer)->listener[peer->listener].name : "";
+	out->listener = "";
+	if (peer && peer->listener != CONFIG_NO_LISTENER)
+		out->listener = call_config_of(call, peer)->listener[peer->listener].name;
 	if (peer && !peer->host)
 		out->signalling = peer->address;
 	else if (call->initial && leg == LEG_B)

@@ -629,17 +629,26 @@ def test_a_peer_stays_drained_or_blocked(stage):
     assert stage.cli.peers()["trunk"]["state"] == stage.cli.peers()["second"]["state"] == "up"
 
 
-def test_a_call_of_a_peer_that_is_gone_is_lost_and_named(stage, configuration):
-    talk = Talk(stage, to="second")
+def test_a_call_of_a_peer_that_is_gone_is_ended_and_says_so(stage, configuration):
+    talk = Talk(stage, to="second", ended_by="viaduct")
+    talk.check_media(20)
     stage.daemon.kill()
     stage.daemon.write({**configuration,
                         "peers": [p for p in configuration["peers"] if p["name"] != "second"],
                         "routes": [r for r in configuration["routes"] if "second" not in r["to"]]})
     stage.daemon.start()
     try:
-        assert f'call {talk.id}: peer "second" is not configured any more' in stage.daemon.log()
+        why = 'peer "second" is not configured any more'
+        assert f"call {talk.id}: {why}: ended" in stage.daemon.log()
         assert not stage.cli.live_calls() and not stage.cli.flows()
-        assert stage.cli.status()["adoption"]["calls_lost"] == 1
+        assert stage.cli.status()["adoption"]["calls_ended"] == 1
+        finish(talk.calling)
+        assert "Peer removed" in talk.calling.received("BYE")[0].header("reason")
+        assert not talk.called.received("BYE"), "it is nobody's any more"
+        record = last_record(stage.daemon, talk.id)
+        assert (record["code"], record["ended_by"], record["why"]) == (200, "viaduct", why)
+        assert (record["a"]["peer"], record["b"]["peer"]) == ("pbx", "second")
+        assert [record["streams"][0][leg]["packets"] for leg in "ab"] == [20, 20]
     finally:
         restart_with(stage.daemon, configuration)
 

@@ -294,36 +294,6 @@ static void a_call_that_rings_is_cancelled_after_a_restart(void **state)
 	relay_close(&r);
 }
 
-static void a_call_of_a_peer_that_is_gone_is_lost_and_counted(void **state)
-{
-	struct relay r;
-	struct ua a, b, a2, c;
-	char *name;
-
-	(void)state;
-	begin(&r, &a, &b);
-	invite(&r.w, &a2, "300", SDP_A);
-	copy_text(b_invite, TEXT_MAX, expect(&r.w, C, "INVITE "));
-	take(&c, C, b_invite, "c1");
-	answer(&r.w, C, b_invite, 200, "c1", SDP_B);
-	expect(&r.w, C, "ACK ");
-	learn(&a2, expect(&r.w, A, "SIP/2.0 200"));
-	ack(&r.w, &a2, 1, NULL);
-	leave(&r);
-	name = r.w.cfg->peer[B].name;
-	r.w.cfg->peer[B].name = (char *)"bb"; /* where b stood in their order */
-	come_back(&r);
-	assert_int_equal(adoption(&r).adopted, 1);
-	assert_int_equal(adoption(&r).lost, 1);
-	bye_from(&r.w, &a2, C);
-	world_is_empty(&r.w);
-	leave(&r);
-	r.w.cfg->peer[B].name = name;
-	come_back(&r);
-	assert_int_equal(adoption(&r).lost, 0);
-	relay_close(&r);
-}
-
 /* What is written is no message, or one that says nothing: it costs itself alone. */
 static void a_record_that_makes_no_sense_costs_itself_alone(void **state)
 {
@@ -406,7 +376,6 @@ int main(void)
 		cmocka_unit_test(a_2xx_to_a_change_under_way_is_acknowledged_and_the_leg_led_back),
 		cmocka_unit_test(a_call_that_rings_is_answered_after_a_restart),
 		cmocka_unit_test(a_call_that_rings_is_cancelled_after_a_restart),
-		cmocka_unit_test(a_call_of_a_peer_that_is_gone_is_lost_and_counted),
 		cmocka_unit_test(a_kill_when_a_call_has_just_ended_leaves_it_one_record),
 		cmocka_unit_test(a_kill_when_a_call_was_just_refused_leaves_it_one_record),
 		cmocka_unit_test(a_record_that_makes_no_sense_costs_itself_alone),

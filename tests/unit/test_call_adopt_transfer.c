@@ -249,7 +249,7 @@ static void a_target_that_is_lost_is_told_and_the_two_stay(void **state)
 	r.w.cfg->peer[C].name = (char *)"cc";
 	come_back(&r);
 	assert_int_equal(adoption(&r).adopted, 1);
-	assert_int_equal(adoption(&r).lost, 1);
+	assert_int_equal(adoption(&r).ended, 1);
 	expect_notify(&r.w, &a, 503);
 	joined(&r, &a, 4000, &b, 5000);
 	world_is_empty(&r.w);
