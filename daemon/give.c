@@ -96,7 +96,7 @@ static int give_pin_dir(const struct config *cfg, const struct passwd *pw)
  * as root or as another user and left its files. */
 static int give_state_dir(const struct config *cfg, uid_t uid, gid_t gid)
 {
-	static const char *const kind[] = {"state", "records"};
+	static const char *const kind[] = {"state", "journal", "records"};
 	char file[PATH_MAX];
 	struct stat st;
 	bool ours = mkdir(cfg->state_dir, 0700) == 0;

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 
-#define FILES_MAX 4 /* see is_of_instance() */
+#define FILES_MAX 5 /* see is_of_instance() */
 
 struct heir {
 	const char *dir, *instance;
@@ -38,7 +38,7 @@ static bool is_of_instance(const struct heir *h, const char *name)
 	return strncmp(name, h->instance, len) == 0 &&
 	       (strcmp(name + len, ".state") == 0 || strcmp(name + len, ".state.new") == 0 ||
 		       strcmp(name + len, ".state.refused") == 0 ||
-		       strcmp(name + len, ".records") == 0);
+		       strcmp(name + len, ".journal") == 0 || strcmp(name + len, ".records") == 0);
 }
 
 /* Keeps it open: what is checked is what is given. */

@@ -160,3 +160,24 @@ int record_check(const MDB_val *key, const MDB_val *data, const uint8_t **value,
 	*len = data->mv_size - sizeof(sum);
 	return sum == checksum(key, *value, *len) ? 0 : -EBADMSG;
 }
+
+/* ---- the position in the journal ---- */
+
+static const MDB_val position_key = {.mv_size = 7, .mv_data = (void *)"journal"};
+
+int position_put(MDB_txn *txn, struct environment *e, const struct store_position *position)
+{
+	return record_put(txn, e->header, &position_key, position, sizeof(*position), 0);
+}
+
+void position_get(MDB_txn *txn, const struct environment *e, struct store_position *out)
+{
+	MDB_val key = position_key, data;
+	const uint8_t *value;
+	size_t len;
+
+	*out = (struct store_position){0};
+	if (!mdb_get(txn, e->header, &key, &data) &&
+		!record_check(&position_key, &data, &value, &len) && len == sizeof(*out))
+		memcpy(out, value, len);
+}

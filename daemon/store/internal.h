@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/boot.h"
+#include "store/journal.h"
 #include "store/store.h"
 
 /* ---- environment.c: the file as LMDB has it ---- */
@@ -40,6 +41,11 @@ int record_put(MDB_txn *txn, MDB_dbi dbi, const MDB_val *key, const void *value,
 /* The value behind the checksum. -EBADMSG where that is wrong. */
 int record_check(const MDB_val *key, const MDB_val *data, const uint8_t **value, size_t *len);
 
+/* Up to where the file has all that is in the journal (journal.h). */
+int position_put(MDB_txn *txn, struct environment *e, const struct store_position *position);
+/* All 0 where it does not say. */
+void position_get(MDB_txn *txn, const struct environment *e, struct store_position *out);
+
 /* ---- takeover.c: the old file ---- */
 
 enum refusal {
@@ -55,6 +61,7 @@ struct takeover {
 	int error;                          /* -errno: the new file could not be written */
 	uint64_t records[STORE_KIND_COUNT]; /* in the old file, as far as it says */
 	unsigned damaged;                   /* records left behind */
+	struct store_position position;     /* of the old file */
 	char detail[160];                   /* of the refusal; else the first of the damaged */
 };
 
@@ -75,7 +82,9 @@ const char *refusal_name(enum refusal r);
 
 struct store_writer;
 
-int store_writer_start(struct store_writer **out, struct environment *e, const char *path);
+/* journal: what waits is there as well; NULL: there is none. */
+int store_writer_start(struct store_writer **out, struct environment *e, const char *path,
+	struct store_journal *journal);
 /* value NULL: delete. */
 void store_writer_put(struct store_writer *w, enum store_kind kind, struct store_key key,
 	void *value, size_t len);

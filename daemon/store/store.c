@@ -22,10 +22,11 @@
 #define KEY_TEXT_MAX  (STORE_NAME_MAX + 16)
 
 struct store {
-	char path[PATH_MAX], refused_path[PATH_MAX], new_path[PATH_MAX];
+	char path[PATH_MAX], refused_path[PATH_MAX], new_path[PATH_MAX], journal_path[PATH_MAX];
 	int lock; /* the file, locked: one daemon has it */
 	struct environment e;
 	struct store_writer *writer;
+	struct store_journal *journal; /* NULL: it cannot be had */
 	struct takeover found;
 	unsigned taken_over, unusable;
 };
@@ -44,6 +45,7 @@ static int make_paths(struct store *s, const char *dir, const char *instance)
 	if (n < 0 || (size_t)n >= sizeof(s->path) - sizeof(".refused"))
 		return -ENAMETOOLONG;
 	snprintf(s->refused_path, sizeof(s->refused_path), "%s/%s.state.refused", dir, instance);
+	snprintf(s->journal_path, sizeof(s->journal_path), "%s/%s.journal", dir, instance);
 	snprintf(s->new_path, sizeof(s->new_path), "%s/%s.state.new", dir, instance);
 	return 0;
 }
@@ -168,6 +170,73 @@ static int replace(struct store *s)
 	return 0;
 }
 
+struct applying {
+	MDB_txn *txn;
+	struct environment *e;
+};
+
+static int apply(void *ctx, enum store_kind kind, const struct record_key *key, const void *value,
+	size_t len)
+{
+	struct applying *a = ctx;
+	MDB_val name = {.mv_size = key->len, .mv_data = (void *)(uintptr_t)key->bytes};
+	int rc;
+
+	if (value)
+		return record_put(a->txn, a->e->kind[kind], &name, value, len, 0);
+	rc = mdb_del(a->txn, a->e->kind[kind], &name, NULL);
+	return rc == MDB_NOTFOUND ? 0 : environment_errno(rc);
+}
+
+/* What the daemon before had not written when it was killed. 0 or -errno. */
+static int replay(struct store *s, MDB_txn *txn)
+{
+	struct applying a = {txn, &s->e};
+	unsigned count;
+	bool gap;
+	int ret = store_journal_replay(s->journal, &s->found.position, apply, &a, &count, &gap);
+
+	if (ret == -EBADMSG)
+		log_warn("store: %s is damaged: what calls did last before the kill is lost",
+			s->journal_path);
+	if (ret == -EBADMSG || ret == -ESTALE) {
+		store_journal_begin(s->journal);
+		return 0;
+	}
+	if (!ret && count)
+		log_info("store: %u changes are taken up from %s", count, s->journal_path);
+	if (!ret && gap)
+		log_warn("store: %s had no room for all that calls did last before the kill",
+			s->journal_path);
+	return ret;
+}
+
+/* The new file has what is in the journal, and says so, before it takes the old one's place. */
+static int take_up_journal(struct store *s)
+{
+	struct store_position position;
+	MDB_txn *txn;
+	int ret = store_journal_open(&s->journal, s->journal_path, STORE_JOURNAL_BYTES);
+
+	if (ret) {
+		log_warn("store: %s: %s: a kill may lose what calls did last", s->journal_path,
+			strerror(-ret));
+		return 0;
+	}
+	ret = environment_errno(mdb_txn_begin(s->e.env, NULL, 0, &txn));
+	if (ret)
+		return ret;
+	ret = replay(s, txn);
+	position = store_journal_position(s->journal);
+	if (!ret)
+		ret = position_put(txn, &s->e, &position);
+	if (ret)
+		mdb_txn_abort(txn);
+	else
+		ret = environment_errno(mdb_txn_commit(txn));
+	return ret;
+}
+
 static int open_files(struct store *s, const char *instance, uint64_t bytes_max)
 {
 	bool refused_before = s->found.refusal != REFUSAL_NONE;
@@ -192,10 +261,26 @@ static int open_files(struct store *s, const char *instance, uint64_t bytes_max)
 		return ret;
 	ret = header_write(&s->e, &own);
 	if (!ret)
+		ret = take_up_journal(s);
+	if (!ret)
 		ret = replace(s);
 	if (ret)
 		environment_close(&s->e);
 	return ret;
+}
+
+static unsigned count_records(struct store *s)
+{
+	unsigned count = 0;
+	MDB_stat stat;
+	MDB_txn *txn;
+
+	if (mdb_txn_begin(s->e.env, NULL, MDB_RDONLY, &txn))
+		return 0;
+	for (unsigned i = 0; i < STORE_KIND_COUNT; i++)
+		count += mdb_stat(txn, s->e.kind[i], &stat) ? 0 : (unsigned)stat.ms_entries;
+	mdb_txn_abort(txn);
+	return count;
 }
 
 static void tell_found(struct store *s)
@@ -204,9 +289,7 @@ static void tell_found(struct store *s)
 
 	if (t->refusal)
 		return;
-	for (unsigned i = 0; i < STORE_KIND_COUNT; i++)
-		s->taken_over += (unsigned)t->records[i];
-	s->taken_over -= t->damaged;
+	s->taken_over = count_records(s);
 	if (t->damaged)
 		log_warn(
 			"store: %s: %u records are damaged and lost, %u are good; the first was %s",
@@ -233,7 +316,7 @@ int store_open(struct store **out, const char *dir, const char *instance, uint64
 	if (ret)
 		goto tell;
 	tell_found(s);
-	ret = store_writer_start(&s->writer, &s->e, s->path);
+	ret = store_writer_start(&s->writer, &s->e, s->path, s->journal);
 	if (ret) {
 		environment_close(&s->e);
 		goto tell;
@@ -244,6 +327,7 @@ tell:
 	log_error("store: %s: %s", s->path,
 		ret == -EBUSY ? "another viaductd has it" : strerror(-ret));
 fail:
+	store_journal_close(s->journal, false);
 	if (s->lock >= 0)
 		close(s->lock);
 	free(s);
@@ -356,6 +440,7 @@ static void close_and(struct store *s, bool remove)
 	if (!store_writer_stop(s->writer))
 		return; /* its thread uses all of it */
 	environment_close(&s->e);
+	store_journal_close(s->journal, remove);
 	if (remove && unlink(s->path))
 		log_warn("store: %s cannot be removed: %s", s->path, strerror(errno));
 	close(s->lock);

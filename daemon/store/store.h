@@ -2,9 +2,10 @@
 /* What the daemon writes down of itself for the one that comes after it: a file of records, in
  * LMDB, written by a thread of its own. The caller never waits for it.
  *
- * The file outlives a kill -9, not a reboot: nothing is synced, the page cache keeps it. It is
- * <dir>/<instance>.state, of mode 0600 in a directory of mode 0700, for it holds what calls do: SDP
- * with its SDES keys, numbers, credentials that peers sent.
+ * What was put outlives a kill -9 from then on, not a reboot: until the file has it, it is in the
+ * journal as well (store/journal.h), <dir>/<instance>.journal. Nothing is synced, the page cache
+ * keeps it. The file is <dir>/<instance>.state, of mode 0600 in a directory of mode 0700, for it
+ * holds what calls do: SDP with its SDES keys, numbers, credentials that peers sent.
  *
  * At the start a process of its own reads the old file and copies what is good to a new one, so
  * that no damage can reach the daemon. A file that cannot serve is set aside as
@@ -53,7 +54,7 @@ int store_load(struct store *s, enum store_kind kind, store_each_fn *each, void 
 void store_put(
 	struct store *s, enum store_kind kind, struct store_key key, void *value, size_t len);
 void store_del(struct store *s, enum store_kind kind, struct store_key key);
-/* What is put and deleted between the two comes into the file at once, whenever the daemon is
+/* What is put and deleted between the two is there as a whole or not at all, whenever the daemon is
  * killed: the writer waits meanwhile, so that it should not be long. */
 void store_begin(struct store *s);
 void store_end(struct store *s);
@@ -69,6 +70,7 @@ struct store_status {
 	unsigned queued;                    /* keys that wait for the writer */
 	uint64_t commits;
 	uint64_t failures;   /* writes that failed, each try */
+	uint64_t left_out;   /* changes that found no room in the journal */
 	unsigned taken_over; /* records that the start found good, of all kinds */
 	unsigned damaged,
 		unusable; /* records lost at the start: by checksum; refused by store_load's each */

@@ -193,6 +193,7 @@ static void copy(struct takeover *t, const char *from_path, const char *to_path,
 	}
 	if (check_header(t, txn, from.header, own))
 		return;
+	position_get(txn, &from, &t->position);
 	t->error = environment_open(&to, to_path, bytes_max);
 	if (!t->error)
 		t->error = header_write(&to, own);

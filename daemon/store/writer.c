@@ -13,11 +13,12 @@
 #include "base/thread.h"
 #include "store/internal.h"
 
-#define RETRY_MS  1000 /* after a write that failed */
-#define GATHER_MS 2    /* a commit costs 0.1 ms, however little it holds */
-#define BUSY_MS   20   /* the same, where commits follow each other as close as that */
-#define NS_A_MS   1000000L
-#define MS_A_SEC  1000
+#define RETRY_MS 1000 /* after a write that failed */
+/* A commit costs 0.1 ms, however little it holds, and much of what is put is soon replaced. */
+#define GATHER_MS      50
+#define GATHER_BARE_MS 2 /* where there is no journal: a kill loses what is gathered */
+#define NS_A_MS        1000000L
+#define MS_A_SEC       1000
 
 struct waiting {
 	UT_hash_handle hh;
@@ -35,6 +36,8 @@ struct queue {
 
 struct store_writer {
 	struct environment *e;
+	struct store_journal *journal; /* NULL: there is none */
+	struct store_position taken;   /* of what is being written */
 	char path[PATH_MAX];
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -142,6 +145,8 @@ static int write_all(struct store_writer *w, const struct queue *batch, bool del
 				ret = write_one(w, txn, q);
 		}
 	}
+	if (!ret && !deletes_alone && w->journal)
+		ret = position_put(txn, w->e, &w->taken);
 	return finish(w, txn, ret);
 }
 
@@ -215,6 +220,8 @@ static void write_batch(struct store_writer *w)
 	w->queued = 0;
 	w->hurry = false;
 	w->begun++;
+	if (w->journal)
+		w->taken = store_journal_position(w->journal);
 	pthread_mutex_unlock(&w->lock);
 	ret = write_all(w, &batch, false);
 	if (ret) {
@@ -225,6 +232,8 @@ static void write_batch(struct store_writer *w)
 		clear(&batch);
 	}
 	pthread_mutex_lock(&w->lock);
+	if (!ret && w->journal)
+		store_journal_done(w->journal, &w->taken);
 	w->writing = 0;
 	w->last_failed = put_back(w, &batch);
 	w->ended++;
@@ -245,14 +254,6 @@ static void rest(struct store_writer *w, unsigned ms)
 		;
 }
 
-static long ms_since(const struct timespec *then)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec - then->tv_sec) * MS_A_SEC + (now.tv_nsec - then->tv_nsec) / NS_A_MS;
-}
-
 static bool is_stopped(const struct store_writer *w)
 {
 	return w->paused || w->held;
@@ -261,7 +262,6 @@ static bool is_stopped(const struct store_writer *w)
 static void *run(void *arg)
 {
 	struct store_writer *w = arg;
-	struct timespec written = {0};
 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
@@ -269,11 +269,10 @@ static void *run(void *arg)
 			pthread_cond_wait(&w->wake, &w->lock);
 		if (!w->queued)
 			break;
-		rest(w, ms_since(&written) < BUSY_MS ? BUSY_MS : GATHER_MS);
+		rest(w, w->journal ? GATHER_MS : GATHER_BARE_MS);
 		if (is_stopped(w))
 			continue;
 		write_batch(w);
-		clock_gettime(CLOCK_MONOTONIC, &written);
 		if (w->last_failed && w->closing)
 			break;
 		if (w->last_failed)
@@ -310,7 +309,8 @@ static void writer_free(struct store_writer *w)
 	free(w);
 }
 
-int store_writer_start(struct store_writer **out, struct environment *e, const char *path)
+int store_writer_start(struct store_writer **out, struct environment *e, const char *path,
+	struct store_journal *journal)
 {
 	struct store_writer *w = calloc(1, sizeof(*w));
 	pthread_condattr_t monotonic;
@@ -319,6 +319,7 @@ int store_writer_start(struct store_writer **out, struct environment *e, const c
 	if (!w)
 		return -ENOMEM;
 	w->e = e;
+	w->journal = journal;
 	snprintf(w->path, sizeof(w->path), "%s", path);
 	(void)table_hash(path, 1); /* its seed is there before the threads are */
 	pthread_mutex_init(&w->lock, NULL);
@@ -363,6 +364,8 @@ static int enqueue(struct store_writer *w, enum store_kind kind, const struct re
 	free(q->value);
 	q->value = value;
 	q->len = len;
+	if (w->journal)
+		store_journal_put(w->journal, kind, key, value, len);
 	return 0;
 }
 
@@ -377,6 +380,8 @@ void store_writer_put(
 		free(value);
 	else
 		ret = enqueue(w, kind, &k, value, len);
+	if (!ret && w->journal && !w->held)
+		store_journal_publish(w->journal);
 	if (ret)
 		w->failures++;
 	else if (w->queued == 1 && !w->held)
@@ -411,6 +416,8 @@ void store_writer_release(struct store_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->held = false;
+	if (w->journal)
+		store_journal_publish(w->journal);
 	if (w->queued)
 		pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
@@ -456,6 +463,7 @@ void store_writer_get_status(struct store_writer *w, struct store_status *out)
 	out->queued = w->queued + w->writing;
 	out->commits = w->commits;
 	out->failures = w->failures;
+	out->left_out = w->journal ? store_journal_left_out(w->journal) : 0;
 	pthread_mutex_unlock(&w->lock);
 }
 

@@ -151,20 +151,27 @@ static inline uint64_t commits(struct relay *r)
 	return status.commits;
 }
 
-/* As a kill -9 leaves things: the file as it is at this moment, whatever was to be written yet. */
+/* As a kill -9 leaves things: both files as they are at this moment, whatever was to be written
+ * yet.
+ */
 static inline void die(struct relay *r)
 {
-	char state[128], copy[136];
+	static const char *const kind[] = {"state", "journal"};
+	char file[2][128], copy[2][128];
 	uint64_t before;
 
-	snprintf(state, sizeof(state), "%s/%s.state", r->dir, r->w.cfg->instance);
-	snprintf(copy, sizeof(copy), "%s.copy", state);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(file[i], sizeof(file[i]), "%s/%s.%s", r->dir, r->w.cfg->instance, kind[i]);
+		snprintf(copy[i], sizeof(copy[i]), "%s/copy.%s", r->dir, kind[i]);
+	}
 	do {
 		before = commits(r);
-		copy_state(state, copy);
+		for (unsigned i = 0; i < 2; i++)
+			copy_state(file[i], copy[i]);
 	} while (commits(r) != before);
 	leave_at_once(r);
-	assert_int_equal(rename(copy, state), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(rename(copy[i], file[i]), 0);
 }
 
 static inline void restart_at_once(struct relay *r)

@@ -25,7 +25,7 @@
 #define LOADED_MAX 4096
 
 struct place {
-	char dir[64], file[96], refused[112], fresh[112];
+	char dir[64], file[96], refused[112], fresh[112], journal[112];
 	struct store *s;
 	/* what load() found */
 	unsigned count;
@@ -52,6 +52,7 @@ static inline int place_setup(void **state)
 	snprintf(p->file, sizeof(p->file), "%s/one.state", p->dir);
 	snprintf(p->refused, sizeof(p->refused), "%s/one.state.refused", p->dir);
 	snprintf(p->fresh, sizeof(p->fresh), "%s/one.state.new", p->dir);
+	snprintf(p->journal, sizeof(p->journal), "%s/one.journal", p->dir);
 	*state = p;
 	return 0;
 }
@@ -65,6 +66,7 @@ static inline int place_teardown(void **state)
 	unlink(p->file);
 	unlink(p->refused);
 	unlink(p->fresh);
+	unlink(p->journal);
 	if (rmdir(p->dir))
 		return -1;
 	free(p);

@@ -93,7 +93,7 @@ static void queue_holds_one_value_a_key(void **state)
 	MDB_txn *txn;
 
 	assert_int_equal(environment_open(&e, p->file, BYTES_MAX), 0);
-	assert_int_equal(store_writer_start(&w, &e, p->file), 0);
+	assert_int_equal(store_writer_start(&w, &e, p->file, NULL), 0);
 	store_writer_pause(w);
 	for (unsigned round = 0; round < 1000; round++) {
 		for (unsigned key = 0; key < 10; key++) {
