@@ -82,7 +82,8 @@ static void put_state(struct request *r)
 	const struct named_count count[] = {{"calls", s.records[STORE_CALL]}, {"bytes", s.bytes},
 		{"bytes_max", s.bytes_max}, {"queued", s.queued + calls_unsaved(r->control->calls)},
 		{"commits", s.commits}, {"failures", s.failures}, {"damaged", s.damaged},
-		{"left_out", s.left_out}, {"unusable", s.unusable}, {"refused_calls", s.refused_calls}};
+		{"left_out", s.left_out}, {"unusable", s.unusable},
+		{"refused_calls", s.refused_calls}};
 	answer_put_text(r->answer, VDC_STATUS_STATE_FILE, s.path);
 	if (s.refused)
 		answer_put_text(r->answer, VDC_STATUS_STATE_REFUSED, s.refused);
