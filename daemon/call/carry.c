@@ -30,8 +30,6 @@ static const char *const not_carried[] = {
 /* Option tags (RFC 3261 27.1) whose working we carry from leg to leg. */
 static const char *const carried_options[] = {
 	"100rel", "precondition", "resource-priority", "norefersub"};
-/* Those that we follow ourselves. */
-static const char *const own_options[] = {"replaces"};
 
 static bool is_listed(const char *const *list, size_t count, const char *name, size_t len)
 {
@@ -110,6 +108,8 @@ static bool speaks(const struct peer_config *peer, const char *tag, size_t len)
 {
 	if (is_100rel(tag, len))
 		return peer->session.reliable != RELIABLE_OFF;
+	if (len == 8 && strncasecmp(tag, "replaces", len) == 0)
+		return peer->replaces != REPLACES_REFUSE;
 	return len == 5 && strncasecmp(tag, "timer", len) == 0 &&
 	       peer->session.timer != SESSION_TIMER_OFF;
 }
@@ -130,7 +130,7 @@ int carry_check_require(
 			continue;
 		text = h->hvalue;
 		while ((n = next_token(&text, &t)) > 0) {
-			if (!speaks(peer, t, n) && !IS_LISTED(own_options, t, n) &&
+			if (!speaks(peer, t, n) &&
 				(is_100rel(t, n) || !IS_LISTED(carried_options, t, n)))
 				strbuf_addf(&b, "%s%.*s", b.len ? ", " : "", (int)n, t);
 		}

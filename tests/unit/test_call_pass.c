@@ -232,6 +232,7 @@ static void who_may_not_take_over_is_refused(void **state)
 {
 	struct ua a, b, n;
 	struct world w;
+	const char *refusal;
 
 	(void)state;
 	begin(&w, &a, &b);
@@ -255,7 +256,15 @@ static void who_may_not_take_over_is_refused(void **state)
 	world_peer_keys[A] = ", replaces: refuse";
 	begin(&w, &a, &b);
 	world_peer_keys[A] = "";
+	/* RFC 3261 8.2.2.3: what is not done here is not to be required. */
 	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP_A);
+	refusal = receive(&w, A, PATIENCE_MS);
+	has(refusal, "SIP/2.0 420");
+	assert_string_equal(header(refusal, "Unsupported"), "replaces");
+	ack_refusal(&w, &n, refusal);
+	snprintf(extra_of, sizeof(extra_of), "Replaces: %s;to-tag=%s;from-tag=%s\r\n", a.call_id,
+		strstr(a.remote, ";tag=") + 5, strstr(a.local, ";tag=") + 5);
+	invite_with(&w, &n, "100", extra_of, SDP_A);
 	expect_refusal(&w, &n, "SIP/2.0 403");
 	bye_from(&w, &a, B);
 	world_close(&w);
