@@ -7,7 +7,7 @@
 	"v=0\r\no=- 1 1 IN IP4 127.0.0.9\r\ns=-\r\nc=IN IP4 127.0.0.9\r\nt=0 0\r\n"                \
 	"m=audio 5000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
 
-static char b_invite[TEXT_MAX], seen[TEXT_MAX];
+static char b_invite[TEXT_MAX], seen[TEXT_MAX], told[TEXT_MAX];
 
 static struct session_config *session_of(struct world *w, enum who who)
 {
@@ -178,6 +178,45 @@ static void folded_and_reliable(void **state)
 	expect(&w, A, "SIP/2.0 200");
 	answered(&w, &a, "b2", NULL);
 	bye_from(&w, &a, B);
+	world_close(&w);
+}
+
+/* One 2xx waits for the PRACK: who has answered as well hears ACK and BYE, ACK alone where it says
+ * so again, and is not who the caller is given. */
+static void who_was_told_bye_while_another_waits_is_not_taken(void **state)
+{
+	struct world w;
+	struct ua a, b;
+
+	(void)state;
+	world_open(&w);
+	session_of(&w, A)->forking = FORKING_FOLD;
+	invite_with(&w, &a, "100", "Require: 100rel\r\n", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
+	take(&b, B, b_invite, "b1");
+	answer(&w, B, b_invite, 183, "b1", SDP_B);
+	copy_text(seen, TEXT_MAX, expect(&w, A, "SIP/2.0 183"));
+	learn(&a, seen);
+	answer(&w, B, b_invite, 200, "b1", SDP_B);
+	answer(&w, B, b_invite, 200, "b2", SDP_B);
+	has(header(expect(&w, B, "ACK "), "To"), "tag=b2");
+	copy_text(told, TEXT_MAX, expect(&w, B, "BYE "));
+	has(header(told, "To"), "tag=b2");
+	answer(&w, B, told, 200, NULL, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		answer(&w, B, b_invite, 200, "b2", SDP_B);
+		has(header(expect(&w, B, "ACK "), "To"), "tag=b2");
+		expect_nothing(&w, A);
+	}
+	prack(&w, &a, (unsigned)strtoul(header(seen, "RSeq"), NULL, 10), NULL);
+	has(header(expect(&w, A, "SIP/2.0 200"), "CSeq"), "PRACK");
+	has(header(expect(&w, A, "SIP/2.0 200"), "CSeq"), "INVITE");
+	ack(&w, &a, 1, NULL);
+	has(header(expect(&w, B, "ACK "), "To"), "tag=b1");
+	hang_up(&w, &a);
+	copy_text(told, TEXT_MAX, expect(&w, B, "BYE "));
+	has(header(told, "To"), "tag=b1");
+	answer(&w, B, told, 200, NULL, NULL);
 	world_close(&w);
 }
 
@@ -500,6 +539,7 @@ int main(void)
 		cmocka_unit_test(the_answer_of_another_branch_is_offered_again),
 		cmocka_unit_test(a_request_under_way_ends_with_its_branchs_turn),
 		cmocka_unit_test(folded_and_reliable),
+		cmocka_unit_test(who_was_told_bye_while_another_waits_is_not_taken),
 		cmocka_unit_test(early_dialogs_have_a_limit_by_peer),
 		cmocka_unit_test(early_media_can_be_blocked_by_either_peer),
 		cmocka_unit_test(a_blocked_reliable_answer_comes_with_the_2xx),
