@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/writer.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -153,27 +154,90 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* What the daemon before was about to write when it was killed: as much as is whole in the file is
- * done, and half a line is taken back. (Where the file was moved away since then, its last lines
- * come again in the new one.) */
-static void settle(struct writer *w)
+/* What the daemon before was about to write when it was killed: as much as is whole in the file,
+ * which it began at offset in, is done, and half a line is taken back. */
+static void settle_in(struct writer *w, int fd, uint64_t offset, uint64_t size)
 {
 	struct iovec line[LINES_AT_ONCE];
 	unsigned count = journal_look(w->journal, line, LINES_AT_ONCE), whole;
-	uint64_t offset, size;
-	struct stat st;
 	size_t bytes;
 
-	if (!count || fstat(w->fd, &st) || !S_ISREG(st.st_mode) ||
-		!journal_begun(w->journal, &st, &offset))
-		return;
-	size = (uint64_t)st.st_size;
 	if (size <= offset)
 		return;
 	whole = count_whole(line, count, size - offset, &bytes);
-	if (whole < count && size > offset + bytes && ftruncate(w->fd, (off_t)(offset + bytes)))
+	if (whole < count && size > offset + bytes && ftruncate(fd, (off_t)(offset + bytes)))
 		log_error("records: %s: %s", w->path, strerror(errno));
 	journal_done(w->journal, whole);
+}
+
+/* Whether all that is behind offset is the beginning of what was about to be written there. The
+ * file may be another's, which has the number of one that was deleted. */
+static bool is_ours(const struct writer *w, int fd, uint64_t offset, uint64_t size)
+{
+	struct iovec line[LINES_AT_ONCE];
+	unsigned count = journal_look(w->journal, line, LINES_AT_ONCE);
+	bool same = true;
+
+	for (unsigned i = 0; i < count && offset < size && same; i++) {
+		size_t len = line[i].iov_len < size - offset ? line[i].iov_len : size - offset;
+		char *text = malloc(len + 1);
+
+		same = text && pread(fd, text, len, (off_t)offset) == (ssize_t)len &&
+		       memcmp(text, line[i].iov_base, len) == 0;
+		free(text);
+		offset += len;
+	}
+	return same && offset >= size;
+}
+
+static void settle_moved(struct writer *w, int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	uint64_t offset;
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && journal_begun(w->journal, &st, &offset) &&
+		is_ours(w, fd, offset, (uint64_t)st.st_size))
+		settle_in(w, fd, offset, (uint64_t)st.st_size);
+	close(fd);
+}
+
+/* It was moved away since, to another name beside its own mostly. (Where it went further, or was
+ * compressed, its last lines come again in the new one.) */
+static void look_for_moved(struct writer *w)
+{
+	const char *slash = strrchr(w->path, '/');
+	char *path = slash ? strndup(w->path, (size_t)(slash - w->path + 1)) : strdup(".");
+	DIR *dir = path ? opendir(path) : NULL;
+	const struct dirent *entry;
+	uint64_t offset;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir))) {
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			S_ISREG(st.st_mode) && journal_begun(w->journal, &st, &offset)) {
+			settle_moved(w, dirfd(dir), entry->d_name);
+			break;
+		}
+	}
+	if (dir)
+		closedir(dir);
+	free(path);
+}
+
+static void settle(struct writer *w)
+{
+	uint64_t offset;
+	struct stat st;
+
+	if (!journal_waiting(w->journal) || fstat(w->fd, &st) || !S_ISREG(st.st_mode))
+		return;
+	if (journal_begun(w->journal, &st, &offset))
+		settle_in(w, w->fd, offset, (uint64_t)st.st_size);
+	else
+		look_for_moved(w);
 }
 
 /* Of no use without a file. */

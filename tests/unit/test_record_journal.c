@@ -111,6 +111,58 @@ static void a_kill_while_lines_are_written_leaves_each_there_once(void **state)
 	}
 }
 
+/* It is beside the new one, under another name. */
+static void a_file_moved_between_kill_and_start_has_its_lines_once(void **state)
+{
+	static const char *const line[] = {"{first}\n", "{second}\n"};
+	static const char all[] = OLD "{first}\n{second}\n";
+	struct place *p = *state;
+
+	for (size_t there = strlen(OLD); there <= strlen(all); there++) {
+		char *moved, *begun, both[sizeof(all)];
+		struct journal *j;
+		struct stat st;
+
+		write_file(p->file, all, there);
+		assert_int_equal(stat(p->file, &st), 0);
+		assert_int_equal(journal_open(&j, p->journal, LINES), 0);
+		for (unsigned i = 0; i < 2; i++)
+			assert_int_equal(journal_put(j, i + 1, 1, line[i], strlen(line[i])), 0);
+		journal_begin(j, &st, strlen(OLD));
+		journal_close(j, false);
+		assert_int_equal(rename(p->file, p->moved), 0);
+		come_and_go(p);
+		moved = content_of(p->moved);
+		begun = content_of(p->file);
+		snprintf(both, sizeof(both), "%s%s", moved, begun);
+		assert_string_equal(both, all);
+		assert_int_equal(strlen(moved) + strlen(begun), strlen(all));
+		free(moved);
+		free(begun);
+		unlink(p->file);
+		unlink(p->moved);
+	}
+}
+
+/* One that has the number of ours is another's by its text. */
+static void a_file_that_has_other_text_is_not_touched(void **state)
+{
+	static const char other[] = OLD "{somebody's}";
+	struct place *p = *state;
+	struct journal *j;
+	struct stat st;
+
+	write_file(p->moved, other, strlen(other));
+	assert_int_equal(stat(p->moved, &st), 0);
+	assert_int_equal(journal_open(&j, p->journal, LINES), 0);
+	assert_int_equal(journal_put(j, 1, 1, "{1}\n", 4), 0);
+	journal_begin(j, &st, strlen(OLD));
+	journal_close(j, false);
+	come_and_go(p);
+	holds(p->moved, other);
+	holds(p->file, "{1}\n");
+}
+
 /* The file is another one, or was emptied: what was begun there is not here. */
 static void lines_begun_in_a_file_that_is_gone_are_written_anew(void **state)
 {
@@ -303,6 +355,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(what_was_put_is_written_after_a_kill_and_known),
 		TEST(a_kill_while_lines_are_written_leaves_each_there_once),
+		TEST(a_file_moved_between_kill_and_start_has_its_lines_once),
+		TEST(a_file_that_has_other_text_is_not_touched),
 		TEST(lines_begun_in_a_file_that_is_gone_are_written_anew),
 		TEST(a_kill_at_any_moment_loses_no_line_and_doubles_none),
 		TEST(one_of_another_boot_or_damaged_is_begun_anew),
