@@ -47,43 +47,60 @@ static void bye_gone(void *owner, struct sip_client *txn)
 static const struct sip_client_handlers bye_handlers = {
 	.response = bye_answered, .failed = bye_failed, .gone = bye_gone};
 
+/* NULL: no memory; or too many wait. Legs that are replaced, and branches of a fork that answer
+ * late, are as many as their peer likes, and it need not answer. */
 static struct exchange *bye_new(struct call *call, const struct peer_config *to)
 {
-	struct exchange *x = calloc(1, sizeof(*x));
+	struct exchange *x = call->bye_count < CALL_BYES_MAX ? calloc(1, sizeof(*x)) : NULL;
 
 	if (!x)
 		return NULL;
+	x->is_bye = true;
 	x->call = call;
 	DL_APPEND(call->exchanges, x);
-	call->exchange_count++;
+	call->bye_count++;
 	x->client_peer = to;
 	return x;
+}
+
+/* x: NULL where nothing of it is kept: it goes out, and is sent again, all the same. 0 or -errno.
+ */
+static int send_bye(struct call *call, struct dialog *d, const char *reason, struct exchange *x)
+{
+	struct sip *sip = call->calls->sip;
+	osip_message_t *bye = NULL;
+	char text[REASON_MAX];
+	int ret;
+
+	ret = dialog_request(d, sip, "BYE", &bye);
+	if (ret)
+		return ret;
+	reason = reason_for(d->peer, reason, text);
+	if (reason)
+		osip_message_set_header(bye, "Reason", reason);
+	return x ? sip_client_send(sip, &x->client_dest, bye, x, &bye_handlers, &x->client)
+		 : sip_client_send(sip, &d->dest, bye, NULL, NULL, NULL);
 }
 
 void dialog_bye(struct call *call, struct dialog *d, const char *reason)
 {
 	struct exchange *x = bye_new(call, d->peer);
-	osip_message_t *bye = NULL;
-	char text[REASON_MAX];
+	int ret;
 
-	reason = reason_for(d->peer, reason, text);
-	if (!x)
-		return;
-	x->client_dest = d->dest;
-	if (dialog_request(d, call->calls->sip, "BYE", &bye)) {
-		exchange_free(x);
-		return;
-	}
-	if (reason)
-		osip_message_set_header(bye, "Reason", reason);
-	if (sip_client_send(call->calls->sip, &x->client_dest, bye, x, &bye_handlers, &x->client)) {
+	if (x)
+		x->client_dest = d->dest;
+	else
+		call->calls->counters.byes_not_kept++;
+	ret = send_bye(call, d, reason, x);
+	if (ret)
 		log_limited(LOG_LEVEL_WARN, "call %llu: BYE to %s could not be sent",
 			(unsigned long long)call->id, d->peer->name);
+	if (ret && x) {
 		exchange_free(x);
-		return;
+	} else if (x) {
+		x->bye_waits = true;
+		call_touch(call);
 	}
-	x->bye_waits = true;
-	call_touch(call);
 }
 
 bool byes_wait(const struct call *call)
@@ -117,7 +134,7 @@ void byes_save(struct arena *a, const struct call *call, VdState__Call *m)
 
 	if (!byes_wait(call))
 		return;
-	m->bye = arena_array(a, call->exchange_count, sizeof(*m->bye));
+	m->bye = arena_array(a, call->bye_count, sizeof(*m->bye));
 	if (!m->bye)
 		return;
 	DL_FOREACH (call->exchanges, x) {
@@ -152,6 +169,6 @@ fail:
 
 void byes_adopt(struct call *call, const VdState__Call *in)
 {
-	for (size_t i = 0; i < in->n_bye && i < CALL_EXCHANGES_MAX; i++)
+	for (size_t i = 0; i < in->n_bye && i < CALL_BYES_MAX; i++)
 		adopt_one(call, in->bye[i]);
 }

@@ -114,6 +114,7 @@ const char *call_state_name(enum call_state state); /* "setup", "ringing", "answ
 	X(failovers, "moves to a further peer of the route")                                       \
 	X(media_timeouts, "calls ended because media stopped")                                     \
 	X(late_answers, "answers that came when their call was over, ended by BYE")                \
+	X(byes_not_kept, "BYEs too many at once in one call to be kept for the next daemon")       \
 	X(early_dialogs_refused, "early dialogs over the peer's limit")                            \
 	X(sessions_expired, "calls ended because a session was not refreshed")                     \
 	X(not_acked, "calls ended because the ACK never came")                                     \

@@ -23,7 +23,8 @@
 
 #define PREEMPTIONS_MAX    4          /* calls ended for one emergency call */
 #define CALL_PAIRS_MAX     20         /* forked early dialogs of one call */
-#define CALL_EXCHANGES_MAX 16         /* requests under way at once in one call */
+#define CALL_EXCHANGES_MAX 16         /* requests under way at once in one call, without: */
+#define CALL_BYES_MAX      16         /* BYEs of ours that are kept for the next daemon */
 #define CALL_ATTEMPTS_MAX  32         /* INVITEs on leg B, one after the other */
 #define CALL_NUMBER_MAX    NUMBER_MAX /* bytes of a called or calling user part */
 #define CALL_TRANSFERS_MAX 10         /* that a call may come through */
@@ -82,7 +83,8 @@ struct exchange {
 	bool converted;     /* no offer came: leg B has one of ours (delayed_offer.c) */
 	char *turned;       /* of a converted one: leg B's answer, which leg A is offered */
 	bool bye_after_ack; /* RFC 3261 15: the callee's BYE waits for the ACK */
-	bool bye_waits;     /* it is a BYE of ours (bye.c) without a final response */
+	bool is_bye;        /* of ours (bye.c) */
+	bool bye_waits;     /* it has no final response */
 	bool is_repeat;     /* of the daemon before: its CSeq may be too low (left_request.c) */
 	enum exchange_sdp sdp;
 	struct sip_server *server;             /* on leg from; NULL once done with */
@@ -219,9 +221,9 @@ struct call {
 	uint64_t setup_ms, answered_ms; /* of the loop's clock */
 	struct history history;
 	struct media_session *media;
-	struct exchange *initial;   /* the first INVITE's, until its ACK */
-	struct exchange *exchanges; /* all of them, initial included */
-	unsigned exchange_count;
+	struct exchange *initial;           /* the first INVITE's, until its ACK */
+	struct exchange *exchanges;         /* all of them, initial included */
+	unsigned exchange_count, bye_count; /* of them: BYEs of ours are the latter */
 	struct pair *pairs;
 	unsigned pair_count;
 	struct pair *answered; /* the pair that won */

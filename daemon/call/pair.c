@@ -106,7 +106,10 @@ void exchange_free(struct exchange *x)
 		sip_client_abandon(x->client);
 	loop_timer_stop(call->calls->loop, &x->timer_c);
 	DL_DELETE(call->exchanges, x);
-	call->exchange_count--;
+	if (x->is_bye)
+		call->bye_count--;
+	else
+		call->exchange_count--;
 	if (call->initial == x)
 		call->initial = NULL;
 	own_request_free(x);

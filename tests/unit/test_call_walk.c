@@ -10,7 +10,6 @@
 #define DIALOGS       24
 #define REQUESTS      24
 #define OPEN_MAX      65536
-#define BYES          2
 #define HEARD_MAX     256
 #define ANSWERED_MAX  4096
 #define STALLS_ONE_IN 8
@@ -413,9 +412,9 @@ static void check_bounds(const struct world *w)
 	assert_true(w->calls->live <= w->calls->count);
 	for (uint64_t after = 0; (call = call_next(w->calls, after)); after = call->id) {
 		assert_true(call->pair_count <= CALL_PAIRS_MAX);
-		/* Requests carried; one BYE to each dialog; the attempts before this one. */
-		assert_true(call->exchange_count <=
-			    CALL_EXCHANGES_MAX + CALL_PAIRS_MAX + BYES + CONFIG_ROUTE_PEERS_MAX);
+		/* Requests carried; the attempts before this one. */
+		assert_true(call->exchange_count <= CALL_EXCHANGES_MAX + CONFIG_ROUTE_PEERS_MAX);
+		assert_true(call->bye_count <= CALL_BYES_MAX);
 		assert_true(!call->counted == (call->state == CALL_ENDING));
 	}
 }
