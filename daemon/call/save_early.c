@@ -13,7 +13,8 @@ ProtobufCBinaryData bytes_in(struct arena *a, const char *text, size_t len)
 
 	if (!copy)
 		return (ProtobufCBinaryData){0};
-	memcpy(copy, text, len);
+	if (len)
+		memcpy(copy, text, len);
 	return (ProtobufCBinaryData){.len = len, .data = copy};
 }
 
