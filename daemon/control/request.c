@@ -230,6 +230,9 @@ static int permit(struct request *r, const struct ucred *who)
 	subscribers_remove(&control->subscribers, r->port);
 	if (!who)
 		return request_fail(r, -EPERM, "no credentials");
+	if (!control->access.has_group && getuid() == 0)
+		return request_fail(
+			r, -EPERM, "uid %u may not control viaductd: root may", who->uid);
 	if (!control->access.has_group)
 		return request_fail(r, -EPERM,
 			"uid %u may not control viaductd: root and uid %u may", who->uid, getuid());

@@ -91,6 +91,18 @@ static unsigned free_slot(const struct sip *sip)
 	return slot;
 }
 
+static const char *listen_words(int error)
+{
+	switch (error) {
+	case -EADDRNOTAVAIL:
+		return "no device here has that address";
+	case -EADDRINUSE:
+		return "another program listens there";
+	default:
+		return strerror(-error);
+	}
+}
+
 /* Opens listener number index of cfg in the first free slot. */
 static int open_one(struct sip *sip, const struct config *cfg, unsigned index, FILE *errors)
 {
@@ -104,10 +116,10 @@ static int open_one(struct sip *sip, const struct config *cfg, unsigned index, F
 	if (ret) {
 		addr_print(&lc->address.local, text);
 		log_error("sip: listener %s on %s %s: %s", lc->name, text,
-			transport_name(lc->transport), strerror(-ret));
+			transport_name(lc->transport), listen_words(ret));
 		if (errors)
 			fprintf(errors, "listener %s: cannot listen on %s: %s\n", lc->name, text,
-				strerror(-ret));
+				listen_words(ret));
 	}
 	return ret;
 }

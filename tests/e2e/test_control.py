@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -296,6 +297,19 @@ def test_each_mistake_of_a_refused_file_is_a_line_of_the_log(restored):
         stage.cli.text("reload")
     told = [line for line in stage.daemon.log().splitlines() if "nowhere-at-all" in line]
     assert [re.search(r"error .*/viaduct\.yaml:\d+: peers\[(\d)\]\.listener", line)[1] for line in told] == ["0", "1"], told
+
+
+def test_a_listener_that_cannot_be_opened_is_refused_with_the_reason(restored):
+    stage = restored
+    changed = plan.configuration(stage.daemon.instance)
+    address = plan.VIADUCT["internal", 4]
+    changed["listeners"].append({"name": "own", "side": "internal", "transport": "udp", "address": address, "port": 5099})
+    stage.daemon.write(changed)
+    with stage.world.viaduct.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((address, 5099))
+        with pytest.raises(CommandFailed) as refused:
+            stage.cli.text("reload")
+    assert f"listener own: cannot listen on {address}:5099: another program listens there" in refused.value.stderr
 
 
 def test_what_needs_a_restart_is_refused_by_name(restored):
