@@ -13,7 +13,7 @@ demo="python3 sip-tester baresip-core nftables"
 test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml sip-tester baresip-core kamailio
 	kamailio-tls-modules kamailio-utils-modules dnsmasq-base openssl linphone-cli sipsak nftables
 	clang-format cppcheck tcpdump libclang-rt-dev systemd"
-kernel="qemu-system-x86 busybox-static cpio xz-utils xdp-tools util-linux"
+kernel="qemu-system-x86 busybox-static cpio xz-utils xdp-tools util-linux mmdebstrap e2fsprogs"
 bench="python3 sip-tester nftables rtpengine-daemon kamailio openssl"
 
 LOCK_WAIT_S=300 # a fresh machine may still be at its own first update

@@ -12,6 +12,7 @@ import plan
 from certificates import Authority
 from counters import Books
 from daemon import BUILD, Daemon
+from machine import WORLD
 from net import World
 from rtp import Endpoint, Sniffer, wait_until
 from sipp import Sipp
@@ -88,7 +89,7 @@ def configuration():
 
 @pytest.fixture(scope="module")
 def world(addresses):
-    with made_world(addresses) as world:
+    with made_world(addresses, kind=WORLD) as world:
         yield world
 
 

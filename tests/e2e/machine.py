@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A machine of its own for Debian's systemd, as PID 1: namespaces (see boot), a cgroup, and the network
-namespace that it is given. All of it is gone when it ends, and it ends with this process."""
+"""A machine for what is installed on one, with Debian's systemd as PID 1. One of its own: namespaces (see boot), a
+cgroup, and the network namespace that it is given; all of it is gone when it ends, and it ends with this process.
+Or, where VIADUCT_THIS_MACHINE is set, the one that the tests run on, which is theirs to change (tests/kernel)."""
 
 import errno
 import os
 import re
 import subprocess
+import time
 
-from net import PREFIX, Namespace, run
+from net import PREFIX, Namespace, World, run
 from rtp import wait_until
 
 BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot")
 BOOT_TIMEOUT_S = 60
 COMMAND_TIMEOUT_S = 120  # many of them wait for something
+INSTALL_TIMEOUT_S = 600
 CANNOT = 77  # the exit status of boot
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+THIS_MACHINE = "VIADUCT_THIS_MACHINE" in os.environ
 NAMESPACES = ("--mount", "--pid", "--cgroup", "--uts", "--ipc")
 
 
@@ -53,10 +57,71 @@ def _remove_stale(parent):
 
 
 class Machine:
+    """What tests do in any."""
+
     def __init__(self, ns: Namespace):
+        self.ns = ns
+
+    def run(self, *argv, env=None, timeout=COMMAND_TIMEOUT_S, **kwargs):
+        """As root in there; env is for who runs elsewhere."""
+        del env
+        return run(*self._enter(), "env", "-i", f"PATH={PATH}", *argv, timeout=timeout, **kwargs)
+
+    def write(self, path, text):
+        self.run("tee", path, input=text)
+
+    def unpack(self, directory):
+        """Lays its contents over the root."""
+        archive = subprocess.run(("tar", "-c", "-C", directory, "."), capture_output=True, check=True)
+        self.run("tar", "-x", "-C", "/", "--keep-directory-symlink", "--no-overwrite-dir",
+                 input=archive.stdout, text=False)
+
+    def journal(self, *options):
+        return self.run("journalctl", "--no-pager", "--output=cat", *options, check=False).stdout
+
+
+class ThisMachine(Machine):
+    """Of its first process. Its journal begins with this object, as that of a machine of one's own does."""
+
+    def __init__(self, ns: Namespace):
+        super().__init__(ns)
+        self._began = time.time()
+
+    def _enter(self):
+        return ()
+
+    def journal(self, *options):
+        return super().journal(f"--since=@{self._began:.6f}", *options)
+
+    def install(self, package):
+        """With what it depends on, of which what is missing lies in apt's cache."""
+        self.run("apt-get", "-y", "install", package, timeout=INSTALL_TIMEOUT_S)
+
+    def remove(self):
+        pass
+
+
+class WorldOfThisMachine(World):
+    """Where Viaduct's namespace is that of the machine's first process."""
+
+    def _add(self, ns):
+        if ns is self.viaduct:
+            run("ip", "netns", "attach", ns.name, "1")
+        else:
+            super()._add(ns)
+
+    def remove(self):
+        for device in (self.viaduct_internal, self.viaduct_external):
+            run("ip", "link", "delete", device, check=False)
+        super().remove()
+
+
+class BootedMachine(Machine):
+    def __init__(self, ns: Namespace):
+        super().__init__(ns)
         parent = _own_cgroup()
         self.cgroup = os.path.join(parent, f"{PREFIX}-{os.getpid()}")
-        self.ns, self.process = ns, None
+        self.process = None
         self.last_words = ""
         try:
             _remove_stale(parent)
@@ -90,26 +155,16 @@ class Machine:
         return self._first_process() and \
             self.run("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded")
 
-    def run(self, *argv, env=None, timeout=COMMAND_TIMEOUT_S, **kwargs):
-        """As root in there; env is for who runs elsewhere."""
-        del env
-        return run("nsenter", "--target", self._first_process(), *NAMESPACES, "--net", "--",
-                   "env", "-i", f"PATH={PATH}", *argv, timeout=timeout, **kwargs)
+    def _enter(self):
+        return ("nsenter", "--target", self._first_process(), *NAMESPACES, "--net", "--")
 
-    def write(self, path, text):
-        self.run("tee", path, input=text)
-
-    def unpack(self, directory):
-        """Lays its contents over the root."""
-        archive = subprocess.run(("tar", "-c", "-C", directory, "."), capture_output=True, check=True)
-        self.run("tar", "-x", "-C", "/", "--keep-directory-symlink", "--no-overwrite-dir",
-                 input=archive.stdout, text=False)
+    def install(self, package):
+        """What it depends on is there: it was built here."""
+        self.run("dpkg", "--no-triggers", "--install", package)
 
     def journal(self, *options):
         """Of a machine that is gone: its last words, of all of it."""
-        if self.process.poll() is not None:
-            return self.last_words
-        return self.run("journalctl", "--no-pager", "--output=cat", *options, check=False).stdout
+        return super().journal(*options) if self.process.poll() is None else self.last_words
 
     def remove(self):
         if self.process:
@@ -119,3 +174,6 @@ class Machine:
             self.process.wait()
             self.process.stderr.close()
         wait_until(lambda: _remove_cgroup(self.cgroup), 20, lambda: f"all processes to be gone from {self.cgroup}")
+
+
+MACHINE, WORLD = (ThisMachine, WorldOfThisMachine) if THIS_MACHINE else (BootedMachine, World)

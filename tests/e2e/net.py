@@ -133,7 +133,7 @@ class World:
         self._external_addresses = external_addresses
         try:
             for ns in self.all:
-                run("ip", "netns", "add", ns.name)
+                self._add(ns)
                 for key in ("all", "default"):
                     ns.run("sysctl", "-qw", f"net.ipv6.conf.{key}.accept_dad=0",
                            f"net.ipv6.conf.{key}.accept_ra=0")
@@ -147,6 +147,9 @@ class World:
         except BaseException:
             self.remove()
             raise
+
+    def _add(self, ns):
+        run("ip", "netns", "add", ns.name)
 
     def wire_external(self, options=()):
         """Also again, when the pair was deleted. options: of `ip link add`, for Viaduct's end."""

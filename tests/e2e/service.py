@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 from collections import namedtuple
@@ -12,7 +13,7 @@ import pytest
 import plan
 from cli import Cli
 from daemon import ROOT, SANITIZED, SANITIZER_REPORT
-from machine import Impossible, Machine
+from machine import MACHINE, Impossible
 from rtp import wait_until
 from talk import Talk
 from talkers import Talkers
@@ -36,11 +37,16 @@ def make(target, *arguments):
     return done.stdout
 
 
+def package():
+    """Its path: what `make deb` makes, or has made elsewhere."""
+    return os.environ.get("VIADUCT_PACKAGE") or make("deb").split()[-1]
+
+
 @contextlib.contextmanager
 def booted(world):
-    """A machine in Viaduct's network namespace, or the test is skipped."""
+    """The machine of Viaduct's network namespace, or the test is skipped."""
     try:
-        machine = Machine(world.viaduct)
+        machine = MACHINE(world.viaduct)
     except Impossible as why:
         pytest.skip(f"no machine for systemd can be booted: {why}")
     try:

@@ -5,7 +5,7 @@ removed. The tests follow one another."""
 import pytest
 
 import plan
-from service import CONFIGURATION, PINS, STATE, Service, Talking, booted, make
+from service import CONFIGURATION, PINS, STATE, Service, Talking, booted, package
 
 PACKAGE = "/tmp/viaduct.deb"
 OWN = ("/usr/sbin/viaductd", "/usr/bin/viaduct", "/usr/lib/systemd/system/viaductd.service")
@@ -19,9 +19,9 @@ def configuration():
 @pytest.fixture(scope="module")
 def machine(world):
     with booted(world) as machine:
-        with open(make("deb").split()[-1], "rb") as f:
+        with open(package(), "rb") as f:
             machine.run("tee", PACKAGE, input=f.read(), text=False)
-        machine.run("dpkg", "--no-triggers", "--install", PACKAGE)
+        machine.install(PACKAGE)
         yield machine
 
 

@@ -1,4 +1,4 @@
-#: make check-kernel  the data plane on Debian's own kernels, in an emulated machine (root, to install)
+#: make check-kernel  the data plane on Debian's own kernels, the package on a Debian, in emulated machines (root)
 .PHONY: check-kernel
 check-kernel:
 	@tools/deps.sh build run test kernel
