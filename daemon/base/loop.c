@@ -174,7 +174,7 @@ void loop_timer_stop(struct loop *loop, struct loop_timer *t)
 		heap_down(loop, i, last);
 }
 
-int loop_timer_start(struct loop *loop, struct loop_timer *t, uint64_t delay_ms)
+static int start_at(struct loop *loop, struct loop_timer *t, uint64_t due_ms)
 {
 	loop_timer_stop(loop, t);
 	if (loop->heap_len + 1 >= loop->heap_room) {
@@ -186,9 +186,19 @@ int loop_timer_start(struct loop *loop, struct loop_timer *t, uint64_t delay_ms)
 		loop->heap = heap;
 		loop->heap_room = room;
 	}
-	t->due_ms = loop->now_ms + delay_ms;
+	t->due_ms = due_ms;
 	heap_up(loop, ++loop->heap_len, (struct heap_entry){t->due_ms, t});
 	return 0;
+}
+
+int loop_timer_start(struct loop *loop, struct loop_timer *t, uint64_t delay_ms)
+{
+	return start_at(loop, t, loop->now_ms + delay_ms);
+}
+
+int loop_timer_start_first(struct loop *loop, struct loop_timer *t)
+{
+	return start_at(loop, t, 0);
 }
 
 bool loop_timer_is_started(const struct loop_timer *t)

@@ -45,6 +45,8 @@ void loop_fd_remove(struct loop *loop, struct loop_fd *lf);
 
 /* Starts, or starts anew. delay in ms from now. -ENOMEM when the heap cannot grow. */
 int loop_timer_start(struct loop *loop, struct loop_timer *t, uint64_t delay_ms);
+/* The same, in this round and before all other timers: as soon as what is running has returned. */
+int loop_timer_start_first(struct loop *loop, struct loop_timer *t);
 /* Harmless on one that is not started. */
 void loop_timer_stop(struct loop *loop, struct loop_timer *t);
 bool loop_timer_is_started(const struct loop_timer *t);

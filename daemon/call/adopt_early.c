@@ -55,7 +55,6 @@ static int adopt_pair(struct call *call, const VdState__EarlyPair *in)
 	pair->answer_taken = in->answer_taken;
 	pair->way = (enum reliable_way)in->way;
 	pair->rseq = in->rseq;
-	call->is_numbered |= pair->rseq || call->rseq;
 	if (in->early_answer.len) {
 		pair->early_answer = copy_bytes(&in->early_answer, SIP_MESSAGE_MAX, &failed);
 		pair->early_answer_len = in->early_answer.len;

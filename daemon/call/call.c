@@ -257,6 +257,11 @@ static void overload_told(void *ctx, const char *text)
 		calls->event(calls->event_ctx, 0, "overload", text);
 }
 
+static void before_sending(void *ctx)
+{
+	calls_save(ctx);
+}
+
 int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	enum dataplane_engine engine, calls_event_fn *event, void *event_ctx)
 {
@@ -293,6 +298,7 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 	ret = sip_new(&calls->sip, loop, cfg, &sip_handlers);
 	if (ret)
 		goto fail;
+	sip_set_before_sending(calls->sip, before_sending, calls);
 	ret = peers_new(&calls->peers, loop, calls->sip, cfg, peer_event, calls);
 	if (ret)
 		goto fail;

@@ -416,7 +416,5 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 		delayed->sdp = SDP_DONE;
 	if (is_invite)
 		exchange_start_timer_c(x);
-	/* As a number of ours it can be neither guessed nor left out. */
-	call->is_numbered |= is_prack;
 	call_touch(call);
 }

@@ -18,6 +18,7 @@
 #include "call/limits.h"
 #include "route/number.h"
 #include "sip/dialog.h"
+#include "store/message.h"
 
 #include <utlist.h>
 
@@ -232,7 +233,6 @@ struct call {
 	struct restore restore[2];
 	struct left_request *left_requests; /* left_request.c */
 	uint32_t rseq;       /* last number of a reliable response of ours, to leg A */
-	bool is_numbered;    /* there are reliable responses, ours or leg B's */
 	bool no_100rel;      /* leg B has refused to be asked for it */
 	uint32_t told_early; /* media_told of the answer that binds leg A already; 0: none */
 	struct tag tag_b;    /* of the present attempt's INVITE */
@@ -243,7 +243,7 @@ struct call {
 	bool merge_added;
 	unsigned index; /* place in calls->order */
 	UT_hash_handle hh_id;
-	struct touched *touched;       /* where it is, or NULL */
+	bool touched;                  /* it is to be written down */
 	bool saved_early;              /* as it was before it was answered */
 	bool saved;                    /* the store has it */
 	bool saved_over;               /* as one that is over, for its BYEs */
@@ -301,9 +301,10 @@ struct calls {
 	struct store *store; /* NULL: nothing is written down */
 	uint64_t ids_below;  /* ids that may be given out by what the store has */
 	bool ids_read;       /* they are those of before, or there is no before */
-	struct touched touched, touched_early; /* answered calls, others */
+	struct touched touched;
 	struct over over;
 	struct arena *save_arena;
+	struct message_room save_room;
 	struct calls_adoption adoption;
 	struct unsettled *unsettled; /* adopt.c */
 	struct calls_status counters;
@@ -328,8 +329,8 @@ void call_event(struct call *call, const char *kind, const char *fmt, ...)
 
 /* ---- save.c: what the daemon after this one is to know of a call ---- */
 #define CALL_IDS_KEY "call"
-/* Something of it has changed: it is written down some milliseconds later. Of one that ends only
- * BYEs that wait are. */
+/* Something of it has changed: it is written down before what is sent in this round of the loop
+ * leaves. Of one that ends only BYEs that wait are. */
 void call_touch(struct call *call);
 /* Its memory goes, and what was written down of it. */
 void call_unsave(struct call *call);

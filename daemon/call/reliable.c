@@ -220,7 +220,7 @@ bool reliable_take(struct exchange *x, struct pair *pair, const osip_message_t *
 	if (send_prack(x, pair, rseq))
 		return false;
 	pair->rseq = rseq;
-	x->call->is_numbered = true;
+	call_touch(x->call);
 	if (carry_find_sdp(resp))
 		pair->answer_taken = true;
 	return true;
@@ -282,7 +282,6 @@ static int start(struct reliable *r, osip_message_t *out)
 	else
 		call->rseq++;
 	r->rseq = call->rseq;
-	call->is_numbered = true;
 	call_touch(call);
 	snprintf(text, sizeof(text), "%u", r->rseq);
 	r->sent = out;

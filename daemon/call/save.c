@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the daemon that comes after this one is to know of calls, as messages of store/state.proto.
- * Changes are collected for some milliseconds: a call that is answered and put on hold at once is
- * written once. What is collected is written in one piece, ends of calls as well: where a leg has
- * moved from one call to another, a daemon that is killed leaves both as they were before, or both
- * as they are after that.
+ * It is so before a peer is told anything that hangs on it: what has changed since the loop had its
+ * last turn is written down in one piece, ends of calls as well, and then what was sent leaves. So
+ * whenever a daemon is killed, the next one knows of what it has begun; and where a leg has moved
+ * from one call to another, it finds both as they were before, or both as they are after that.
  *
  * Requests within a dialog that have no final response go on in the next daemon, or are answered by
  * it (left_request.h). Not so re-INVITEs: the call stands as it stood before them, and enough is
@@ -19,12 +19,11 @@
 #include "call/refer.h"
 #include "call/state.h"
 #include "media/media.h"
+#include "store/message.h"
 #include "store/store.h"
 
-#define SAVE_DELAY_MS       5
-#define SAVE_EARLY_DELAY_MS 100 /* most are answered or refused by then, or ring for long */
-#define IDS_AT_ONCE         4096
-#define OVER_FIRST          64
+#define IDS_AT_ONCE 4096
+#define OVER_FIRST  64
 
 static VdState__Numbers *save_numbers(struct arena *a, const struct numbers *n)
 {
@@ -178,24 +177,23 @@ static void save_call(struct arena *a, const struct call *call, VdState__Call *m
 static void put(
 	struct calls *calls, enum store_kind kind, struct store_key key, const ProtobufCMessage *m)
 {
-	size_t len = protobuf_c_message_get_packed_size(m);
-	uint8_t *value = malloc(len);
+	size_t len;
+	void *value = message_pack_in(&calls->save_room, m, &len);
 
 	if (!value) {
 		log_limited(LOG_LEVEL_ERROR, "no memory to write down what calls do");
 		return;
 	}
-	protobuf_c_message_pack(m, value);
 	store_put(calls->store, kind, key, value, len);
 }
 
 static void untouch(struct call *call)
 {
 	if (call->touched) {
-		DL_DELETE2(call->touched->first, call, prev_touched, next_touched);
-		call->touched->count--;
+		DL_DELETE2(call->calls->touched.first, call, prev_touched, next_touched);
+		call->calls->touched.count--;
 	}
-	call->touched = NULL;
+	call->touched = false;
 }
 
 bool call_can_be_saved(const struct call *call)
@@ -205,7 +203,7 @@ bool call_can_be_saved(const struct call *call)
 	return call->media && call->answered && call->answered->has_dialog_a;
 }
 
-static void start(struct calls *calls, struct touched *touched, uint64_t delay_ms);
+static void start(struct calls *calls);
 
 static bool over_add(struct over *over, uint64_t id)
 {
@@ -227,7 +225,7 @@ static void forget(struct call *call)
 	struct calls *calls = call->calls;
 
 	if (call->saved && calls->save_arena && over_add(&calls->over, call->id))
-		start(calls, &calls->touched, SAVE_DELAY_MS);
+		start(calls);
 	else if (call->saved)
 		store_del(calls->store, STORE_CALL, STORE_NUMBER(call->id));
 	call->saved = call->saved_early = call->saved_over = false;
@@ -281,15 +279,9 @@ static void save(struct call *call)
 	}
 }
 
-static void save_all(struct touched *touched)
-{
-	while (touched->first)
-		save(touched->first);
-}
-
 unsigned calls_unsaved(const struct calls *calls)
 {
-	return calls->touched.count + calls->touched_early.count + calls->over.count;
+	return calls->touched.count + calls->over.count;
 }
 
 static void delete_over(struct calls *calls)
@@ -300,54 +292,43 @@ static void delete_over(struct calls *calls)
 		store_del(calls->store, STORE_CALL, STORE_NUMBER(over->id[--over->count]));
 }
 
-static void write_down(struct calls *calls, bool early_too)
-{
-	store_begin(calls->store);
-	delete_over(calls);
-	save_all(&calls->touched);
-	if (early_too)
-		save_all(&calls->touched_early);
-	store_end(calls->store);
-}
-
 void calls_save(struct calls *calls)
 {
-	write_down(calls, true);
+	if (!calls_unsaved(calls))
+		return;
+	store_begin(calls->store);
+	delete_over(calls);
+	while (calls->touched.first)
+		save(calls->touched.first);
+	delete_over(calls); /* what came of that */
+	store_end(calls->store);
 }
 
 static void touched_fired(struct loop_timer *t)
 {
-	write_down((struct calls *)((char *)t - offsetof(struct calls, touched.timer)), false);
+	calls_save((struct calls *)((char *)t - offsetof(struct calls, touched.timer)));
 }
 
-static void touched_early_fired(struct loop_timer *t)
+/* Of what changes without a word to anybody. Without memory for the timer the next that is said
+ * takes it along. */
+static void start(struct calls *calls)
 {
-	write_down((struct calls *)((char *)t - offsetof(struct calls, touched_early.timer)), true);
-}
-
-/* Without memory for the timer the next call that is touched takes this one along. */
-static void start(struct calls *calls, struct touched *touched, uint64_t delay_ms)
-{
-	touched->timer.fire = touched == &calls->touched ? touched_fired : touched_early_fired;
-	if (!loop_timer_is_started(&touched->timer))
-		loop_timer_start(calls->loop, &touched->timer, delay_ms);
+	calls->touched.timer.fire = touched_fired;
+	if (!loop_timer_is_started(&calls->touched.timer))
+		loop_timer_start(calls->loop, &calls->touched.timer, 0);
 }
 
 static void touch(struct call *call)
 {
 	struct calls *calls = call->calls;
-	/* Numbers of reliable responses can be neither guessed nor left out (RFC 3262 4). */
-	bool soon = call->state >= CALL_ANSWERED || call->target_of || call->is_numbered;
-	struct touched *touched = soon ? &calls->touched : &calls->touched_early;
 
 	/* Without the arena nothing is written down yet, or any more. */
-	if (!calls->save_arena || call->touched == touched)
+	if (!calls->save_arena || call->touched)
 		return;
-	untouch(call);
-	call->touched = touched;
-	DL_APPEND2(touched->first, call, prev_touched, next_touched);
-	touched->count++;
-	start(calls, touched, soon ? SAVE_DELAY_MS : SAVE_EARLY_DELAY_MS);
+	call->touched = true;
+	DL_APPEND2(calls->touched.first, call, prev_touched, next_touched);
+	calls->touched.count++;
+	start(calls);
 }
 
 void call_touch(struct call *call)
@@ -396,9 +377,9 @@ void calls_save_end(struct calls *calls)
 	free(calls->over.id);
 	calls->over = (struct over){0};
 	loop_timer_stop(calls->loop, &calls->touched.timer);
-	loop_timer_stop(calls->loop, &calls->touched_early.timer);
 	if (calls->save_arena)
 		arena_free(calls->save_arena);
 	free(calls->save_arena);
 	calls->save_arena = NULL;
+	message_room_free(&calls->save_room);
 }

@@ -251,8 +251,10 @@ struct sip {
 	struct strbuf scratch;     /* a text under way to a socket */
 	struct strbuf request_key; /* of the transaction of what is being received */
 	struct udp_batch *batch;
-	struct udp_later *later; /* sent while a batch is handled */
-	struct lately refused;   /* INVITEs, from their text */
+	struct udp_later *later; /* sent by UDP, and still here */
+	sip_before_sending_fn *before_sending;
+	void *before_sending_ctx;
+	struct lately refused; /* INVITEs, from their text */
 	struct overload overload;
 	struct overload_window streams;
 };
@@ -263,6 +265,9 @@ void sip_set_timers(struct sip *sip, unsigned t1_ms, unsigned t2_ms, unsigned t4
 /* ---- sip.c ---- */
 /* Has the loop call gone and free what has ended, as soon as what is running returns to it. */
 void reap_later(struct sip *sip);
+
+/* All that peers are told by what waits to be sent is written down. */
+void write_down_first(struct sip *sip);
 
 /* ---- admission.c ---- */
 /* The peer that speaks from remote to that listener; NULL = stranger. *leaving (may be NULL):
@@ -318,17 +323,21 @@ void udp_ready(struct loop_fd *lf, uint32_t events);
 int udp_send(struct listener *listener, const struct addr *remote, const char *text, size_t len);
 
 /* ---- udp_later.c ---- */
-int udp_later_new(struct udp_later **out);
+int udp_later_new(struct udp_later **out, struct sip *sip);
 void udp_later_free(struct udp_later *l);
-/* From here on what is put is kept, until it is flushed. */
+/* A batch of datagrams is about to be handled: what is put is kept until that is flushed. What is
+ * put elsewhere leaves as soon as the loop has its turn. */
 void udp_later_open(struct udp_later *l);
 /* False where it is to be sent at once, after what was put before it. in_any_order: nothing else
  * that is sent hangs on it. */
 bool udp_later_put(struct udp_later *l, struct listener *listener, const struct addr *remote,
 	const char *text, size_t len, bool in_any_order);
-/* Sends what was put. Not from within a transaction: those whose requests cannot be sent end. */
+/* Sends what was put, once it is written down. Not from within a transaction: those whose requests
+ * cannot be sent end. */
 void udp_later_flush(struct udp_later *l);
-/* The same where much waits, and goes on keeping. */
+/* Sends what was put now, whatever runs: a listener is about to be closed. */
+void udp_later_leave(struct udp_later *l);
+/* As udp_later_flush where much waits, and goes on keeping. */
 void udp_later_relieve(struct udp_later *l);
 
 /* ---- tcp_accept.c ---- */

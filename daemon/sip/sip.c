@@ -82,6 +82,18 @@ void sip_set_timers(struct sip *sip, unsigned t1_ms, unsigned t2_ms, unsigned t4
 	sip->t4_ms = t4_ms;
 }
 
+void sip_set_before_sending(struct sip *sip, sip_before_sending_fn *fn, void *ctx)
+{
+	sip->before_sending = fn;
+	sip->before_sending_ctx = ctx;
+}
+
+void write_down_first(struct sip *sip)
+{
+	if (sip->before_sending)
+		sip->before_sending(sip->before_sending_ctx);
+}
+
 static unsigned free_slot(const struct sip *sip)
 {
 	unsigned slot = 0;
@@ -148,7 +160,7 @@ int sip_new(struct sip **out, struct loop *loop, const struct config *cfg,
 	if (!ret)
 		ret = udp_batch_new(&sip->batch);
 	if (!ret)
-		ret = udp_later_new(&sip->later);
+		ret = udp_later_new(&sip->later, sip);
 	for (unsigned i = 0; !ret && i < cfg->listener_count; i++)
 		ret = open_one(sip, cfg, i, NULL);
 	if (ret) {
@@ -175,6 +187,8 @@ void sip_free(struct sip *sip)
 	while (sip->connections_by_id)
 		tcp_close(sip->connections_by_id, 0);
 	reap(sip);
+	if (sip->later)
+		udp_later_leave(sip->later);
 	remnant_free_all(sip);
 	auth_client_forget(sip);
 	auth_server_free(sip);

@@ -319,6 +319,11 @@ void sip_get_tls(const struct sip *sip, const char *peer, struct sip_tls_info *o
 	X(transactions, "transactions alive now")
 
 #define SIP_COUNTER_FIELD(name, text) uint64_t name;
+/* Called before what was sent leaves, and never from within what sends it: what peers are told is
+ * to be written down by then. */
+typedef void sip_before_sending_fn(void *ctx);
+void sip_set_before_sending(struct sip *sip, sip_before_sending_fn *fn, void *ctx);
+
 struct sip_status {
 	SIP_COUNTERS(SIP_COUNTER_FIELD)
 };

@@ -190,6 +190,7 @@ static void write_output(struct connection *c)
 
 	if (c->out_len == 0)
 		return;
+	write_down_first(c->sip);
 	n = send_bytes(c, c->out, c->out_len);
 	if (n == -EAGAIN || n == -EINTR)
 		n = 0;
@@ -403,11 +404,12 @@ static void last_output(struct connection *c)
 {
 	ssize_t n = 0;
 
-	if (!c->is_handshaking && c->out_len)
-		n = tls_send(c, c->out, c->out_len);
+	if (!c->connecting && !c->is_handshaking && c->out_len)
+		n = send_bytes(c, c->out, c->out_len);
 	if (n > 0)
 		c->out_len -= (size_t)n;
-	tls_stop(c);
+	if (c->tls)
+		tls_stop(c);
 }
 
 void tcp_close(struct connection *c, int error)
@@ -421,8 +423,7 @@ void tcp_close(struct connection *c, int error)
 	if (c->is_pending)
 		DL_DELETE2(sip->pending, c, pending_prev, pending_next);
 	c->is_pending = false;
-	if (c->tls)
-		last_output(c);
+	last_output(c);
 	loop_fd_remove(sip->loop, &c->lf);
 	loop_timer_stop(sip->loop, &c->timer);
 	close(c->lf.fd);
@@ -563,32 +564,16 @@ int tcp_connection(struct sip *sip, struct flow *flow, struct connection **out)
 
 int tcp_write(struct connection *c, const char *text, size_t len)
 {
-	size_t sent = 0;
-
 	if (c->closed)
 		return -ENOTCONN;
 	c->message_ms = len > 4 ? loop_now_ms(c->sip->loop) : c->message_ms;
-	if (!c->connecting && !is_tls(c) && c->out_len == 0) {
-		ssize_t n = send(c->lf.fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		/* A broken one is closed by the loop, which hears of it too: closing here would
-		 * call the transactions from inside their own send. */
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return -errno;
-		sent = n > 0 ? (size_t)n : 0;
-		if (sent == len) {
-			if (!c->partial && !c->is_pinged)
-				keepalive_idle(c);
-			return 0;
-		}
-	}
-	if (c->out_len + len - sent > TCP_QUEUE_MAX) {
+	if (c->out_len + len > TCP_QUEUE_MAX) {
 		c->sip->status.tcp_dropped++;
 		shutdown(c->lf.fd, SHUT_RDWR);
 		return -ENOBUFS;
 	}
-	if (c->out_len + len - sent > c->out_room) {
-		size_t room = c->out_len + len - sent + 4096;
+	if (c->out_len + len > c->out_room) {
+		size_t room = c->out_len + len + 4096;
 		char *out = realloc(c->out, room);
 
 		if (!out)
@@ -596,10 +581,11 @@ int tcp_write(struct connection *c, const char *text, size_t len)
 		c->out = out;
 		c->out_room = room;
 	}
-	memcpy(c->out + c->out_len, text + sent, len - sent);
-	c->out_len += len - sent;
-	/* Over TLS what is written in one round goes out as one record, or few. */
-	if (c->tls && !c->is_handshaking)
+	memcpy(c->out + c->out_len, text, len);
+	c->out_len += len;
+	/* What is written in one round goes out together, over TLS as one record, or few; what it
+	 * tells is written down before. */
+	if (!c->connecting && (c->tls ? !c->is_handshaking : !is_tls(c)))
 		tcp_serve_later(c);
 	else
 		watch(c);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is sent while a batch of datagrams is handled, given to the kernel together when that is
- * done: the way through it is a good part of what a message costs, and shorter in a row. Neighbours
- * of one length to one place, as refusals are, go as one message that the kernel or the device cuts
- * up (UDP_SEGMENT). What goes by one listener keeps its order, but for what hangs on nothing: that
+/* What is sent is given to the kernel when what sends it has returned to the loop, so that what it
+ * tells is written down before; what a batch of datagrams brings about, together: the way through
+ * the kernel is a good part of what a message costs, and shorter in a row. Neighbours of one length
+ * to one place, as refusals are, go as one message that the kernel or the device cuts up
+ * (UDP_SEGMENT). What goes by one listener keeps its order, but for what hangs on nothing: that
  * comes last, like with like. */
 #include "sip/internal.h"
 
@@ -25,8 +26,18 @@ struct later {
 	int error; /* -errno: it could not be sent */
 };
 
+/* It could not be sent. */
+struct failure {
+	struct failure *next;
+	int error;
+	size_t len;
+	char text[];
+};
+
 struct udp_later {
-	bool is_open;
+	struct sip *sip;
+	struct loop_timer timer;
+	bool is_batch;    /* which is flushed at its end */
 	bool no_segments; /* the kernel does not cut messages up */
 	unsigned count;
 	size_t len;
@@ -43,14 +54,26 @@ struct udp_later {
 	char text[TEXT_ROOM];
 };
 
-int udp_later_new(struct udp_later **out)
+static void fire(struct loop_timer *t)
+{
+	udp_later_flush(
+		(struct udp_later *)(void *)((char *)t - offsetof(struct udp_later, timer)));
+}
+
+int udp_later_new(struct udp_later **out, struct sip *sip)
 {
 	*out = calloc(1, sizeof(**out));
-	return *out ? 0 : -ENOMEM;
+	if (!*out)
+		return -ENOMEM;
+	(*out)->sip = sip;
+	(*out)->timer.fire = fire;
+	return 0;
 }
 
 void udp_later_free(struct udp_later *l)
 {
+	if (l)
+		loop_timer_stop(l->sip->loop, &l->timer);
 	free(l);
 }
 
@@ -187,41 +210,79 @@ static void clear(struct udp_later *l)
 
 void udp_later_open(struct udp_later *l)
 {
-	l->is_open = true;
+	l->is_batch = true;
+}
+
+/* Oldest first. Out of memory, timers tell. */
+static struct failure *take_failures(const struct udp_later *l)
+{
+	struct failure *failures = NULL, *f;
+
+	for (unsigned i = l->count; i-- > 0;) {
+		const struct later *e = &l->entry[i];
+
+		f = e->error ? malloc(sizeof(*f) + e->len) : NULL;
+		if (!f)
+			continue;
+		*f = (struct failure){.next = failures, .error = e->error, .len = e->len};
+		memcpy(f->text, l->text + e->at, e->len);
+		failures = f;
+	}
+	return failures;
+}
+
+static void send_written_down(struct udp_later *l)
+{
+	struct failure *failures, *f;
+
+	write_down_first(l->sip);
+	send_all(l);
+	failures = take_failures(l);
+	clear(l);
+	while ((f = failures)) {
+		failures = f->next;
+		receive_undelivered(l->sip, f->text, f->len, f->error);
+		free(f);
+	}
 }
 
 void udp_later_flush(struct udp_later *l)
 {
-	send_all(l);
-	/* What is sent because of an error goes at once. */
-	l->is_open = false;
-	for (unsigned i = 0; i < l->count; i++) {
-		const struct later *e = &l->entry[i];
+	/* What is sent because of an error is written down as well. */
+	while (l->count)
+		send_written_down(l);
+	l->is_batch = false;
+}
 
-		if (e->error)
-			receive_undelivered(e->listener->sip, l->text + e->at, e->len, e->error);
-	}
+void udp_later_leave(struct udp_later *l)
+{
+	send_all(l);
 	clear(l);
 }
 
 void udp_later_relieve(struct udp_later *l)
 {
-	if (l->count < LATER_MAX / 2)
+	if (l->count < LATER_MAX / 2 && l->len < TEXT_ROOM / 2)
 		return;
 	udp_later_flush(l);
 	udp_later_open(l);
 }
 
+/* False: it cannot be told to. */
+static bool will_be_flushed(struct udp_later *l)
+{
+	return l->is_batch || loop_timer_is_started(&l->timer) ||
+	       loop_timer_start_first(l->sip->loop, &l->timer) == 0;
+}
+
 bool udp_later_put(struct udp_later *l, struct listener *listener, const struct addr *remote,
 	const char *text, size_t len, bool in_any_order)
 {
-	if (!l->is_open)
+	if (!will_be_flushed(l))
 		return false;
 	/* Nobody can be told of an error from here, in the middle of something: timers tell. */
-	if (l->count == LATER_MAX || len > TEXT_ROOM - l->len) {
-		send_all(l);
-		clear(l);
-	}
+	if (l->count == LATER_MAX || len > TEXT_ROOM - l->len)
+		udp_later_leave(l);
 	if (len > TEXT_ROOM)
 		return false;
 	l->entry[l->count++] = (struct later){.listener = listener,
