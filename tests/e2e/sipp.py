@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import tempfile
+from collections import Counter
 
 from net import Namespace
 from rtp import family_of, wait_until
@@ -120,7 +121,7 @@ class Sipp:
         if remote:
             address, rport = remote
             argv.append(f"[{address}]:{rport}" if ":" in address else f"{address}:{rport}")
-        self.timeout = timeout
+        self.timeout, self.calls = timeout, calls
         with open(self._path("screen"), "w", encoding="utf-8") as screen:
             self.process = ns.popen(*argv, stdout=screen, stderr=screen,
                                     env={**os.environ, "TERM": "dumb"}, cwd=self.dir.name)
@@ -178,7 +179,20 @@ class Sipp:
         before = len(self.received(HOLD_METHOD))
         for steps in self.holds[before:before + 1]:
             wait_until(lambda: self._has_done(steps), 8, lambda: f"{steps}: {self.explain()}")
-        first = self.messages()[0]
+        self._tell_to_go(self.messages()[0])
+        self.expect(HOLD_METHOD, count=before + 1)
+
+    def go_all(self):
+        """Lets all of several calls that hold go on, each when it has come so far."""
+        for steps in self.holds[:1]:
+            total = Counter({step: count * self.calls for step, count in steps.items()})
+            wait_until(lambda: self._has_done(total), 8, lambda: f"{total}: {self.explain()}")
+        for first in {m.header("call-id"): m for m in reversed(self.messages())}.values():
+            self._tell_to_go(first)
+        self.expect(HOLD_METHOD, count=self.calls)
+
+    def _tell_to_go(self, first):
+        """The call whose first message that is."""
         text = (f"{HOLD_METHOD} sip:hold@invalid SIP/2.0\r\n"
                 f"Via: SIP/2.0/UDP hold.invalid;branch=z9hG4bKhold{os.urandom(4).hex()}\r\n"
                 f"From: {first.header('from')}\r\nTo: {first.header('to')}\r\n"
@@ -186,7 +200,6 @@ class Sipp:
                 "Content-Length: 0\r\n\r\n").encode()
         with self.ns.socket(family_of(self.local), socket.SOCK_DGRAM) as s:
             s.sendto(text, (self.local, self.port))
-        self.expect(HOLD_METHOD, count=before + 1)
 
     def wait(self, timeout=None):
         """Until every call has ended as the scenario says."""
