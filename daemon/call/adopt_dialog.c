@@ -6,7 +6,7 @@
 
 #include "call/state.h"
 
-/* What changed in the last milliseconds of the daemon before may not have been written down: CSeq
+/* Where the store's journal had no room, the last of what the daemon before did is not known: CSeq
  * numbers go on far from where they were. RFC 3261 12.2.1.1 wants them to grow, no more. */
 #define CSEQ_LEAP 100
 

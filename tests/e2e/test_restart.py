@@ -607,7 +607,7 @@ def test_ports_of_a_call_that_ended_before_a_restart_rest_on(stage, configuratio
     Talk(stage).end()
     stage.quiet()
     assert stage.cli.ports_quarantined() == 4, "a pair each leg"
-    time.sleep(0.2)  # until it is written down: what a kill may lose is 30 ms
+    time.sleep(0.2)  # until it is written down: nobody is told of it
     restart(stage.daemon, how)
     assert stage.cli.ports_quarantined() == 4
     restart_with(stage.daemon, configuration)

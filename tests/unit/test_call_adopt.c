@@ -363,6 +363,48 @@ static void a_kill_when_a_call_was_just_refused_leaves_it_one_record(void **stat
 	}
 }
 
+static void killed(struct relay *r, enum call_state state)
+{
+	die(r);
+	forget_what_came(r, A);
+	forget_what_came(r, B);
+	come_back(r);
+	assert_int_equal(adoption(r).adopted, 1);
+	assert_int_equal(call_next(r->w.calls, 0)->state, state);
+}
+
+/* Nothing is waited for. */
+static void a_kill_right_after_a_peer_was_told_leaves_the_call_as_it_was_told(void **state)
+{
+	struct relay r;
+	struct ua a, b;
+
+	(void)state;
+	relay_open(&r);
+	invite(&r.w, &a, "100", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	take(&b, B, b_invite, "b1");
+	killed(&r, CALL_SETUP);
+	answer(&r.w, B, b_invite, 180, "b1", NULL);
+	expect(&r.w, A, "SIP/2.0 180");
+	killed(&r, CALL_RINGING);
+	answer_final(&r.w, B, b_invite, 200, "b1", SDP_B);
+	learn(&a, expect(&r.w, A, "SIP/2.0 200"));
+	killed(&r, CALL_ANSWERED);
+	ack(&r.w, &a, 1, NULL);
+	run_ms(&r.w, 2);
+	forget_what_came(&r, A);
+	hang_up(&r.w, &b);
+	die(&r);
+	forget_what_came(&r, A);
+	come_back(&r);
+	assert_int_equal(r.w.calls->live, 0);
+	answer(&r.w, A, expect(&r.w, A, "BYE "), 200, NULL, NULL);
+	world_is_empty(&r.w);
+	assert_int_equal(r.told.count, 1);
+	relay_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +420,7 @@ int main(void)
 		cmocka_unit_test(a_call_that_rings_is_cancelled_after_a_restart),
 		cmocka_unit_test(a_kill_when_a_call_has_just_ended_leaves_it_one_record),
 		cmocka_unit_test(a_kill_when_a_call_was_just_refused_leaves_it_one_record),
+		cmocka_unit_test(a_kill_right_after_a_peer_was_told_leaves_the_call_as_it_was_told),
 		cmocka_unit_test(a_record_that_makes_no_sense_costs_itself_alone),
 	};
 
