@@ -81,7 +81,7 @@ def test_what_a_peer_was_told_holds_after_a_kill(stage, rings, kill):
     calling = stage.caller(caller(a.port), calls=CALLS, rate=RATE)
     wait_until(lambda: calling.sent("INVITE"), 5, "the first INVITE")
     time.sleep(moment)
-    stage.daemon.crash()
+    stage.daemon.kill()
     told = answers(calling)
     check_media(a, told.values(), b, outside)
     stage.daemon.start()

@@ -561,7 +561,7 @@ def test_what_ended_just_before_a_crash_has_one_record(stage):
                                number="999999")
         refused.wait()
         call_id = refused.sent("INVITE")[0].header("call-id")
-        stage.daemon.crash()
+        stage.daemon.kill()
         stage.daemon.start()
         def ended():
             return not stage.cli.live_calls() and last_record(stage.daemon, talk.id)
