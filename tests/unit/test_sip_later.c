@@ -145,12 +145,74 @@ static void test_a_request_that_cannot_be_sent_fails_when_the_batch_is_done(void
 	world_close(&w);
 }
 
+/* ---- what is said is written down first ---- */
+
+static unsigned written_down;
+static struct world *told_by;
+
+/* Whoever writes it down finds that nothing has left yet. */
+static void write_it_down(void *ctx)
+{
+	struct world *w = ctx;
+	char text[16];
+
+	assert_int_equal(recv(w->peer_fd, text, sizeof(text), MSG_PEEK | MSG_DONTWAIT), -1);
+	written_down++;
+}
+
+static void test_an_answer_is_written_down_before_it_leaves(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	w.reply_code = 200;
+	written_down = 0;
+	sip_set_before_sending(w.sip, write_it_down, &w);
+	peer_sends_only(&w, request_text(&w, "OPTIONS", "z9hG4bKone", 1, ""));
+	loop_once(w.loop, 1);
+	assert_int_equal(written_down, 1);
+	expect_start(receive_within(&w, w.peer_fd, 0), "SIP/2.0 200 ");
+	world_close(&w);
+}
+
+static void say(struct loop_timer *t)
+{
+	struct world *w = told_by;
+	struct sip_dest dest = {.listener = 0, .remote = w->peer_addr};
+
+	(void)t;
+	assert_int_equal(sip_send_again(w->sip, &dest, "HELLO", 5), 0);
+	/* What follows in the same turn is no other's. */
+	assert_int_equal(written_down, 0);
+}
+
+static void test_what_a_timer_says_is_written_down_before_it_leaves(void **state)
+{
+	struct loop_timer timer = {.fire = say};
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	told_by = &w;
+	written_down = 0;
+	sip_set_before_sending(w.sip, write_it_down, &w);
+	assert_int_equal(loop_timer_start(w.loop, &timer, 0), 0);
+	loop_once(w.loop, 0);
+	assert_int_equal(written_down, 1);
+	expect_start(receive_within(&w, w.peer_fd, 0), "HELLO");
+	sip_set_before_sending(w.sip, NULL, NULL);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers_of_a_batch_leave_in_its_order),
 		cmocka_unit_test(test_more_than_is_kept_leaves_in_order_too),
 		cmocka_unit_test(test_a_request_that_cannot_be_sent_fails_when_the_batch_is_done),
+		cmocka_unit_test(test_an_answer_is_written_down_before_it_leaves),
+		cmocka_unit_test(test_what_a_timer_says_is_written_down_before_it_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
