@@ -54,7 +54,7 @@ static void put_tag(struct packing *p, uint32_t id, enum wire wire)
 
 static uint64_t zigzag(int64_t v)
 {
-	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+	return v < 0 ? ~((uint64_t)v << 1) : (uint64_t)v << 1;
 }
 
 static void put_message(struct packing *p, const ProtobufCMessage *m);
