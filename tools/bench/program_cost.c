@@ -119,7 +119,7 @@ int main(int argc, char **argv)
 		.external_device = argv[2],
 		.in = {.bytes = TRAFFIC_BYTES},
 		.out = {.bytes = TRAFFIC_BYTES},
-		.at_once = true};
+		.batching = BATCHING_OFF};
 	relay_open(&relay, &shape, TRAFFIC_STREAMS_MAX);
 	bpf = redirect_bpf__open_and_load();
 	if (!bpf)

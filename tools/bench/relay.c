@@ -95,7 +95,7 @@ static void config_fill(struct config *c, const struct relay_shape *shape, unsig
 	for (unsigned i = 0; i < streams; i += TRAFFIC_PORTS)
 		side_add_address(internal, internal_address(shape->in.v6, i));
 	side_add_address(external, address(TRAFFIC_EXTERNAL_ADDRESS(shape->out.v6), 0));
-	c->batching = shape->at_once ? BATCHING_OFF : BATCHING_AUTO;
+	c->batching = shape->batching;
 	c->bpf_dir = bpf_dir;
 	c->instance = instance;
 	c->user = user;
@@ -122,13 +122,14 @@ static void flow_add(struct relay *r, const struct relay_shape *shape, unsigned 
 		tool_fail(err, "cannot add flow %u", stream);
 }
 
-/* With so many streams packets wait for others, from a moment after the start on. */
+/* Where packets wait for others, they do so from a moment after the start on. */
 static void wait_batched(struct relay *r)
 {
 	uint64_t until = tool_now_ns() + BATCHED_MS * 1000000ull;
 	struct dataplane_status status;
 
-	if (r->streams * ROOM < XDP_BATCHES_FROM || r->config.batching == BATCHING_OFF)
+	if (r->config.batching == BATCHING_OFF ||
+		(r->config.batching == BATCHING_AUTO && r->streams * ROOM < XDP_BATCHES_FROM))
 		return;
 	do {
 		if (tool_now_ns() > until)

@@ -22,7 +22,7 @@ struct relay {
 struct relay_shape {
 	char *internal_device, *external_device;
 	struct traffic_shape in, out;
-	bool at_once; /* no packet waits for others, however many streams there are */
+	enum batching_mode batching; /* whether packets wait for others */
 };
 
 /* Attaches to both devices, adds the flows and waits until their next hop is known. r must stay in

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* relay_driver INTERNAL EXTERNAL SHAPE_IN SHAPE_OUT STREAMS
+/* relay_driver INTERNAL EXTERNAL SHAPE_IN SHAPE_OUT STREAMS [waiting]
  *
- * Relays the generator's streams (shapes: see traffic.h) as the daemon would. Each line read is
- * answered by one line of JSON: how it is attached, verdicts by reason (both sides together), the
- * flows' statistics. */
+ * Relays the generator's streams (shapes: see traffic.h) as the daemon would; waiting: packets wait
+ * for others, however few streams there are. Each line read is answered by one line of JSON: how it
+ * is attached, verdicts by reason (both sides together), the flows' statistics. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "relay.h"
@@ -80,12 +81,13 @@ int main(int argc, char **argv)
 	struct relay_shape shape;
 	int err;
 
-	if (argc != 6)
-		tool_fail(0, "INTERNAL EXTERNAL SHAPE_IN SHAPE_OUT STREAMS");
+	if (argc < 6 || argc > 7 || (argc == 7 && strcmp(argv[6], "waiting") != 0))
+		tool_fail(0, "INTERNAL EXTERNAL SHAPE_IN SHAPE_OUT STREAMS [waiting]");
 	shape = (struct relay_shape){.internal_device = argv[1],
 		.external_device = argv[2],
 		.in = traffic_shape_parse(argv[3]),
-		.out = traffic_shape_parse(argv[4])};
+		.out = traffic_shape_parse(argv[4]),
+		.batching = argc == 7 ? BATCHING_ON : BATCHING_AUTO};
 	relay_open(&d.relay, &shape, tool_number(argv[5], 1, TRAFFIC_STREAMS_MAX));
 	d.input.fd = STDIN_FILENO;
 	d.input.ready = input_ready;

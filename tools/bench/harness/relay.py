@@ -53,7 +53,9 @@ def measure(wires, settings, say, results):
     viaducts = [Viaduct(streams) for streams in settings.relay_streams]
     most = settings.relay_streams[-1]
     # Of many streams the generator's own tables are felt: a bare redirect of as many beside it.
-    ways = [Bare(), Bare(streams=most), *viaducts]
+    # What it costs that packets wait, where the caches hold all that they need.
+    waiting = Viaduct(1000, waiting=True)
+    ways = [Bare(), Bare(streams=most), *viaducts, waiting]
     notes = []
     if shutil.which("nft"):
         ways.append(Nat())
@@ -85,6 +87,7 @@ def measure(wires, settings, say, results):
         # What a packet costs more than by a bare redirect.
         "viaduct_added_ns": {streams: 1e9 / medians[key] - 1e9 / bare
                              for streams, key in by_streams.items()},
+        "waiting_added_ns": 1e9 / medians[waiting.key] - 1e9 / medians["viaduct_1000"],
         "ratio_to_nft": ratio(rates, "viaduct_1000", "nft_nat") if "nft_nat" in rates else None,
         "viaduct_lost_below_knee": sum(below[way.key]["lost"] for way in viaducts),
         "viaduct_miscounted": sum(abs(below[way.key]["viaduct"]["packets"] -

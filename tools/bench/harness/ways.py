@@ -39,15 +39,19 @@ class Bare(Way):
 
 
 class Viaduct(Way):
-    def __init__(self, streams, shape_in=SHAPE, shape_out=None):
-        self.key, self.streams = f"viaduct_{streams}", streams
+    """waiting: packets wait for others, however few streams there are."""
+
+    def __init__(self, streams, shape_in=SHAPE, shape_out=None, waiting=False):
+        self.key, self.streams, self.waiting = f"viaduct_{streams}", streams, waiting
         self.label = f"Viaduct, {streams:,} stream{'s' if streams > 1 else ''}"
+        if waiting:
+            self.key, self.label = f"{self.key}_waiting", f"Viaduct, {streams:,}, waiting"
         self.shape_in, self.shape_out = shape_in, shape_out or shape_in
 
     @contextlib.contextmanager
     def up(self, wires):
         with Tool(wires.dut, "relay_driver", "d0", "d1", self.shape_in, self.shape_out,
-                  self.streams) as driver:
+                  self.streams, *(["waiting"] if self.waiting else [])) as driver:
             yield {"driver": driver}
 
 
