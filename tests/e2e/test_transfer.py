@@ -221,8 +221,8 @@ def test_invite_with_replaces_takes_the_callers_place(stage, who):
     ok = calling.expect(200, "INVITE")
     called.expect("ACK")
     taking, offer = [f"Replaces: {replaces(ok)}", "Require: replaces"], sdp(at_new.address, at_new.port)
-    for other in ("phone", "hq-b"):
-        stage.caller(Caller().invite(offer, headers=taking).trying().refused(403), other,
+    for other, code in (("phone", 403), ("hq-b", 420)):
+        stage.caller(Caller().invite(offer, headers=taking).trying().refused(code), other,
                      port=5062).wait()
     new = stage.caller(Caller().invite(offer, headers=taking).trying().answered().ack().hold().bye(),
                        who, port=5064)
