@@ -97,6 +97,14 @@ def call(stage, asking, asked, asker):
     return (calling, called) if asker == "pbx" else (called, calling)
 
 
+def answer_late(agent, method, body=None):
+    """When it goes on; what it holds for is a message in between."""
+    kept = [("via1", "Via", 1), ("via2", "Via", 2), ("fromx", "From"), ("tox", "To"), ("cseqx", "CSeq")]
+    agent.recv(method, save=kept).hold()
+    agent.send(["SIP/2.0 200 x", "Via:[$via1]", "Via:[$via2]", "From:[$fromx]", "To:[$tox]",
+                "Call-ID: [call_id]", "CSeq:[$cseqx]", agent.contact], body)
+
+
 @pytest.mark.parametrize("asker", PROXY)
 @pytest.mark.parametrize("how", BOTH_WAYS)
 def test_bye_comes_by_a_new_connection_and_leaves_by_another(stage, how, asker):
@@ -116,7 +124,7 @@ def test_a_bye_that_was_not_answered_goes_out_again_by_a_new_connection(stage, a
     retransmission."""
     asking, asked = agents(asker)
     asking.hold().bye()
-    asked.recv("BYE").hold().reply(200)
+    answer_late(asked, "BYE")
     asking, asked = call(stage, asking, asked, asker)
     asking.go()
     asked.expect("BYE")
@@ -125,14 +133,6 @@ def test_a_bye_that_was_not_answered_goes_out_again_by_a_new_connection(stage, a
     asked.go()
     finish(asking, asked)
     wait_until(lambda: stage.cli.status()["state"]["calls"] == 0, 8, "the BYE to be answered")
-
-
-def answer_late(agent, method, body=None):
-    """When it goes on; what it holds for is a message in between."""
-    kept = [("via1", "Via", 1), ("via2", "Via", 2), ("fromx", "From"), ("tox", "To"), ("cseqx", "CSeq")]
-    agent.recv(method, save=kept).hold()
-    agent.send(["SIP/2.0 200 x", "Via:[$via1]", "Via:[$via2]", "From:[$fromx]", "To:[$tox]",
-                "Call-ID: [call_id]", "CSeq:[$cseqx]", agent.contact], body)
 
 
 def ask_within(stage, asking, asked, asker, method):
