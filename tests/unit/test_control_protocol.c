@@ -8,12 +8,14 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "test_clock.h"
 #include "test_control_fake.h"
 #include "control/request.h"
 
-#define NOBODY      65534
-#define OBJECTS_MAX (64 * 1024)
-#define REPLY_ROOM  (64 * 1024)
+#define NOBODY         65534
+#define OBJECTS_MAX    (64 * 1024)
+#define REPLY_ROOM     (64 * 1024)
+#define LEASE_CHECK_MS 1000 /* subscribers.c */
 
 static struct loop *loop;
 static struct control *control;
@@ -322,13 +324,12 @@ static int ask_as(uid_t uid, gid_t gid)
 		_exit(h->nlmsg_type == NLMSG_ERROR ? -((struct nlmsgerr *)nlmsg_data(h))->error
 						   : 0);
 	}
-	for (int i = 0; i < 600; i++) {
-		assert_int_equal(loop_once(loop, 10), 0);
-		if (waitpid(child, &status, WNOHANG) == child)
-			return WEXITSTATUS(status);
+	/* It has its own patience: see limit. */
+	while (waitpid(child, &status, WNOHANG) != child) {
+		assert_int_equal(loop_once(loop, 0), 0);
+		usleep(1000);
 	}
-	fail_msg("the child got no answer");
-	return -1;
+	return WEXITSTATUS(status);
 }
 
 static void an_unprivileged_user_is_refused(void **state)
@@ -665,12 +666,17 @@ static void subscribers_are_bounded(void **state)
 static void a_lease_that_is_not_renewed_ends(void **state)
 {
 	int fd = client_socket(NULL);
+	uint64_t end;
 
 	(void)state;
 	subscribe(fd, 0);
-	control->subscribers.one[0].lease_end_ms = loop_now_ms(loop);
-	for (int i = 0; i < 40 && control->subscribers.count; i++)
-		loop_once(loop, 50);
+	end = loop_now_ms(loop) + VDC_LEASE_MS;
+	while (loop_now_ms(loop) < end) {
+		assert_int_equal(control->subscribers.count, 1);
+		assert_int_equal(loop_once(loop, (int)(end - loop_now_ms(loop))), 0);
+	}
+	while (control->subscribers.count && loop_now_ms(loop) <= end + LEASE_CHECK_MS)
+		assert_int_equal(loop_once(loop, VDC_LEASE_MS), 0);
 	assert_int_equal(control->subscribers.count, 0);
 	close(fd);
 }
