@@ -50,12 +50,13 @@ static struct slot *slot_of(const struct journal *j, uint64_t n)
 
 /* ---- opening ---- */
 
-/* Every slot that counts lies within the lines, and its line is one. */
+/* Every slot that counts lies within the lines, and its line is one; and nobody has counted so far
+ * that the counters come to their end. */
 static bool is_whole(const struct journal *j)
 {
 	const struct content *m = j->m;
 
-	if (m->put < m->done || m->put - m->done > m->head.count)
+	if (m->put < m->done || m->put - m->done > m->head.count || m->put > INT64_MAX)
 		return false;
 	for (uint64_t n = m->done; n < m->put; n++) {
 		const struct slot *s = slot_of(j, n);

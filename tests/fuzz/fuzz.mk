@@ -12,6 +12,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_ROOMS_sip     := $(UNDER_record)
 FUZZ_ROOMS_state   := $(UNDER_call)
 FUZZ_ROOMS_journal := $(UNDER_store)
+FUZZ_ROOMS_records := $(UNDER_record)
 FUZZ_ROOMS_sdp     := $(UNDER_media)
 FUZZ_ROOMS_config  := $(UNDER_config)
 FUZZ_ROOMS_control := $(UNDER_control)
