@@ -43,7 +43,9 @@ int loop_fd_modify(struct loop *loop, struct loop_fd *lf, uint32_t events);
  * or at once when called from another's handler. */
 void loop_fd_remove(struct loop *loop, struct loop_fd *lf);
 
-/* Starts, or starts anew. delay in ms from now. -ENOMEM when the heap cannot grow. */
+/* Starts, or starts anew. delay in ms from now; with 0 it fires in the round that is under way, so
+ * that one which always starts itself so would stop all else. -ENOMEM when the heap cannot grow;
+ * never of one that is started. */
 int loop_timer_start(struct loop *loop, struct loop_timer *t, uint64_t delay_ms);
 /* The same, in this round and before all other timers: as soon as what is running has returned. */
 int loop_timer_start_first(struct loop *loop, struct loop_timer *t);

@@ -14,9 +14,9 @@
 
 #define LATER_MAX    (2 * UDP_BATCH)
 #define TEXT_ROOM    (128 * 1024) /* bytes of all; longer ones go at once */
-#define SEGMENT_MAX  1024         /* bytes of one of those that go together; below any MTU */
-#define SEGMENTS_MAX 64           /* in one message, of Linux */
-#define TOGETHER_MAX (48 * 1024)  /* bytes of one message; below 64 KiB with headers */
+#define SEGMENT_MAX  1024        /* bytes of one of those that go together; below any MTU of IPv6 */
+#define SEGMENTS_MAX 64          /* in one message, of Linux */
+#define TOGETHER_MAX (48 * 1024) /* bytes of one message; below 64 KiB with headers */
 
 struct later {
 	struct listener *listener;

@@ -38,12 +38,12 @@ def _own_cgroup():
 
 
 def _remove_cgroup(path):
-    """False while somebody is in it still."""
+    """False while somebody is in it still. Another run may be at it, too."""
     try:
         for directory, _, _ in os.walk(path, topdown=False):
             os.rmdir(directory)
     except OSError as e:
-        if e.errno != errno.EBUSY:
+        if e.errno not in (errno.EBUSY, errno.ENOENT):
             raise
     return not os.path.exists(path)
 
@@ -52,7 +52,7 @@ def _remove_stale(parent):
     """Of runs that were killed, with all their processes."""
     for name in os.listdir(parent):
         match = re.fullmatch(rf"{PREFIX}-(\d+)", name)
-        if match and not os.path.exists(f"/proc/{match[1]}"):
+        if match and (int(match[1]) == os.getpid() or not os.path.exists(f"/proc/{match[1]}")):
             _remove_cgroup(os.path.join(parent, name))
 
 
