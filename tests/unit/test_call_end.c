@@ -22,18 +22,24 @@ static void byes_that_cross_are_both_answered(void **state)
 	world_close(&w);
 }
 
+/* A calls B with that offer, or none, and B answers; A has not acknowledged it yet. */
+static void answered_without_ack(struct world *w, struct ua *a, struct ua *b, const char *sdp)
+{
+	world_open(w);
+	invite(w, a, "100", sdp);
+	copy_text(b_invite, TEXT_MAX, expect(w, B, "INVITE "));
+	take(b, B, b_invite, "b1");
+	answer(w, B, b_invite, 200, "b1", SDP_B);
+	learn(a, expect(w, A, "SIP/2.0 200"));
+}
+
 static void bye_of_the_callee_waits_for_the_callers_ack(void **state)
 {
 	struct world w;
 	struct ua a, b;
 
 	(void)state;
-	world_open(&w);
-	invite(&w, &a, "100", SDP_A);
-	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
-	take(&b, B, b_invite, "b1");
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
+	answered_without_ack(&w, &a, &b, SDP_A);
 	expect(&w, B, "ACK ");
 	hang_up(&w, &b);
 	assert_int_equal(w.calls->live, 0);
@@ -49,12 +55,7 @@ static void and_goes_out_in_the_end_without_it(void **state)
 	struct ua a, b;
 
 	(void)state;
-	world_open(&w);
-	invite(&w, &a, "100", SDP_A);
-	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
-	take(&b, B, b_invite, "b1");
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
+	answered_without_ack(&w, &a, &b, SDP_A);
 	say(&w, &b, "BYE", NULL);
 	answer(&w, A, expect(&w, A, "BYE "), 200, NULL, NULL);
 	world_close(&w);
@@ -63,14 +64,10 @@ static void and_goes_out_in_the_end_without_it(void **state)
 static void the_caller_may_end_before_its_ack(void **state)
 {
 	struct world w;
-	struct ua a;
+	struct ua a, b;
 
 	(void)state;
-	world_open(&w);
-	invite(&w, &a, "100", SDP_A);
-	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
+	answered_without_ack(&w, &a, &b, SDP_A);
 	expect(&w, B, "ACK ");
 	hang_up(&w, &a);
 	answer(&w, B, expect(&w, B, "BYE "), 200, NULL, NULL);
@@ -84,12 +81,7 @@ static void a_delayed_offer_still_open_is_acknowledged_without_answer(void **sta
 	struct ua a, b;
 
 	(void)state;
-	world_open(&w);
-	invite(&w, &a, "100", NULL);
-	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
-	take(&b, B, b_invite, "b1");
-	answer(&w, B, b_invite, 200, "b1", SDP_B);
-	learn(&a, expect(&w, A, "SIP/2.0 200"));
+	answered_without_ack(&w, &a, &b, NULL);
 	call_hangup(the_call(&w), "Enough");
 	expect(&w, B, "ACK ");
 	has(expect(&w, B, "BYE "), "Enough");
