@@ -269,7 +269,8 @@ def test_a_drop_in_makes_it_root_who_takes_over_and_gives_back(daemon, stage, ta
     users, _, sets = of_status(daemon.status_of_process())
     assert users != {0} and sets["CapPrm"] == set(ordinary.CAPABILITIES)
     owners = daemon.machine.run("find", STATE, "-printf", "%u %f\\n").stdout.splitlines()
-    assert sorted(owners) == [f"{USER} default.records", f"{USER} default.state", f"{USER} viaduct"]
+    assert sorted(owners) == [f"{USER} {name}" for name in
+                              ("default.journal", "default.records", "default.state", "viaduct")]
     assert daemon.cli.only_call() == talking.id
     talking.wait_for_packets(10)
     talking.end()
