@@ -15,6 +15,7 @@
 #include "call/history.h"
 #include "call/number.h"
 #include "call/refer.h"
+#include "call/refer_to.h"
 #include "call/session_timer.h"
 
 /* Our own INVITE has come back to us: its From tag is one that we made. */
@@ -144,7 +145,15 @@ static int find_route(struct call *call, unsigned *retry_after_s)
 	*retry_after_s = 0;
 	if (numbers_receive(call, sip_server_request(call->initial->server)))
 		return SIP_NOT_FOUND;
-	route_find(call->cfg, &query, &call->route, NULL, NULL);
+	if (refer_back_of(call)) {
+		const struct peer_config *peer = refer_back_peer(call);
+
+		if (!peer)
+			return SIP_FORBIDDEN;
+		refer_back_route(call, peer);
+	} else {
+		route_find(call->cfg, &query, &call->route, NULL, NULL);
+	}
 	if (call->route.verdict != ROUTE_FOUND) {
 		call->calls->counters.refused_route++;
 		return call->route.verdict == ROUTE_DENIED ? SIP_FORBIDDEN : SIP_NOT_FOUND;
@@ -228,7 +237,9 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 	call->initial->sdp = carry_find_sdp(req) ? SDP_OFFERED : SDP_DELAYED;
 	sip_server_set_owner(txn, call->initial, &exchange_server_handlers);
 	ret = number_of(req->from->url, call->from);
-	if (!ret)
+	if (refer_back_of(call))
+		strcpy(call->to, refer_back_of(call)->number);
+	else if (!ret)
 		ret = number_of(req->req_uri, call->to);
 	if (!ret)
 		ret = merge_key_add(call, req);

@@ -26,18 +26,44 @@ static uint64_t left_ms(const struct calls *calls, uint64_t until_ms)
 	return left < most ? left : most;
 }
 
+static int adopt_back(struct refer_to *to, const VdState__Transfer *in)
+{
+	bool failed = false;
+	char *uri = copy_bytes(&in->uri, REFER_TO_MAX, &failed);
+	char *referred_by = copy_bytes(&in->referred_by, REFER_TO_MAX, &failed);
+	char *replaces = copy_bytes(&in->replaces, SIP_MESSAGE_MAX, &failed);
+	int ret = failed ? -EINVAL : 0;
+
+	if (!ret && *uri)
+		ret = refer_to_restore(to, uri, referred_by);
+	if (!ret && *uri && *replaces) {
+		ret = replaces_parse(&to->replaces, replaces);
+		to->has_replaces = !ret;
+	}
+	free(uri);
+	free(referred_by);
+	free(replaces);
+	return ret;
+}
+
 int adopt_transfer(struct call *call, const VdState__Transfer *in)
 {
 	uint64_t left = left_ms(call->calls, in->until_ms);
 	char number[CALL_NUMBER_MAX + 1];
+	struct refer_to to = {0};
 	struct transfer *t;
+	int ret;
 
 	if (in->by > LEG_B || in->state > TRANSFER_OVER || in->told > CODE_MAX ||
 		in->code > CODE_MAX || !take_bytes(&in->number, number, sizeof(number)))
 		return -EINVAL;
-	t = transfer_take_up(call, (enum leg)in->by);
-	if (!t)
-		return -ENOMEM;
+	ret = adopt_back(&to, in);
+	t = ret ? NULL : transfer_take_up(call, (enum leg)in->by);
+	if (!t) {
+		refer_to_clear(&to);
+		return ret ? ret : -ENOMEM;
+	}
+	t->to = to;
 	t->state = (enum transfer_state)in->state;
 	t->is_attended = in->attended;
 	t->is_joined = in->joined;

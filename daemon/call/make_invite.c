@@ -14,6 +14,7 @@
 #include "call/early.h"
 #include "call/exchange.h"
 #include "call/number.h"
+#include "call/refer.h"
 #include "call/session_timer.h"
 
 #define CALL_ID_LEN 24
@@ -140,6 +141,7 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 		.host = identity_host(call->calls, peer, listener),
 		.caller = caller,
 		.withhold = caller->suppress && !call->route.is_emergency};
+	const struct refer_to *back = refer_back_of(call);
 	osip_uri_param_t *user = NULL;
 	const char *host;
 	osip_uri_t *uri;
@@ -174,6 +176,8 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 		ret = set_max_forwards(req, msg, call->cfg->max_forwards);
 	if (!ret)
 		ret = carry_headers(&way, req, msg);
+	if (!ret && back)
+		ret = refer_back_write(back, msg);
 	if (!ret)
 		ret = call_announce(msg, peer);
 	if (!ret)

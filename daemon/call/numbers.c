@@ -18,7 +18,12 @@ int numbers_receive(struct call *call, const osip_message_t *req)
 
 	strcpy(received.calling, call->from);
 	strcpy(received.called, call->to);
-	ret = numbers_in(from, &received, &call->routed, NULL, NULL);
+	if (refer_back_of(call)) {
+		call->routed = received; /* it is called by no number */
+		ret = 0;
+	} else {
+		ret = numbers_in(from, &received, &call->routed, NULL, NULL);
+	}
 	if (!ret && call->asking)
 		transfer_calling_number(call);
 	if (ret)
@@ -26,11 +31,24 @@ int numbers_receive(struct call *call, const osip_message_t *req)
 	return ret;
 }
 
+/* The caller's alone: whom the INVITE goes to its URI says. */
+static int send_back(struct call *call, const struct peer_config *peer)
+{
+	call->sent = call->routed;
+	return call->sent.anonymous ? 0
+				    : number_out(peer, NUMBER_CALLING, call->routed.calling,
+					      call->sent.calling, NULL, NULL);
+}
+
 int numbers_send(struct call *call, const struct route_candidate *candidate)
 {
-	int ret = numbers_out(
-		candidate, call->route.is_emergency, &call->routed, &call->sent, NULL, NULL);
+	int ret;
 
+	if (refer_back_of(call))
+		ret = send_back(call, candidate->peer);
+	else
+		ret = numbers_out(candidate, call->route.is_emergency, &call->routed, &call->sent,
+			NULL, NULL);
 	if (ret)
 		call->calls->counters.refused_number++;
 	return ret;

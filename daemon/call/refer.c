@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* REFER within an answered call (RFC 3515): refused, carried out here, or passed to the other leg,
- * as the peer's `refer` says. While a call is not answered its caller has CANCEL and its callee a
- * refusal to send it elsewhere by, and RFC 5589 transfers nobody who talks to nobody. */
+/* REFER within an answered call (RFC 3515): refused, carried out here (refer: back, with who sent
+ * it as the target), or passed to the other leg, as the peer's `refer` says. While a call is not
+ * answered its caller has CANCEL and its callee a refusal to send it elsewhere by, and RFC 5589
+ * transfers nobody who talks to nobody. */
 #include <errno.h>
 #include <string.h>
 
@@ -13,6 +14,12 @@ static void refuse(struct call *call, struct sip_server *txn, int code)
 {
 	call->calls->counters.transfers_refused++;
 	sip_server_reply(txn, code, NULL, "Allow", call_allow(sip_server_peer(txn)));
+}
+
+/* Nobody is asked to do what it has no part in, or has us do. */
+static bool takes_refer(const struct peer_config *peer)
+{
+	return peer->refer != REFER_REFUSE && peer->refer != REFER_BACK;
 }
 
 void refer_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_message_t *req)
@@ -39,7 +46,7 @@ void refer_received(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 		sip_server_reply(txn, SIP_REQUEST_PENDING, NULL, NULL, NULL);
 		return;
 	}
-	ret = refer_to_parse(&to, req);
+	ret = refer_to_parse(&to, req, peer->refer == REFER_BACK);
 	if (ret) {
 		refuse(call, txn,
 			ret == -EINVAL   ? SIP_BAD_REQUEST
@@ -47,8 +54,7 @@ void refer_received(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 					 : SIP_DECLINE);
 		return;
 	}
-	/* Nobody is asked to do what it has no part in. */
-	if (peer->refer == REFER_PASS && call->peer[OTHER_LEG(leg)]->refer != REFER_REFUSE) {
+	if (peer->refer == REFER_PASS && takes_refer(call->peer[OTHER_LEG(leg)])) {
 		ret = refer_pass(pair, leg, txn, &to);
 		if (ret)
 			refuse(call, txn, ret);

@@ -18,6 +18,18 @@ bool refer_notify_expected(const struct call *call, enum leg leg, const osip_mes
 void refer_passed(
 	struct call *call, enum leg from, uint32_t cseq_out, int code, const osip_message_t *resp);
 
+/* ---- refer_back.c ---- */
+struct refer_to;
+/* What a call that goes back to the peer that has referred is made of; NULL: any other call. */
+const struct refer_to *refer_back_of(const struct call *call);
+/* Its peer, of call->cfg: the one of the referrer's groups that has the URI's host, or the referrer
+ * itself; NULL: not configured any more. */
+const struct peer_config *refer_back_peer(const struct call *call);
+/* To that peer and none else, whatever the routes say. */
+void refer_back_route(struct call *call, const struct peer_config *peer);
+/* Request-URI and To, Referred-By, Replaces of its INVITE. 0 or -errno. */
+int refer_back_write(const struct refer_to *to, osip_message_t *invite);
+
 /* ---- replaces.c ---- */
 /* Whether the INVITE has a Replaces: then it is dealt with. */
 bool replaces_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,

@@ -9,11 +9,27 @@
 #include <strings.h>
 
 #include "base/strbuf.h"
+#include "call/carry.h"
 #include "call/number.h"
 
 /* RFC 3261 25.1: unreserved, without the quote that shells and databases trip over, and the plus
  * sign that numbers begin with. */
 #define UNESCAPED "-_.!~*()+"
+
+/* The escapes of a URI's header fields may stand for anything, ends of lines among it. */
+static bool is_plain(const char *text)
+{
+	for (; *text; text++) {
+		if (iscntrl((unsigned char)*text))
+			return false;
+	}
+	return true;
+}
+
+static bool is_word(const char *text)
+{
+	return text && *text && is_plain(text);
+}
 
 /* ---- Replaces ---- */
 
@@ -56,7 +72,7 @@ int replaces_parse(struct replaces *r, const char *value)
 		value += strspn(value, " \t");
 		take_parameter(r, value, strcspn(value, ";,"), &twice);
 	}
-	if (r->call_id && *r->call_id && r->to_tag && *r->to_tag && r->from_tag && !twice &&
+	if (is_word(r->call_id) && is_word(r->to_tag) && is_word(r->from_tag) && !twice &&
 		*value != ',')
 		return 0;
 	replaces_clear(r);
@@ -101,7 +117,7 @@ static const char *only_value(const osip_message_t *msg, const char *name, const
 	return value;
 }
 
-static int take_uri(struct refer_to *r, const osip_uri_t *uri)
+static int take_uri(struct refer_to *r, const osip_uri_t *uri, bool back)
 {
 	osip_uri_param_t *method = NULL;
 	int ret = 0;
@@ -113,7 +129,11 @@ static int take_uri(struct refer_to *r, const osip_uri_t *uri)
 		(osip_list_t *)(uintptr_t)&uri->url_params, (char *)"method", &method);
 	if (method && (!method->gvalue || strcasecmp(method->gvalue, "INVITE") != 0))
 		return -EPROTONOSUPPORT;
-	if (number_of(uri, r->number) || !r->number[0])
+	if (number_of(uri, r->number))
+		return -EINVAL;
+	if (!r->number[0] && back && uri->host && strlen(uri->host) <= CALL_NUMBER_MAX)
+		strcpy(r->number, uri->host);
+	if (!r->number[0])
 		return -EINVAL;
 	for (int i = 0; i < osip_list_size(&uri->url_headers) && !ret; i++) {
 		const osip_uri_header_t *h = osip_list_get(&uri->url_headers, i);
@@ -126,7 +146,69 @@ static int take_uri(struct refer_to *r, const osip_uri_t *uri)
 	return ret;
 }
 
-int refer_to_parse(struct refer_to *r, const osip_message_t *refer)
+/* The URI of a name-addr or addr-spec (RFC 3261 25.1), without its header fields, which are no part
+ * of a Request-URI (RFC 3261 19.1.5). */
+static size_t find_uri(const char **value)
+{
+	const char *s = *value, *at;
+	size_t len;
+
+	s += strspn(s, " \t");
+	if (*s == '"') {
+		for (s++; *s && *s != '"'; s++)
+			s += *s == '\\' && s[1];
+	}
+	if (strchr(s, '<')) {
+		s = strchr(s, '<') + 1;
+		len = strcspn(s, ">");
+	} else {
+		/* What comes after a semicolon is then the header field's own (RFC 3261 20). */
+		len = strcspn(s, "; \t");
+	}
+	*value = s;
+	/* A user part may have question marks. */
+	at = memchr(s, '@', len);
+	at = memchr(at ? at : s, '?', at ? len - (size_t)(at - s) : len);
+	return at ? (size_t)(at - s) : len;
+}
+
+/* Visible ASCII without what would end a URI: it goes into a request line as it is. */
+static bool is_uri_text(const char *text)
+{
+	for (const char *s = text; *s; s++) {
+		if (*s <= ' ' || *s > '~' || strchr("<>\"", *s))
+			return false;
+	}
+	return strncasecmp(text, "sip:", 4) == 0 || strncasecmp(text, "tel:", 4) == 0;
+}
+
+int refer_to_restore(struct refer_to *r, const char *uri, const char *referred_by)
+{
+	if (strlen(uri) > REFER_TO_MAX || !is_uri_text(uri) || strlen(referred_by) > REFER_TO_MAX ||
+		!is_plain(referred_by))
+		return -EINVAL;
+	r->uri = strdup(uri);
+	r->referred_by = *referred_by ? strdup(referred_by) : NULL;
+	return r->uri && (r->referred_by || !*referred_by) ? 0 : -ENOMEM;
+}
+
+static int take_as_it_is(struct refer_to *r, const osip_message_t *refer, const char *value)
+{
+	const char *by = only_value(refer, "Referred-By", "b");
+	size_t len = find_uri(&value);
+	char *uri = strndup(value, len);
+	int ret = uri ? 0 : -ENOMEM;
+
+	/* RFC 3892 3: one at most. */
+	if (!by && (header_value(refer, "Referred-By") || header_value(refer, "b")))
+		ret = -EINVAL;
+	if (!ret)
+		ret = refer_to_restore(r, uri, by ? by : "");
+	free(uri);
+	return ret;
+}
+
+int refer_to_parse(struct refer_to *r, const osip_message_t *refer, bool back)
 {
 	const char *value = only_value(refer, "Refer-To", "r");
 	osip_from_t *parsed = NULL;
@@ -138,8 +220,10 @@ int refer_to_parse(struct refer_to *r, const osip_message_t *refer)
 	if (osip_from_init(&parsed))
 		return -ENOMEM;
 	if (osip_from_parse(parsed, value) == 0)
-		ret = take_uri(r, parsed->url);
+		ret = take_uri(r, parsed->url, back);
 	osip_from_free(parsed);
+	if (!ret && back)
+		ret = take_as_it_is(r, refer, value);
 	if (ret)
 		refer_to_clear(r);
 	return ret;
@@ -149,6 +233,9 @@ void refer_to_clear(struct refer_to *r)
 {
 	replaces_clear(&r->replaces);
 	r->has_replaces = false;
+	free(r->uri);
+	free(r->referred_by);
+	r->uri = r->referred_by = NULL;
 }
 
 char *refer_to_escape(const char *text)

@@ -2,10 +2,30 @@
 /* A transfer or takeover under way, as the next daemon is to find it: with the call of the leg that
  * referred what it has come to, with the call that it leads to what that will be, and with either
  * our re-INVITE to a leg of it. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "call/own_request.h"
 #include "call/state.h"
 #include "call/takeover.h"
 #include "call/transfer.h"
+
+static ProtobufCBinaryData save_replaces(struct arena *a, const struct replaces *r)
+{
+	char *text = replaces_print(r);
+	ProtobufCBinaryData out = bytes_in(a, text ? text : "", text ? strlen(text) : 0);
+
+	free(text);
+	return out;
+}
+
+static void save_back(struct arena *a, const struct refer_to *to, VdState__Transfer *m)
+{
+	m->uri = bytes_of(to->uri);
+	m->referred_by = bytes_of(to->referred_by);
+	if (to->uri && to->has_replaces)
+		m->replaces = save_replaces(a, &to->replaces);
+}
 
 static VdState__Transfer *save_transfer(struct arena *a, const struct transfer *t)
 {
@@ -20,6 +40,7 @@ static VdState__Transfer *save_transfer(struct arena *a, const struct transfer *
 	m->joined = t->is_joined;
 	m->far_is_led = t->far_is_led;
 	m->number = bytes_of(t->to.number);
+	save_back(a, &t->to, m);
 	m->until_ms = sub->expires_ms;
 	m->code = (uint32_t)t->code;
 	m->refer_cseq = sub->id;

@@ -297,8 +297,7 @@ void transfer_begin(struct pair *pair, enum leg by, struct sip_server *txn, stru
 	} else if (call->transfers >= CALL_TRANSFERS_MAX) {
 		calls->counters.transfers_refused++;
 		transfer_fail(t, SIP_FORBIDDEN);
-	} else if (t->to.has_replaces &&
-		   !transfer_take_back(call->calls, &t->to.replaces, referrer)) {
+	} else if (transfer_is_attended(t, referrer)) {
 		transfer_begin_attended(t, referrer);
 	} else {
 		transfer_call_target(t, refer, referrer);

@@ -69,6 +69,8 @@ void transfer_begin_attended(struct transfer *t, const struct peer_config *refer
 /* First of the two: with what the remaining leg said last. */
 void transfer_lead_far(struct transfer *t);
 void transfer_far_answered(void *ctx, int code, osip_message_t *resp, const char *answer);
+/* Whether its Replaces names a call of ours, or should; false: the target is to be called. */
+bool transfer_is_attended(struct transfer *t, const struct peer_config *referrer);
 /* The referring one's call to the target, which nobody has answered yet: there is no leg to take
  * the place of (RFC 5589 7.6 has the one who refers give it up itself). It ends, and the target is
  * to be called for the one who remains, as in a blind transfer. False: no such call is named. */

@@ -66,6 +66,21 @@ static int find_target(struct transfer *t, const struct peer_config *peer)
 	return 0;
 }
 
+bool transfer_is_attended(struct transfer *t, const struct peer_config *referrer)
+{
+	enum leg leg;
+
+	if (!t->to.has_replaces)
+		return false;
+	if (transfer_take_back(t->call->calls, &t->to.replaces, referrer)) {
+		t->to.has_replaces = false;
+		replaces_clear(&t->to.replaces);
+		return false;
+	}
+	/* Where the INVITE goes back, Replaces may name a dialog that its peer alone knows. */
+	return !t->to.uri || find_named(t->call->calls, &t->to.replaces, &leg);
+}
+
 void transfer_begin_attended(struct transfer *t, const struct peer_config *referrer)
 {
 	const struct peer_config *peer[2];

@@ -66,10 +66,14 @@ static int make_target_invite(struct transfer *t, const osip_message_t *refer, o
 	osip_message_set_method(msg, osip_strdup("INVITE"));
 	osip_message_set_version(msg, osip_strdup("SIP/2.0"));
 	osip_message_set_uri(msg, uri);
-	snprintf(text, sizeof(text), "sip:%s@%s", user, host);
+	/* One that goes back has a URI of its own (refer_back.c), and is no emergency call though
+	 * that names an emergency number. */
+	if (t->to.uri)
+		*user = '\0';
+	snprintf(text, sizeof(text), "sip:%s%s%s", user, *user ? "@" : "", host);
 	if (osip_uri_parse(uri, text))
 		goto out;
-	snprintf(text, sizeof(text), "<sip:%s@%s>", user, host);
+	snprintf(text, sizeof(text), "<sip:%s%s%s>", user, *user ? "@" : "", host);
 	if (osip_message_set_to(msg, text))
 		goto out;
 	token_make(id, FROM_TAG_LEN);

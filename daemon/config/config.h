@@ -47,7 +47,7 @@ struct limits_config {
 };
 
 /* What becomes of a REFER of that peer, and whose calls its INVITE with Replaces may take over. */
-enum refer_mode { REFER_LOCAL, REFER_PASS, REFER_REFUSE };
+enum refer_mode { REFER_LOCAL, REFER_PASS, REFER_REFUSE, REFER_BACK };
 enum replaces_mode { REPLACES_OWN, REPLACES_SIDE, REPLACES_REFUSE };
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS };
 enum peer_kind { PEER_DIRECT, PEER_TRUNK };

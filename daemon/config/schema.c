@@ -47,6 +47,7 @@ static const cyaml_strval_t refer_strings[] = {
 	{"local", REFER_LOCAL},
 	{"pass", REFER_PASS},
 	{"refuse", REFER_REFUSE},
+	{"back", REFER_BACK},
 };
 static const cyaml_strval_t replaces_strings[] = {
 	{"own", REPLACES_OWN},

@@ -14,7 +14,7 @@ import yaml
 from daemon import ROOT, Daemon
 from nameserver import NAMESERVER, Nameserver
 from net import run
-from rtp import wait_until
+from rtp import Endpoint, Sniffer, Stream, wait_until
 from scenario import Callee, Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
 
@@ -400,7 +400,7 @@ class TlsEar:
 
 def test_teams_rules(deploy, world, certificates):
     """What Teams asks of a session border controller: OPTIONS that name it by its FQDN, no delayed
-    offer, hold by a=inactive alone, no REFER to what has no number, the next name after 503 and no second
+    offer, hold by a=inactive alone, REFER allowed, the next name after 503 and no second
     try after 603."""
     def hasty(configuration):
         configuration["tls"][0].update(certificate=f"{certificates}/sbc.pem",
@@ -434,7 +434,7 @@ def test_teams_rules(deploy, world, certificates):
         first, hold = [m for m in callee.received("INVITE") if not m.is_response][:2]
         assert first.first_line.startswith(f"INVITE sip:{number}@") and "m=audio" in first.body
         assert "a=inactive" in hold.body and "sendonly" not in hold.body
-        assert "REFER" not in first.header("allow") and "replaces" in first.header("supported")
+        assert "REFER" in first.header("allow") and "replaces" in first.header("supported")
         at.strike()
 
         refusing = teams(0, Callee().invited().respond(503).acked())
@@ -443,6 +443,89 @@ def test_teams_rules(deploy, world, certificates):
         at.strike()
         teams(0, Callee().invited().respond(603).acked())
         finish(at.caller(Caller().invite(sdp(gateway, 5000)).trying().refused(603), gateway, number))
+    finally:
+        for other in others:
+            other.close()
+
+
+def refer_to(host):
+    """A call that Teams transfers to one of its users (no user part, parameters of its own)."""
+    return (f"sip:{host}:5061;transport=tls;x-m=8:orgid:fce2158f-0e99-4ff7-a0b3-5b6b87d16689;"
+            "x-t=2d88cb42-f810-417a-a0fc-80244a7fdd61;x-tt=aHR0cHM6Ly9hcGk%3d%3D")
+
+
+REFERRED_BY = ("<sip:sip.pstnhub.microsoft.com:5061;x-m=8:orgid:bdc0511a-4a8d-48aa-bf1d-5ea6ef316e2a;"
+               "x-t=2d88cb42-f810-417a-a0fc-80244a7fdd61;x-ti=9cfa2ad6-c73e-402d-b621-90d9af6ffea2;"
+               "x-tt=aHR0cHM6Ly9hcGktZHUtYS1ldXdl%3D>")
+SPOKEN = 25  # packets
+
+
+def hears(sender, where, receiver, device):
+    """Media that leaves sender for `where` reaches receiver, unharmed."""
+    ns, name = device
+    sniffer = Sniffer(ns, name)
+    try:
+        sender.send_stream(Stream(), where, SPOKEN)
+        assert all(d.ok for d in sniffer.wait_received((receiver.address, receiver.port), SPOKEN))
+    finally:
+        sniffer.close()
+
+
+@pytest.mark.parametrize("by, host", [(1, 0), (0, 1)])
+def test_teams_transfer(deploy, world, certificates, by, host):
+    """A REFER of Teams comes back to it, at the host that it names, to the letter: "Issues that affect
+    call transfers" of its documentation. It names another host than the call came from, whose
+    connection would be used for the INVITE, too."""
+    def with_files(configuration):
+        configuration["tls"][0].update(certificate=f"{certificates}/sbc.pem",
+                                       key=f"{certificates}/sbc.key", ca=f"{certificates}/ca.pem")
+    server, client = contexts(certificates)
+    gateway, uri = INSIDE[0], refer_to(TEAMS[host])
+    others = [Nameserver(world.external, TEAMS_RECORDS),
+              TlsFront(world.external, (OUTSIDE[host], TLS_PORT), ("127.0.0.1", PLAIN_PORT + 1),
+                       server, forward=False),
+              TlsFront(world.external, (OUTSIDE[by], PLAIN_PORT), (VIADUCT["192"], TLS_PORT), client,
+                       forward=True)]
+    try:
+        at = deploy("6-teams", with_files)
+        wait_until(lambda: all(p["state"] == "up" for p in at.daemon.cli.peers().values()), 5,
+                   lambda: f"the names to resolve: {at.daemon.cli.peers()}")
+        inside, outside = Endpoint(world.internal, gateway), Endpoint(world.external, OUTSIDE[host])
+        others += [inside, outside]
+        answer, again = (sdp(gateway, inside.port, version=v, extra=SRTP).replace(
+            "RTP/AVP", "RTP/SAVP") for v in (1, 2))
+        callee = Callee().invited().answer(answer).acked().recv("INVITE").answer_invite(again)
+        callee = at.callee(callee.acked().hold().bye(), gateway)
+        target = at.callee(Callee().invited().answer(srtp(OUTSIDE[host], outside.port)).acked()
+                           .answer_bye(), "127.0.0.1", transport="tcp", port=PLAIN_PORT + 1)
+        caller = Caller().invite(srtp(OUTSIDE[by], 6000)).trying().recv(180, optional=True).answered()
+        caller.ack().request("REFER", headers=[
+            f"Refer-To: <{uri}>", f"Referred-By: {REFERRED_BY}",
+            "Contact: <sip:api-du-a-uswe2.pstnhub.microsoft.com:443;x-i=b2646e24>"]).recv(202)
+        for _ in range(2):  # 100, 200
+            caller.recv("NOTIFY").reply(200)
+        caller = Sipp(world.external, caller.answer_bye(), "127.0.0.1", (OUTSIDE[by], PLAIN_PORT),
+                      "+4989123456", transport="tcp")
+        at.agents.append(caller)
+        finish(caller)
+        told = [m.body for m in caller.received("NOTIFY")]
+        assert told[0].startswith("SIP/2.0 100 ") and told[1].startswith("SIP/2.0 200 ")
+        assert "REFER" in caller.received(200, "INVITE")[0].header("allow")
+        invite = target.expect("INVITE")
+        assert invite.first_line == f"INVITE {uri} SIP/2.0"
+        assert (invite.header("to"), invite.header("referred-by")) == (f"<{uri}>", REFERRED_BY)
+        assert "@sbc.example.com" in invite.header("from") and not invite.all("replaces")
+        assert invite.header("contact") == "<sip:sbc.example.com:5061;transport=tls>"
+        assert SRTP[0] in invite.body
+        led = callee.received("INVITE")[1]
+        hears(inside, led.media(), outside, (world.external, world.external_device))
+        hears(outside, invite.media(), inside, (world.internal, world.internal_device))
+        callee.go()
+        finish(callee, target)
+        records = wait_until(lambda: [r for r in at.daemon.records() if r["transfers"]], 5,
+                             "the record of the transfer")
+        assert [(t["kind"], t["by"], t["to"], t["code"]) for t in records[0]["transfers"]] == \
+            [("blind", "a", TEAMS[host], 200)]
     finally:
         for other in others:
             other.close()

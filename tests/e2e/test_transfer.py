@@ -18,6 +18,7 @@ from test_baresip import HEARD, PURE, SKIP, heard
 PBX, PHONE, TRUNK, SECOND, PASSING = (
     plan.PEERS[name] for name in ("pbx", "phone", "trunk", "second", "alaw"))
 REFUSING = plan.PEERS["latching"]
+BACK = plan.PEERS["domain"]
 PACKETS = 25
 
 
@@ -26,6 +27,7 @@ def configuration():
     """With a peer that passes REFER on and one that takes none."""
     config = plan.configuration()
     settings = {PASSING.name: {"refer": "pass"}, REFUSING.name: {"refer": "refuse"},
+                BACK.name: {"refer": "back"},
                 "hq-a": {"replaces": "side"}, "hq-b": {"replaces": "refuse"}}
     for peer in config["peers"]:
         peer |= settings.get(peer["name"], {})
@@ -160,6 +162,41 @@ def test_blind_transfer_by_the_caller_and_the_others_talk(stage):
     target.go()
     finish(target, called)
     stage.check_hidden()
+
+
+def test_a_refer_that_goes_back_is_to_the_letter_and_the_others_talk(stage):
+    """The peer refers the PBX to what it alone understands, and is called at that itself."""
+    uri = f"sip:{BACK.address}:5060;x-m=8:orgid:fce2158f-0e99;x-tt=aHR0cHM6Ly9h%3d%3D;X-Odd"
+    by = "<sip:refers.example;x-m=8:orgid:bdc0511a;x-t=2d88cb42;x-tt=%3D>;x-Own=%3b"
+    at_pbx, at_back = stage.endpoint(), stage.endpoint(BACK.name)
+    target = stage.callee(Callee().invited().answer(
+        sdp(BACK.address, at_back.port)).acked().hold().bye(), BACK.name)
+    callee = Callee().invited().answer(sdp(PBX.address, at_pbx.port)).acked()
+    callee.recv("INVITE").answer_invite(sdp(PBX.address, at_pbx.port, version=2))
+    called = stage.callee(callee.recv("ACK").answer_bye(), "pbx")
+    caller = Caller().invite(sdp(BACK.address, stage.endpoint(BACK.name).port)).trying()
+    caller = referring(caller.answered().ack(), f"Refer-To: <{uri}>\nReferred-By: {by}")
+    for _ in range(2):  # 100, 200
+        caller.recv("NOTIFY").reply(200)
+    calling = stage.caller(caller.answer_bye(), BACK.name, to="pbx", port=5062)
+    called.expect("ACK")
+    call = stage.cli.live_calls()[0]["id"]
+    calling.go()
+    assert notified(calling, 200).header("subscription-state").startswith("terminated")
+    calling.wait()
+    invited = target.received("INVITE")[0]
+    assert invited.first_line == f"INVITE {uri} SIP/2.0"
+    assert (invited.header("to"), invited.header("referred-by")) == (f"<{uri}>", by)
+    assert re.search(r"sip:%s@" % PBX.number, invited.header("from"))
+    assert not invited.all("replaces")
+    speak(stage, at_pbx, called.received("INVITE")[1].media(), at_back, "external")
+    speak(stage, at_back, invited.media(), at_pbx, "internal")
+    target.go()
+    finish(target, called)
+    transfer = record_of(stage, call)["transfers"][0]
+    assert (transfer["kind"], transfer["by"], transfer["to"], transfer["code"]) == \
+        ("blind", "a", BACK.address, 200)
+    assert record_of(stage, transfer["call"])["came_of"] == call
 
 
 def test_a_target_that_refuses_leaves_the_two_talking(stage):

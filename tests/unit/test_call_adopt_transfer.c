@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Transfers and takeovers that are under way while one daemon leaves and the next takes up. */
+#include "call/refer.h"
 #include "call/transfer.h"
 #include "test_call_restart.h"
 #include "test_call_transfer.h"
@@ -77,6 +78,52 @@ static void a_target_that_rings_is_answered_and_joined(void **state)
 	assert_int_equal(r.told.count, 1);
 	joined(&r, &b, 5000, &c, 6000);
 	assert_int_equal(counters(&r.w).transfers, 1);
+	relay_close(&r);
+}
+
+/* refer: back: what its INVITE is made of, should it have to be sent anew. */
+static void what_goes_back_still_does(void **state)
+{
+	static const char uri[] = "sip:sip.example.com:5061;x-m=8:orgid:a;x-tt=a%3d%3D;X",
+			  by[] = "<sip:sip.example.com;x-t=%3d>;x-Own=%3b";
+	static char refer_to[256], extra[256];
+	const struct refer_to *back;
+	struct ua a, b, again;
+	struct relay r;
+	struct call *call;
+
+	(void)state;
+	world_peer_keys[B] = ", refer: back";
+	begin(&r, &a, &b);
+	world_peer_keys[B] = "";
+	snprintf(refer_to, sizeof(refer_to),
+		"<%s?Replaces=theirs%%40there%%3Bto-tag%%3Dt%%3Bfrom-tag%%3Df>", uri);
+	snprintf(extra, sizeof(extra), "Referred-By: %s\r\n", by);
+	refer_with(&r.w, &b, refer_to, extra, "SIP/2.0 202");
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	take(&again, B, request, "b2");
+	expect_notify(&r.w, &b, 100);
+	answer(&r.w, B, request, 180, "b2", NULL);
+	expect_notify(&r.w, &b, 180);
+	run_ms(&r.w, 2);
+	go_on_by(&r, 2);
+	go_on_by(&r, 2);
+	call = the_call(&r.w);
+	back = refer_back_of(call);
+	assert_non_null(back);
+	assert_string_equal(back->uri, uri);
+	assert_string_equal(back->referred_by, by);
+	assert_true(back->has_replaces);
+	assert_string_equal(back->replaces.call_id, "theirs@there");
+	assert_string_equal(back->replaces.to_tag, "t");
+	assert_string_equal(back->replaces.from_tag, "f");
+	assert_int_equal(call->route.candidate_count, 1);
+	assert_string_equal(call->route.candidate[0].peer->name, "b");
+	answer_final(&r.w, B, request, 200, "b2", SDP_C);
+	follow(&r.w, &a, SDP_A);
+	expect_notify(&r.w, &b, 200);
+	expect_bye(&r.w, &b);
+	joined(&r, &a, 4000, &again, 6000);
 	relay_close(&r);
 }
 
@@ -691,6 +738,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_target_that_rings_is_answered_and_joined),
+		cmocka_unit_test(what_goes_back_still_does),
 		cmocka_unit_test(a_target_that_rings_and_refuses_leaves_the_two_as_they_were),
 		cmocka_unit_test(a_referrer_that_has_hung_up_is_not_waited_for),
 		cmocka_unit_test(a_remaining_one_that_hangs_up_ends_all),
