@@ -50,19 +50,30 @@ static struct slot *slot_of(const struct journal *j, uint64_t n)
 
 /* ---- opening ---- */
 
-/* Every slot that counts lies within the lines, and its line is one; and nobody has counted so far
- * that the counters come to their end. */
+/* Every slot that counts lies within the lines, and its line is one; they follow each other as
+ * journal_put lays them, so that none is in another's way; and nobody has counted so far that the
+ * counters come to their end. */
 static bool is_whole(const struct journal *j)
 {
 	const struct content *m = j->m;
+	uint32_t first = slot_of(j, m->done)->at, end = first;
+	bool wrapped = false;
 
 	if (m->put < m->done || m->put - m->done > m->head.count || m->put > INT64_MAX)
 		return false;
 	for (uint64_t n = m->done; n < m->put; n++) {
 		const struct slot *s = slot_of(j, n);
 
+		if (s->at != end) {
+			if (wrapped || s->at)
+				return false;
+			wrapped = true;
+		}
 		if (s->at > JOURNAL_BYTES || s->len > JOURNAL_BYTES - s->at ||
 			(s->len && j->lines[s->at + s->len - 1] != '\n'))
+			return false;
+		end = s->at + s->len;
+		if (wrapped && end >= first)
 			return false;
 	}
 	return true;

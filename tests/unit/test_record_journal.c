@@ -249,13 +249,14 @@ static void one_of_another_boot_or_damaged_is_begun_anew(void **state)
 {
 	struct place *p = *state;
 
-	for (unsigned what = 0; what < 3; what++) {
+	for (unsigned what = 0; what < 4; what++) {
 		struct journal *j;
 		char *at;
 		int fd;
 
 		assert_int_equal(journal_open(&j, p->journal, LINES), 0);
 		assert_int_equal(journal_put(j, 1, 1, "{1}\n", 4), 0);
+		assert_int_equal(journal_put(j, 2, 1, "{2}\n", 4), 0);
 		journal_close(j, false);
 		fd = open(p->journal, O_RDWR);
 		at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -265,8 +266,10 @@ static void one_of_another_boot_or_damaged_is_begun_anew(void **state)
 			at[24] ^= 1; /* boot id */
 		else if (what == 1)
 			memset(at + 64, 0xff, 8); /* lines that were put */
-		else
+		else if (what == 2)
 			memset(at + 112 + 16, 0xff, 8); /* where the first is */
+		else
+			memset(at + 112 + 24 + 16, 0, 4); /* the second where the first is */
 		munmap(at, 4096);
 		assert_int_equal(journal_open(&j, p->journal, LINES), 0);
 		assert_int_equal(journal_waiting(j), 0);
