@@ -175,8 +175,7 @@ static int adopt_transaction(struct call *call, const VdState__Invited *in,
 		!addr_parse(&saved.remote, in->remote, 0)) {
 		saved.tag = tag;
 		saved.response = (struct text){(const char *)in->response.data, in->response.len};
-		saved.request = request;
-		saved.request_len = in->request.len;
+		saved.request = (struct text){request, in->request.len};
 		ret = sip_server_adopt(call->calls->sip, peer,
 			listener_for(call->calls, peer, saved.remote.family), &saved, txn);
 	}

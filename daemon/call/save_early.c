@@ -100,7 +100,7 @@ static void save_attempts(const struct call *call, VdState__Early *m)
 	m->last_resort = call->last_resort;
 }
 
-VdState__Invited *save_asked(struct arena *a, const struct sip_server *txn, enum leg leg)
+VdState__Invited *save_asked(struct arena *a, struct sip_server *txn, enum leg leg)
 {
 	VdState__Invited *m = NEW(a, VdState__Invited, VD_STATE__INVITED__INIT);
 	struct sip_saved_server saved;
@@ -109,15 +109,14 @@ VdState__Invited *save_asked(struct arena *a, const struct sip_server *txn, enum
 		return NULL;
 	m->source = addr_of(a, &saved.source);
 	m->remote = addr_of(a, &saved.remote);
-	m->request = bytes_in(a, saved.request, saved.request_len);
+	m->request = bytes_in(a, saved.request.s, saved.request.len);
 	m->response = bytes_in(a, saved.response.s, saved.response.len);
 	m->tag = bytes_of(saved.tag);
 	m->leg = leg;
-	osip_free(saved.request);
 	return m;
 }
 
-VdState__Invited *save_invited(struct arena *a, const struct sip_server *txn, enum leg leg)
+VdState__Invited *save_invited(struct arena *a, struct sip_server *txn, enum leg leg)
 {
 	VdState__Invited *m = save_asked(a, txn, leg);
 

@@ -13,7 +13,6 @@ static VdState__Accepted *save_accepted(struct arena *a, const struct exchange *
 		a->failed = true;
 		return NULL;
 	}
-	osip_free(saved.request);
 	m->asked = save_invited(a, x->server, x->from);
 	m->until_ms = saved.until_ms;
 	m->initial = x->is_initial;

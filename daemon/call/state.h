@@ -49,8 +49,8 @@ bool early_can_be_saved(const struct call *call);
 VdState__Early *save_early(struct arena *a, const struct call *call);
 /* The transaction of who asked. NULL: there is none any more; or no memory. Of an INVITE the call
  * cannot do without: then the arena has failed. */
-VdState__Invited *save_asked(struct arena *a, const struct sip_server *txn, enum leg leg);
-VdState__Invited *save_invited(struct arena *a, const struct sip_server *txn, enum leg leg);
+VdState__Invited *save_asked(struct arena *a, struct sip_server *txn, enum leg leg);
+VdState__Invited *save_invited(struct arena *a, struct sip_server *txn, enum leg leg);
 /* Fills in the INVITEs that the legs of an answered call have under way. */
 void save_under_way(struct arena *a, const struct call *call, VdState__Call *m);
 /* Fills in what a transfer or takeover under way has of the call. */

@@ -12,8 +12,11 @@
 
 /* ---- of who asks us ---- */
 
-int sip_server_save(const struct sip_server *s, struct sip_saved_server *out)
+int sip_server_save(struct sip_server *s, struct sip_saved_server *out)
 {
+	char *text;
+	int ret;
+
 	if (s->is_ended || s->local || (s->is_final && !s->is_accepted))
 		return -EINVAL;
 	*out = (struct sip_saved_server){.source = s->source,
@@ -22,7 +25,14 @@ int sip_server_save(const struct sip_server *s, struct sip_saved_server *out)
 		.tag = s->tag,
 		.response = {s->text, s->text ? s->len : 0},
 		.until_ms = s->is_accepted ? s->end_timer.due_ms : 0};
-	return message_print(s->request, &out->request, &out->request_len);
+	if (!s->saved.s) {
+		ret = message_print(s->request, &text, &s->saved.len);
+		if (ret)
+			return ret;
+		s->saved.s = text;
+	}
+	out->request = s->saved;
+	return 0;
 }
 
 static osip_message_t *parse(const char *text, size_t len)
@@ -56,7 +66,7 @@ static int server_key_of(
 	struct guard guard;
 	struct raw raw;
 
-	guard_raw(&guard, &raw, saved->request, saved->request_len, true);
+	guard_raw(&guard, &raw, saved->request.s, saved->request.len, true);
 	if (!raw.is_request || guard.code || text_is(raw.method, "ACK") ||
 		text_is(raw.method, "CANCEL") || text_is(raw.method, "INVITE") != saved->is_invite)
 		return -EINVAL;
@@ -95,7 +105,7 @@ int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned l
 	ret = server_key_of(&key, &back, saved);
 	if (!ret && server_find(sip, key.s, (unsigned)key.len))
 		ret = -EEXIST;
-	req = ret ? NULL : parse(saved->request, saved->request_len);
+	req = ret ? NULL : parse(saved->request.s, saved->request.len);
 	if (!ret && !req)
 		ret = -EBADMSG;
 	if (!ret && saved->response.len)

@@ -163,6 +163,7 @@ struct sip_server {
 	char *text; /* of the last response */
 	size_t len;
 	const osip_message_t *text_of;
+	struct text saved; /* the request, once it was written down: that may be several times */
 	struct loop_timer timer;     /* of the machine, or RFC 3261 13.3.1.4 */
 	struct loop_timer end_timer; /* RFC 6026 timer L */
 	unsigned interval_ms;

@@ -222,12 +222,11 @@ struct sip_saved_server {
 	const char *tag;      /* of responses that the owner gives none; "": not made yet */
 	struct text response; /* the last one */
 	uint64_t until_ms; /* of the loop's clock, of a 2xx: it is sent again until then; else 0 */
-	char *request;     /* osip_free */
-	size_t request_len;
+	struct text request;
 };
-/* What a transaction is, to be written down: the strings live as long as txn, request is the
- * caller's. 0; -EINVAL: it is over, an INVITE's refused, or none from a wire; -ENOMEM. */
-int sip_server_save(const struct sip_server *txn, struct sip_saved_server *out);
+/* What a transaction is, to be written down: the strings live until it is acknowledged or gone. 0;
+ * -EINVAL: it is over, an INVITE's refused, or none from a wire; -ENOMEM. */
+int sip_server_save(struct sip_server *txn, struct sip_saved_server *out);
 /* A provisional response (not 100) of the daemon before, by its text. 0; -EBADMSG it is none;
  * -ENOMEM. */
 int sip_response_adopt(struct text in, osip_message_t **out);

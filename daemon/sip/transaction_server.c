@@ -37,6 +37,7 @@ static void server_free(struct sip_server *s)
 	else
 		osip_message_free(s->request);
 	osip_free(s->text);
+	osip_free((char *)(uintptr_t)s->saved.s);
 	config_unref(s->cfg);
 	free(s);
 }
