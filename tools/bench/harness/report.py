@@ -120,6 +120,8 @@ ROWS = (
     ("calls a second, one trunk over UDP", "trunks.one_udp.calls_per_second", whole, None, None),
     ("same, many trunks over UDP", "trunks.udp_to_one_udp", ratio, AT_LEAST, 0.9),
     ("same, many trunks over TLS", "trunks.tls_to_one_udp", ratio, AT_LEAST, 0.7),
+    ("by CPU time of a call: UDP", "trunks.udp_to_one_udp_by_cpu", ratio, None, None),
+    ("by CPU time of a call: TLS", "trunks.tls_to_one_udp_by_cpu", ratio, None, None),
     ("10,000 calls both ways, none lost", "talk.pps", mpps, AT_LEAST, 1e6),
     ("same: viaductd's share of a core", "talk.daemon_share", percent, AT_MOST, 0.05),
     ("restart with 10,000 calls, seconds", "restart.seconds", ratio, AT_MOST, 2.0),
