@@ -196,13 +196,9 @@ static int replay(struct store *s, MDB_txn *txn)
 	bool gap;
 	int ret = store_journal_replay(s->journal, &s->found.position, apply, &a, &count, &gap);
 
-	if (ret == -EBADMSG)
-		log_warn("store: %s is damaged: what calls did last before the kill is lost",
-			s->journal_path);
-	if (ret == -EBADMSG || ret == -ESTALE) {
-		store_journal_begin(s->journal);
-		return 0;
-	}
+	if (ret && ret != -ESTALE)
+		log_warn("store: %s %s: what calls did last before the kill is lost",
+			s->journal_path, ret == -EBADMSG ? "is damaged" : strerror(-ret));
 	if (!ret && count)
 		log_info("store: %u changes are taken up from %s", count, s->journal_path);
 	if (!ret && gap)
@@ -226,10 +222,16 @@ static int take_up_journal(struct store *s)
 	ret = environment_errno(mdb_txn_begin(s->e.env, NULL, 0, &txn));
 	if (ret)
 		return ret;
-	ret = replay(s, txn);
+	if (replay(s, txn)) {
+		/* Without half of it, and without meeting the same at each start. */
+		mdb_txn_abort(txn);
+		store_journal_begin(s->journal);
+		ret = environment_errno(mdb_txn_begin(s->e.env, NULL, 0, &txn));
+		if (ret)
+			return ret;
+	}
 	position = store_journal_position(s->journal);
-	if (!ret)
-		ret = position_put(txn, &s->e, &position);
+	ret = position_put(txn, &s->e, &position);
 	if (ret)
 		mdb_txn_abort(txn);
 	else

@@ -502,6 +502,39 @@ static void a_journal_that_is_not_of_this_file_says_nothing(void **state)
 	assert_int_equal(p->count, 0);
 }
 
+static void put_much(struct place *p, volatile uint64_t *said)
+{
+	char text[1024];
+
+	(void)said;
+	put_text(p, STORE_CALL, STORE_NUMBER(1), "written");
+	if (store_flush(p->s))
+		_exit(1);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	store_begin(p->s);
+	for (uint64_t key = 1; key <= 500; key++)
+		put_text(p, STORE_CALL, STORE_NUMBER(key), text);
+	store_end(p->s);
+}
+
+/* None of it, rather than a daemon that never starts again. */
+static void a_journal_that_the_file_has_no_room_for_is_done_without(void **state)
+{
+	struct place *p = *state;
+
+	killed(p, put_much, NULL, 0);
+	assert_int_equal(store_open(&p->s, p->dir, "one", 64 * 1024), 0);
+	load(p, STORE_CALL);
+	assert_int_equal(p->count, 1);
+	assert_string_equal(p->value[0], "written");
+	put_text(p, STORE_CALL, STORE_NUMBER(1), "on");
+	reopen(p);
+	load(p, STORE_CALL);
+	assert_int_equal(p->count, 1);
+	assert_string_equal(p->value[0], "on");
+}
+
 /* Somebody else could write into it. */
 static void a_journal_that_others_can_reach_is_done_without(void **state)
 {
@@ -536,6 +569,7 @@ int main(void)
 		TEST(a_kill_at_any_moment_leaves_all_or_nothing_of_what_counts_together),
 		TEST(of_a_damaged_journal_the_file_alone_is_taken_over),
 		TEST(a_journal_that_is_not_of_this_file_says_nothing),
+		TEST(a_journal_that_the_file_has_no_room_for_is_done_without),
 		TEST(a_journal_that_others_can_reach_is_done_without),
 	};
 
