@@ -52,7 +52,9 @@ static const struct peer_config *find_peer(
 	for (unsigned i = 0; i < cfg->group_count; i++) {
 		const struct group_config *group = &cfg->group[i];
 
-		for (unsigned j = 0; is_member(group, index) && j < group->member_count; j++) {
+		if (!is_member(group, index))
+			continue;
+		for (unsigned j = 0; j < group->member_count; j++) {
 			const struct peer_config *peer = &cfg->peer[group->member[j].peer];
 
 			if (has_host(peer, host))
