@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,6 +166,14 @@ int privilege_drop(const struct config *cfg)
 int privilege_drop_to_owner(const struct config *cfg)
 {
 	return drop(cfg, become_owner);
+}
+
+void privilege_forbid_core_files(void)
+{
+	const struct rlimit none = {0, 0};
+
+	prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
 }
 
 void privilege_settle(struct dataplane *dp)

@@ -20,6 +20,9 @@ int privilege_drop_to_owner(const struct config *cfg);
  * directory and the state directory, made where they are missing. 0 or -errno, with the cause
  * logged. */
 int privilege_give(const struct config *cfg, const char *user);
+/* What passes through here is other people's calls, and private keys. The kernel forgets it where
+ * the user changes. */
+void privilege_forbid_core_files(void);
 /* Once attached: CAP_SYS_ADMIN goes for good where no dispatcher of libxdp's is in use. */
 void privilege_settle(struct dataplane *dp);
 
