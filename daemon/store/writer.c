@@ -46,6 +46,7 @@ struct store_writer {
 	unsigned queued, writing; /* keys that wait; that are being written */
 	unsigned paused;
 	bool held;             /* the queue is not whole: nothing is taken of it */
+	bool is_waiting;       /* the thread, for something to do */
 	bool closing, hurry;   /* hurry: no pause after a failure */
 	uint64_t begun, ended; /* rounds of the thread */
 	bool last_failed;
@@ -259,14 +260,32 @@ static bool is_stopped(const struct store_writer *w)
 	return w->paused || w->held;
 }
 
+static bool has_work(const struct store_writer *w)
+{
+	return (w->queued || w->closing) && !is_stopped(w);
+}
+
+/* Under the lock. One that writes or gathers looks by itself: to be woken each time that something
+ * is put would cost both threads a system call, and the lock. */
+static void wake_up(struct store_writer *w)
+{
+	if (!w->is_waiting || !has_work(w))
+		return;
+	w->is_waiting = false;
+	pthread_cond_signal(&w->wake);
+}
+
 static void *run(void *arg)
 {
 	struct store_writer *w = arg;
 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
-		while ((!w->queued && !w->closing) || is_stopped(w))
+		while (!has_work(w)) {
+			w->is_waiting = true;
 			pthread_cond_wait(&w->wake, &w->lock);
+		}
+		w->is_waiting = false;
 		if (!w->queued)
 			break;
 		rest(w, w->journal ? GATHER_MS : GATHER_BARE_MS);
@@ -384,8 +403,8 @@ void store_writer_put(
 		store_journal_publish(w->journal);
 	if (ret)
 		w->failures++;
-	else if (w->queued == 1 && !w->held)
-		pthread_cond_signal(&w->wake);
+	else
+		wake_up(w);
 	pthread_mutex_unlock(&w->lock);
 	if (ret)
 		log_limited(LOG_LEVEL_ERROR, "store: %s: %s", w->path, strerror(-ret));
@@ -418,8 +437,7 @@ void store_writer_release(struct store_writer *w)
 	w->held = false;
 	if (w->journal)
 		store_journal_publish(w->journal);
-	if (w->queued)
-		pthread_cond_signal(&w->wake);
+	wake_up(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -436,7 +454,7 @@ void store_writer_resume(struct store_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->paused--;
-	pthread_cond_signal(&w->wake);
+	wake_up(w);
 	pthread_mutex_unlock(&w->lock);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "test_store_place.h"
 
+#include <dirent.h>
+
 static void records_are_read_back_in_order(void **state)
 {
 	struct place *p = *state;
@@ -131,7 +133,7 @@ static void queue_holds_one_value_a_key(void **state)
 	environment_close(&e);
 }
 
-#define LONG_FOR_THE_WRITER_US 60000 /* it gathers for 20 ms at most */
+#define LONG_FOR_THE_WRITER_US 60000 /* it gathers for 50 ms at most */
 
 /* In a process that is killed, once the writer has had time for what was put until then. */
 static void put_two_and_be_killed(struct place *p, bool between_them)
@@ -157,6 +159,53 @@ static void put_two_and_be_killed(struct place *p, bool between_them)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* Of the one thread that is not ours: how often it has slept. */
+static unsigned long sleeps_of_the_writer(void)
+{
+	static const char field[] = "voluntary_ctxt_switches:";
+	DIR *tasks = opendir("/proc/self/task");
+	unsigned long sleeps = 0;
+	char path[300], line[128];
+	struct dirent *task;
+
+	assert_non_null(tasks);
+	while ((task = readdir(tasks))) {
+		FILE *status;
+
+		if (task->d_name[0] == '.' || atoi(task->d_name) == getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status", task->d_name);
+		status = fopen(path, "r");
+		assert_non_null(status);
+		while (fgets(line, sizeof(line), status)) {
+			if (strncmp(line, field, strlen(field)) == 0)
+				sleeps += strtoul(line + strlen(field), NULL, 10);
+		}
+		fclose(status);
+	}
+	closedir(tasks);
+	return sleeps;
+}
+
+static void writer_that_gathers_is_not_woken_by_what_is_put(void **state)
+{
+	const unsigned times = 1000;
+	struct place *p = *state;
+	unsigned long before;
+
+	reopen(p);
+	before = sleeps_of_the_writer();
+	for (unsigned i = 0; i < times; i++) {
+		store_begin(p->s);
+		put_text(p, STORE_CALL, STORE_NUMBER(i), "is put");
+		store_end(p->s);
+		usleep(100); /* for it to wake, and to sleep again */
+	}
+	assert_in_range(sleeps_of_the_writer() - before, 1, times / 4);
+	assert_int_equal(store_flush(p->s), 0);
+	assert_int_equal(status_of(p).records[STORE_CALL], times);
 }
 
 static void what_belongs_together_is_in_the_file_whole_or_not_at_all(void **state)
@@ -321,6 +370,7 @@ int main(void)
 		TEST(large_values_come_back_whole),
 		TEST(names_that_cannot_be_keys_are_failures),
 		TEST(queue_holds_one_value_a_key),
+		TEST(writer_that_gathers_is_not_woken_by_what_is_put),
 		TEST(what_belongs_together_is_in_the_file_whole_or_not_at_all),
 		TEST(flush_returns_when_all_is_in_the_file),
 		TEST(full_map_is_counted_and_tried_again),
