@@ -215,6 +215,19 @@ static void calls_flows_peers_listeners_and_routes_are_tables(void **state)
 	assert_true(says("peer-1, peer-3"));
 }
 
+static void no_line_ends_in_a_space(void **state)
+{
+	static const char *const commands[] = {"status", "calls", "call 2", "flows", "peers",
+		"peer peer-1", "listeners", "routes", "routes test peer-0 12345", "version"};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		assert_int_equal(run(commands[i]), 0);
+		if (strstr(output, " \n"))
+			fail_msg("viaduct %s:\n%.4000s", commands[i], output);
+	}
+}
+
 static void one_peer_is_shown_in_lines_and_a_stranger_is_told(void **state)
 {
 	json_t *v;
@@ -650,6 +663,7 @@ int main(void)
 		TEST(a_call_shows_both_legs_quality_and_where_its_media_goes),
 		TEST(text_from_the_network_cannot_drive_the_terminal_nor_break_json),
 		TEST(calls_flows_peers_listeners_and_routes_are_tables),
+		TEST(no_line_ends_in_a_space),
 		TEST(one_peer_is_shown_in_lines_and_a_stranger_is_told),
 		TEST(a_peer_over_tls_is_shown_with_both_certificates),
 		TEST(a_route_test_traces_and_its_exit_status_tells_the_verdict),

@@ -79,19 +79,26 @@ static int width(const char *text)
 	return n;
 }
 
+/* No spaces where the last cells are empty. */
 static void print_row(const struct table *t, char *const *cell, const int *widths)
 {
-	for (unsigned i = 0; i < t->columns; i++) {
+	unsigned columns = t->columns;
+
+	while (columns && !*cell[columns - 1])
+		columns--;
+	for (unsigned i = 0; i < columns; i++) {
 		int pad = widths[i] - width(cell[i]);
 
 		if (t->heading[i][0] == '>')
 			printf("%*s%s", pad, "", cell[i]);
-		else if (i + 1 < t->columns)
+		else if (i + 1 < columns)
 			printf("%s%*s", cell[i], pad, "");
 		else
 			printf("%s", cell[i]);
-		fputs(i + 1 < t->columns ? "  " : "\n", stdout);
+		if (i + 1 < columns)
+			fputs("  ", stdout);
 	}
+	putchar('\n');
 }
 
 void table_print(struct table *t)
