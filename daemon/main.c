@@ -109,7 +109,8 @@ int main(int argc, char **argv)
 		{"log", required_argument, NULL, 'l'}, {"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct rlimit files = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
-	const char *file = DEFAULT_CONFIG, *receiver = NULL;
+	const char *check_file = NULL, *remove_file = NULL, *receiver = NULL;
+	const char *file = DEFAULT_CONFIG;
 	struct config *cfg = NULL;
 	enum log_level level;
 	bool level_given = false;
@@ -119,9 +120,11 @@ int main(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "c:r:g:l:Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
-			return check(optarg);
+			check_file = optarg;
+			break;
 		case 'r':
-			return remove_left(optarg);
+			remove_file = optarg;
+			break;
 		case 'g':
 			receiver = optarg;
 			break;
@@ -145,17 +148,26 @@ int main(int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
-	if (argc - optind > 1) {
+	/* One thing to do, and one file to do it with. */
+	if (!!check_file + !!remove_file + !!receiver > 1 ||
+		argc - optind > (check_file || remove_file ? 0 : 1)) {
 		fputs(help_text, stderr);
 		return EXIT_USAGE;
 	}
 	if (optind < argc)
 		file = argv[optind];
+	if (level_given)
+		log_set_level(level);
+	if (check_file)
+		return check(check_file);
+	if (remove_file)
+		return remove_left(remove_file);
 	if (receiver)
 		return give(file, receiver);
 	if (config_load(&cfg, file, stderr))
 		return EXIT_CONFIG;
-	log_set_level(level_given ? level : cfg->log_level);
+	if (!level_given)
+		log_set_level(cfg->log_level);
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		log_debug("descriptor limit stays as it is: %s", strerror(errno));
 	return serve(file, cfg) ? EXIT_FAILED : EXIT_OK;

@@ -191,6 +191,22 @@ def test_check_accepts_a_good_file(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("argv, code", [
+    (("--check", "FILE", "--log", "loud"), 2),
+    (("--check", "FILE", "--remove", "FILE"), 2),
+    (("--remove", "FILE", "--check", "FILE"), 2),
+    (("--check", "FILE", "FILE"), 2),
+    (("--check", "FILE", "--log", "error"), 0),
+    (("--check", "FILE", "--help"), 0),
+])
+def test_nothing_is_done_before_the_whole_command_line_is_read(tmp_path, argv, code):
+    path, _ = check(tmp_path, plan.configuration("x"))
+    done = subprocess.run([Daemon.program, *(str(path) if word == "FILE" else word for word in argv)],
+                          capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == code, done.stderr
+    assert ("good: " in done.stdout) == (argv[-1] == "error")
+
+
 @pytest.mark.parametrize("path, value, word", [
     (("peers", 0, "listener"), "nowhere", "listener"),
     (("peers", 3, "address"), "10.10.0.256:5060", "address"),
