@@ -8,6 +8,7 @@
  * the kernel takes the one of the first packet of a poll for all of that poll. */
 #define LOOK_MS    1000
 #define REST_LOOKS 10
+#define WAITING_L3 1280 /* bytes: no longer packet waits (BATCH_L3_MAX of the program) */
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
@@ -21,10 +22,12 @@ static bool all_native(const struct xdp *x)
 	return true;
 }
 
-/* A device that is down or refuses packets is left alone: what is lost there is then counted as
- * received, and shown for what it is. */
+/* A device that is down or refuses packets, or might refuse one as too long (its MTU is too small
+ * for IPv6), is left alone: what is lost there is then counted as received, and shown for what it
+ * is. */
 static bool takes_packets(struct batching *b, uint8_t side)
 {
+	const struct egress *egress = nexthop_egress(b->nexthops, side);
 	struct batching_side *s = &b->side[side];
 	uint64_t unfinished = driver_loss_unfinished_out(b->loss, side);
 
@@ -33,7 +36,7 @@ static bool takes_packets(struct batching *b, uint8_t side)
 	else if (s->rest)
 		s->rest--;
 	s->unfinished = unfinished;
-	return !s->rest && all_native(b->xdp) && nexthop_egress(b->nexthops, side)->up;
+	return !s->rest && all_native(b->xdp) && egress->up && egress->mtu >= WAITING_L3;
 }
 
 static void look_fire(struct loop_timer *timer)

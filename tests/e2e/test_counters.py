@@ -255,13 +255,18 @@ def test_what_finds_no_room_in_a_full_ring_is_counted_as_the_driver_does(stage, 
     talk.end()
 
 
-def test_what_is_too_long_for_the_way_out_is_counted_as_that(stage, books):
+@pytest.mark.parametrize("mtu, longer", [(1300, 1200), (150, 0)], ids=["ipv6", "too_small_for_ipv6"])
+def test_what_is_too_long_for_the_way_out_is_counted_as_that(stage, books, mtu, longer):
     """Whether packets wait for others or not."""
     viaduct, talk = stage.world.viaduct, Talk(stage)
-    too_long = Stream().packet() + bytes(1200)
-    redirect = stage.cli.packets("drop_redirect", "internal")
-    viaduct.run("ip", "link", "set", "vde0", "mtu", "1300")
+    too_long = Stream().packet() + bytes(longer)
+
+    def waits():
+        return {d["name"]: d for d in stage.cli.status()["devices"]}["vde0"]["batched"]
+    viaduct.run("ip", "link", "set", "vde0", "mtu", str(mtu))
     try:
+        wait_until(lambda: mtu >= 1280 or not waits(), 5, "no packets to wait")
+        redirect = stage.cli.packets("drop_redirect", "internal")
         before = stage.cli.packets("drop_mtu", "internal")
 
         def dropped():
@@ -271,6 +276,7 @@ def test_what_is_too_long_for_the_way_out_is_counted_as_that(stage, books):
         assert stage.cli.packets("drop_redirect", "internal") == redirect
     finally:
         viaduct.run("ip", "link", "set", "vde0", "mtu", "1500")
+        viaduct.run("ip", "address", "replace", f"{plan.VIADUCT['external', 6]}/64", "dev", "vde0", "nodad")
     talk.check_media(5)
     talk.end()
     books.check()
