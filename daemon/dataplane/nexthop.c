@@ -20,6 +20,8 @@
 #define PROBE_FIRST_MS      1000 /* between attempts to find a neighbour, doubled up to … */
 #define PROBE_MAX_MS        2000 /* … so: whoever is back is found soon, also if it says nothing */
 #define CONFIRM_MS          10000 /* between requests to confirm a neighbour that stays stale */
+#define CONFIRM_USED_MS     5000  /* the same for a valid one that flows lead to, which … */
+#define CONFIRM_LOOKS       16    /* … so many are looked at for in a tick, in turn */
 #define LOOKING_GRACE_MS    4000  /* three unanswered requests, one a second: kernel's default */
 #define ASKS_A_TICK         64    /* for neighbours whose packets come from another MAC address */
 /* Between two such for one neighbour, doubled while it answers as before up to … so. */
@@ -53,7 +55,7 @@ struct neighbour {
 	uint8_t mac[6];
 	bool reread;  /* events about it were lost */
 	bool has_mac; /* the last one known is kept while the kernel looks again, until it fails */
-	uint64_t probe_at_ms;
+	uint64_t probe_at_ms, confirm_at_ms;
 	uint32_t probe_wait_ms;
 	uint64_t keep_until_ms; /* has_mac without an entry that backs it: until then */
 	/* Packets that lead back to it came from another MAC address, ending so; 0 = never. */
@@ -102,9 +104,9 @@ struct nexthop_table {
 	uint32_t count;
 	struct egress egress[SIDE_COUNT];
 	struct destination *destinations;
-	struct neighbour *neighbours, *probe_next; /* NULL: the first one */
-	struct destination *idle;                  /* oldest first */
-	struct destination *dirty;                 /* first in, first examined */
+	struct neighbour *neighbours, *probe_next, *confirm_next; /* NULL: the first one */
+	struct destination *idle;                                 /* oldest first */
+	struct destination *dirty;                                /* first in, first examined */
 	struct loop_timer tick, reexamine;
 	unsigned asks;  /* since the last tick */
 	uint64_t asked; /* in all */
@@ -233,6 +235,16 @@ static void write_neighbour(const struct nexthop_table *t, const struct neighbou
 	write_element(t, d);
 }
 
+static void mark_dirty(struct nexthop_table *t, struct destination *d)
+{
+	if (d->dirty)
+		return;
+	d->dirty = true;
+	DL_APPEND2(t->dirty, d, dirty_prev, dirty_next);
+	if (!loop_timer_is_started(&t->reexamine))
+		loop_timer_start(t->loop, &t->reexamine, REEXAMINE_DELAY_MS);
+}
+
 /* As vd_flow.src_mac has it. */
 static uint32_t mac_end(const uint8_t mac[6])
 {
@@ -250,6 +262,19 @@ static void neighbour_settle(struct neighbour *n, const uint8_t *mac, uint64_t n
 	n->doubted = false;
 	n->ask_wait_ms = ASK_FIRST_MS;
 	n->ask_at_ms = now + ASK_FIRST_MS;
+}
+
+/* Of two routers the kernel leaves the one that does not answer (RFC 4861 6.3.6), and tells nobody:
+ * no route has changed. It goes back to one that is asked for again, so this comes before that. */
+static void neighbour_failed(struct nexthop_table *t, const struct neighbour *n)
+{
+	struct destination *d;
+
+	DL_FOREACH2(n->destinations, d, neighbour_next)
+	{
+		if (!addr_equal_ip(&d->key.dst, &n->key.ip))
+			mark_dirty(t, d);
+	}
 }
 
 static void neighbour_learn(struct nexthop_table *t, struct neighbour *n,
@@ -271,6 +296,7 @@ static void neighbour_learn(struct nexthop_table *t, struct neighbour *n,
 	case NEIGHBOUR_FAILED:
 		n->has_mac = false;
 		n->probe_at_ms = now + n->probe_wait_ms;
+		neighbour_failed(t, n);
 		break;
 	case NEIGHBOUR_NONE:
 		n->probe_at_ms = now;
@@ -360,6 +386,7 @@ static struct neighbour *neighbour_make(
 	n->key.ip.port = 0;
 	n->probe_wait_ms = PROBE_FIRST_MS;
 	n->ask_wait_ms = ASK_FIRST_MS;
+	n->confirm_at_ms = loop_now_ms(t->loop) + CONFIRM_USED_MS;
 	table_add_failed = false;
 	HASH_ADD(hh, t->neighbours, key, sizeof(n->key), n);
 	if (table_add_failed) {
@@ -386,6 +413,8 @@ static void neighbour_leave(struct nexthop_table *t, struct destination *d)
 		return;
 	if (t->probe_next == n)
 		t->probe_next = n->hh.next;
+	if (t->confirm_next == n)
+		t->confirm_next = n->hh.next;
 	HASH_DEL(t->neighbours, n);
 	free(n);
 }
@@ -416,16 +445,6 @@ static const char *why_of(int error)
 	default:
 		return why_no_route;
 	}
-}
-
-static void mark_dirty(struct nexthop_table *t, struct destination *d)
-{
-	if (d->dirty)
-		return;
-	d->dirty = true;
-	DL_APPEND2(t->dirty, d, dirty_prev, dirty_next);
-	if (!loop_timer_is_started(&t->reexamine))
-		loop_timer_start(t->loop, &t->reexamine, REEXAMINE_DELAY_MS);
 }
 
 static void unmark_dirty(struct nexthop_table *t, struct destination *d)
@@ -562,6 +581,36 @@ static void probe_some(struct nexthop_table *t, uint64_t now)
 	t->probe_next = n;
 }
 
+static bool is_used(const struct neighbour *n)
+{
+	const struct destination *d;
+
+	DL_FOREACH2(n->destinations, d, neighbour_next)
+	{
+		if (d->refs)
+			return true;
+	}
+	return false;
+}
+
+/* Who moves to another MAC address without a word, and sends us nothing that would tell it, is
+ * noticed by being asked alone. The kernel believes in it for half a minute. */
+static void confirm_some(struct nexthop_table *t, uint64_t now)
+{
+	struct neighbour *n = t->confirm_next ? t->confirm_next : t->neighbours;
+	unsigned count = HASH_COUNT(t->neighbours);
+
+	for (unsigned i = 0; i < count && i < CONFIRM_LOOKS; i++) {
+		if (n->state == NEIGHBOUR_VALID && n->confirm_at_ms <= now && is_used(n) &&
+			t->egress[n->destinations->key.side].up) {
+			t->ops.neighbour_confirm(t->ops.ctx, n->key.ifindex, &n->key.ip);
+			n->confirm_at_ms = now + CONFIRM_USED_MS;
+		}
+		n = n->hh.next ? n->hh.next : t->neighbours;
+	}
+	t->confirm_next = n;
+}
+
 static void tick_fire(struct loop_timer *timer)
 {
 	struct nexthop_table *t = container_of(timer, struct nexthop_table, tick);
@@ -580,6 +629,7 @@ static void tick_fire(struct loop_timer *timer)
 		}
 	}
 	probe_some(t, now);
+	confirm_some(t, now);
 	loop_timer_start(t->loop, &t->tick, TICK_MS);
 }
 

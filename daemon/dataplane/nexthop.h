@@ -5,7 +5,8 @@
  * about those that an event may have changed.
  *
  * Nothing of ours passes through the kernel's stack, so no traffic keeps a neighbour entry alive:
- * the table has the kernel confirm stale entries and look for missing ones (NTF_USE). */
+ * the table has the kernel confirm stale entries, look for missing ones (NTF_USE), and ask those
+ * that flows lead to every few seconds. */
 #ifndef VIADUCT_DATAPLANE_NEXTHOP_H
 #define VIADUCT_DATAPLANE_NEXTHOP_H
 
@@ -52,6 +53,9 @@ struct nexthop_ops {
 	/* Has the kernel ask everybody on the link who has that address, at once, whatever it
 	 * believes. False: it does not, the entry is not its own finding. */
 	bool (*neighbour_ask_anew)(void *ctx, unsigned ifindex, const struct addr *ip);
+	/* Has the kernel ask the MAC address that it believes in whether it still has that address;
+	 * not where the entry is not its own finding. */
+	void (*neighbour_confirm)(void *ctx, unsigned ifindex, const struct addr *ip);
 	/* Reads one entry. */
 	enum neighbour_state (*neighbour_get)(
 		void *ctx, unsigned ifindex, const struct addr *ip, uint8_t mac[6]);

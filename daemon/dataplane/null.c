@@ -52,6 +52,13 @@ static bool null_neighbour_ask_anew(void *ctx, unsigned ifindex, const struct ad
 	return false;
 }
 
+static void null_neighbour_confirm(void *ctx, unsigned ifindex, const struct addr *ip)
+{
+	(void)ctx;
+	(void)ifindex;
+	(void)ip;
+}
+
 static enum neighbour_state null_neighbour_get(
 	void *ctx, unsigned ifindex, const struct addr *ip, uint8_t mac[6])
 {
@@ -109,6 +116,7 @@ int null_open(struct dataplane *dp, const struct config *cfg)
 		.route = null_route,
 		.neighbour_use = null_neighbour_use,
 		.neighbour_ask_anew = null_neighbour_ask_anew,
+		.neighbour_confirm = null_neighbour_confirm,
 		.neighbour_get = null_neighbour_get,
 	};
 	struct null_memory *m = &dp->null;

@@ -174,24 +174,34 @@ static int type_answer(struct nlmsghdr *nlh, void *arg)
 	return 0;
 }
 
-static bool on_this_machine(struct rtnetlink *rt, const struct addr *a)
+/* 0 where it is an address of this machine, -EADDRNOTAVAIL where it is not, -EAGAIN. */
+static int check_local(struct rtnetlink *rt, const struct addr *a, unsigned ifindex)
 {
 	unsigned char type = RTN_UNSPEC;
+	int ret = ask_way(rt, NULL, a, ifindex, type_answer, &type);
 
-	return ask_way(rt, NULL, a, 0, type_answer, &type) == 0 && type == RTN_LOCAL;
+	if (ret == -EAGAIN)
+		return ret;
+	return ret == 0 && type == RTN_LOCAL ? 0 : -EADDRNOTAVAIL;
 }
 
 static int rtnetlink_route(void *ctx, const struct addr *src, const struct addr *dst,
 	unsigned ifindex, struct route_answer *out)
 {
-	int ret;
+	int ret, local;
 
 	memset(out, 0, sizeof(*out));
 	ret = ask_way(ctx, src, dst, ifindex, route_answer, out);
-	/* For a source address that was taken away the kernel answers as if there was no route. */
-	if (ret == -ENETUNREACH && !on_this_machine(ctx, src))
-		ret = -EADDRNOTAVAIL;
-	return ret;
+	if (ret == -EAGAIN || (ret == 0 && src->family == 4))
+		return ret;
+	/* Packets from an address that was taken away, or that another host has (RFC 4862 5.4),
+	 * IPv6 lets go; in IPv4 there is no route for them. By the device where it is of a VRF. */
+	local = check_local(ctx, src, 0);
+	if (local == -EADDRNOTAVAIL && ifindex)
+		local = check_local(ctx, src, ifindex);
+	if (local)
+		return local;
+	return ret == -EINVAL ? -ENETUNREACH : ret; /* the former for a blackhole of IPv6 */
 }
 
 /* ---- neighbours ---- */
@@ -232,14 +242,17 @@ static int neighbour_answer(struct nlmsghdr *nlh, void *arg)
 	return 0;
 }
 
-static int ask_neighbour(struct rtnetlink *rt, int type, int flags, uint8_t ntf, unsigned ifindex,
-	const struct addr *ip, answer_fn answer, void *arg)
+/* wanted: flags and state of the entry. */
+static int ask_neighbour(struct rtnetlink *rt, int type, int flags, const struct ndmsg *wanted,
+	unsigned ifindex, const struct addr *ip, answer_fn answer, void *arg)
 {
 	struct nl_msg *msg = nlmsg_alloc_simple(type, flags);
-	struct ndmsg ndm = {.ndm_family = af_of(ip), .ndm_ifindex = (int)ifindex, .ndm_flags = ntf};
+	struct ndmsg ndm = *wanted;
 
 	if (!msg)
 		return -EAGAIN;
+	ndm.ndm_family = af_of(ip);
+	ndm.ndm_ifindex = (int)ifindex;
 	if (nlmsg_append(msg, &ndm, sizeof(ndm), NLMSG_ALIGNTO) ||
 		nla_put(msg, NDA_DST, (int)ip_len(ip->family), ip->ip)) {
 		nlmsg_free(msg);
@@ -248,12 +261,21 @@ static int ask_neighbour(struct rtnetlink *rt, int type, int flags, uint8_t ntf,
 	return rtnetlink_ask(rt, msg, answer, arg);
 }
 
+static int read_neighbour(
+	struct rtnetlink *rt, unsigned ifindex, const struct addr *ip, struct neighbour_answer *out)
+{
+	static const struct ndmsg any;
+
+	*out = (struct neighbour_answer){.state = NEIGHBOUR_NONE};
+	return ask_neighbour(rt, RTM_GETNEIGH, 0, &any, ifindex, ip, neighbour_answer, out);
+}
+
 static enum neighbour_state rtnetlink_neighbour_get(
 	void *ctx, unsigned ifindex, const struct addr *ip, uint8_t mac[6])
 {
-	struct neighbour_answer got = {.state = NEIGHBOUR_NONE};
+	struct neighbour_answer got;
 
-	if (ask_neighbour(ctx, RTM_GETNEIGH, 0, 0, ifindex, ip, neighbour_answer, &got))
+	if (read_neighbour(ctx, ifindex, ip, &got))
 		got.state = NEIGHBOUR_NONE;
 	memcpy(mac, got.mac, sizeof(got.mac));
 	return got.state;
@@ -261,9 +283,10 @@ static enum neighbour_state rtnetlink_neighbour_get(
 
 static void rtnetlink_neighbour_use(void *ctx, unsigned ifindex, const struct addr *ip)
 {
+	static const struct ndmsg use = {.ndm_flags = NTF_USE};
 	char text[ADDR_TEXT_MAX];
-	int ret = ask_neighbour(ctx, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK,
-		NTF_USE, ifindex, ip, NULL, NULL);
+	int ret = ask_neighbour(ctx, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK, &use,
+		ifindex, ip, NULL, NULL);
 
 	if (ret)
 		log_limited(LOG_LEVEL_WARN, "dataplane: cannot have %s looked for: %s",
@@ -274,14 +297,26 @@ static void rtnetlink_neighbour_use(void *ctx, unsigned ifindex, const struct ad
  * One that is in no state at all begins with everybody. */
 static bool rtnetlink_neighbour_ask_anew(void *ctx, unsigned ifindex, const struct addr *ip)
 {
-	struct neighbour_answer got = {.state = NEIGHBOUR_NONE};
+	static const struct ndmsg no_state;
+	struct neighbour_answer got;
 
-	if (ask_neighbour(ctx, RTM_GETNEIGH, 0, 0, ifindex, ip, neighbour_answer, &got) == 0 &&
-		got.imposed)
+	if (read_neighbour(ctx, ifindex, ip, &got) == 0 && got.imposed)
 		return false;
-	ask_neighbour(ctx, RTM_NEWNEIGH, NLM_F_REPLACE | NLM_F_ACK, 0, ifindex, ip, NULL, NULL);
+	ask_neighbour(
+		ctx, RTM_NEWNEIGH, NLM_F_REPLACE | NLM_F_ACK, &no_state, ifindex, ip, NULL, NULL);
 	rtnetlink_neighbour_use(ctx, ifindex, ip);
 	return true;
+}
+
+static void rtnetlink_neighbour_confirm(void *ctx, unsigned ifindex, const struct addr *ip)
+{
+	static const struct ndmsg probe = {.ndm_state = NUD_PROBE};
+	struct neighbour_answer got;
+
+	if (read_neighbour(ctx, ifindex, ip, &got) || got.imposed || got.state != NEIGHBOUR_VALID)
+		return;
+	/* Without NLM_F_REPLACE: that would have a router forgotten to be one. */
+	ask_neighbour(ctx, RTM_NEWNEIGH, NLM_F_ACK, &probe, ifindex, ip, NULL, NULL);
 }
 
 void rtnetlink_ops(struct rtnetlink *rt, struct nexthop_ops *ops)
@@ -291,6 +326,7 @@ void rtnetlink_ops(struct rtnetlink *rt, struct nexthop_ops *ops)
 		.route = rtnetlink_route,
 		.neighbour_use = rtnetlink_neighbour_use,
 		.neighbour_ask_anew = rtnetlink_neighbour_ask_anew,
+		.neighbour_confirm = rtnetlink_neighbour_confirm,
 		.neighbour_get = rtnetlink_neighbour_get,
 	};
 }

@@ -31,6 +31,9 @@ ETH_P_ALL = 3
 SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 0x10
 PACKET_IGNORE_OUTGOING = 23
 SECOND_ROUTER_MAC = "02:00:00:00:00:03"
+SILENT_S = 15  # 5 until it is asked, 3 of the kernel's patience, 1 until everybody is
+ROUTERS = ("fe80::1", "fe80::2")  # both are far
+BEHIND_ROUTERS = "fd09::9"
 
 
 class Driver:
@@ -512,6 +515,152 @@ def test_a_neighbour_that_the_administrator_wrote_is_not_asked(wires, driver, un
     finally:
         wires.viaduct.run("ip", "neigh", "del", "10.2.0.2", "dev", "x0")
     both.close()
+
+
+def test_a_new_mac_that_nothing_tells_is_noticed_and_what_the_administrator_wrote_stays(
+        wires, driver, unannounced):
+    viaduct, believes = wires.viaduct, "net.ipv4.neigh.x0.base_reachable_time_ms"
+    viaduct.run("ip", "neigh", "replace", "10.2.0.3", "lladdr", SECOND_ROUTER_MAC,
+                "dev", "x0", "nud", "permanent")
+    viaduct.run("sysctl", "-qw", f"{believes}=3600000")  # the kernel by itself notices nothing
+    both = TwoWays(wires, driver)
+    driver.add("0", "10.1.0.1:20004", "10.1.0.2:4000", "10.2.0.1:20006", "10.2.0.3:5000")
+    try:
+        # It knows ours: a host that asks for it tells its own by that.
+        wires.far.run("ip", "neigh", "replace", "10.2.0.1", "lladdr", both.ours, "dev", "e0",
+                      "nud", "permanent")
+        both.far_takes("02:00:00:00:00:77")
+        wait_until(lambda: driver.path(both.flow)["dmac"] == "02:00:00:00:00:77", SILENT_S,
+                   lambda: str(driver.path(both.flow)))
+        written = viaduct.run("ip", "neigh", "show", "10.2.0.3", "dev", "x0").stdout
+        assert SECOND_ROUTER_MAC in written and "PERMANENT" in written
+    finally:
+        viaduct.run("sysctl", "-qw", f"{believes}=30000")
+        wires.far.run("ip", "neigh", "del", "10.2.0.1", "dev", "e0")
+        viaduct.run("ip", "neigh", "del", "10.2.0.3", "dev", "x0")
+    both.close()
+
+
+class Routers:
+    """Two of IPv6 outside, advertised by themselves (RFC 4861 6.2.3); both know the way further."""
+
+    def __init__(self, wires):
+        self.far = wires.far
+        self.forwarding("1")
+        wires.viaduct.run("sysctl", "-qw", "net.ipv6.conf.x0.accept_ra=1")
+        self.far.add_address("lo", f"{BEHIND_ROUTERS}/128")
+        for router in ROUTERS:
+            self.far.add_address("e0", f"{router}/64")
+            self.advertise(router, 1800)
+        wait_until(lambda: all(router in wires.viaduct.run("ip", "-6", "route").stdout
+                               for router in ROUTERS), 3, "routes by both")
+
+    def forwarding(self, on):
+        """An answer of who does not forward says that it is no router."""
+        for device in ("all", "e0"):
+            self.far.run("sysctl", "-qw", f"net.ipv6.conf.{device}.forwarding={on}")
+
+    def advertise(self, router, lifetime_s):
+        with self.far.entered():
+            index = socket.if_nametoindex("e0")
+        with self.far.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as s:
+            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+            s.bind((router, 0, 0, index))
+            s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, lifetime_s, 0, 0),
+                     ("ff02::1", 0, 0, index))
+
+    def close(self):
+        for router in ROUTERS:
+            self.far.run("ip", "address", "replace", f"{router}/64", "dev", "e0", "nodad")
+            self.advertise(router, 0)
+            self.far.run("ip", "address", "del", f"{router}/64", "dev", "e0")
+        self.far.run("ip", "address", "del", f"{BEHIND_ROUTERS}/128", "dev", "lo")
+        self.forwarding("0")
+
+
+@pytest.fixture
+def routers(wires):
+    routers = Routers(wires)
+    yield routers
+    routers.close()
+
+
+def by_router(driver):
+    """A flow that leads behind them; its router, and the other one."""
+    flow = driver.add("0", "[fd01::1]:20000", "[fd01::2]:4000", "[fd02::1]:20002",
+                      f"[{BEHIND_ROUTERS}]:5000")
+    driver.wait_path(flow, why="resolved")
+    first = driver.path(flow)["gateway"]
+    return flow, first, ROUTERS[1 - ROUTERS.index(first)]
+
+
+def test_a_router_that_takes_its_advertisement_back_is_left_within_a_second(driver, routers):
+    def left():
+        flow, first, second = by_router(driver)
+        began = time.monotonic()
+        routers.advertise(first, 0)
+        driver.wait_path(flow, gateway=second, why="resolved")
+        took = time.monotonic() - began
+        routers.advertise(first, 1800)
+        driver.ask(f"del {flow}")
+        return took
+    assert_followed(left for _ in range(3))
+
+
+def test_a_router_that_falls_silent_is_left_for_the_other_one(driver, routers):
+    flow, first, second = by_router(driver)
+    routers.far.run("ip", "address", "del", f"{first}/64", "dev", "e0")
+    wait_until(lambda: driver.path(flow)["gateway"] == second, SILENT_S,
+               lambda: str(driver.path(flow)))
+    driver.wait_path(flow, gateway=second, why="resolved")
+
+
+@pytest.fixture
+def ipv6_route(wires):
+    """Outside there is a route of IPv6 whatever addresses come and go."""
+    wires.viaduct.run("ip", "route", "add", "default", "via", "fd02::2", "dev", "x0")
+    wires.viaduct.add_address("x0", "fd02::7/64")
+    yield
+    wires.viaduct.run("ip", "address", "del", "fd02::7/64", "dev", "x0")
+    wires.viaduct.run("ip", "route", "del", "default", "via", "fd02::2", "dev", "x0")
+
+
+def test_an_ipv6_address_that_is_not_ours_is_not_sent_from(wires, driver, ipv6_route):
+    viaduct, detect = wires.viaduct, "net.ipv6.conf.x0.accept_dad"
+    flow = driver.add("0", "[fd01::1]:20000", "[fd01::2]:4000", "[fd02::1]:20002", "[fd02::2]:5000")
+    driver.wait_path(flow, why="resolved")
+    viaduct.run("ip", "address", "del", "fd02::1/64", "dev", "x0")
+    # Another host has it: the kernel gives it up (RFC 4862 5.4).
+    wires.far.add_address("e0", "fd02::1/64")
+    viaduct.run("sysctl", "-qw", f"{detect}=1")
+    try:
+        driver.wait_path(flow, why="media address is not on this machine")
+        viaduct.run("ip", "address", "add", "fd02::1/64", "dev", "x0")
+        wait_until(lambda: "dadfailed" in viaduct.run("ip", "address", "show", "dev", "x0").stdout,
+                   5, "the duplicate to be found")
+        assert driver.path(flow)["why"] == "media address is not on this machine"
+    finally:
+        viaduct.run("sysctl", "-qw", f"{detect}=0")
+        wires.far.run("ip", "address", "del", "fd02::1/64", "dev", "e0")
+        viaduct.run("ip", "address", "del", "fd02::1/64", "dev", "x0", check=False)
+        viaduct.add_address("x0", "fd02::1/64")
+    driver.wait_path(flow, why="resolved")
+
+
+@pytest.mark.parametrize("local, remote, network", [
+    ("10.2.0.1", "10.9.0.9", "10.9.0.8/30"), ("fd02::1", "fd09::9", "fd09::/64")],
+    ids=["v4", "v6"])
+def test_where_a_route_leads_nowhere_there_is_none(wires, driver, ipv6_route, local, remote, network):
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", literal(local, 20002),
+                      literal(remote, 5000))
+    driver.wait_path(flow, why="resolved")
+    for kind in ("blackhole", "unreachable", "prohibit"):
+        wires.viaduct.run("ip", "route", "add", kind, network)
+        try:
+            driver.wait_path(flow, why="no route")
+        finally:
+            wires.viaduct.run("ip", "route", "del", kind, network)
+        driver.wait_path(flow, why="resolved")
 
 
 def test_a_route_by_another_gateway_is_followed_within_a_second(wires, driver):

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "dataplane/nexthop.h"
+#include "test_clock.h"
 
 #define ELEMENTS     12
 #define MANY         400 /* neighbours: more than are looked for at once */
@@ -30,7 +31,7 @@ struct kernel {
 	uint8_t mac[6];
 	bool each_its_own; /* neighbour: no gateway */
 	/* What it was asked. */
-	unsigned route_asked, used, used_of[MANY];
+	unsigned route_asked, used, used_of[MANY], confirmed, confirmed_of[MANY];
 };
 
 static const uint8_t mac_a[6] = {2, 0, 0, 0, 0, 0xa}, mac_b[6] = {2, 0, 0, 0, 0, 0xb};
@@ -69,6 +70,16 @@ static void fake_use(void *ctx, unsigned ifindex, const struct addr *ip)
 		k->used_of[ip->ip[2] << 8 | ip->ip[3]]++;
 }
 
+static void fake_confirm(void *ctx, unsigned ifindex, const struct addr *ip)
+{
+	struct kernel *k = ctx;
+
+	assert_int_equal(ifindex, DEVICE);
+	k->confirmed++;
+	if (k->each_its_own)
+		k->confirmed_of[ip->ip[2] << 8 | ip->ip[3]]++;
+}
+
 static enum neighbour_state fake_get(
 	void *ctx, unsigned ifindex, const struct addr *ip, uint8_t mac[6])
 {
@@ -85,6 +96,7 @@ static void make_table(struct kernel *k)
 	const struct nexthop_ops ops = {.ctx = k,
 		.route = fake_route,
 		.neighbour_use = fake_use,
+		.neighbour_confirm = fake_confirm,
 		.neighbour_get = fake_get};
 
 	assert_int_equal(nexthop_table_new(&k->table, k->loop, k->array, ELEMENTS, 0, &ops), 0);
@@ -287,14 +299,13 @@ static struct addr one_of_many(unsigned i)
 	return a;
 }
 
-/* All of them are due at every tick: those at the end would wait for ever, were it not for turns.
- */
-static void many_missing_neighbours_are_looked_for_in_turn(void **state)
+/* A table of that many neighbours, each of which has a flow. Returns its elements. */
+static struct vd_nexthop *make_many(struct kernel *k, enum neighbour_state state)
 {
-	struct kernel *k = *state;
 	const struct nexthop_ops ops = {.ctx = k,
 		.route = fake_route,
 		.neighbour_use = fake_use,
+		.neighbour_confirm = fake_confirm,
 		.neighbour_get = fake_get};
 	struct vd_nexthop *array = calloc(MANY + 1, sizeof(*array));
 	struct addr src = address("192.0.2.1"), dst;
@@ -304,11 +315,29 @@ static void many_missing_neighbours_are_looked_for_in_turn(void **state)
 	assert_int_equal(nexthop_table_new(&k->table, k->loop, array, MANY + 1, 0, &ops), 0);
 	nexthop_set_egress(k->table, 1, &k->egress);
 	k->each_its_own = true;
-	k->neighbour = NEIGHBOUR_NONE;
+	k->neighbour = state;
 	for (unsigned i = 0; i < MANY; i++) {
 		dst = one_of_many(i);
 		assert_int_equal(nexthop_get(k->table, 1, &src, &dst, &d), 0);
 	}
+	return array;
+}
+
+static void free_many(struct kernel *k, struct vd_nexthop *array)
+{
+	nexthop_table_free(k->table);
+	free(array);
+	make_table(k);
+}
+
+/* All of them are due at every tick: those at the end would wait for ever, were it not for turns.
+ */
+static void many_missing_neighbours_are_looked_for_in_turn(void **state)
+{
+	struct kernel *k = *state;
+	struct vd_nexthop *array = make_many(k, NEIGHBOUR_NONE);
+	struct addr dst;
+
 	memset(k->used_of, 0, sizeof(k->used_of));
 	k->used = 0;
 	while (k->used < 2 * MANY) {
@@ -320,9 +349,50 @@ static void many_missing_neighbours_are_looked_for_in_turn(void **state)
 	}
 	for (unsigned i = 0; i < MANY; i++)
 		assert_in_range(k->used_of[i], 2, 3);
-	nexthop_table_free(k->table);
-	free(array);
-	make_table(k);
+	free_many(k, array);
+}
+
+static void a_neighbour_that_flows_lead_to_is_asked_every_five_seconds(void **state)
+{
+	static const uint8_t none[6];
+	struct kernel *k = *state;
+	struct destination *d = get(k, "198.51.100.1");
+
+	pass(k, 4900);
+	assert_int_equal(k->confirmed, 0);
+	pass(k, 400);
+	assert_int_equal(k->confirmed, 1);
+	pass(k, 10500);
+	assert_int_equal(k->confirmed, 3);
+	/* Not one that the kernel looks for, … */
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_LOOKING, none);
+	pass(k, 6000);
+	assert_int_equal(k->confirmed, 3);
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_VALID, mac_a);
+	pass(k, 300);
+	assert_int_equal(k->confirmed, 4);
+	/* … nor over a device that is down, nor one that nothing leads to any more. */
+	k->egress.up = false;
+	nexthop_set_egress(k->table, 1, &k->egress);
+	pass(k, 6000);
+	k->egress.up = true;
+	nexthop_set_egress(k->table, 1, &k->egress);
+	nexthop_put(k->table, d);
+	pass(k, 6000);
+	assert_int_equal(k->confirmed, 4);
+}
+
+static void many_neighbours_are_asked_in_turn_and_so_many_a_second_alone(void **state)
+{
+	struct kernel *k = *state;
+	struct vd_nexthop *array = make_many(k, NEIGHBOUR_VALID);
+
+	pass(k, 60000);
+	/* 16 each quarter of a second. */
+	assert_in_range(k->confirmed, 60 * 56, 60 * 64 + 16);
+	for (unsigned i = 0; i < MANY; i++)
+		assert_in_range(k->confirmed_of[i], 8, 10);
+	free_many(k, array);
 }
 
 static void a_stale_neighbour_is_used_and_confirmed(void **state)
@@ -353,6 +423,46 @@ static void the_last_mac_serves_while_the_kernel_looks_and_not_once_it_failed(vo
 	assert_int_equal(k->used, 1);
 	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_FAILED, none);
 	assert_why(k, d, "no neighbour");
+}
+
+/* Of two routers the kernel takes the other one, and tells no change of a route. */
+static void a_router_that_fails_is_left_for_the_one_that_the_kernel_names_then(void **state)
+{
+	static const uint8_t none[6];
+	struct kernel *k = *state;
+	struct destination *d = get(k, "198.51.100.1"), *e = get(k, "203.0.113.1");
+	struct addr dead = k->gateway;
+	struct dataplane_path path;
+	unsigned asked = k->route_asked;
+
+	k->gateway = address("192.0.2.253");
+	memcpy(k->mac, mac_b, 6);
+	nexthop_neighbour_changed(k->table, DEVICE, &dead, NEIGHBOUR_FAILED, none);
+	assert_why(k, d, "no neighbour");
+	pass(k, 20);
+	/* The dead one was not looked for again before: the kernel would name it anew. */
+	assert_int_equal(k->used, 0);
+	assert_int_equal(k->route_asked, asked + 2);
+	assert_memory_equal(element(k, d)->dmac, mac_b, 6);
+	assert_memory_equal(element(k, e)->dmac, mac_b, 6);
+	nexthop_path(k->table, d, &path);
+	assert_string_equal(path.change, "another gateway");
+	assert_string_equal(path.change_of, "no neighbour");
+}
+
+static void for_a_neighbour_on_link_that_fails_no_route_is_asked(void **state)
+{
+	static const uint8_t none[6];
+	struct kernel *k = *state;
+	struct addr own = address("192.0.2.9");
+	unsigned asked;
+
+	memset(&k->gateway, 0, sizeof(k->gateway));
+	get(k, "192.0.2.9");
+	asked = k->route_asked;
+	nexthop_neighbour_changed(k->table, DEVICE, &own, NEIGHBOUR_FAILED, none);
+	pass(k, 20);
+	assert_int_equal(k->route_asked, asked);
 }
 
 static void lost_events_are_made_good_by_asking_again(void **state)
@@ -609,8 +719,12 @@ int main(void)
 		TEST(reasons_are_told_apart),
 		TEST(a_missing_neighbour_is_looked_for_with_growing_pauses),
 		TEST(many_missing_neighbours_are_looked_for_in_turn),
+		TEST(a_neighbour_that_flows_lead_to_is_asked_every_five_seconds),
+		TEST(many_neighbours_are_asked_in_turn_and_so_many_a_second_alone),
 		TEST(a_stale_neighbour_is_used_and_confirmed),
 		TEST(the_last_mac_serves_while_the_kernel_looks_and_not_once_it_failed),
+		TEST(a_router_that_fails_is_left_for_the_one_that_the_kernel_names_then),
+		TEST(for_a_neighbour_on_link_that_fails_no_route_is_asked),
 		TEST(lost_events_are_made_good_by_asking_again),
 		TEST(an_element_stays_until_the_kernel_has_answered),
 		TEST(a_neighbour_that_the_kernel_forgot_serves_while_it_is_looked_for),

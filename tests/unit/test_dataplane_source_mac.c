@@ -74,6 +74,14 @@ static bool fake_ask_anew(void *ctx, unsigned ifindex, const struct addr *ip)
 	return true;
 }
 
+/* It has not moved. */
+static void fake_confirm(void *ctx, unsigned ifindex, const struct addr *ip)
+{
+	(void)ctx;
+	(void)ifindex;
+	(void)ip;
+}
+
 static enum neighbour_state fake_get(
 	void *ctx, unsigned ifindex, const struct addr *ip, uint8_t mac[6])
 {
@@ -97,6 +105,7 @@ static void make_table(struct kernel *k)
 		.route = fake_route,
 		.neighbour_use = fake_use,
 		.neighbour_ask_anew = fake_ask_anew,
+		.neighbour_confirm = fake_confirm,
 		.neighbour_get = fake_get};
 
 	assert_int_equal(nexthop_table_new(&k->table, k->loop, k->array, ELEMENTS, 0, &ops), 0);
