@@ -9,6 +9,10 @@
 
 #include "control/request.h"
 
+#define UDP_BYTES  8
+#define IPV4_BYTES 20
+#define IPV6_BYTES 40
+
 const char *finding_name(enum finding_code code)
 {
 #define FINDING_NAME(name, when) #name,
@@ -55,6 +59,24 @@ static bool lately_seen(const struct dataplane_stats *stats)
 	return ever_seen(stats) && stats->last_seen_ms_ago < DIAGNOSIS_SILENT_MS;
 }
 
+/* Bytes of the leg's packets as they leave, on the average, with their IP header. */
+static uint64_t usual_bytes(const struct diagnosis_facts *facts, enum leg leg)
+{
+	const struct dataplane_stats *stats = &facts->stream->leg[leg].rtp;
+	bool v6 = facts->flow[leg]->out_remote.family == 6;
+
+	if (!ever_seen(stats))
+		return 0;
+	return stats->bytes / stats->packets + UDP_BYTES + (v6 ? IPV6_BYTES : IPV4_BYTES);
+}
+
+static bool is_too_long(const struct diagnosis_facts *facts, enum leg leg)
+{
+	const struct dataplane_path *path = &facts->stream->leg[leg].path;
+
+	return path->resolved && path->mtu && usual_bytes(facts, leg) > path->mtu;
+}
+
 /* What keeps the packets of a leg from being forwarded. */
 static void find_obstacles(const struct diagnosis_facts *facts, enum leg leg, struct findings *out)
 {
@@ -88,6 +110,11 @@ static void find_obstacles(const struct diagnosis_facts *facts, enum leg leg, st
 			info->path.gateway.family ? addr_print_ip(&info->path.gateway, address)
 						  : addr_print_ip(&flow->out_remote, address),
 			other, info->path.why ? info->path.why : "not known why");
+	else if (is_too_long(facts, leg))
+		find(out, FINDING_too_long, leg,
+			"what leg %s sends is dropped as too long: packets of %" PRIu64
+			" bytes, and %s takes %" PRIu32 " (MTU)",
+			name, usual_bytes(facts, leg), info->path.device, info->path.mtu);
 	if (info->rtp.dropped_source)
 		find(out, FINDING_refused_source, leg,
 			"%" PRIu64 " packets to %s were refused: they do not come from %s, %s",
@@ -150,7 +177,7 @@ static bool flows_from(const struct diagnosis_facts *facts, enum leg leg)
 	const struct dataplane_flow *flow = facts->flow[leg];
 
 	return diagnosis_in_kernel(facts, leg) && lately_seen(&info->rtp) && !flow->blackhole &&
-	       flow->out_remote.family && info->path.resolved;
+	       flow->out_remote.family && info->path.resolved && !is_too_long(facts, leg);
 }
 
 void diagnose_stream(const struct diagnosis_facts *facts, struct findings *out)

@@ -22,6 +22,7 @@
 	X(not_attached, "XDP is not attached where the leg's packets come in")                     \
 	X(no_flow, "no flow is programmed for what the leg sends")                                 \
 	X(next_hop, "the next hop towards the other leg is not resolved")                          \
+	X(too_long, "what the leg sends is too long for the device where it leaves")               \
 	X(no_source, "the leg gave no address, and latching is off: nothing is admitted")          \
 	X(refused_source, "packets to the leg's port come from somebody else")                     \
 	X(inactive, "by its direction attribute the leg sends nothing (hold)")                     \

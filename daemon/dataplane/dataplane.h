@@ -143,6 +143,7 @@ struct dataplane_path {
 	char device[16];
 	uint8_t dmac[6], smac[6];
 	uint16_t vlan;
+	uint32_t mtu;        /* bytes of an IP packet that the device takes; 0 = not known */
 	struct addr gateway; /* the neighbour asked for: a router's or the peer's own */
 	bool resolved;
 	const char *why; /* where not resolved: "no route", "no neighbour", "device down" … */

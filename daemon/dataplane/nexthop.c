@@ -846,6 +846,7 @@ void nexthop_path(
 	memcpy(out->device, e->device, sizeof(out->device));
 	memcpy(out->smac, e->mac, sizeof(out->smac));
 	out->vlan = e->vlan;
+	out->mtu = e->mtu;
 	out->gateway = d->gateway;
 	if (d->inherited)
 		memcpy(out->dmac, t->array[d->index].dmac, sizeof(out->dmac));

@@ -274,6 +274,8 @@ def test_what_is_too_long_for_the_way_out_is_counted_as_that(stage, books, mtu, 
             return stage.cli.packets("drop_mtu", "internal") > before
         wait_until(dropped, 5, lambda: stage.cli.text("status").stdout)
         assert stage.cli.packets("drop_redirect", "internal") == redirect
+        found = {f["code"]: f for f in stage.cli.streams(talk.id)[0]["findings"]}
+        assert f"vde0 takes {mtu} (MTU)" in found["too_long"]["text"]
     finally:
         viaduct.run("ip", "link", "set", "vde0", "mtu", "1500")
         viaduct.run("ip", "address", "replace", f"{plan.VIADUCT['external', 6]}/64", "dev", "vde0", "nodad")

@@ -110,6 +110,23 @@ static void an_unresolved_next_hop_says_which_and_why(void **state)
 	assert_non_null(found(FINDING_one_way, LEG_B));
 }
 
+static void what_is_too_long_for_the_device_is_not_said_to_flow(void **state)
+{
+	(void)state;
+	/* Payload, UDP and IPv4. */
+	stream.leg[LEG_A].rtp.packets = 100;
+	stream.leg[LEG_A].rtp.bytes = 100 * 172;
+	strcpy(stream.leg[LEG_A].path.device, "ext0");
+	stream.leg[LEG_A].path.mtu = 200;
+	finds(FINDING_ok, -1);
+	stream.leg[LEG_A].path.mtu = 199;
+	assert_string_equal(finds(FINDING_too_long, LEG_A)->text,
+		"what leg a sends is dropped as too long: packets of 200 bytes, and ext0 takes "
+		"199 (MTU)");
+	assert_non_null(found(FINDING_one_way, LEG_B));
+	assert_null(found(FINDING_ok, -1));
+}
+
 static void what_the_driver_loses_is_not_said_to_flow(void **state)
 {
 	struct dataplane_device_status device = {.name = "ext0", .lost = 500, .lost_lately = 57};
@@ -219,6 +236,7 @@ int main(void)
 		TEST(a_leg_that_sends_nothing_is_named_with_the_port_it_should_send_to),
 		TEST(packets_from_a_stranger_name_the_admitted_address),
 		TEST(an_unresolved_next_hop_says_which_and_why),
+		TEST(what_is_too_long_for_the_device_is_not_said_to_flow),
 		TEST(what_the_driver_loses_is_not_said_to_flow),
 		TEST(hold_is_no_fault_and_is_named),
 		TEST(a_leg_that_stopped_is_told_from_one_that_never_sent),
