@@ -337,6 +337,50 @@ def test_a_device_that_was_made_anew_while_no_daemon_ran_carries_the_calls_it_le
     talk.end()
 
 
+@contextlib.contextmanager
+def link_down(world):
+    world.viaduct.run("ip", "link", "set", "vde0", "down")
+    yield "device down"
+    world.viaduct.run("ip", "link", "set", "vde0", "up")
+
+
+@contextlib.contextmanager
+def carrier_lost(world):
+    world.external.run("ip", "link", "set", "ext0", "down")
+    yield "no carrier"
+    world.external.run("ip", "link", "set", "ext0", "up")
+
+
+@contextlib.contextmanager
+def neighbour_replaced(world):
+    old = world.external.link_mac("ext0")
+    time.sleep(LOCKTIME_S)
+    world.external.run("ip", "link", "set", "ext0", "address", "02:00:00:00:00:79")
+    yield None
+    time.sleep(LOCKTIME_S)
+    world.external.run("ip", "link", "set", "ext0", "address", old)
+
+
+@pytest.mark.parametrize("change", [link_down, carrier_lost, neighbour_replaced],
+                         ids=["link_down", "carrier_lost", "neighbour_replaced"])
+def test_what_the_network_did_while_no_daemon_ran_is_followed_by_the_next(stage, change):
+    talk = Talk(stage)
+    media = Media(talk)
+    media.check_follows()
+    with contextlib.ExitStack() as stack:
+        with no_daemon(stage.daemon):
+            why = stack.enter_context(change(stage.world))
+        assert stage.cli.status()["adoption"]["calls"] == 1
+        if why:
+            media.wait_for(why)
+        else:
+            media.check_follows("02:00:00:00:00:79")
+    media.check_follows()
+    if why:
+        media.check_change(f"resolved after: {why}")
+    talk.end()
+
+
 def test_a_next_hop_that_is_not_there_is_found_without_traffic_of_ours(stage):
     world = stage.world
     world.external.run("sysctl", "-qw", "net.ipv4.conf.ext0.arp_notify=0")

@@ -198,6 +198,29 @@ static void test_connections_over_the_limit_are_closed(void **state)
 	world_close(&w);
 }
 
+static void test_one_source_has_its_share_of_the_connections_alone(void **state)
+{
+	static int fd[TCP_CONNECTIONS_PER_SOURCE + 1];
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	w.cfg.tcp_connections_max = 2 * TCP_CONNECTIONS_PER_SOURCE;
+	for (int i = 0; i <= TCP_CONNECTIONS_PER_SOURCE; i++)
+		fd[i] = tcp_connect(&w);
+	assert_true(is_closed(&w, fd[TCP_CONNECTIONS_PER_SOURCE]));
+	assert_int_equal(w.sip->status.tcp_connections, TCP_CONNECTIONS_PER_SOURCE);
+	assert_int_equal(w.sip->status.tcp_refused, 1);
+	/* One that goes makes room. */
+	close(fd[0]);
+	run_ms(&w, 5);
+	fd[0] = tcp_connect(&w);
+	assert_false(is_closed(&w, fd[0]));
+	for (int i = 0; i <= TCP_CONNECTIONS_PER_SOURCE; i++)
+		close(fd[i]);
+	world_close(&w);
+}
+
 static void test_invite_answered_after_its_connection_was_lost_reconnects(void **state)
 {
 	char text[2048], via[64];
@@ -399,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_too_long_a_message_gets_413_and_the_end),
 		cmocka_unit_test(test_strangers_connection_is_closed_at_once),
 		cmocka_unit_test(test_connections_over_the_limit_are_closed),
+		cmocka_unit_test(test_one_source_has_its_share_of_the_connections_alone),
 		cmocka_unit_test(test_invite_answered_after_its_connection_was_lost_reconnects),
 		cmocka_unit_test(test_request_to_a_connected_remote_uses_that_connection),
 		cmocka_unit_test(test_refused_connection_fails_the_request),
