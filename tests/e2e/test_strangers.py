@@ -3,6 +3,7 @@
 sent, and frames of any shape. The call does not notice, the daemon does not either, and the counters
 say what came."""
 
+import contextlib
 import os
 import random
 import re
@@ -16,8 +17,10 @@ import pytest
 
 import plan
 from daemon import BUILD
+from net import Reader
 from rtp import Stream, family_of, ones_complement_sum, wait_until
 from talk import Talk
+from test_hostile import invite, request_at, response
 
 FLOOD = os.path.join(BUILD, "tests/e2e/flood")
 PACKETS = 250_000    # of strangers
@@ -25,6 +28,8 @@ INTERVAL_S = 0.02    # of the call's own packets
 LOSS_ALLOWED = 0.02  # of the call's packets, beyond what the wire itself lost
 DAEMON_SHARE = 0.10  # of a CPU that the daemon may take more than in quiet
 FRAMES = 10_000      # mutated
+T1_S = 0.5           # until a request over UDP is sent again (RFC 3261 17.1.1.2)
+ANSWERED_S = 5       # a call, among strangers
 HZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -119,6 +124,43 @@ def test_strangers_at_full_speed_change_nothing_for_a_call(stage, to, source):
         # The wire's queue, which is full for strangers, is full for the call.
         assert len(said) - len(heard) <= (LOSS_ALLOWED + 2 * full / sent) * len(said)
     talk.end()
+
+
+def test_strangers_at_full_speed_at_the_sip_port_keep_nobody_from_calling(stage):
+    caller, callee = stage.wire("pbx", port=5060), stage.wire("trunk", port=5060)
+    caller.socket.settimeout(T1_S)
+    ns, viaduct = stage.world.external, stage.world.viaduct
+    strangers, full = stage.cli.status()["sip"]["unknown_source"], viaduct.udp_counters()["RcvbufErrors"]
+
+    def decline():
+        with contextlib.suppress(TimeoutError):
+            callee.send(response(request_at(callee, "INVITE"), 486, "busy"))
+    stage.keep(Reader(decline))
+    flooding = ns.popen(FLOOD, plan.STRANGER["external"], callee.remote, str(plan.SIP_PORT), str(PACKETS),
+                        stdout=subprocess.PIPE, text=True)
+    calls = 0
+    while flooding.poll() is None:
+        calls += 1
+        request = invite(caller, call_id=f"flood{calls}", tag=f"t{calls}", branch=f"z9hG4bKflood{calls}")
+
+        def declined():
+            with contextlib.suppress(TimeoutError):
+                # Answers to those before come again: they have no ACK.
+                while caller.final().header("call-id") != f"flood{calls}":
+                    pass
+                return True
+            caller.send(request)
+            return False
+        caller.send(request)
+        wait_until(declined, ANSWERED_S, f"the answer to call {calls}")
+    sent = int(flooding.communicate()[0].split()[0])
+    print(f"{calls} calls among {sent} packets of strangers")
+    assert calls > 1
+
+    def told():
+        return stage.cli.status()["sip"]["unknown_source"] - strangers + \
+            viaduct.udp_counters()["RcvbufErrors"] - full
+    wait_until(lambda: told() == sent, 5, lambda: f"{told()} counted of {sent}")
 
 
 # ---- frames of any shape ----
