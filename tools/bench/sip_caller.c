@@ -4,8 +4,9 @@
  * and ended by BYE; what is refused is acknowledged; requests without an answer are sent again
  * after T1, and each time after twice as long (RFC 3261 17.1.1.2).
  *
- *   sip_caller ADDRESS PORT REMOTE PORT
+ *   sip_caller ADDRESS PORT REMOTE PORT [NUMBERS]
  *
+ * NUMBERS: a file of the numbers to call, one a line, taken by turns.
  * A line "RATE MS HOLD_MS" makes RATE calls a second for MS; the answer tells what became of them.
  */
 #include <arpa/inet.h>
@@ -25,6 +26,7 @@
 #define TRIES           64    /* times T1 that a request waits for an answer */
 #define DRAIN_MS        33000 /* for the last calls to end, at most */
 #define INVITES_AT_ONCE 64
+#define NUMBER_MAX      32
 
 enum state { FREE, CALLING, UP, ENDING };
 
@@ -53,6 +55,8 @@ static struct queue unanswered, to_end, unended;
 static int fd;
 static const char *host, *remote;
 static unsigned port, remote_port, next_number;
+static char (*called)[NUMBER_MAX];
+static unsigned called_count;
 
 static struct call *call_at(unsigned number)
 {
@@ -86,15 +90,25 @@ static struct call *queue_due(struct queue *q, uint64_t now_ns)
 	return NULL;
 }
 
+/* The user part of whom a call is for. */
+static void put_user(char *out, size_t room, unsigned number)
+{
+	if (called_count)
+		snprintf(out, room, "%s", called[number % called_count]);
+	else
+		snprintf(out, room, "bench%u", number);
+}
+
 static void say(const char *method, const char *branch, const struct call *c, unsigned cseq)
 {
 	bool invite = strcmp(method, "INVITE") == 0;
-	char text[SIP_TEXT_MAX], sdp[SIP_TEXT_MAX / 2] = "", target[64], to[96];
+	char text[SIP_TEXT_MAX], sdp[SIP_TEXT_MAX / 2] = "", user[NUMBER_MAX], target[64], to[96];
 	int n;
 
 	if (invite)
 		snprintf(sdp, sizeof(sdp), SIP_SDP("%s"), host, host);
-	snprintf(target, sizeof(target), "sip:bench%u@%s:%u", c->number, remote, remote_port);
+	put_user(user, sizeof(user), c->number);
+	snprintf(target, sizeof(target), "sip:%s@%s:%u", user, remote, remote_port);
 	snprintf(to, sizeof(to), "<%s>", target);
 	n = snprintf(text, sizeof(text),
 		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s:%u;branch=z9hG4bK%s%u\r\n"
@@ -269,6 +283,23 @@ static void queue_new(struct queue *q)
 		tool_fail(-ENOMEM, "queue");
 }
 
+static void read_numbers(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char line[NUMBER_MAX];
+
+	if (!file)
+		tool_fail(-errno, "%s", path);
+	while (fgets(line, sizeof(line), file)) {
+		called = reallocarray(called, called_count + 1, sizeof(*called));
+		if (!called)
+			tool_fail(-ENOMEM, "numbers");
+		line[strcspn(line, "\n")] = '\0';
+		strcpy(called[called_count++], line);
+	}
+	fclose(file);
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in here = {.sin_family = AF_INET}, there = {.sin_family = AF_INET};
@@ -276,9 +307,11 @@ int main(int argc, char **argv)
 	int bytes = SOCKET_BYTES;
 	char line[128];
 
-	if (argc != 5 || inet_pton(AF_INET, argv[1], &here.sin_addr) != 1 ||
+	if ((argc != 5 && argc != 6) || inet_pton(AF_INET, argv[1], &here.sin_addr) != 1 ||
 		inet_pton(AF_INET, argv[3], &there.sin_addr) != 1)
-		tool_fail(0, "usage: sip_caller ADDRESS PORT REMOTE PORT");
+		tool_fail(0, "usage: sip_caller ADDRESS PORT REMOTE PORT [NUMBERS]");
+	if (argc == 6)
+		read_numbers(argv[5]);
 	host = argv[1];
 	remote = argv[3];
 	port = (unsigned)tool_number(argv[2], 1, UINT16_MAX);

@@ -101,7 +101,7 @@ def running(wires, calls_max, configuration=None):
     program = BUILD / "viaductd"
     if not program.exists():
         raise Failed("build/viaductd is not built")
-    instance = f"bench-{os.getpid()}"
+    instance = "-".join(filter(None, ("bench", str(os.getpid()), wires.name)))
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config, \
             tempfile.TemporaryDirectory() as state, tempfile.TemporaryFile("w+") as log:
         config.write((configuration or CONFIG).format(ports=MEDIA_PORTS, calls=calls_max,

@@ -4,10 +4,12 @@ shares the machine's CPUs, sipp's work included."""
 import contextlib
 import os
 import shutil
+import statistics
 import time
 
 from . import daemon, overload, search, sipp
 from .process import Failed, Tool
+from .wires import Wires
 
 CALLS_MAX = 12000  # viaductd's configured capacity
 HOLD_MS = 200      # of a short call
@@ -128,41 +130,72 @@ def cpu_us_a_message(wires, mediation, callee, seconds):
     return spent * 1e6 / (counts["good"] * MESSAGES_A_CALL)
 
 
-def measure_held(wires, settings, say):
-    """CPU time a message with few and with many calls held, and the memory they take."""
-    cost = {}
-    with contextlib.ExitStack() as stack:
-        mediation, callee = stack.enter_context(ends(wires))
-        run_calls(wires, mediation, callee, FLAT_RATE, settings.sip_seconds)  # warms up
-        empty = mediation.resident_bytes()
-        held = 0
-        for number, target in enumerate(settings.held):
+class Held:
+    """viaductd with so many calls held, on wires of its own."""
+
+    def __init__(self, held):
+        self.held = held
+        self.wires = self.mediation = self.callee = self.empty = self.full = None
+        self.cost = []
+
+    @contextlib.contextmanager
+    def up(self, settings):
+        with contextlib.ExitStack() as stack:
+            self.wires = stack.enter_context(Wires(name=f"held-{self.held}"))
+            self.mediation, self.callee = stack.enter_context(ends(self.wires))
+            run_calls(self.wires, self.mediation, self.callee, FLAT_RATE,
+                      settings.sip_seconds)  # warms up
+            self.empty = self.mediation.resident_bytes()
             holder = stack.enter_context(
-                sipp.caller(wires, HOLD_RATE, target - held, FOREVER_MS, HOLDER_PORT + number))
-            holder.wait_for((target - held) / HOLD_RATE * 2 + WAIT_SECONDS,
-                            lambda counts: counts["created"] == target - held)
+                sipp.caller(self.wires, HOLD_RATE, self.held, FOREVER_MS, HOLDER_PORT))
+            holder.wait_for(self.held / HOLD_RATE * 2 + WAIT_SECONDS,
+                            lambda counts: counts["created"] == self.held)
             time.sleep(settings.settle_seconds)
             counts = holder.counts()
-            if counts["failed"] or counts["live"] != target - held:
-                raise Failed(f"{target} calls could not be held: {counts}")
-            held = target
-            full = mediation.resident_bytes()
-            cost[str(held)] = cpu_us_a_message(wires, mediation, callee, settings.sip_seconds)
-            say(f"  {held:>6} calls held: {cost[str(held)]:.1f} us of CPU a message, resident "
-                f"{full['all'] / 2 ** 20:.1f} MiB")
-        maps = mediation.maps_bytes()
-    memory = {
-        "bytes_per_call": (full["anon"] - empty["anon"]) / held + maps / CALLS_MAX,
-        "daemon_bytes_per_call": (full["anon"] - empty["anon"]) / held,
-        "daemon_bytes_per_call_with_mapped": (full["all"] - empty["all"]) / held,
-        "maps_bytes_per_call": maps / CALLS_MAX,
-        "maps_bytes": maps, "resident_bytes_empty": empty["all"], "resident_bytes": full["all"],
-        "calls_held": held, "calls_max": CALLS_MAX,
-    }
+            if counts["failed"] or counts["live"] != self.held:
+                raise Failed(f"{self.held} calls could not be held: {counts}")
+            self.full = self.mediation.resident_bytes()
+            yield self
+
+    def memory(self):
+        maps = self.mediation.maps_bytes()
+        anon, mapped = (self.full[part] - self.empty[part] for part in ("anon", "all"))
+        return {
+            "bytes_per_call": anon / self.held + maps / CALLS_MAX,
+            "daemon_bytes_per_call": anon / self.held,
+            "daemon_bytes_per_call_with_mapped": mapped / self.held,
+            "maps_bytes_per_call": maps / CALLS_MAX,
+            "maps_bytes": maps, "resident_bytes_empty": self.empty["all"],
+            "resident_bytes": self.full["all"],
+            "calls_held": self.held, "calls_max": CALLS_MAX,
+        }
+
+
+def measure_held(settings, say):
+    """CPU time a message with few and with many calls held, in turns, as what the machine can do changes
+    meanwhile; and the memory that many take."""
+    with contextlib.ExitStack() as stack:
+        sets = [stack.enter_context(Held(held).up(settings)) for held in settings.held]
+        for _ in range(settings.held_rounds):
+            for one in sets:
+                one.cost.append(cpu_us_a_message(one.wires, one.mediation, one.callee,
+                                                 settings.sip_seconds))
+        memory = sets[-1].memory()
+    for one in sets:
+        say(f"  {one.held:>6} calls held: {statistics.median(one.cost):.1f} us of CPU a message "
+            f"({min(one.cost):.1f} to {max(one.cost):.1f}), resident "
+            f"{one.full['all'] / 2 ** 20:.1f} MiB")
+    few, many = (one.cost for one in sets)
+    ratios = [dear / cheap for cheap, dear in zip(few, many)]
+    say(f"  many to few: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
     say(f"  memory a call: {memory['daemon_bytes_per_call']:.0f} bytes of the daemon's, "
-        f"{memory['maps_bytes_per_call']:.0f} of maps ({maps / 2 ** 20:.1f} MiB for {CALLS_MAX} "
-        "calls)")
-    return cost, memory
+        f"{memory['maps_bytes_per_call']:.0f} of maps ({memory['maps_bytes'] / 2 ** 20:.1f} MiB for "
+        f"{CALLS_MAX} calls)")
+    return {
+        "cpu_us_per_message": {str(one.held): statistics.median(one.cost) for one in sets},
+        "cpu_us_per_message_rounds": {str(one.held): one.cost for one in sets},
+        "cpu_many_to_few": statistics.median(ratios),  # of the ratios within each round
+    }, memory
 
 
 def measure(wires, settings, say, results):
@@ -194,9 +227,7 @@ def measure(wires, settings, say, results):
     figures["invite_to_invite_at_half_sustained"] = measure_latency(
         wires, rate // 2, settings.sip_seconds, say)
 
-    cost, results["memory"] = measure_held(wires, settings, say)
-    few, many = (str(held) for held in settings.held)
-    figures["cpu_us_per_message"] = cost
-    figures["cpu_many_to_few"] = cost[many] / cost[few]
+    cost, results["memory"] = measure_held(settings, say)
+    figures.update(cost)
 
     figures.update(overload.measure(wires, settings, say))

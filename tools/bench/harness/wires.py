@@ -34,11 +34,11 @@ def remove_leftovers():
 class Wires:
     """tagged: the addresses are a VLAN's. A kernel without 802.1Q will do: devices d0.5 and d1.5 that
     are none stand in, as the XDP program tags by itself and only routes and neighbours are asked
-    for."""
+    for. name: of one of several that are up at once."""
 
-    def __init__(self, tagged=False):
-        self.tagged = tagged
-        prefix = f"{PREFIX}-{os.getpid()}{'-tagged' if tagged else ''}"
+    def __init__(self, tagged=False, name=""):
+        self.tagged, self.name = tagged, name or ("tagged" if tagged else "")
+        prefix = "-".join(filter(None, (PREFIX, str(os.getpid()), self.name)))
         self.gen, self.dut, self.sink = (f"{prefix}-{name}" for name in ("gen", "dut", "sink"))
 
     def __enter__(self):
