@@ -7,9 +7,10 @@
 
 /* With many streams each packet finds its own in no cache. What it will need is therefore asked for
  * early and all at once: these reads overlap, and nobody waits for what they give. */
-static __always_inline void flow_fetch(const struct vd_flow *flow, __u32 stream_hint, bool v6)
+static __always_inline void flow_fetch(
+	const struct vd_flow *flow, const __u32 *stream_hint, bool v6)
 {
-	struct vd_stream *stream = bpf_map_lookup_elem(&vd_streams, &stream_hint);
+	struct vd_stream *stream = bpf_map_lookup_elem(&vd_streams, stream_hint);
 
 	(void)READ_ONCE(flow->flags);
 	if (v6)
@@ -18,7 +19,7 @@ static __always_inline void flow_fetch(const struct vd_flow *flow, __u32 stream_
 		(void)READ_ONCE(stream->packets);
 }
 
-static __always_inline struct vd_flow *flow_find(__u32 port_index, bool v6)
+static __always_inline struct vd_flow *flow_find(__u32 port_index, bool v6, bool fetched)
 {
 	struct vd_port *port = bpf_map_lookup_elem(&vd_ports, &port_index);
 	struct vd_flow *flow;
@@ -30,8 +31,8 @@ static __always_inline struct vd_flow *flow_find(__u32 port_index, bool v6)
 	if (!index)
 		return NULL;
 	flow = bpf_map_lookup_elem(&vd_flows, &index);
-	if (flow)
-		flow_fetch(flow, port->stream_hint, v6);
+	if (flow && !fetched)
+		flow_fetch(flow, &port->stream_hint, v6);
 	return flow;
 }
 

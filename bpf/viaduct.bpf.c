@@ -94,7 +94,7 @@ static __always_inline __u32 relay(
 	enum media_kind kind = MEDIA_RTP;
 	__u32 admission, reason;
 
-	flow = flow_find(port, p->v6);
+	flow = flow_find(port, p->v6, waited);
 	if (!flow)
 		return VD_DROP_NO_FLOW;
 	stream = flow_stream(flow);
