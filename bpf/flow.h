@@ -16,7 +16,7 @@ static __always_inline void flow_fetch(
 	if (v6)
 		(void)READ_ONCE(flow->out_src_high[0]);
 	if (stream)
-		(void)READ_ONCE(stream->packets);
+		(void)READ_ONCE(stream->packets_apart);
 }
 
 static __always_inline struct vd_flow *flow_find(__u32 port_index, bool v6, bool fetched)

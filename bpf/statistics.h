@@ -78,6 +78,7 @@ __noinline int sequence_start(struct vd_stream *stream, __u32 ssrc, __u32 seq, _
 		return SEQUENCE_JOIN;
 	}
 	before = __sync_lock_test_and_set(&stream->sequence, RECEIVED_ONE | seq);
+	__sync_fetch_and_add(&stream->packets_apart, before >> 32);
 	stream->lost_before += sequence_lost(stream->base_seq, before);
 	if (stream->ssrc != ssrc) {
 		event = VD_EVENT_SSRC;
@@ -111,6 +112,7 @@ static __always_inline bool sequence_update(struct vd_stream *stream, __u16 seq)
 			if (stream->bad_seq == (seq | VD_BAD_SEQ_SET))
 				return false;
 			stream->bad_seq = (__u16)(seq + 1) | VD_BAD_SEQ_SET;
+			__sync_fetch_and_add(&stream->packets_apart, 1);
 			return true;
 		}
 		was = __sync_val_compare_and_swap(&stream->sequence, seen, next);
@@ -151,7 +153,6 @@ static __always_inline void statistics_rtp(struct xdp_md *ctx, const struct pack
 	bool telephone_event = (rtp->marker_pt & RTP_PT_MASK) == flow->te_pt;
 	int event = 0;
 
-	__sync_fetch_and_add(&stream->packets, 1);
 	__sync_fetch_and_add(&stream->bytes, p->payload_len);
 	WRITE_ONCE(stream->last_seen_ns, now_ns);
 
@@ -160,8 +161,8 @@ static __always_inline void statistics_rtp(struct xdp_md *ctx, const struct pack
 		event = sequence_start(stream, ssrc, seq, transit);
 		if (event > 0)
 			event_send(ctx, event_at(p), flow, event, ssrc);
-		if (event == SEQUENCE_JOIN)
-			sequence_update(stream, seq);
+		if (event == SEQUENCE_JOIN && !sequence_update(stream, seq))
+			__sync_fetch_and_add(&stream->packets_apart, 1);
 	} else if (flow->clock_mult && likely(!telephone_event)) {
 		/* All packets of one telephone-event carry its start as timestamp (RFC 4733
 		 * 2.5.1.1): they say nothing of the network's jitter. */
@@ -183,7 +184,7 @@ static __always_inline void statistics_first(struct xdp_md *ctx, const struct pa
 static __always_inline void statistics_opaque(struct xdp_md *ctx, const struct packet *p,
 	const struct vd_flow *flow, struct vd_stream *stream)
 {
-	__sync_fetch_and_add(&stream->packets, 1);
+	__sync_fetch_and_add(&stream->packets_apart, 1);
 	__sync_fetch_and_add(&stream->bytes, p->payload_len);
 	WRITE_ONCE(stream->last_seen_ns, clock_ns());
 	statistics_first(ctx, p, flow, stream);

@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define VD_LAYOUT_VERSION 3
+#define VD_LAYOUT_VERSION 4
 
 /* Sizes the program is built for; the daemon sizes maps at load to what the configuration asks. */
 #define VD_LOCALS_MAX   16    /* media addresses of ours, both sides and families together */
@@ -130,7 +130,9 @@ struct vd_flow {
  * are exact under any number of CPUs; max_seq too; jitter is an estimate by nature. User space
  * writes a whole element of zeroes before a flow that names it is published, and sets latch_state
  * back to VD_LATCH_OPEN to reopen a latch; all else is the program's.
- * Reading: lost now = lost_before + max(0, ext_max_seq - base_seq + 1 - received_ssrc). */
+ * Reading: packets are packets_apart + received_ssrc: what is counted once need not be twice, as an
+ * atomic addition costs a packet 5 ns. While VD_STREAM_BUSY is set some are on their way from the
+ * one to the other. lost now = lost_before + max(0, ext_max_seq - base_seq + 1 - received_ssrc). */
 enum vd_stream_flags {
 	VD_STREAM_STARTED =
 		1 << 0,          /* a packet was counted: ssrc and base_seq valid where it is RTP */
@@ -139,9 +141,10 @@ enum vd_stream_flags {
 
 struct vd_stream {
 	/* first cache line: written by every packet */
-	__u64 packets;      /* RTP (or opaque) packets received from the admitted source */
-	__u64 bytes;        /* their UDP payload bytes */
-	__u64 last_seen_ns; /* CLOCK_MONOTONIC of the last packet, RTP or RTCP; coarse */
+	__u64 packets_apart; /* received from the admitted source and not in received_ssrc: of
+			      * earlier SSRCs, behind a big jump, or opaque */
+	__u64 bytes;         /* UDP payload bytes of all */
+	__u64 last_seen_ns;  /* CLOCK_MONOTONIC of the last packet, RTP or RTCP; coarse */
 	union {
 		struct {
 			__u32 ext_max_seq;   /* RFC 3550 A.1: cycles << 16 | highest seen */

@@ -248,6 +248,7 @@ static void close_sequence(struct vd_stream *s)
 
 	if (lost > 0)
 		s->lost_before += (uint32_t)lost;
+	s->packets_apart += s->received_ssrc;
 }
 
 static void telephone_event(
@@ -287,7 +288,6 @@ static bool count_rtp(
 	unsigned delta = (seq - max) & 0xffff;
 	bool goes_on = true;
 
-	s->packets++;
 	s->bytes += v->payload_len;
 	if (!(s->flags & VD_STREAM_STARTED) || s->ssrc != ssrc) {
 		if (s->flags & VD_STREAM_STARTED) {
@@ -311,6 +311,7 @@ static bool count_rtp(
 			goes_on = false;
 		} else {
 			s->bad_seq = ((seq + 1) & 0xffff) | VD_BAD_SEQ_SET;
+			s->packets_apart++;
 		}
 	} else {
 		s->received_ssrc++;
@@ -335,7 +336,7 @@ static bool receive(struct model *m, const struct vd_flow *f, struct vd_stream *
 	if (kind == RTP)
 		return count_rtp(m, f, s, v);
 	if (kind == OPAQUE) {
-		s->packets++;
+		s->packets_apart++;
 		s->bytes += v->payload_len;
 		first_without_sequence(m, s);
 		return false;

@@ -136,6 +136,11 @@ void scene_expect_frame(struct scene *s, const uint8_t *data, size_t len, enum v
 		assert_bytes(&s->result, data, len);
 }
 
+uint64_t scene_packets(const struct scene *s)
+{
+	return s->stream->packets_apart + s->stream->received_ssrc;
+}
+
 void scene_expect(struct scene *s, enum vd_reason reason)
 {
 	uint8_t data[FRAME_MAX], expected[FRAME_MAX];

@@ -40,6 +40,8 @@ void scene_open(struct scene *s, void **state, enum scene_families families);
 void scene_set_output(struct scene *s, struct vd_flow *flow);
 /* The next packet of the stream, payload len bytes. */
 void scene_rtp(struct scene *s, size_t len, uint8_t marker_pt, uint16_t seq, uint32_t timestamp);
+/* Of the stream, as user space adds them up. */
+uint64_t scene_packets(const struct scene *s);
 /* Runs in; asserts that it is counted once, under reason on the internal side, with its verdict;
  * that expected comes out, or what went in where it is passed up. */
 void scene_expect(struct scene *s, enum vd_reason reason);

@@ -200,7 +200,7 @@ static void telephone_event_cut_short_or_encrypted_or_of_another_type_is_not_tol
 	send_digit(&s, 4, 0, 1, true, 800);
 	lab_read_events(s.lab);
 	assert_int_equal(lab_count_events(s.lab, VD_EVENT_DTMF_END), 0);
-	assert_int_equal(s.stream->packets, 4);
+	assert_int_equal(scene_packets(&s), 4);
 }
 
 static void send_rtcp(struct scene *s, uint8_t type, size_t len)

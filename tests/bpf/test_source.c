@@ -21,7 +21,7 @@ static void stranger_by_address_or_port_is_dropped_and_counted_in_the_stream(voi
 		}
 		scene_expect(&s, VD_FORWARDED);
 		assert_int_equal(s.stream->dropped_source, s.in.v6 ? 17 : 5);
-		assert_int_equal(s.stream->packets, 1);
+		assert_int_equal(scene_packets(&s), 1);
 	}
 }
 

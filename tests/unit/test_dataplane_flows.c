@@ -99,7 +99,7 @@ static void an_update_swings_the_port_to_another_slot_and_keeps_statistics(void 
 
 	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
 	before = published(w, "10.0.0.1", 20010);
-	flow_table_stream(w->dp->flows, id)->packets = 17;
+	flow_table_stream(w->dp->flows, id)->packets_apart = 17;
 	spec.out_remote = address("192.0.2.10", 5002);
 	spec.local.port = 20500; /* not for an update to change */
 	assert_int_equal(dataplane_flow_update(w->dp, id, &spec), 0);
@@ -124,7 +124,7 @@ static void a_latched_source_is_kept_while_remote_and_latch_stay(void **state)
 	spec.latch_prefix = 24;
 	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
 	stream = flow_table_stream(w->dp->flows, id);
-	stream->packets = 5;
+	stream->packets_apart = 5;
 	stream->latch_state = VD_LATCH_LOCKED;
 	memcpy(stream->latched_addr, published(w, "10.0.0.1", 20010)->src_addr, 16);
 	stream->latched_port_be = htons(4444);
@@ -138,7 +138,7 @@ static void a_latched_source_is_kept_while_remote_and_latch_stay(void **state)
 	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
 	assert_int_equal(stats.latched.family, 0);
 	assert_int_equal(stats.packets, 5);
-	flow_table_stream(w->dp->flows, id)->packets = 3;
+	flow_table_stream(w->dp->flows, id)->packets_apart = 3;
 	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
 	assert_int_equal(stats.packets, 8);
 	/* A packet that had the old flow in its hands locks the old stream, which nobody reads. */
@@ -372,7 +372,7 @@ static void what_a_flow_had_counted_is_in_its_statistics(void **state)
 	assert_int_equal(dataplane_flow_earlier(w->dp, id, &stats), -ENOENT);
 	assert_int_equal(dataplane_flow_count_on(w->dp, id, &had), 0);
 	stream = &w->dp->null.streams[published(w, "10.0.0.1", 20010)->stream];
-	stream->packets = 10;
+	stream->packets_apart = 10;
 	stream->bytes = 1600;
 	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
 	assert_int_equal(stats.packets, 110);

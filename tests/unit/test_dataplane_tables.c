@@ -224,7 +224,6 @@ static void impossible_flows_are_refused(void **state)
 static void loss_is_what_was_expected_less_what_came(void **state)
 {
 	struct vd_stream stream = {
-		.packets = 90,
 		.bytes = 9000,
 		.flags = VD_STREAM_STARTED,
 		.base_seq = 65530,
@@ -237,20 +236,26 @@ static void loss_is_what_was_expected_less_what_came(void **state)
 
 	(void)state;
 	stats_from_stream(&s, &stream, 9000000);
+	assert_int_equal(s.packets, 90);
 	assert_int_equal(s.expected, 100);
 	assert_int_equal(s.lost, 10);
 	assert_int_equal(s.jitter, 2);
 	assert_int_equal(s.last_seen_ms_ago, 5);
 	assert_int_equal(s.latched.family, 0);
-	stream.received_ssrc = stream.packets = 102;
+	stream.received_ssrc = 102;
 	stats_from_stream(&s, &stream, 9000000);
 	assert_int_equal(s.lost, -2);
 	assert_int_equal(s.expected, 100);
+	/* Of an SSRC before this one; what was lost of it stands in lost_before. */
+	stream.packets_apart = 50;
+	stats_from_stream(&s, &stream, 9000000);
+	assert_int_equal(s.packets, 152);
+	assert_int_equal(s.expected, 150);
 }
 
 static void what_is_not_rtp_loses_nothing(void **state)
 {
-	struct vd_stream stream = {.packets = 5, .flags = VD_STREAM_STARTED};
+	struct vd_stream stream = {.packets_apart = 5, .flags = VD_STREAM_STARTED};
 	struct dataplane_stats s;
 
 	(void)state;
