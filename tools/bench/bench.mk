@@ -2,7 +2,7 @@
 BENCH_SKELS := $(patsubst tools/bench/%.bpf.c,build/bench/gen/%.skel.h,$(wildcard tools/bench/*.bpf.c))
 BENCH_OBJS  := $(patsubst %.c,$(OUT)/%.o,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
 BENCH_TOOLS := $(addprefix build/bench/,generator sink redirect relay_driver program_cost invite_latency route_cost trunk_callee sip_caller \
-               sip_callee profile)
+               sip_callee profile interruptions)
 BENCH_DATAPLANE_LIBS := $(OUT)/libdataplane.a $(OUT)/libconfig.a $(OUT)/libbase.a
 
 build/bench/gen/%.bpf.o: tools/bench/%.bpf.c $(wildcard tools/bench/*.h)
@@ -25,6 +25,8 @@ build/bench/sink: $(addprefix $(OUT)/tools/bench/,sink.o traffic.o tool.o)
 build/bench/redirect: $(addprefix $(OUT)/tools/bench/,redirect.o tool.o)
 	$(BENCH_LINK)
 build/bench/profile: $(addprefix $(OUT)/tools/bench/,profile.o tool.o)
+	$(BENCH_LINK)
+build/bench/interruptions: $(addprefix $(OUT)/tools/bench/,interruptions.o tool.o)
 	$(BENCH_LINK)
 build/bench/invite_latency: $(addprefix $(OUT)/tools/bench/,invite_latency.o tool.o)
 	$(BENCH_LINK)

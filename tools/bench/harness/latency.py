@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How long a packet takes from the generator's program to the sink's, by each way at the same offered
-loads. Packets come in bursts of 200 us, one in sixteen is stamped."""
+loads. Packets come in bursts of 200 us, one in sixteen is stamped. Before it, how often the CPU that
+does it all is taken away: who is under way then waits, and who takes twice as long is met twice as often."""
 import collections
 import contextlib
+import json
 import statistics
 
-from .course import Course, offered_in_time, percentile
+from .course import GENERATOR_CPU, Course, offered_in_time, percentile
 from .lossfree import ways_here
+from .process import TOOLS, run
 from .ways import Viaduct
 
 COMPARED_PPS = 1000000  # at which Viaduct is held against the bare redirect
 LOSS = 0.01             # beyond that a way is asked for no higher load
-PERCENTS = (50, 99, 99.9)
+PERCENTS = (50, 90, 95, 99, 99.9)
+WATCHED_MS = 800          # for interruptions
 
 
 def tell(result):
@@ -57,6 +61,10 @@ def measure(wires, settings, say, results):
     many, few = Viaduct(1000), Viaduct(100)
     ways = ways_here(notes) + [few]  # what few need stays in the nearest caches from burst to burst
     figures = results["latency"] = {"loads": {}, "notes": notes}
+    stops = figures["interruptions"] = json.loads(
+        run(TOOLS / "interruptions", GENERATOR_CPU, WATCHED_MS))
+    say(f"latency: CPU {GENERATOR_CPU} is interrupted {stops['a_second']:,.0f} times a second, for "
+        f"{stops['p50_us']} us (p50), {stops['p99_us']} us (p99), {stops['share']:.1%} of the time")
     say(f"latency: {settings.latency_rounds} interleaved runs of {settings.latency_seconds} s each")
     with contextlib.closing(Course(wires)) as course:
         for rate in settings.latency_loads:
@@ -64,7 +72,7 @@ def measure(wires, settings, say, results):
             at = figures["loads"][str(rate)] = {key: gather(rounds) for key, rounds in of.items()}
             if rate == COMPARED_PPS and {many.key, few.key, "bare_redirect"} <= of.keys():
                 figures["compared_pps"] = rate
-                figures["p50_to_bare"] = compared(of, many, 50)
-                figures["p99_to_bare"] = compared(of, many, 99)
+                for percent in (50, 90, 95, 99):
+                    figures[f"p{percent}_to_bare"] = compared(of, many, percent)
                 figures["few_p99_to_bare"] = compared(of, few, 99)
             ways = [way for way in ways if at[way.key]["kept_up"]]
