@@ -145,15 +145,10 @@ static int find_route(struct call *call, unsigned *retry_after_s)
 	*retry_after_s = 0;
 	if (numbers_receive(call, sip_server_request(call->initial->server)))
 		return SIP_NOT_FOUND;
-	if (refer_back_of(call)) {
-		const struct peer_config *peer = refer_back_peer(call);
-
-		if (!peer)
-			return SIP_FORBIDDEN;
-		refer_back_route(call, peer);
-	} else {
+	if (refer_back_of(call))
+		refer_back_find(call, &call->route);
+	else
 		route_find(call->cfg, &query, &call->route, NULL, NULL);
-	}
 	if (call->route.verdict != ROUTE_FOUND) {
 		call->calls->counters.refused_route++;
 		return call->route.verdict == ROUTE_DENIED ? SIP_FORBIDDEN : SIP_NOT_FOUND;

@@ -99,12 +99,10 @@ static int find_route(struct call *call)
 	struct route_result now = {0}, *r = &call->route;
 	struct peers_choice choice;
 
-	if (refer_back_of(call)) {
-		refer_back_route(call, call->peer[LEG_B]);
-		call->attempt = 0;
-		return 0;
-	}
-	route_find(call->cfg, &query, &now, NULL, NULL);
+	if (refer_back_of(call))
+		refer_back_find(call, &now);
+	else
+		route_find(call->cfg, &query, &now, NULL, NULL);
 	if (now.verdict == ROUTE_FOUND)
 		calls_order(call->calls, &now, &choice, NULL, NULL);
 	else

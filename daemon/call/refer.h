@@ -22,11 +22,10 @@ void refer_passed(
 struct refer_to;
 /* What a call that goes back to the peer that has referred is made of; NULL: any other call. */
 const struct refer_to *refer_back_of(const struct call *call);
-/* Its peer, of call->cfg: the one of the referrer's groups that has the URI's host, or the referrer
- * itself; NULL: not configured any more. */
-const struct peer_config *refer_back_peer(const struct call *call);
-/* To that peer and none else, whatever the routes say. */
-void refer_back_route(struct call *call, const struct peer_config *peer);
+/* Whom it may go to, in order, of call->cfg and whatever the routes say: the one of the referrer's
+ * groups that has the URI's host, or else the referrer itself; then those of its groups that have
+ * refer: back as well. ROUTE_DENIED: the referrer is not configured any more. */
+void refer_back_find(const struct call *call, struct route_result *out);
 /* Request-URI and To, Referred-By, Replaces of its INVITE. 0 or -errno. */
 int refer_back_write(const struct refer_to *to, osip_message_t *invite);
 

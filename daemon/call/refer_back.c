@@ -41,7 +41,23 @@ static bool is_member(const struct group_config *group, unsigned peer)
 	return false;
 }
 
-/* Of those that stand in a group with the referrer. */
+static bool is_candidate(const struct route_result *r, const struct peer_config *peer)
+{
+	for (unsigned i = 0; i < r->candidate_count; i++) {
+		if (r->candidate[i].peer == peer)
+			return true;
+	}
+	return false;
+}
+
+static void add(struct route_result *r, const struct peer_config *peer, unsigned priority)
+{
+	if (r->candidate_count < ROUTE_CANDIDATES_MAX && !is_candidate(r, peer))
+		r->candidate[r->candidate_count++] = (struct route_candidate){
+			.peer = peer, .route = &straight, .priority = priority};
+}
+
+/* The host's, of those that stand in a group with the referrer. */
 static const struct peer_config *find_peer(
 	const struct config *cfg, const struct peer_config *referrer, const char *host)
 {
@@ -64,6 +80,29 @@ static const struct peer_config *find_peer(
 	return referrer;
 }
 
+/* Those that know what such a URI means as the first does, in the order of the groups. */
+static void add_others(
+	const struct config *cfg, const struct peer_config *referrer, struct route_result *r)
+{
+	unsigned index = config_peer_index(cfg, referrer), priority = 0;
+
+	for (unsigned i = 0; i < cfg->group_count; i++) {
+		const struct group_config *group = &cfg->group[i];
+
+		if (!is_member(group, index))
+			continue;
+		for (unsigned j = 0; j < group->member_count; j++) {
+			const struct group_member *m = &group->member[j];
+			const struct peer_config *peer = &cfg->peer[m->peer];
+
+			if (!j || m->priority != m[-1].priority || m->cost != m[-1].cost)
+				priority++;
+			if (peer->refer == REFER_BACK)
+				add(r, peer, priority);
+		}
+	}
+}
+
 /* With its parts as well, for whoever asks for one; it is written as it is. */
 static osip_uri_t *make_uri(const char *text)
 {
@@ -81,22 +120,20 @@ static osip_uri_t *make_uri(const char *text)
 	return NULL;
 }
 
-const struct peer_config *refer_back_peer(const struct call *call)
+void refer_back_find(const struct call *call, struct route_result *out)
 {
-	const struct peer_config *referrer = config_peer_by_name(call->cfg, call->asking->name);
+	const struct peer_config *referrer =
+		call->asking ? config_peer_by_name(call->cfg, call->asking->name) : NULL;
 	osip_uri_t *uri = make_uri(refer_back_of(call)->uri);
 
-	if (referrer && uri && uri->host)
-		referrer = find_peer(call->cfg, referrer, uri->host);
+	*out = (struct route_result){.verdict = ROUTE_DENIED, .route = &straight};
+	if (referrer) {
+		out->verdict = ROUTE_FOUND;
+		add(out, uri && uri->host ? find_peer(call->cfg, referrer, uri->host) : referrer,
+			0);
+		add_others(call->cfg, referrer, out);
+	}
 	osip_uri_free(uri);
-	return referrer;
-}
-
-void refer_back_route(struct call *call, const struct peer_config *peer)
-{
-	call->route = (struct route_result){.verdict = ROUTE_FOUND,
-		.candidate[0] = {.peer = peer, .route = &straight},
-		.candidate_count = 1};
 }
 
 /* ---- its INVITE ---- */

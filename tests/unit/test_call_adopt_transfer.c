@@ -9,10 +9,15 @@
 
 static char b_invite[TEXT_MAX], c_invite[TEXT_MAX], request[TEXT_MAX];
 
+static void begin_with(struct relay *r, struct ua *a, struct ua *b, const char *extra)
+{
+	relay_open_with(r, extra);
+	establish(&r->w, a, b, b_invite, "100");
+}
+
 static void begin(struct relay *r, struct ua *a, struct ua *b)
 {
-	relay_open(r);
-	establish(&r->w, a, b, b_invite, "100");
+	begin_with(r, a, b, "");
 }
 
 /* A refers B to C, who rings. */
@@ -124,6 +129,41 @@ static void what_goes_back_still_does(void **state)
 	expect_notify(&r.w, &b, 200);
 	expect_bye(&r.w, &b);
 	joined(&r, &a, 4000, &again, 6000);
+	relay_close(&r);
+}
+
+static void what_goes_back_goes_on_to_the_next_of_its_group(void **state)
+{
+	static const char line[] = "INVITE sip:127.0.0.4;x=1 SIP/2.0\r\n";
+	struct ua a, b, c;
+	struct relay r;
+
+	(void)state;
+	world_peer_keys[B] = world_peer_keys[C] = ", refer: back";
+	begin_with(&r, &a, &b, "groups: [{name: g, members: [{peer: b}, {peer: c}]}]\n");
+	world_peer_keys[B] = world_peer_keys[C] = "";
+	refer(&r.w, &b, "<sip:127.0.0.4;x=1>");
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	expect_notify(&r.w, &b, 100);
+	answer(&r.w, B, request, 180, "b2", NULL);
+	expect_notify(&r.w, &b, 180);
+	run_ms(&r.w, 2);
+	go_on_by(&r, 2);
+	answer_final(&r.w, B, request, 503, "b2", NULL);
+	copy_text(request, TEXT_MAX, expect(&r.w, C, "INVITE "));
+	assert_memory_equal(request, line, strlen(line));
+	take(&c, C, request, "c1");
+	/* It goes on from there as well: the one that was asked before is not asked again. */
+	answer(&r.w, C, request, 180, "c1", NULL);
+	expect_notify(&r.w, &b, 180);
+	run_ms(&r.w, 2);
+	go_on_by(&r, 2);
+	assert_int_equal(the_call(&r.w)->route.candidate_count, 1);
+	answer_final(&r.w, C, request, 200, "c1", SDP_C);
+	follow(&r.w, &a, SDP_A);
+	expect_notify(&r.w, &b, 200);
+	expect_bye(&r.w, &b);
+	joined(&r, &a, 4000, &c, 6000);
 	relay_close(&r);
 }
 
@@ -739,6 +779,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_target_that_rings_is_answered_and_joined),
 		cmocka_unit_test(what_goes_back_still_does),
+		cmocka_unit_test(what_goes_back_goes_on_to_the_next_of_its_group),
 		cmocka_unit_test(a_target_that_rings_and_refuses_leaves_the_two_as_they_were),
 		cmocka_unit_test(a_referrer_that_has_hung_up_is_not_waited_for),
 		cmocka_unit_test(a_remaining_one_that_hangs_up_ends_all),

@@ -199,6 +199,81 @@ static void it_goes_to_the_peer_or_one_of_its_groups_and_nowhere_else(void **sta
 	goes_to("emergency: ['112']\n", "<sip:112@127.0.0.4>", B);
 }
 
+/* C, of its group, is as B is. */
+static void begin_with_two(struct world *w, struct ua *a, struct ua *b)
+{
+	world_peer_keys[C] = ", refer: back";
+	begin_with(w, a, b, GROUP);
+	world_peer_keys[C] = "";
+}
+
+/* The INVITE has come to the other one, for that host, who takes it. */
+static void next_takes_it(
+	struct world *w, struct ua *a, struct ua *b, enum who who, const char *line)
+{
+	starts(target, line);
+	assert_string_equal(header(target, "Referred-By"), "<sip:me@there>");
+	answer_final(w, who, target, 200, "c1", SDP_C);
+	follow(w, a, SDP_A);
+	expect_notify(w, b, 200);
+	expect_bye(w, b);
+	run_ms(w, 2);
+	assert_int_equal(media_port(the_call(w), LEG_B), 6000);
+	bye_from(w, a, who);
+	assert_int_equal(counters(w).transfers, 1);
+}
+
+static void what_its_peer_does_not_take_goes_to_the_next_of_its_group(void **state)
+{
+	struct ua a, b;
+	struct world w;
+
+	(void)state;
+	begin_with_two(&w, &a, &b);
+	refer_with(&w, &b, "<sip:127.0.0.4;x=1>", "Referred-By: <sip:me@there>\r\n", "SIP/2.0 202");
+	copy_text(target, TEXT_MAX, expect(&w, B, "INVITE "));
+	expect_notify(&w, &b, 100);
+	answer_final(&w, B, target, 503, "b2", NULL);
+	copy_text(target, TEXT_MAX, expect(&w, C, "INVITE "));
+	next_takes_it(&w, &a, &b, C, "INVITE sip:127.0.0.4;x=1 SIP/2.0\r\n");
+	assert_int_equal(counters(&w).failovers, 1);
+	world_close(&w);
+}
+
+static void a_peer_that_takes_no_calls_is_passed_over_for_the_next_of_its_group(void **state)
+{
+	struct ua a, b;
+	struct world w;
+
+	(void)state;
+	begin_with_two(&w, &a, &b);
+	peer_set_command((struct peer *)(uintptr_t)peer_by_name(w.calls->peers, "c"), PEER_BLOCK);
+	refer_with(&w, &b, "<sip:127.0.0.5;x=1>", "Referred-By: <sip:me@there>\r\n", "SIP/2.0 202");
+	copy_text(target, TEXT_MAX, expect(&w, B, "INVITE "));
+	expect_notify(&w, &b, 100);
+	next_takes_it(&w, &a, &b, B, "INVITE sip:127.0.0.5;x=1 SIP/2.0\r\n");
+	expect_nothing(&w, C);
+	world_close(&w);
+}
+
+/* What it says means nothing to a peer that stands there for another reason. */
+static void one_without_refer_back_is_no_next_one(void **state)
+{
+	struct ua a, b;
+	struct world w;
+
+	(void)state;
+	begin_with(&w, &a, &b, GROUP);
+	refer(&w, &b, "<sip:127.0.0.4;x=1>");
+	copy_text(target, TEXT_MAX, expect(&w, B, "INVITE "));
+	expect_notify(&w, &b, 100);
+	answer_final(&w, B, target, 503, "b2", NULL);
+	expect_notify(&w, &b, 503);
+	expect_nothing(&w, C);
+	bye_from(&w, &b, A);
+	world_close(&w);
+}
+
 static void what_cannot_come_back_is_refused(void **state)
 {
 	static const struct {
@@ -300,6 +375,10 @@ int main(void)
 		cmocka_unit_test(header_fields_of_the_uri_are_no_part_of_it),
 		cmocka_unit_test(replaces_of_a_call_of_ours_joins_it_here),
 		cmocka_unit_test(it_goes_to_the_peer_or_one_of_its_groups_and_nowhere_else),
+		cmocka_unit_test(what_its_peer_does_not_take_goes_to_the_next_of_its_group),
+		cmocka_unit_test(
+			a_peer_that_takes_no_calls_is_passed_over_for_the_next_of_its_group),
+		cmocka_unit_test(one_without_refer_back_is_no_next_one),
 		cmocka_unit_test(what_cannot_come_back_is_refused),
 		cmocka_unit_test(a_uri_too_long_for_the_dialog_is_whole_in_the_request_line),
 		cmocka_unit_test(a_refer_is_not_passed_to_a_peer_that_has_its_own_back),

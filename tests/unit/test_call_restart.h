@@ -75,13 +75,18 @@ static inline void take_up(struct relay *r)
 	assert_int_equal(calls_adopt(r->w.calls, r->store), 0);
 }
 
-static inline void relay_open(struct relay *r)
+static inline void relay_open_with(struct relay *r, const char *extra)
 {
 	memset(r, 0, sizeof(*r));
-	world_open(&r->w);
+	world_open_with(&r->w, extra);
 	snprintf(r->dir, sizeof(r->dir), "/tmp/viaduct-calls-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
 	take_up(r);
+}
+
+static inline void relay_open(struct relay *r)
+{
+	relay_open_with(r, "");
 }
 
 /* The daemon ends and leaves what is answered. */
