@@ -33,7 +33,8 @@ static bool is_word(const char *text)
 
 /* ---- Replaces ---- */
 
-static void take_parameter(struct replaces *r, const char *s, size_t n, bool *twice)
+/* 0; -EINVAL: it is there twice; -ENOMEM. */
+static int take_parameter(struct replaces *r, const char *s, size_t n)
 {
 	static const char to[] = "to-tag", from[] = "from-tag", early[] = "early-only";
 	size_t name = strcspn(s, "= \t;");
@@ -49,34 +50,37 @@ static void take_parameter(struct replaces *r, const char *s, size_t n, bool *tw
 	else if (name == strlen(early) && strncasecmp(s, early, name) == 0)
 		r->early_only = true;
 	if (!where || !value)
-		return;
-	*twice |= *where != NULL;
+		return 0;
+	if (*where)
+		return -EINVAL;
 	value++;
 	value += strspn(value, " \t");
 	n -= (size_t)(value - s);
 	while (n && (value[n - 1] == ' ' || value[n - 1] == '\t'))
 		n--;
-	free(*where);
 	*where = strndup(value, n);
+	return *where ? 0 : -ENOMEM;
 }
 
 int replaces_parse(struct replaces *r, const char *value)
 {
 	size_t n = strcspn(value, "; \t,");
-	bool twice = false;
+	int ret;
 
 	memset(r, 0, sizeof(*r));
 	r->call_id = strndup(value, n);
-	for (value += strcspn(value, ";,"); *value == ';'; value += strcspn(value, ";,")) {
+	ret = r->call_id ? 0 : -ENOMEM;
+	for (value += strcspn(value, ";,"); !ret && *value == ';'; value += strcspn(value, ";,")) {
 		value++;
 		value += strspn(value, " \t");
-		take_parameter(r, value, strcspn(value, ";,"), &twice);
+		ret = take_parameter(r, value, strcspn(value, ";,"));
 	}
-	if (is_word(r->call_id) && is_word(r->to_tag) && is_word(r->from_tag) && !twice &&
-		*value != ',')
-		return 0;
-	replaces_clear(r);
-	return -EINVAL;
+	if (!ret && (!is_word(r->call_id) || !is_word(r->to_tag) || !is_word(r->from_tag) ||
+			    *value == ','))
+		ret = -EINVAL;
+	if (ret)
+		replaces_clear(r);
+	return ret;
 }
 
 void replaces_clear(struct replaces *r)

@@ -137,7 +137,8 @@ bool replaces_received(struct calls *calls, struct sip_server *txn, osip_message
 		return false;
 	ret = replaces_parse(&r, value);
 	if (ret) {
-		takeover_refuse(calls, txn, SIP_BAD_REQUEST);
+		takeover_refuse(
+			calls, txn, ret == -ENOMEM ? SIP_INTERNAL_SERVER_ERROR : SIP_BAD_REQUEST);
 		return true;
 	}
 	pair = find_leg(calls, &r, &leg);

@@ -63,6 +63,29 @@ void free(void *p)
 	__libc_free(p);
 }
 
+/* libc's own would ask malloc from elsewhere. */
+char *strdup(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *p = fails_for(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+
+	live += p != NULL;
+	return p ? memcpy(p, text, size) : NULL;
+}
+
+char *strndup(const char *text, size_t n)
+{
+	size_t len = strnlen(text, n);
+	char *p = fails_for(__builtin_return_address(0)) ? NULL : __libc_malloc(len + 1);
+
+	live += p != NULL;
+	if (p) {
+		memcpy(p, text, len);
+		p[len] = '\0';
+	}
+	return p;
+}
+
 #define RUNS_MAX 60 /* of one scene */
 
 static char b_invite[TEXT_MAX], seen[TEXT_MAX];
@@ -375,6 +398,35 @@ static void notify_carried(struct world *w, struct ua *a, bool brink)
 	}
 }
 
+/* B, that A has called, has its REFER back: by itself, or by C of its group. */
+static void refer_taken_back(struct world *w, struct ua *a, bool brink)
+{
+	static struct ua b;
+
+	w->cfg->peer[B].refer = w->cfg->peer[C].refer = REFER_BACK;
+	if (brink) {
+		talk(w, a);
+		take(&b, B, b_invite, "b1");
+	} else {
+		say_with(w, &b, "REFER", 0, new_branch(),
+			"Refer-To: <sip:127.0.0.4;x=1?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>\r\n"
+			"Referred-By: <sip:b@127.0.0.4>\r\n",
+			NULL);
+	}
+}
+
+static void next_asked_to_take_back(struct world *w, struct ua *a, bool brink)
+{
+	if (brink) {
+		refer_taken_back(w, a, true);
+		refer_taken_back(w, a, false);
+		expect(w, B, "SIP/2.0 202");
+		copy_text(c_invite, TEXT_MAX, expect(w, B, "INVITE "));
+	} else {
+		answer(w, B, c_invite, 503, "b2", NULL);
+	}
+}
+
 static void called(struct world *w, struct ua *a, bool brink)
 {
 	if (!brink)
@@ -401,7 +453,7 @@ static long run(void (*scene)(struct world *, struct ua *, bool), long fail)
 	struct ua a;
 	long count;
 
-	world_open(&w);
+	world_open_with(&w, "groups: [{name: g, members: [{peer: b}, {peer: c}]}]\n");
 	osip_set_allocators(NULL, NULL, NULL); /* its calls are to be told from ours */
 	scene(&w, &a, true);
 	fail_at = fail;
@@ -428,7 +480,8 @@ static void every_failing_allocation_is_survived(void **state)
 		offer_answered, session_granted, session_refreshed, refresh_answered,
 		refresh_received, overtaken, answered_late, refer_taken, target_answered,
 		remaining_answered, referrer_left, target_named, far_end_answered, ends_joined,
-		leg_claimed, leg_taken_over, refer_passed_on, notify_carried, called};
+		leg_claimed, leg_taken_over, refer_passed_on, notify_carried, refer_taken_back,
+		next_asked_to_take_back, called};
 
 	(void)state;
 	/* What libc keeps from the first line of a log on. */

@@ -243,8 +243,10 @@ static const char *some_extra(void)
 /* The peers are spoken with otherwise from here on. */
 static void change_settings(struct world *w)
 {
-	struct session_config *s = &w->cfg->peer[dice(PEERS)].session;
+	struct peer_config *peer = &w->cfg->peer[dice(PEERS)];
+	struct session_config *s = &peer->session;
 
+	peer->refer = dice(4);
 	s->timer = dice(4);
 	s->refresher = dice(3);
 	s->min_s = 10 + dice(100);
@@ -299,7 +301,7 @@ static void say_request(struct world *w, enum who who)
 		"ACK", "ACK", "ACK", "ACK", "ACK", "CANCEL"};
 	static const char *const numbers[] = {"<sip:300@127.0.0.1>", "<sip:500@127.0.0.2>",
 		"<sip:700@127.0.0.2>", "<sip:100@127.0.0.1>", "<sip:999@127.0.0.1>", "<tel:200>",
-		"http://a"};
+		"<sip:127.0.0.4;x=1>", "<sip:300@127.0.0.5;x=2>", "http://a"};
 	struct mind *m = &mind[who];
 	const char *method = methods[dice(sizeof(methods) / sizeof(methods[0]))];
 	const char *branch, *extra = "";
@@ -482,7 +484,8 @@ static void whatever_peers_say_every_request_is_answered_and_nothing_is_left(voi
 	seed = seed_text ? strtoull(seed_text, NULL, 10) : token_random64() % 1000000;
 	print_message("VIADUCT_SEED=%llu VIADUCT_ROUNDS=%u\n", (unsigned long long)seed, steps);
 	seed = seed * 2654435761u + 88172645463325252u;
-	world_open_with(&w, "limits: {calls: 60}\ntimers: {port_quarantine: 0, attempt: 1}\n");
+	world_open_with(&w, "limits: {calls: 60}\ntimers: {port_quarantine: 0, attempt: 1}\n"
+			    "groups: [{name: g, members: [{peer: b}, {peer: c}]}]\n");
 	for (unsigned i = 0; i < steps; i++)
 		step(&w);
 	calls_shutdown(w.calls);
