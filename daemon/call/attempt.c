@@ -14,6 +14,7 @@
 #include "call/exchange.h"
 #include "call/history.h"
 #include "call/number.h"
+#include "call/session_timer.h"
 
 /* RFC 6228 */
 #define EARLY_DIALOG_TERMINATED 199
@@ -155,6 +156,7 @@ static int send_invite(
 	if (ret)
 		return ret;
 	call_set_peer(call, LEG_B, peer);
+	session_timer_forget(call, LEG_B);
 	x->client_cseq = 1;
 	x->client_peer = peer;
 	x->client_dest = *dest;

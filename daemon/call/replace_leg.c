@@ -122,7 +122,7 @@ int call_replace_leg(struct call *call, enum leg leg, struct dialog *with, const
 	int ret;
 
 	call_bye_leg(call, leg, reason);
-	session_timer_stop(call, leg);
+	session_timer_forget(call, leg);
 	call_detach_leg(call, leg);
 	dialog_clear(d);
 	*d = *with;

@@ -206,6 +206,15 @@ void session_timer_stop(struct call *call, enum leg leg)
 	stop(timer_of(call, leg));
 }
 
+void session_timer_forget(struct call *call, enum leg leg)
+{
+	struct session_timer *st = timer_of(call, leg);
+
+	stop(st);
+	st->asked = st->has_update = false;
+	st->min_s = 0;
+}
+
 void session_timer_move(struct call *from, enum leg from_leg, struct call *to, enum leg to_leg)
 {
 	struct session_timer *old = timer_of(from, from_leg), *st = timer_of(to, to_leg);

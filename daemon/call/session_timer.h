@@ -24,6 +24,9 @@ void session_timers_stop(struct call *call);
 unsigned session_timer_left(
 	const struct call *call, enum leg leg, bool *we_refresh, uint64_t *left_ms);
 void session_timer_stop(struct call *call, enum leg leg);
+/* Another one is asked, or stands in the leg's place: what was heard of the one before is not its.
+ */
+void session_timer_forget(struct call *call, enum leg leg);
 /* The leg, just refreshed, goes on in another call. */
 void session_timer_move(struct call *from, enum leg from_leg, struct call *to, enum leg to_leg);
 /* As it was in the daemon before; interval_s 0: none was in force. */

@@ -278,6 +278,32 @@ static void what_we_ask_for_grows_with_each_422(void **state)
 	world_close(&w);
 }
 
+static void what_a_peer_wants_is_not_asked_of_the_next(void **state)
+{
+	struct world w;
+	struct ua a;
+
+	(void)state;
+	world_open(&w);
+	for (enum who who = B; who <= C; who++) {
+		session_of(&w, who)->timer = SESSION_TIMER_REQUEST;
+		session_of(&w, who)->interval_s = 100;
+	}
+	invite(&w, &a, "200", SDP_A);
+	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
+	answer_with(&w, B, request, 422, "x1", "Min-SE: 300\r\n", NULL);
+	expect(&w, B, "ACK ");
+	copy_text(request, TEXT_MAX, expect(&w, B, "INVITE "));
+	has(request, "Session-Expires: 300\r\n");
+	answer_final(&w, B, request, 503, "x2", NULL);
+	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
+	has(request, "Session-Expires: 100\r\n");
+	has_not(request, "Min-SE: 300");
+	answer_final(&w, C, request, 486, "x3", NULL);
+	expect_refusal(&w, &a, "SIP/2.0 486");
+	world_close(&w);
+}
+
 /* A peer that asks for a second more each time. */
 static void a_422_without_end_ends(void **state)
 {
@@ -479,6 +505,7 @@ int main(void)
 		cmocka_unit_test(a_refresh_that_nobody_acknowledges_ends_the_call),
 		cmocka_unit_test(an_interval_below_ours_is_refused_with_422),
 		cmocka_unit_test(what_we_ask_for_grows_with_each_422),
+		cmocka_unit_test(what_a_peer_wants_is_not_asked_of_the_next),
 		cmocka_unit_test(a_422_without_end_ends),
 		cmocka_unit_test(an_answer_has_nobody_refresh_every_second),
 		cmocka_unit_test(a_peer_without_session_timers_is_refreshed_by_us),
