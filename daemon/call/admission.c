@@ -85,7 +85,7 @@ static int check_invite(struct calls *calls, const osip_message_t *req,
 		return SIP_UNSUPPORTED_MEDIA_TYPE;
 	if (!emergency && !accepts_sdp(req))
 		return SIP_406_NOT_ACCEPTABLE;
-	if (!limits_admit(calls, peer, emergency, why))
+	if (!limits_admit(calls, peer, emergency, replaces_own_leg(calls, req, peer), why))
 		return why->code;
 	return 0;
 }

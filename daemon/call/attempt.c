@@ -175,6 +175,8 @@ static int send_invite(
 		ret = make_invite(call, peer, sip_server_request(x->server), &invite);
 	if (ret)
 		return ret;
+	for (unsigned i = 0; i < PREEMPTIONS_MAX && preempt_for_bandwidth(call); i++)
+		continue;
 	history_attempt_sent(call, dest, invite);
 	ret = sip_client_send(
 		call->calls->sip, dest, invite, x, &invite_client_handlers, &x->client);

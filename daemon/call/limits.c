@@ -335,8 +335,8 @@ static bool ending_has_room(const struct calls *calls, const struct load *load)
 	return left && load->ending < ENDING_SHARE * left;
 }
 
-bool limits_admit(
-	struct calls *calls, const struct peer_config *peer, bool emergency, struct refusal *why)
+bool limits_admit(struct calls *calls, const struct peer_config *peer, bool emergency,
+	bool in_place, struct refusal *why)
 {
 	struct load *all = &calls->loads->all, *load = load_of(calls, peer);
 	uint64_t now = loop_now_ms(calls->loop);
@@ -351,9 +351,9 @@ bool limits_admit(
 			return true;
 		return refuse(calls, all, CALL_LIMIT_ENDING, why);
 	}
-	if (calls->live >= calls->cfg->calls_max)
+	if (!in_place && calls->live >= calls->cfg->calls_max)
 		return refuse(calls, all, CALL_LIMIT_LIVE, why);
-	if (load->limits.calls && load->live >= load->limits.calls)
+	if (!in_place && load->limits.calls && load->live >= load->limits.calls)
 		return refuse(calls, load, CALL_LIMIT_LIVE, why);
 	if (!ending_has_room(calls, load))
 		return refuse(calls, load, CALL_LIMIT_ENDING, why);
@@ -408,6 +408,24 @@ static struct load *overloaded(struct call *call, const unsigned before[2])
 				    greater(before[LEG_A], before[LEG_B]))
 		return all;
 	return NULL;
+}
+
+const struct load *limits_bandwidth_over(struct call *call)
+{
+	return overloaded(call, (const unsigned[2]){0, 0});
+}
+
+bool limits_weighs_on(const struct call *call, const struct load *bears)
+{
+	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
+		struct load *load[2];
+
+		leg_loads(call, leg, load);
+		if (call->kbit[leg] &&
+			(load[0] == bears || load[1] == bears || bears == &call->calls->loads->all))
+			return true;
+	}
+	return false;
 }
 
 int limits_bandwidth(void *ctx, void *owner, const unsigned kbit[2], bool may_refuse)

@@ -59,13 +59,18 @@ void loads_free(struct calls *calls);
 
 /* Whether one more call of that peer is within the limits, and if so, a token of its calls a
  * second. False: *why says what to answer; the refusal is counted. No limit holds for an emergency
- * call, but for the one of memory. */
-bool limits_admit(
-	struct calls *calls, const struct peer_config *peer, bool emergency, struct refusal *why);
+ * call, but for the one of memory; none of live calls for one in the place of another. */
+bool limits_admit(struct calls *calls, const struct peer_config *peer, bool emergency,
+	bool in_place, struct refusal *why);
 /* The same for this call, and one more call to that peer. */
 bool limits_admit_attempt(struct call *call, const struct peer_config *peer, struct refusal *why);
 /* Fits media_handlers.bandwidth; ctx is the room. A refusal is kept in call->refusal. */
 int limits_bandwidth(void *ctx, void *owner, const unsigned kbit[2], bool may_refuse);
+
+/* What has less bandwidth than an emergency call has had it bear with the others; NULL: nothing. */
+const struct load *limits_bandwidth_over(struct call *call);
+/* Whether media of the call is part of what that bears. */
+bool limits_weighs_on(const struct call *call, const struct load *bears);
 
 /* For an INVITE without an offer: as much as an audio stream whose SDP does not say. 0 or -EDQUOT.
  */
@@ -82,5 +87,7 @@ void call_uncount_ending(struct call *call);
 /* Ends one call that is no emergency's to make room for one that is: a call of that peer, or
  * (NULL) one that holds ports and flows; which one is a setting. False: none was ended. */
 bool preempt_for(struct call *urgent, const struct peer_config *peer);
+/* The same, where the media of the emergency call has had a limit of bandwidth passed. */
+bool preempt_for_bandwidth(struct call *urgent);
 
 #endif

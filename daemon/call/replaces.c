@@ -52,6 +52,21 @@ static struct pair *find_leg(struct calls *calls, const struct replaces *r, enum
 	return pair;
 }
 
+bool replaces_own_leg(
+	struct calls *calls, const osip_message_t *req, const struct peer_config *peer)
+{
+	const char *value = header_value(req, "Replaces");
+	enum leg leg = LEG_A;
+	struct replaces r;
+	struct pair *pair;
+
+	if (!value || replaces_parse(&r, value))
+		return false;
+	pair = find_leg(calls, &r, &leg);
+	replaces_clear(&r);
+	return pair && pair->call->counted && strcmp(pair->call->peer[leg]->name, peer->name) == 0;
+}
+
 /* RFC 3891 3. 0 or the code to refuse with. */
 static int check(const struct pair *pair, enum leg leg, const struct replaces *r,
 	const struct peer_config *peer)

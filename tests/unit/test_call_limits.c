@@ -152,7 +152,7 @@ static void a_burst_is_taken_at_once_and_then_the_rate_holds(void **state)
 		assert_true(limits_admit_attempt(&any, &w.cfg->peer[B], &why));
 	assert_false(limits_admit_attempt(&any, &w.cfg->peer[B], &why));
 	/* The other peers have none of it. */
-	assert_true(limits_admit(w.calls, &w.cfg->peer[A], false, &why));
+	assert_true(limits_admit(w.calls, &w.cfg->peer[A], false, false, &why));
 	world_peer_keys[B] = "";
 	world_close(&w);
 }
@@ -316,6 +316,49 @@ static void an_emergency_call_takes_the_place_of_another_at_a_full_trunk(void **
 		world_peer_keys[B] = "";
 		world_close(&w);
 	}
+}
+
+/* Of a peer, of a side, of all: one call's place, however many limits it has passed. */
+static void an_emergency_call_takes_the_bandwidth_of_another(void **state)
+{
+	static const struct {
+		const char *peer, *side, *all;
+	} limits[] = {{", limits: {bandwidth: 93}", "", ""}, {"", ", bandwidth: 93", ""},
+		{"", "", ", bandwidth: 93"},
+		{", limits: {calls: 1, calls_per_second: 1, bandwidth: 93}", ", bandwidth: 93",
+			", calls: 1, bandwidth: 93"}};
+	struct ua a, b, sos;
+	const char *text;
+	char extra[128];
+	struct world w;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		world_peer_keys[B] = limits[i].peer;
+		world_side_keys[SIDE_EXTERNAL] = limits[i].side;
+		snprintf(extra, sizeof(extra),
+			"emergency: ['112']\nlimits: {preempt: youngest%s}\n", limits[i].all);
+		world_open_with(&w, extra);
+		establish(&w, &a, &b, b_invite, "100");
+		invite(&w, &sos, "112", SDP_A);
+		text = expect(&w, A, "BYE ");
+		has(text, "Reason: preemption;cause=5");
+		has(text, a.call_id);
+		answer(&w, A, text, 200, NULL, NULL);
+		text = expect(&w, B, "BYE ");
+		answer(&w, B, text, 200, NULL, NULL);
+		text = expect(&w, B, "INVITE ");
+		assert_int_equal(w.calls->counters.preempted, 1);
+		assert_int_equal(load_of_peer(&w, "b").kbit, 93);
+		/* What is an emergency itself is not ended. */
+		invite(&w, &a, "112", SDP_A);
+		copy_text(b_invite, sizeof(b_invite), expect(&w, B, "INVITE "));
+		assert_int_equal(w.calls->counters.preempted, 1);
+		answer_final(&w, B, b_invite, 486, "b8", NULL);
+		expect_refusal(&w, &a, "SIP/2.0 486");
+		world_close(&w);
+	}
+	world_peer_keys[B] = world_side_keys[SIDE_EXTERNAL] = "";
 }
 
 static void emergency_calls_do_not_end_each_other(void **state)
@@ -546,6 +589,7 @@ int main(void)
 		cmocka_unit_test(an_invite_without_an_offer_reserves_the_configured_figure),
 		cmocka_unit_test(no_limit_holds_for_emergency_calls),
 		cmocka_unit_test(an_emergency_call_takes_the_place_of_another_at_a_full_trunk),
+		cmocka_unit_test(an_emergency_call_takes_the_bandwidth_of_another),
 		cmocka_unit_test(emergency_calls_do_not_end_each_other),
 		cmocka_unit_test(an_emergency_call_gets_ports_when_there_are_none),
 		cmocka_unit_test(one_event_tells_that_a_limit_bites_and_one_that_it_does_no_more),

@@ -160,6 +160,30 @@ static void a_leg_is_taken_over_by_another_of_its_peer(void **state)
 	world_close(&w);
 }
 
+/* It is no call more; one with a Replaces of nothing is. */
+static void a_leg_is_taken_over_where_no_call_more_is_let_in(void **state)
+{
+	struct ua a, b, n, more;
+	struct world w;
+
+	(void)state;
+	world_peer_keys[A] = ", limits: {calls: 1}";
+	world_open_with(&w, "limits: {calls: 1}\n");
+	world_peer_keys[A] = "";
+	establish(&w, &a, &b, b_invite, "100");
+	invite_replacing(&w, &more, "unknown@a", a.remote, a.local, "", SDP_A);
+	expect_refusal(&w, &more, "SIP/2.0 503");
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
+	follow(&w, &b, SDP_B);
+	expect_bye(&w, &a);
+	learn(&n, expect(&w, A, "SIP/2.0 200"));
+	ack(&w, &n, 1, NULL);
+	invite(&w, &more, "100", SDP_A);
+	expect_refusal(&w, &more, "SIP/2.0 503");
+	bye_from(&w, &n, B);
+	world_close(&w);
+}
+
 /* The 2xx offers what B says; A's end of before is gone. */
 static void take_over_without_offer(struct world *w, struct ua *a, struct ua *b, struct ua *n)
 {
@@ -724,6 +748,7 @@ int main(void)
 		cmocka_unit_test(a_number_of_the_other_legs_own_stays_with_it),
 		cmocka_unit_test(where_the_other_leg_takes_no_refer_it_is_done_here),
 		cmocka_unit_test(a_leg_is_taken_over_by_another_of_its_peer),
+		cmocka_unit_test(a_leg_is_taken_over_where_no_call_more_is_let_in),
 		cmocka_unit_test(an_invite_without_an_offer_takes_a_leg_over_as_well),
 		cmocka_unit_test(a_far_leg_that_cannot_follow_now_is_asked_again),
 		cmocka_unit_test(who_may_not_take_over_is_refused),
