@@ -13,11 +13,17 @@ from cli import Cli
 from net import Namespace
 from rtp import wait_until
 
+try:
+    import jsonschema
+except ImportError:  # the machines of tests/kernel
+    jsonschema = None
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("VIADUCT_BUILD", "build"))
 SANITIZED = os.path.basename(BUILD) == "san"
 BPF_DIR = "/sys/fs/bpf"
 READY_TIMEOUT_S = 15
+RECORDS_HELD_MAX = 500  # against the schema, of one daemon
 SANITIZER_REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:")
 
 
@@ -75,6 +81,16 @@ class Daemon:
         with open(self.records_path, encoding="utf-8") as f:
             return [json.loads(line) for line in f if line.endswith("\n")]
 
+    def check_records(self):
+        """Whatever the tests' calls came to, each record is as the schema has it; of many a part is looked at."""
+        if not jsonschema or not os.path.exists(self.records_path):
+            return
+        with open(os.path.join(ROOT, "include", "viaduct_record.schema.json"), encoding="utf-8") as f:
+            schema = jsonschema.Draft7Validator(json.load(f))
+        found = self.records()
+        for record in found[::len(found) // RECORDS_HELD_MAX + 1]:
+            schema.validate(record)
+
     def argv(self, *options):
         """Of viaductd, as whom it runs."""
         command = (self.own_program, *options, self.file)
@@ -123,6 +139,7 @@ class Daemon:
     def stop(self):
         """Ends it as an administrator would; everything it made in the kernel must be gone."""
         self._end(signal.SIGINT)
+        self.check_records()
 
     def _end(self, sign):
         if self.process.poll() is None:
