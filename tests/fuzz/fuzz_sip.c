@@ -56,6 +56,12 @@ static const struct {
 		", identity: {trusted: false, asserted: pass, history: true, referred_by: true}, "
 		"session_timer: {mode: require, "
 		"interval: 90}, media: {bypass: x}"},
+	{"limits: {calls: 16}\ntimers: {ring: 10, attempt: 1, unanswered: 10}\n"
+	 "groups: [{name: g, members: [{peer: b}, {peer: c}]}]\n",
+		", refer: pass", ", refer: back", ", refer: back, session_timer: {mode: request}"},
+	{"limits: {calls: 16}\ngroups: [{name: g, members: [{peer: a}, {peer: b}, {peer: c}]}]\n",
+		", refer: back, delayed_offer: convert", ", refer: back",
+		", refer: back, identity: {trusted: false, referred_by: false}"},
 };
 #define VARIANTS (sizeof(variants) / sizeof(variants[0]))
 static struct config *configs[VARIANTS];
