@@ -174,7 +174,9 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(STATE, state, COUNTERS, none, "of the state file")                                       \
 	X(UNRESOLVED, unresolved, LIST, unresolved, "next hops without a neighbour, the first 8")  \
 	X(NEXTHOPS_ASKED, nexthops_asked, U64, none,                                               \
-		"times that one was asked anew, as packets came from another MAC address")
+		"times that one was asked anew, as packets came from another MAC address")         \
+	X(STATE_TROUBLE, state_trouble, TEXT, none,                                                \
+		"why the state file lacks what calls do now, and what a kill would find instead")
 
 #define VDC_DEVICE_FIELDS(X)                                                                       \
 	X(NAME, name, TEXT, none, "interface")                                                     \

@@ -71,6 +71,19 @@ static void put_adoption(struct request *r)
 	put_counters(r->answer, VDC_STATUS_ADOPTION, count, sizeof(count) / sizeof(count[0]));
 }
 
+static void put_state_trouble(struct answer *a, const struct store_status *s)
+{
+	char text[160];
+
+	if (!s->error)
+		return;
+	snprintf(text, sizeof(text), "%s%s%s", strerror(-s->error),
+		s->in_memory ? ": kept in memory since the start" : "",
+		s->in_journal ? "; a kill finds all in the journal"
+			      : "; the journal has not all of it: a kill loses calls");
+	answer_put_text(a, VDC_STATUS_STATE_TROUBLE, text);
+}
+
 static void put_state(struct request *r)
 {
 	const struct control_handlers *h = &r->control->handlers;
@@ -87,6 +100,7 @@ static void put_state(struct request *r)
 	answer_put_text(r->answer, VDC_STATUS_STATE_FILE, s.path);
 	if (s.refused)
 		answer_put_text(r->answer, VDC_STATUS_STATE_REFUSED, s.refused);
+	put_state_trouble(r->answer, &s);
 	put_counters(r->answer, VDC_STATUS_STATE, count, sizeof(count) / sizeof(count[0]));
 }
 

@@ -82,9 +82,18 @@ const char *refusal_name(enum refusal r);
 
 struct store_writer;
 
-/* journal: what waits is there as well; NULL: there is none. */
-int store_writer_start(struct store_writer **out, struct environment *e, const char *path,
-	struct store_journal *journal);
+/* The environment is in memory: where the file has room now it goes there. 0 or -errno. */
+typedef int store_move_fn(void *ctx);
+/* What the writer writes to. */
+struct writer_place {
+	struct environment *e;
+	const char *path;
+	struct store_journal *journal; /* what waits is there as well; NULL: there is none */
+	store_move_fn *move;           /* tried until it succeeds; NULL: it is in the file */
+	void *move_ctx;
+	int move_error; /* -errno: why it is not */
+};
+int store_writer_start(struct store_writer **out, const struct writer_place *place);
 /* value NULL: delete. */
 void store_writer_put(struct store_writer *w, enum store_kind kind, struct store_key key,
 	void *value, size_t len);

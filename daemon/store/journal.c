@@ -40,7 +40,8 @@ struct content {
 	struct mapped head; /* its count: bytes of the ring */
 	uint64_t name;      /* 0: it is not begun */
 	uint64_t put, done;
-	uint8_t unused[40];
+	uint64_t is_alone; /* not 0: whatever position the file has, it is of before */
+	uint8_t unused[32];
 	uint8_t ring[];
 };
 
@@ -117,10 +118,16 @@ void store_journal_begin(struct store_journal *j)
 	const struct mapped_kind kind = kind_of(m->head.count);
 
 	MAPPED_PUBLISH(m->name, 0);
-	m->put = m->done = j->head = 0;
+	m->put = m->done = m->is_alone = j->head = 0;
 	j->is_full = false;
 	MAPPED_PUBLISH(m->name, token_random64() | 1);
 	(void)mapped_begin(&m->head, &kind); /* without the name of the boot nobody reads it */
+}
+
+void store_journal_stand_alone(struct store_journal *j, const struct store_position *file)
+{
+	if (file->journal != j->m->name)
+		MAPPED_PUBLISH(j->m->is_alone, 1);
 }
 
 void store_journal_close(struct store_journal *j, bool remove)
@@ -185,11 +192,12 @@ int store_journal_replay(const struct store_journal *j, const struct store_posit
 	store_journal_each_fn *each, void *ctx, unsigned *count, bool *gap)
 {
 	const struct content *m = j->m;
-	uint64_t place = from->at > m->done ? from->at : m->done, end;
+	bool is_of_it = from->journal == m->name;
+	uint64_t place = is_of_it && from->at > m->done ? from->at : m->done, end;
 	int ret;
 
 	*count = 0;
-	if (!m->name || from->journal != m->name)
+	if (!m->name || (!is_of_it && !m->is_alone))
 		return -ESTALE;
 	if (place > m->put || m->put - place > size_of_ring(j) || place % UNIT || m->put % UNIT)
 		return -EBADMSG;
@@ -297,6 +305,7 @@ void store_journal_done(struct store_journal *j, const struct store_position *to
 {
 	if (to->journal != j->m->name || to->at <= j->m->done)
 		return;
+	MAPPED_PUBLISH(j->m->is_alone, 0);
 	MAPPED_PUBLISH(j->m->done, to->at);
 	if (j->head == j->m->done)
 		rewind_ring(j);

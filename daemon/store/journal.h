@@ -41,6 +41,10 @@ int store_journal_replay(const struct store_journal *j, const struct store_posit
 /* It is empty from now on, with another name: its old positions are of no more use. */
 void store_journal_begin(struct store_journal *j);
 
+/* No file says up to where it has the journal, which began anew, and none will for a while: until
+ * store_journal_done all of it counts, whatever the file's position. */
+void store_journal_stand_alone(struct store_journal *j, const struct store_position *file);
+
 /* A change is one of those that count together, from the next publishing on. */
 void store_journal_put(struct store_journal *j, enum store_kind kind, const struct record_key *key,
 	const void *value, size_t len);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +29,8 @@ struct store {
 	struct store_writer *writer;
 	struct store_journal *journal; /* NULL: it cannot be had */
 	struct takeover found;
+	uint64_t bytes_max;
+	int memory; /* the file of the environment while that is in memory; else -1 */
 	unsigned taken_over, unusable;
 };
 
@@ -125,7 +128,7 @@ static bool is_ours(struct store *s, int fd)
 	return false;
 }
 
-static int take_over(struct store *s, const struct header *own, uint64_t *bytes_max)
+static int take_over(struct store *s, const char *to, const struct header *own, uint64_t *bytes_max)
 {
 	struct stat st;
 	int ret;
@@ -137,7 +140,7 @@ static int take_over(struct store *s, const struct header *own, uint64_t *bytes_
 	/* It is written out in full before the old one goes. */
 	if (*bytes_max < (uint64_t)st.st_size * 2)
 		*bytes_max = (uint64_t)st.st_size * 2;
-	ret = takeover_run(&s->found, s->path, s->new_path, own, *bytes_max);
+	ret = takeover_run(&s->found, s->path, to, own, *bytes_max);
 	return ret ? ret : s->found.error;
 }
 
@@ -207,18 +210,26 @@ static int replay(struct store *s, MDB_txn *txn)
 	return ret;
 }
 
+static void open_journal(struct store *s)
+{
+	int ret = s->journal
+			  ? 0
+			  : store_journal_open(&s->journal, s->journal_path, STORE_JOURNAL_BYTES);
+
+	if (ret)
+		log_warn("store: %s: %s: a kill may lose what calls did last", s->journal_path,
+			strerror(-ret));
+}
+
 /* The new file has what is in the journal, and says so, before it takes the old one's place. */
 static int take_up_journal(struct store *s)
 {
 	struct store_position position;
 	MDB_txn *txn;
-	int ret = store_journal_open(&s->journal, s->journal_path, STORE_JOURNAL_BYTES);
+	int ret;
 
-	if (ret) {
-		log_warn("store: %s: %s: a kill may lose what calls did last", s->journal_path,
-			strerror(-ret));
+	if (!s->journal)
 		return 0;
-	}
 	ret = environment_errno(mdb_txn_begin(s->e.env, NULL, 0, &txn));
 	if (ret)
 		return ret;
@@ -239,9 +250,121 @@ static int take_up_journal(struct store *s)
 	return ret;
 }
 
-static int open_files(struct store *s, const char *instance, uint64_t bytes_max)
+/* The new environment, at to, with all that the daemon before has left. */
+static int make_environment(struct store *s, const char *to, const struct header *own)
 {
-	bool refused_before = s->found.refusal != REFUSAL_NONE;
+	int ret = 0;
+
+	if (!s->found.refusal) {
+		ret = take_over(s, to, own, &s->bytes_max);
+		if (!ret && s->found.refusal)
+			set_aside(s);
+	}
+	/* What the refused file has left behind there. */
+	if (!ret && s->found.refusal && truncate(to, 0) && errno != ENOENT)
+		ret = -errno;
+	if (!ret)
+		ret = environment_open(&s->e, to, s->bytes_max);
+	if (ret)
+		return ret;
+	ret = header_write(&s->e, own);
+	if (!ret)
+		ret = take_up_journal(s);
+	if (ret)
+		environment_close(&s->e);
+	return ret;
+}
+
+/* ---- while its disk has no room ---- */
+
+static bool is_without_room(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT || error == -EIO || error == -EROFS;
+}
+
+/* The lock has gone with a file that was set aside. 0 or -errno. */
+static int lock_again(struct store *s)
+{
+	int fd = access(s->path, F_OK) ? lock_file(s->path) : s->lock;
+
+	if (fd >= 0 && fd != s->lock) {
+		close(s->lock);
+		s->lock = fd;
+	}
+	return fd < 0 ? fd : 0;
+}
+
+static int make_in_memory(struct store *s, const struct header *own, int error)
+{
+	char path[64];
+	int ret;
+
+	(void)unlink(s->new_path);
+	if (s->found.error) /* it was not read to the end */
+		s->found = (struct takeover){0};
+	s->memory = memfd_create("viaduct-state", MFD_CLOEXEC);
+	if (s->memory < 0)
+		return error;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->memory);
+	ret = make_environment(s, path, own);
+	if (!ret)
+		ret = lock_again(s);
+	if (ret)
+		return ret;
+	if (s->journal)
+		store_journal_stand_alone(s->journal, &s->found.position);
+	log_error("store: %s: %s: it is kept in memory until there is room, and a kill finds %s",
+		s->path, strerror(-error),
+		s->journal ? "what the journal has room for" : "nothing of it");
+	return 0;
+}
+
+/* So many bytes are there to be written, or none is. */
+static int copy_environment(struct store *s)
+{
+	struct stat st;
+	int fd, ret;
+
+	if (fstat(s->memory, &st) || (unlink(s->new_path) && errno != ENOENT))
+		return -errno;
+	fd = open(s->new_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+	if (fd < 0)
+		return -errno;
+	ret = -posix_fallocate(fd, 0, st.st_size);
+	if (!ret)
+		ret = environment_errno(mdb_env_copyfd(s->e.env, fd));
+	close(fd);
+	return ret;
+}
+
+/* Of the writer's thread: nobody else has the environment then. */
+static int move_to_file(void *ctx)
+{
+	struct environment in_file = {0};
+	struct store *s = ctx;
+	int ret = copy_environment(s);
+
+	if (!ret)
+		ret = environment_open(&in_file, s->new_path, s->bytes_max);
+	if (!ret)
+		ret = replace(s);
+	if (ret) {
+		if (in_file.env)
+			environment_close(&in_file);
+		(void)unlink(s->new_path);
+		return ret;
+	}
+	environment_close(&s->e);
+	s->e = in_file;
+	close(s->memory);
+	s->memory = -1;
+	log_info("store: %s has room again", s->path);
+	return 0;
+}
+
+/* *error: -errno where it is in memory. */
+static int open_files(struct store *s, const char *instance, int *error)
+{
 	struct header own = {0};
 	int ret = boot_id_read(own.boot_id);
 
@@ -250,24 +373,16 @@ static int open_files(struct store *s, const char *instance, uint64_t bytes_max)
 		return ret;
 	if (unlink(s->new_path) && errno != ENOENT)
 		return -errno;
-	if (!refused_before)
-		ret = take_over(s, &own, &bytes_max);
-	if (ret)
-		return ret;
-	if (s->found.refusal && !refused_before) {
-		set_aside(s);
-		(void)unlink(s->new_path);
-	}
-	ret = environment_open(&s->e, s->new_path, bytes_max);
-	if (ret)
-		return ret;
-	ret = header_write(&s->e, &own);
-	if (!ret)
-		ret = take_up_journal(s);
-	if (!ret)
+	open_journal(s);
+	ret = make_environment(s, s->new_path, &own);
+	if (!ret) {
 		ret = replace(s);
-	if (ret)
-		environment_close(&s->e);
+		if (ret)
+			environment_close(&s->e);
+	} else if (is_without_room(ret)) {
+		*error = ret;
+		ret = make_in_memory(s, &own, ret);
+	}
 	return ret;
 }
 
@@ -301,11 +416,13 @@ static void tell_found(struct store *s)
 int store_open(struct store **out, const char *dir, const char *instance, uint64_t bytes_max)
 {
 	struct store *s = calloc(1, sizeof(*s));
-	int ret;
+	struct writer_place place;
+	int ret, error = 0;
 
 	if (!s)
 		return -ENOMEM;
-	s->lock = -1;
+	s->lock = s->memory = -1;
+	s->bytes_max = bytes_max;
 	ret = make_paths(s, dir, instance);
 	if (!ret)
 		ret = open_directory(dir);
@@ -314,11 +431,17 @@ int store_open(struct store **out, const char *dir, const char *instance, uint64
 	ret = open_lock(s);
 	if (ret < 0)
 		goto tell;
-	ret = open_files(s, instance, bytes_max);
+	ret = open_files(s, instance, &error);
 	if (ret)
 		goto tell;
 	tell_found(s);
-	ret = store_writer_start(&s->writer, &s->e, s->path, s->journal);
+	place = (struct writer_place){.e = &s->e,
+		.path = s->path,
+		.journal = s->journal,
+		.move = error ? move_to_file : NULL,
+		.move_ctx = s,
+		.move_error = error};
+	ret = store_writer_start(&s->writer, &place);
 	if (ret) {
 		environment_close(&s->e);
 		goto tell;
@@ -332,6 +455,8 @@ fail:
 	store_journal_close(s->journal, false);
 	if (s->lock >= 0)
 		close(s->lock);
+	if (s->memory >= 0)
+		close(s->memory);
 	free(s);
 	return ret;
 }
@@ -446,6 +571,8 @@ static void close_and(struct store *s, bool remove)
 	if (remove && unlink(s->path))
 		log_warn("store: %s cannot be removed: %s", s->path, strerror(errno));
 	close(s->lock);
+	if (s->memory >= 0)
+		close(s->memory);
 	free(s);
 }
 

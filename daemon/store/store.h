@@ -15,6 +15,7 @@
 #ifndef VIADUCT_STORE_STORE_H
 #define VIADUCT_STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,7 +40,9 @@ struct store_key {
 uint64_t store_bytes_max(unsigned calls);
 
 /* Makes the directory where it is missing, takes over what is there, starts the writer. Errors are
- * logged with their cause. 0; -EBUSY where another daemon has the file; -errno. */
+ * logged with their cause. Where the new file has no room on its disk it is made in memory, and
+ * goes to its place as soon as there is some: until then the old file and the journal are what the
+ * next daemon finds. 0; -EBUSY where another daemon has the file; -errno. */
 int store_open(struct store **out, const char *dir, const char *instance, uint64_t bytes_max);
 
 /* One record: 0, or -errno where it cannot be used; it is counted, logged and deleted then. value
@@ -58,8 +61,9 @@ void store_del(struct store *s, enum store_kind kind, struct store_key key);
  * killed: the writer waits meanwhile, so that it should not be long. */
 void store_begin(struct store *s);
 void store_end(struct store *s);
-/* Waits until what was put is in the file. 0; -EIO where something could not be written;
- * -ETIMEDOUT after STORE_FLUSH_S. */
+/* Waits until what was put is in the file. 0, also where the file has no room since the start and
+ * the journal has it all; -EIO where something could not be written; -ETIMEDOUT after
+ * STORE_FLUSH_S. */
 int store_flush(struct store *s);
 #define STORE_FLUSH_S 10
 
@@ -70,6 +74,9 @@ struct store_status {
 	unsigned queued;                    /* keys that wait for the writer */
 	uint64_t commits;
 	uint64_t failures;   /* writes that failed, each try */
+	int error;           /* -errno: why the file lacks something just now; 0 */
+	bool in_memory;      /* it has had no room since the start */
+	bool in_journal;     /* what the file lacks is there, all of it */
 	uint64_t left_out;   /* changes that found no room in the journal */
 	unsigned taken_over; /* records that the start found good, of all kinds */
 	unsigned damaged,

@@ -39,6 +39,8 @@ struct store_writer {
 	struct store_journal *journal; /* NULL: there is none */
 	struct store_position taken;   /* of what is being written */
 	char path[PATH_MAX];
+	store_move_fn *move; /* NULL: it is where it belongs */
+	void *move_ctx;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake, done;
@@ -50,6 +52,7 @@ struct store_writer {
 	bool closing, hurry;   /* hurry: no pause after a failure */
 	uint64_t begun, ended; /* rounds of the thread */
 	bool last_failed;
+	int error; /* -errno of the last round; 0: the file has what was there to be written */
 	uint64_t records[STORE_KIND_COUNT], bytes, bytes_max;
 	uint64_t commits, failures;
 };
@@ -210,6 +213,18 @@ static void clear(struct queue *batch)
 	}
 }
 
+/* 0: the environment is in its file. */
+static int move(struct store_writer *w)
+{
+	return w->move ? w->move(w->move_ctx) : 0;
+}
+
+static void tell_failure(const struct store_writer *w, int error)
+{
+	log_limited(LOG_LEVEL_ERROR, "store: %s: %s; tried again each %u ms", w->path,
+		error == -ENOSPC ? "no room left" : strerror(-error), RETRY_MS);
+}
+
 /* Entered and left with the lock. */
 static void write_batch(struct store_writer *w)
 {
@@ -226,17 +241,21 @@ static void write_batch(struct store_writer *w)
 	pthread_mutex_unlock(&w->lock);
 	ret = write_all(w, &batch, false);
 	if (ret) {
-		log_limited(LOG_LEVEL_ERROR, "store: %s: %s; tried again each %u ms", w->path,
-			ret == -ENOSPC ? "no room left" : strerror(-ret), RETRY_MS);
+		tell_failure(w, ret);
 		write_singly(w, &batch);
 	} else {
 		clear(&batch);
+		ret = move(w);
 	}
 	pthread_mutex_lock(&w->lock);
+	if (!ret)
+		w->move = NULL;
 	if (!ret && w->journal)
 		store_journal_done(w->journal, &w->taken);
 	w->writing = 0;
+	w->error = ret;
 	w->last_failed = put_back(w, &batch);
+	w->failures += ret && !w->last_failed;
 	w->ended++;
 	pthread_cond_broadcast(&w->done);
 }
@@ -260,9 +279,15 @@ static bool is_stopped(const struct store_writer *w)
 	return w->paused || w->held;
 }
 
+/* After a failure there is at least to be said up to where the file has the journal. */
+static bool has_to_write(const struct store_writer *w)
+{
+	return w->queued || w->error;
+}
+
 static bool has_work(const struct store_writer *w)
 {
-	return (w->queued || w->closing) && !is_stopped(w);
+	return (has_to_write(w) || w->closing) && !is_stopped(w);
 }
 
 /* Under the lock. One that writes or gathers looks by itself: to be woken each time that something
@@ -286,15 +311,15 @@ static void *run(void *arg)
 			pthread_cond_wait(&w->wake, &w->lock);
 		}
 		w->is_waiting = false;
-		if (!w->queued)
+		if (!has_to_write(w))
 			break;
 		rest(w, w->journal ? GATHER_MS : GATHER_BARE_MS);
 		if (is_stopped(w))
 			continue;
 		write_batch(w);
-		if (w->last_failed && w->closing)
+		if (w->error && w->closing)
 			break;
-		if (w->last_failed)
+		if (w->error)
 			rest(w, RETRY_MS);
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -302,6 +327,17 @@ static void *run(void *arg)
 }
 
 /* ---- its owner's side ---- */
+
+static uint64_t left_out_of(const struct store_writer *w)
+{
+	return w->journal ? store_journal_left_out(w->journal) : 0;
+}
+
+/* What the file does not have is there, all of it. */
+static bool is_in_journal(const struct store_writer *w)
+{
+	return w->journal && !left_out_of(w);
+}
 
 static void measure_first(struct store_writer *w)
 {
@@ -328,8 +364,7 @@ static void writer_free(struct store_writer *w)
 	free(w);
 }
 
-int store_writer_start(struct store_writer **out, struct environment *e, const char *path,
-	struct store_journal *journal)
+int store_writer_start(struct store_writer **out, const struct writer_place *place)
 {
 	struct store_writer *w = calloc(1, sizeof(*w));
 	pthread_condattr_t monotonic;
@@ -337,10 +372,13 @@ int store_writer_start(struct store_writer **out, struct environment *e, const c
 
 	if (!w)
 		return -ENOMEM;
-	w->e = e;
-	w->journal = journal;
-	snprintf(w->path, sizeof(w->path), "%s", path);
-	(void)table_hash(path, 1); /* its seed is there before the threads are */
+	w->e = place->e;
+	w->journal = place->journal;
+	w->move = place->move;
+	w->move_ctx = place->move_ctx;
+	w->error = place->move ? place->move_error : 0;
+	snprintf(w->path, sizeof(w->path), "%s", place->path);
+	(void)table_hash(place->path, 1); /* its seed is there before the threads are */
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -393,8 +431,11 @@ void store_writer_put(
 {
 	struct record_key k;
 	int ret = record_key_make(&k, key);
+	uint64_t left_out;
+	bool is_lost;
 
 	pthread_mutex_lock(&w->lock);
+	left_out = left_out_of(w);
 	if (ret)
 		free(value);
 	else
@@ -405,9 +446,15 @@ void store_writer_put(
 		w->failures++;
 	else
 		wake_up(w);
+	is_lost = w->error && left_out_of(w) > left_out;
 	pthread_mutex_unlock(&w->lock);
 	if (ret)
 		log_limited(LOG_LEVEL_ERROR, "store: %s: %s", w->path, strerror(-ret));
+	if (is_lost)
+		log_limited(LOG_LEVEL_ERROR,
+			"store: %s cannot be written and its journal is full: "
+			"what calls do now is lost at a kill",
+			w->path);
 }
 
 /* Waits for a round that begins after now, or until there is nothing to do. Under the lock. */
@@ -463,10 +510,10 @@ int store_writer_flush(struct store_writer *w)
 	int ret;
 
 	pthread_mutex_lock(&w->lock);
-	w->hurry = w->queued > 0;
+	w->hurry = has_to_write(w);
 	pthread_cond_signal(&w->wake);
-	ret = wait_for_round(w, w->begun + (w->queued > 0));
-	if (!ret && w->last_failed)
+	ret = wait_for_round(w, w->begun + has_to_write(w));
+	if (!ret && (w->last_failed || (w->error && !is_in_journal(w))))
 		ret = -EIO;
 	pthread_mutex_unlock(&w->lock);
 	return ret;
@@ -481,7 +528,10 @@ void store_writer_get_status(struct store_writer *w, struct store_status *out)
 	out->queued = w->queued + w->writing;
 	out->commits = w->commits;
 	out->failures = w->failures;
-	out->left_out = w->journal ? store_journal_left_out(w->journal) : 0;
+	out->error = w->error;
+	out->in_memory = w->move != NULL;
+	out->in_journal = is_in_journal(w);
+	out->left_out = left_out_of(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -501,6 +551,10 @@ bool store_writer_stop(struct store_writer *w)
 	}
 	if (w->queued)
 		log_error("store: %s: %u records could not be written", w->path, w->queued);
+	if (w->move)
+		log_error("store: %s had no room to the end: %s", w->path,
+			is_in_journal(w) ? "what is left is in the journal"
+					 : "not all that is left is in the journal");
 	writer_free(w);
 	return true;
 }

@@ -90,12 +90,13 @@ static void queue_holds_one_value_a_key(void **state)
 {
 	struct place *p = *state;
 	struct environment e;
+	const struct writer_place place = {.e = &e, .path = p->file};
 	struct store_writer *w;
 	struct store_status status = {0};
 	MDB_txn *txn;
 
 	assert_int_equal(environment_open(&e, p->file, BYTES_MAX), 0);
-	assert_int_equal(store_writer_start(&w, &e, p->file, NULL), 0);
+	assert_int_equal(store_writer_start(&w, &place), 0);
 	store_writer_pause(w);
 	for (unsigned round = 0; round < 1000; round++) {
 		for (unsigned key = 0; key < 10; key++) {

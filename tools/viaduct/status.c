@@ -56,6 +56,8 @@ static void print_state(const json_t *s)
 		show_u64(state, "calls"), show_text(s, "state_file"),
 		show_bytes(show_u64(state, "bytes"), bytes), show_u64(state, "queued"),
 		show_u64(state, "failures"));
+	if (json_object_get(s, "state_trouble"))
+		show_line("state trouble  %s", show_text(s, "state_trouble"));
 	if (json_object_get(s, "state_refused"))
 		show_line("state refused  the file that was found was %s, with %" PRIu64
 			  " calls: set aside as *.refused",
