@@ -119,6 +119,7 @@ struct connection {
 	bool is_pending;            /* among those with output to flush or input to read */
 	struct connection *pending_prev, *pending_next;
 	struct connection *next_dead;
+	int error; /* that it was closed with */
 	UT_hash_handle hh_id, hh_key;
 };
 
@@ -301,7 +302,7 @@ struct listener *listener_at(const struct sip *sip, unsigned slot);
 bool listener_is(const struct listener *l, const struct listener_config *cfg);
 /* Takes up what may change while it is open: its names and its TLS profile. 0 or -ENOMEM. */
 int listener_update(struct listener *l, const struct listener_config *cfg);
-/* Closes the socket and frees. Its connections are the caller's. */
+/* Closes the socket and frees. Its connections are the caller's, and what waits to leave by it. */
 void listener_close(struct listener *listener);
 int listener_socket(const struct addr *local, int type);
 
@@ -329,14 +330,14 @@ void udp_later_free(struct udp_later *l);
 /* A batch of datagrams is about to be handled: what is put is kept until that is flushed. What is
  * put elsewhere leaves as soon as the loop has its turn. */
 void udp_later_open(struct udp_later *l);
-/* False where it is to be sent at once, after what was put before it. in_any_order: nothing else
- * that is sent hangs on it. */
+/* However much that is. False where it is to be sent at once, after what was put before it: without
+ * memory, or no datagram. in_any_order: nothing else that is sent hangs on it. */
 bool udp_later_put(struct udp_later *l, struct listener *listener, const struct addr *remote,
 	const char *text, size_t len, bool in_any_order);
 /* Sends what was put, once it is written down. Not from within a transaction: those whose requests
  * cannot be sent end. */
 void udp_later_flush(struct udp_later *l);
-/* Sends what was put now, whatever runs: a listener is about to be closed. */
+/* Sends what was put now, whatever runs: nothing is written down any more. */
 void udp_later_leave(struct udp_later *l);
 /* As udp_later_flush where much waits, and goes on keeping. */
 void udp_later_relieve(struct udp_later *l);

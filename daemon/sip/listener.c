@@ -174,7 +174,6 @@ fail:
 
 void listener_close(struct listener *l)
 {
-	udp_later_leave(l->sip->later);
 	loop_fd_remove(l->sip->loop, &l->lf);
 	close(l->lf.fd);
 	SSL_CTX_free(l->tls);

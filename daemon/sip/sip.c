@@ -282,6 +282,7 @@ int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors)
 		if (ret || !keep[slot]) {
 			sip->listener[slot] = NULL;
 			fail_listener(sip, slot);
+			udp_later_flush(sip->later);
 			listener_close(l);
 		} else {
 			l->index = index[slot];

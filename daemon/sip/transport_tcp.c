@@ -399,7 +399,7 @@ fail:
 	return ret;
 }
 
-/* What waits to be written leaves now, or not at all. */
+/* What waits to be written, and is written down, leaves now or not at all. */
 static void last_output(struct connection *c)
 {
 	ssize_t n = 0;
@@ -415,18 +415,16 @@ static void last_output(struct connection *c)
 void tcp_close(struct connection *c, int error)
 {
 	struct sip *sip = c->sip;
-	struct sip_client *client;
 
 	if (c->closed)
 		return;
 	c->closed = true;
+	c->error = error;
 	if (c->is_pending)
 		DL_DELETE2(sip->pending, c, pending_prev, pending_next);
 	c->is_pending = false;
-	last_output(c);
 	loop_fd_remove(sip->loop, &c->lf);
 	loop_timer_stop(sip->loop, &c->timer);
-	close(c->lf.fd);
 	HASH_DELETE(hh_id, sip->connections_by_id, c);
 	unkey(c);
 	tcp_source_release(sip, c->source);
@@ -442,13 +440,19 @@ void tcp_close(struct connection *c, int error)
 	c->next_dead = sip->dead_connections;
 	sip->dead_connections = c;
 	reap_later(sip);
+}
+
+static void tell_waiting(struct connection *c)
+{
+	struct sip_client *client;
+
 	while ((client = c->waiting)) {
 		client_detach(client);
 		/* A peer that closes in order may still answer over a connection of its own (RFC
 		 * 3261 18.2.2), unless our request never left, or went over TCP for its length
 		 * alone: then there is no listener of ours to connect to. */
-		if (error || c->out_len || client->is_moved)
-			client_transport_failed(client, error ? error : -ECONNRESET);
+		if (c->error || c->out_len || client->is_moved)
+			client_transport_failed(client, c->error ? c->error : -ECONNRESET);
 	}
 }
 
@@ -458,6 +462,10 @@ void tcp_reap(struct sip *sip)
 		struct connection *c = sip->dead_connections;
 
 		sip->dead_connections = c->next_dead;
+		write_down_first(sip);
+		last_output(c);
+		close(c->lf.fd);
+		tell_waiting(c);
 		connection_free(c);
 	}
 }

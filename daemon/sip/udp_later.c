@@ -13,7 +13,8 @@
 #include <stdlib.h>
 
 #define LATER_MAX    (2 * UDP_BATCH)
-#define TEXT_ROOM    (128 * 1024) /* bytes of all; longer ones go at once */
+#define TEXT_ROOM    (128 * 1024) /* bytes of all that go in a row; more than a datagram has */
+#define MORE_MAX     (64u * 1024 * 1024) /* bytes of what comes after those; then it goes at once */
 #define SEGMENT_MAX  1024        /* bytes of one of those that go together; below any MTU of IPv6 */
 #define SEGMENTS_MAX 64          /* in one message, of Linux */
 #define TOGETHER_MAX (48 * 1024) /* bytes of one message; below 64 KiB with headers */
@@ -24,6 +25,13 @@ struct later {
 	size_t at, len; /* in text */
 	bool in_any_order, is_taken;
 	int error; /* -errno: it could not be sent */
+};
+
+/* It waits until there is room among those that go in a row. */
+struct more {
+	struct more *next;
+	struct later as;
+	char text[];
 };
 
 /* It could not be sent. */
@@ -52,6 +60,8 @@ struct udp_later {
 		char room[CMSG_SPACE(sizeof(uint16_t))];
 	} control[LATER_MAX];
 	char text[TEXT_ROOM];
+	struct more *more, **more_end;
+	size_t more_bytes;
 };
 
 static void fire(struct loop_timer *t)
@@ -67,13 +77,28 @@ int udp_later_new(struct udp_later **out, struct sip *sip)
 		return -ENOMEM;
 	(*out)->sip = sip;
 	(*out)->timer.fire = fire;
+	(*out)->more_end = &(*out)->more;
 	return 0;
+}
+
+static struct more *take_more(struct udp_later *l)
+{
+	struct more *m = l->more;
+
+	l->more = m->next;
+	if (!l->more)
+		l->more_end = &l->more;
+	l->more_bytes -= m->as.len;
+	return m;
 }
 
 void udp_later_free(struct udp_later *l)
 {
-	if (l)
-		loop_timer_stop(l->sip->loop, &l->timer);
+	if (!l)
+		return;
+	loop_timer_stop(l->sip->loop, &l->timer);
+	while (l->more)
+		free(take_more(l));
 	free(l);
 }
 
@@ -202,10 +227,32 @@ static void send_all(struct udp_later *l)
 	}
 }
 
+static bool has_room(const struct udp_later *l, size_t len)
+{
+	return l->count < LATER_MAX && len <= TEXT_ROOM - l->len;
+}
+
+static void add(struct udp_later *l, const struct later *as, const char *text)
+{
+	struct later *e = &l->entry[l->count++];
+
+	*e = *as;
+	e->at = l->len;
+	memcpy(l->text + l->len, text, e->len);
+	l->len += e->len;
+}
+
+/* Those that went make room for those that wait for it. */
 static void clear(struct udp_later *l)
 {
 	l->count = 0;
 	l->len = 0;
+	while (l->more && has_room(l, l->more->as.len)) {
+		struct more *m = take_more(l);
+
+		add(l, &m->as, m->text);
+		free(m);
+	}
 }
 
 void udp_later_open(struct udp_later *l)
@@ -256,8 +303,10 @@ void udp_later_flush(struct udp_later *l)
 
 void udp_later_leave(struct udp_later *l)
 {
-	send_all(l);
-	clear(l);
+	while (l->count) {
+		send_all(l);
+		clear(l);
+	}
 }
 
 void udp_later_relieve(struct udp_later *l)
@@ -275,22 +324,36 @@ static bool will_be_flushed(struct udp_later *l)
 	       loop_timer_start_first(l->sip->loop, &l->timer) == 0;
 }
 
+/* In the middle of something nothing is written down, and nobody can be told of an error. */
+static bool put_more(struct udp_later *l, const struct later *as, const char *text)
+{
+	struct more *m = l->more_bytes < MORE_MAX ? malloc(sizeof(*m) + as->len) : NULL;
+
+	if (!m)
+		return false;
+	m->next = NULL;
+	m->as = *as;
+	memcpy(m->text, text, as->len);
+	*l->more_end = m;
+	l->more_end = &m->next;
+	l->more_bytes += as->len;
+	return true;
+}
+
 bool udp_later_put(struct udp_later *l, struct listener *listener, const struct addr *remote,
 	const char *text, size_t len, bool in_any_order)
 {
-	if (!will_be_flushed(l))
+	const struct later as = {
+		.listener = listener, .remote = *remote, .len = len, .in_any_order = in_any_order};
+
+	if (len > TEXT_ROOM || !will_be_flushed(l))
 		return false;
-	/* Nobody can be told of an error from here, in the middle of something: timers tell. */
-	if (l->count == LATER_MAX || len > TEXT_ROOM - l->len)
-		udp_later_leave(l);
-	if (len > TEXT_ROOM)
-		return false;
-	l->entry[l->count++] = (struct later){.listener = listener,
-		.remote = *remote,
-		.at = l->len,
-		.len = len,
-		.in_any_order = in_any_order};
-	memcpy(l->text + l->len, text, len);
-	l->len += len;
-	return true;
+	if (!l->more && has_room(l, len)) {
+		add(l, &as, text);
+		return true;
+	}
+	if (put_more(l, &as, text))
+		return true;
+	udp_later_leave(l);
+	return false;
 }

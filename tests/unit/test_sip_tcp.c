@@ -142,6 +142,41 @@ static void test_missing_content_length_gets_400_and_the_end(void **state)
 	world_close(&w);
 }
 
+static int caller_fd;
+static unsigned written_down;
+
+/* Whoever writes it down finds that nothing has left yet. */
+static void write_it_down(void *ctx)
+{
+	char text[16];
+
+	(void)ctx;
+	if (!written_down++)
+		assert_int_equal(recv(caller_fd, text, sizeof(text), MSG_PEEK | MSG_DONTWAIT), -1);
+}
+
+static void test_what_leaves_last_is_written_down_before(void **state)
+{
+	char text[4096];
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	w.reply_code = 200;
+	caller_fd = tcp_connect(&w);
+	written_down = 0;
+	sip_set_before_sending(w.sip, write_it_down, &w);
+	/* An answer of ours, and then the end: nobody can say where the next message starts. */
+	snprintf(text, sizeof(text), "%sOPTIONS sip:x SIP/2.0\r\nTo: x\r\n\r\n",
+		tcp_request("OPTIONS", "z9hG4bKl"));
+	tcp_send(&w, caller_fd, text, strlen(text));
+	assert_true(written_down > 0);
+	expect_start(receive_within(&w, caller_fd, PATIENCE_MS), "SIP/2.0 200 OK");
+	sip_set_before_sending(w.sip, NULL, NULL);
+	close(caller_fd);
+	world_close(&w);
+}
+
 static void test_too_long_a_message_gets_413_and_the_end(void **state)
 {
 	char text[2048], *at;
@@ -419,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_pipelined_requests_are_all_answered),
 		cmocka_unit_test(test_double_crlf_is_answered_with_one),
 		cmocka_unit_test(test_missing_content_length_gets_400_and_the_end),
+		cmocka_unit_test(test_what_leaves_last_is_written_down_before),
 		cmocka_unit_test(test_too_long_a_message_gets_413_and_the_end),
 		cmocka_unit_test(test_strangers_connection_is_closed_at_once),
 		cmocka_unit_test(test_connections_over_the_limit_are_closed),
