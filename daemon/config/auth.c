@@ -16,6 +16,20 @@ void auth_config_free(struct auth_config *auth)
 	free(auth);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool auth_config_equal(const struct auth_config *a, const struct auth_config *b)
+{
+	if (!a || !b)
+		return a == b;
+	return same_text(a->user, b->user) && same_text(a->realm, b->realm) &&
+	       a->password->len == b->password->len &&
+	       memcmp(a->password->text, b->password->text, a->password->len) == 0;
+}
+
 void register_config_free(struct register_config *reg)
 {
 	if (!reg)

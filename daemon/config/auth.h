@@ -56,5 +56,7 @@ bool challenge_covers(const struct challenge_config *challenge, const char *meth
 void challenge_config_free(struct challenge_config *challenge);
 void register_config_free(struct register_config *reg);
 void auth_config_free(struct auth_config *auth);
+/* Whether both say the same; NULL is fine. */
+bool auth_config_equal(const struct auth_config *a, const struct auth_config *b);
 
 #endif

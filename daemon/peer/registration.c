@@ -119,6 +119,9 @@ static void failed(struct registration *reg, unsigned retry_after_s, const char 
 	}
 	if (!reg->until_ms)
 		set_failed(reg);
+	else if (!reg->failures)
+		tell(reg, LOG_LEVEL_WARN, "the registration that holds cannot be refreshed: %s",
+			reg->why);
 	wait_after_failure(reg, retry_after_s);
 }
 
@@ -137,6 +140,16 @@ static void learn(struct registration *reg, const osip_message_t *resp)
 		addr_print(&reg->public_address, text), reg->contact);
 }
 
+/* A time of its own for each of many. */
+static uint64_t spread_ms(const struct registration *reg)
+{
+	uint64_t most = (uint64_t)reg->cfg->peer_count * START_SPREAD_MS;
+
+	if (most > START_SPREAD_MAX_MS)
+		most = START_SPREAD_MAX_MS;
+	return token_random64() % (most + 1);
+}
+
 static void registered(struct registration *reg, osip_message_t *resp, unsigned granted_s)
 {
 	bool is_new = !reg->until_ms;
@@ -150,7 +163,8 @@ static void registered(struct registration *reg, osip_message_t *resp, unsigned 
 	reg->failures = reg->too_brief = 0;
 	reg->until_ms = loop_now_ms(reg->peers->loop) + granted_ms;
 	snprintf(reg->why, sizeof(reg->why), "registered for %u s", granted_s);
-	loop_timer_start(reg->peers->loop, &reg->timer, granted_ms * percent / 100);
+	loop_timer_start(reg->peers->loop, &reg->timer,
+		reg->is_doubtful ? spread_ms(reg) : granted_ms * percent / 100);
 	loop_timer_start(reg->peers->loop, &reg->expiry, granted_ms);
 	if (is_new)
 		tell(reg, LOG_LEVEL_INFO, "%s as %s", reg->why, reg->contact);
@@ -177,6 +191,7 @@ static void try_now(struct registration *reg)
 	unsigned count = peer_targets(reg->peer, dest);
 	int ret = -EHOSTUNREACH;
 
+	reg->is_doubtful = false;
 	for (; reg->target < count; reg->target++) {
 		reg->dest = dest[reg->target];
 		ret = send_register(reg, reg->expires_s);
@@ -360,6 +375,8 @@ static void take_config(
 {
 	struct config *before = reg->cfg;
 
+	if (reg->config && !auth_config_equal(reg->config->auth, config->auth))
+		reg->is_doubtful = true;
 	reg->cfg = config_ref(cfg);
 	reg->config = config;
 	config_unref(before);
@@ -371,7 +388,6 @@ void registration_update(struct peer *peer, struct config *cfg)
 {
 	const struct peer_config *config = cfg ? config_peer_by_name(cfg, peer->name) : NULL;
 	struct registration *reg = peer->registration;
-	uint64_t spread;
 
 	if (config && !config->registration)
 		config = NULL;
@@ -392,14 +408,10 @@ void registration_update(struct peer *peer, struct config *cfg)
 	take_config(reg, cfg, config);
 	if (config->registration->required && !reg->until_ms)
 		fact_set(peer, FACT_UNREGISTERED, "not registered: %s", reg->why);
-	/* One that holds is refreshed in its time, unless we are reached elsewhere now; one that
-	 * does not may be made now. */
-	if (!reg->client && (!reg->until_ms || is_elsewhere(reg))) {
-		spread = (uint64_t)cfg->peer_count * START_SPREAD_MS;
-		if (spread > START_SPREAD_MAX_MS)
-			spread = START_SPREAD_MAX_MS;
-		loop_timer_start(peer->peers->loop, &reg->timer, token_random64() % (spread + 1));
-	}
+	/* One that holds is refreshed in its time, unless we are reached elsewhere now or have
+	 * other credentials, which may be wrong; one that does not may be made now. */
+	if (!reg->client && (!reg->until_ms || reg->is_doubtful || is_elsewhere(reg)))
+		loop_timer_start(peer->peers->loop, &reg->timer, spread_ms(reg));
 }
 
 void registrations_free(struct peers *peers)

@@ -27,6 +27,7 @@ struct registration {
 	unsigned expires_s;        /* that is asked for: more than configured after a 423 */
 	unsigned too_brief;        /* 423 one after the other */
 	unsigned failures;         /* one after the other */
+	bool is_doubtful;          /* the registrar has not seen the credentials in force */
 	uint64_t until_ms;         /* it holds, by the loop's clock; 0 = none does */
 	char *service_route;       /* one route a line, NULL = none */
 	struct addr public_address;

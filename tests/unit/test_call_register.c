@@ -422,6 +422,38 @@ static void a_reload_that_changes_nothing_leaves_it_alone(void **state)
 	close_registered(&w);
 }
 
+/* RFC 3261 10.2.4: the binding stands, and whether the new password is right shows now. */
+static void a_reload_with_another_password_tries_it_at_once(void **state)
+{
+	struct world w;
+
+	(void)state;
+	register_open(&w, KEYS);
+	copy_text(first, TEXT_MAX, expect(&w, B, "REGISTER "));
+	grant(&w, first, 60, "");
+	setenv("VIADUCT_TEST_PASSWORD", "another", 1);
+	reload_with(&w, KEYS);
+	copy_text(again, TEXT_MAX, expect(&w, B, "REGISTER "));
+	assert_string_equal(header(again, "Call-ID"), header(first, "Call-ID"));
+	assert_string_equal(header(again, "Expires"), "60");
+	answer_with(&w, B, again, 403, "r", "", NULL);
+	has(w.last_event, "cannot be refreshed: 403");
+	assert_string_equal(status_of_b(&w).state, "registered");
+	assert_true(b_takes_calls(&w));
+	/* That holds no more, and neither does the wait for another try. */
+	setenv("VIADUCT_TEST_PASSWORD", "the right one", 1);
+	reload_with(&w, KEYS);
+	copy_text(again, TEXT_MAX, expect(&w, B, "REGISTER "));
+	/* One that is under way may have been asked for with the old one. */
+	setenv("VIADUCT_TEST_PASSWORD", "one more", 1);
+	reload_with(&w, KEYS);
+	expect_nothing(&w, B);
+	grant(&w, again, 60, "");
+	grant(&w, expect(&w, B, "REGISTER "), 60, "");
+	expect_nothing(&w, B);
+	close_registered(&w);
+}
+
 static void a_reload_that_takes_it_away_takes_it_back(void **state)
 {
 	struct peer_registration status;
@@ -496,6 +528,7 @@ int main(void)
 		cmocka_unit_test(without_it_calls_take_the_next_peer),
 		cmocka_unit_test(where_it_is_not_required_calls_go_out_without),
 		cmocka_unit_test(a_reload_that_changes_nothing_leaves_it_alone),
+		cmocka_unit_test(a_reload_with_another_password_tries_it_at_once),
 		cmocka_unit_test(a_reload_that_takes_it_away_takes_it_back),
 		cmocka_unit_test(what_is_not_answered_at_the_end_is_forgotten),
 	};
