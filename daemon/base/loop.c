@@ -77,6 +77,11 @@ uint64_t loop_now_ms(const struct loop *loop)
 	return loop->now_ms;
 }
 
+void loop_see_time(struct loop *loop)
+{
+	loop->now_ms = clock_ms();
+}
+
 void loop_stop(struct loop *loop)
 {
 	loop->stop = true;

@@ -34,6 +34,8 @@ void loop_stop(struct loop *loop);
 
 /* CLOCK_MONOTONIC in milliseconds, read once a round (cheap to ask). */
 uint64_t loop_now_ms(const struct loop *loop);
+/* Reads it anew: what runs takes long, and starts timers that are to count from now. */
+void loop_see_time(struct loop *loop);
 
 /* events: EPOLLIN and the like, level-triggered. */
 int loop_fd_add(struct loop *loop, struct loop_fd *lf, uint32_t events);

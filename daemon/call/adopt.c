@@ -56,7 +56,7 @@ static bool adopt_unanswered(struct call *call, const VdState__Call *in)
 	if (!ret)
 		ret = adopt_media(call, in);
 	if (!ret)
-		ret = adopt_early(call, in->early);
+		ret = adopt_early(call, in);
 	if (ret)
 		end_early(call, ret);
 	return !ret;
@@ -263,6 +263,8 @@ static int adopt_record(void *ctx, struct store_key key, const uint8_t *value, s
 
 	if (key.name)
 		return -EINVAL;
+	/* Loading the programs has taken its time, and so have the calls before this one. */
+	loop_see_time(calls->loop);
 	m = vd_state__call__unpack(NULL, len, value);
 	ret = m ? adopt(calls, key.number, m) : -EBADMSG;
 	if (!ret && (m->transfer || m->target || m->takeover))
@@ -303,6 +305,7 @@ int calls_adopt(struct calls *calls, struct store *store)
 		return ret;
 	settle_media(calls);
 	media_adoption_done(calls->media);
+	loop_see_time(calls->loop);
 	settle(calls);
 	if (calls->adoption.adopted || calls->adoption.ended || calls->adoption.lost)
 		log_info("%u calls of before go on, %u were ended, %u are lost",

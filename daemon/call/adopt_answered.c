@@ -9,7 +9,7 @@
 #include "call/session_timer.h"
 #include "call/state.h"
 
-static void adopt_session_timer(struct call *call, enum leg leg, const VdState__CallLeg *in)
+void adopt_session_timer(struct call *call, enum leg leg, const VdState__CallLeg *in)
 {
 	struct session_timer_state was = {.min_s = in->session_min_s, .has_update = in->has_update};
 

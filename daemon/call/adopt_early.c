@@ -11,6 +11,7 @@
 #include "call/exchange.h"
 #include "call/refer.h"
 #include "call/reliable.h"
+#include "call/session_timer.h"
 #include "call/state.h"
 
 static int take_tag(struct tag *tag, struct call *call, enum leg leg, const char *text)
@@ -56,6 +57,7 @@ static int adopt_pair(struct call *call, const VdState__EarlyPair *in)
 	pair->answer_taken = in->answer_taken;
 	pair->way = (enum reliable_way)in->way;
 	pair->rseq = in->rseq;
+	pair->refused = in->refused;
 	if (in->early_answer.len) {
 		pair->early_answer = copy_bytes(&in->early_answer, SIP_MESSAGE_MAX, &failed);
 		pair->early_answer_len = in->early_answer.len;
@@ -254,8 +256,9 @@ int adopt_early_transactions(struct call *call, const VdState__Call *in)
 	return ret ? ret : asked;
 }
 
-int adopt_early(struct call *call, const VdState__Early *in)
+int adopt_early(struct call *call, const VdState__Call *all)
 {
+	const VdState__Early *in = all->early;
 	struct exchange *x = call->initial;
 	int ret;
 
@@ -269,6 +272,9 @@ int adopt_early(struct call *call, const VdState__Early *in)
 	call->rseq = in->rseq;
 	call->no_100rel = in->no_100rel;
 	call->told_early = in->told_early;
+	for (enum leg leg = LEG_A; leg <= LEG_B; leg++)
+		adopt_session_timer(call, leg, all->leg[leg]);
+	session_timer_adopt_asked(call, LEG_B, sip_client_request(x->client));
 	ret = find_route(call);
 	for (size_t i = 0; !ret && i < in->n_pair; i++)
 		ret = adopt_pair(call, in->pair[i]);

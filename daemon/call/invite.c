@@ -204,6 +204,7 @@ void invite_refuse_pair(struct exchange *x, struct pair *pair)
 	if (!pair->refused)
 		dialog_bye(call, &pair->leg[LEG_B], NULL);
 	pair->refused = true;
+	call_touch(call);
 }
 
 /* A 2xx that has no taker: the caller has gone, or another branch of the fork was faster. */
@@ -237,6 +238,10 @@ void invite_answered(struct exchange *x, osip_message_t *resp)
 	struct rejection why = {.code = SIP_BAD_GATEWAY};
 	int ret;
 
+	if (pair && pair->refused) {
+		invite_refuse_pair(x, pair); /* by the daemon before: of no use any more */
+		return;
+	}
 	if (pair && reliable_holds_2xx(pair, resp))
 		return;
 	loop_timer_stop(call->calls->loop, &call->attempt_timer);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The daemon ends and leaves its calls to the next one. */
-#include "call/reliable.h"
 #include "call/state.h"
 
 /* An INVITE has no final response, which the next daemon would have to refuse, or a 2xx without its
@@ -24,7 +23,7 @@ void calls_leave(struct calls *calls)
 	calls->leave_wanted = calls->store != NULL;
 	calls->shutting_down = !calls->leave_wanted;
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id) {
-		if (calls->leave_wanted && (call_can_be_saved(call) || reliable_waits(call)))
+		if (calls->leave_wanted && call_can_be_saved(call))
 			call_touch(call); /* what was measured is written down less often */
 		else
 			call_hangup(call, "Restarting");

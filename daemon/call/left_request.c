@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "call/exchange.h"
 #include "call/refer.h"
+#include "call/session_timer.h"
 
 struct left_request {
 	struct sip_server *server; /* of who asked */
@@ -149,9 +150,12 @@ static int send_again(struct exchange *x, const struct left_request *l)
 		return ret;
 	ret = sip_client_adopt(x->call->calls->sip, &x->client_dest, l->text, x,
 		&exchange_client_handlers, &x->client);
-	if (!ret)
+	if (!ret) {
 		x->client_cseq = sip_cseq_number(sip_client_request(x->client));
-	else if (x->sdp == SDP_OFFERED)
+		if (strcmp(sip_client_request(x->client)->sip_method, "UPDATE") == 0)
+			session_timer_adopt_asked(
+				x->call, OTHER_LEG(x->from), sip_client_request(x->client));
+	} else if (x->sdp == SDP_OFFERED)
 		media_offer_failed(x->call->media);
 	return ret;
 }

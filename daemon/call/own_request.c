@@ -467,6 +467,7 @@ int own_request_adopt(const struct own_request *r, const struct sip_dest *dest, 
 		return ret;
 	}
 	x->client_cseq = sip_cseq_number(sip_client_request(x->client));
+	session_timer_adopt_asked(call, r->to, sip_client_request(x->client));
 	x->own->is_sent = true;
 	exchange_start_timer_c(x);
 	*out = x;

@@ -438,17 +438,6 @@ void reliable_free(struct pair *pair)
 
 /* ---- from one daemon to the next ---- */
 
-bool reliable_waits(const struct call *call)
-{
-	const struct pair *pair;
-
-	DL_FOREACH (call->pairs, pair) {
-		if (pair->reliable && pair->reliable->final)
-			return true;
-	}
-	return false;
-}
-
 int reliable_adopt(struct exchange *x, struct pair *pair, uint32_t rseq, osip_message_t *sent)
 {
 	struct reliable *r = reliable_of(x, pair);

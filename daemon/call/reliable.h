@@ -22,8 +22,6 @@ struct reliable {
 	osip_message_t *final; /* leg B's 2xx, that waits for the PRACK */
 };
 
-/* Whether a 2xx of leg B waits for a PRACK: it comes again until it has its ACK. */
-bool reliable_waits(const struct call *call);
 /* Of the daemon before: one with that number that has no PRACK yet, which is sent again from here
  * on; then those that wait for it, in their order. Take the message. 0 or -errno. */
 int reliable_adopt(struct exchange *x, struct pair *pair, uint32_t rseq, osip_message_t *sent);

@@ -81,6 +81,7 @@ static VdState__EarlyPair *save_pair(struct arena *a, const struct pair *pair)
 	m->answer_taken = pair->answer_taken;
 	m->way = pair->way;
 	m->rseq = pair->rseq;
+	m->refused = pair->refused;
 	if (pair->reliable && pair->reliable->sent)
 		save_unacknowledged(a, pair->reliable, m);
 	return m;
@@ -160,7 +161,7 @@ VdState__Early *save_early(struct arena *a, const struct call *call)
 	if (!m->pair)
 		return NULL;
 	DL_FOREACH (call->pairs, pair) {
-		if (!pair->retired)
+		if (!pair->retired || pair->refused)
 			m->pair[m->n_pair++] = save_pair(a, pair);
 	}
 	return m;

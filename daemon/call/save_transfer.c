@@ -109,7 +109,7 @@ static VdState__OwnInvite *save_leading(struct arena *a, const struct exchange *
 	struct text invite;
 	VdState__OwnInvite *m;
 
-	if (!x || !x->client || sip_client_save(x->client, &invite))
+	if (!x || !x->client || x->accepted || sip_client_save(x->client, &invite))
 		return NULL;
 	m = NEW(a, VdState__OwnInvite, VD_STATE__OWN_INVITE__INIT);
 	if (!m)

@@ -195,6 +195,11 @@ void session_timer_adopt(struct call *call, enum leg leg, const struct session_t
 		wait_ms(st, due > now ? due - now : call->id % ADOPTED_SPREAD_MS);
 }
 
+void session_timer_adopt_asked(struct call *call, enum leg leg, const osip_message_t *req)
+{
+	timer_of(call, leg)->asked = header_value(req, "Session-Expires") != NULL;
+}
+
 void session_timers_stop(struct call *call)
 {
 	stop(&call->session_timer[LEG_A]);

@@ -36,6 +36,8 @@ struct session_timer_state {
 	bool we_refresh, has_update;
 };
 void session_timer_adopt(struct call *call, enum leg leg, const struct session_timer_state *was);
+/* An INVITE or UPDATE that the daemon before has sent to that leg, and whose answer comes to us. */
+void session_timer_adopt_asked(struct call *call, enum leg leg, const osip_message_t *req);
 /* Whether the request refreshes the leg's session and nothing else: then it is answered here, and
  * the other leg does not hear of it (session_refresh.c). */
 bool session_refresh_received(

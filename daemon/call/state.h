@@ -83,6 +83,7 @@ int adopt_facts(struct call *call, const VdState__Call *in);
  * legs are told. */
 int adopt_legs(struct call *call, const VdState__Call *in);
 bool adopt_answered(struct call *call, const VdState__Call *in);
+void adopt_session_timer(struct call *call, enum leg leg, const VdState__CallLeg *in);
 /* When all that is left has gone on: one whose other leg is gone for good is ended. Whether it is
  * there still. */
 bool adopt_is_left(struct call *call);
@@ -91,7 +92,7 @@ int adopt_media(struct call *call, const VdState__Call *in);
 /* Of a call that nobody has answered: its INVITE's transactions; then, when its media are there,
  * the rest. 0 or -errno. */
 int adopt_early_transactions(struct call *call, const VdState__Call *in);
-int adopt_early(struct call *call, const VdState__Early *in);
+int adopt_early(struct call *call, const VdState__Call *in);
 
 /* ---- adopt_transfer.c, in this order ---- */
 /* A REFER that was passed on, and what it allows. */

@@ -155,7 +155,7 @@ int sip_local_adopt(struct sip *sip, struct text req, const struct peer_config *
 
 int sip_client_save(const struct sip_client *c, struct text *out)
 {
-	if (!c->ot || c->is_ended || c->is_cancel_wanted)
+	if ((!c->ot && !c->is_accepted) || c->is_ended || c->is_cancel_wanted)
 		return -EINVAL;
 	*out = (struct text){c->text, c->len};
 	return 0;

@@ -237,8 +237,8 @@ int sip_response_adopt(struct text in, osip_message_t **out);
  * or -errno. */
 int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned listener,
 	const struct sip_saved_server *saved, struct sip_server **txn);
-/* *out: the request as it was sent, as long as txn lives. 0; -EINVAL: it has its final response or
- * is cancelled. */
+/* *out: the request as it was sent, as long as txn lives. 0; -EINVAL: it is cancelled, or has its
+ * final response, unless that is an INVITE's 2xx. */
 int sip_client_save(const struct sip_client *txn, struct text *out);
 /* Whether that is how it went: whoever has it answers a retransmission as before for 64*T1. Over
  * TCP and TLS the transaction ends with its answer (RFC 3261 17.2.2), and the same is new to him.

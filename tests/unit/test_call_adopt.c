@@ -294,6 +294,58 @@ static void a_call_that_rings_is_cancelled_after_a_restart(void **state)
 	relay_close(&r);
 }
 
+/* A peer's time to answer begins when it is asked again. */
+static void a_start_that_takes_long_takes_no_time_of_the_peers(void **state)
+{
+	struct relay r;
+	struct ua a;
+
+	(void)state;
+	relay_open(&r);
+	invite(&r.w, &a, "100", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	r.loading_ms = (r.w.cfg->attempt_timeout_s + 1) * 1000;
+	restart_at_once(&r);
+	expect_nothing(&r.w, A);
+	answer(&r.w, B, b_invite, 200, "b1", SDP_B);
+	expect(&r.w, B, "ACK ");
+	expect_answer(&r.w, &a, 1);
+	end_from(&r, &a, B);
+	relay_close(&r);
+}
+
+/* RFC 4028 6: what B has insisted on, and what it was asked, outlive the daemon. */
+static void a_422_after_a_restart_is_asked_again_for_longer(void **state)
+{
+	struct relay r;
+	struct ua a;
+
+	(void)state;
+	relay_open(&r);
+	r.w.cfg->peer[B].session.timer = SESSION_TIMER_REQUEST;
+	r.w.cfg->peer[B].session.interval_s = 100;
+	invite(&r.w, &a, "100", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	answer(&r.w, B, b_invite, 180, "b1", NULL);
+	expect(&r.w, A, "SIP/2.0 180");
+	restart_at_once(&r);
+	answer_with(&r.w, B, b_invite, 422, "b1", "Min-SE: 300\r\n", NULL);
+	expect(&r.w, B, "ACK ");
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	has(request, "Session-Expires: 300\r\n");
+	assert_true(cseq_of(request) > cseq_of(b_invite));
+	answer(&r.w, B, request, 180, "b2", NULL);
+	expect(&r.w, A, "SIP/2.0 180");
+	restart_at_once(&r);
+	run_ms(&r.w, 2);
+	forget_what_came(&r, A);
+	/* One that does not go up is the last word. */
+	answer_with(&r.w, B, request, 422, "b2", "Min-SE: 200\r\n", NULL);
+	expect(&r.w, B, "ACK ");
+	expect_refusal(&r.w, &a, "SIP/2.0 500");
+	relay_close(&r);
+}
+
 /* What is written is no message, or one that says nothing: it costs itself alone. */
 static void a_record_that_makes_no_sense_costs_itself_alone(void **state)
 {
@@ -418,6 +470,8 @@ int main(void)
 		cmocka_unit_test(a_2xx_to_a_change_under_way_is_acknowledged_and_the_leg_led_back),
 		cmocka_unit_test(a_call_that_rings_is_answered_after_a_restart),
 		cmocka_unit_test(a_call_that_rings_is_cancelled_after_a_restart),
+		cmocka_unit_test(a_start_that_takes_long_takes_no_time_of_the_peers),
+		cmocka_unit_test(a_422_after_a_restart_is_asked_again_for_longer),
 		cmocka_unit_test(a_kill_when_a_call_has_just_ended_leaves_it_one_record),
 		cmocka_unit_test(a_kill_when_a_call_was_just_refused_leaves_it_one_record),
 		cmocka_unit_test(a_kill_right_after_a_peer_was_told_leaves_the_call_as_it_was_told),

@@ -117,6 +117,49 @@ static void a_2xx_that_waits_for_a_prack_is_no_end_of_the_call(void **state)
 	relay_close(&r);
 }
 
+/* A fork: the first 2xx waits for A's PRACK, so the second branch had BYE. It is not taken when the
+ * next daemon hears it first. */
+static void a_branch_that_was_told_bye_does_not_answer_the_next_daemon(void **state)
+{
+	struct relay r;
+	struct ua a, b;
+
+	(void)state;
+	relay_open(&r);
+	r.w.cfg->peer[A].session.forking = FORKING_FOLD;
+	begin(&r, &a, &b, NEEDS);
+	answer(&r.w, B, b_invite, 183, "b1", SDP_B);
+	copy_text(seen, TEXT_MAX, expect(&r.w, A, "SIP/2.0 183"));
+	answer(&r.w, B, b_invite, 200, "b1", SDP_B);
+	run_ms(&r.w, 2);
+	answer(&r.w, B, b_invite, 200, "b2", SDP("5002", ""));
+	expect(&r.w, B, "ACK ");
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "BYE "));
+	has(header(request, "To"), "tag=b2");
+	answer(&r.w, B, request, 200, NULL, NULL);
+	run_ms(&r.w, 2);
+	die(&r);
+	come_back(&r);
+	assert_int_equal(adoption(&r).adopted, 1);
+	run_ms(&r.w, 2);
+	forget_what_came(&r, B);
+	answer(&r.w, B, b_invite, 200, "b2", SDP("5002", ""));
+	has(header(expect(&r.w, B, "ACK "), "To"), "tag=b2");
+	expect_nothing(&r.w, B);
+	answer(&r.w, B, b_invite, 200, "b1", SDP_B);
+	run_ms(&r.w, 2);
+	expect_nothing(&r.w, B);
+	learn(&a, seen);
+	prack(&r.w, &a, rseq_of(seen), NULL);
+	has(header(expect(&r.w, B, "ACK "), "To"), "tag=b1");
+	assert_int_equal(call_next(r.w.calls, 0)->state, CALL_ANSWERED);
+	run_ms(&r.w, 2);
+	forget_what_came(&r, A);
+	ack(&r.w, &a, 1, NULL);
+	bye_from(&r.w, &a, B);
+	relay_close(&r);
+}
+
 static void what_we_have_acknowledged_is_nothing_new(void **state)
 {
 	struct relay r;
@@ -261,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_response_of_ours_comes_again_until_its_prack),
 		cmocka_unit_test(a_2xx_that_waits_for_a_prack_is_no_end_of_the_call),
+		cmocka_unit_test(a_branch_that_was_told_bye_does_not_answer_the_next_daemon),
 		cmocka_unit_test(what_we_have_acknowledged_is_nothing_new),
 		cmocka_unit_test(a_prack_is_passed_on_after_a_restart),
 		cmocka_unit_test(a_prack_whose_answer_was_lost_is_answered),

@@ -29,6 +29,7 @@ struct relay {
 	struct store *store;
 	char dir[64];
 	struct told told;
+	unsigned loading_ms; /* the next daemon's programs, before it takes up calls */
 };
 
 static inline void on_record(void *ctx, const struct call_record *r)
@@ -115,6 +116,7 @@ static inline void come_back_with(struct relay *r, unsigned t2_ms)
 		usleep(PORT_WAIT_US);
 	assert_int_equal(ret, 0);
 	sip_set_timers(calls_sip(w->calls), T1_MS, t2_ms, T4_MS);
+	test_clock_pass(r->loading_ms);
 	take_up(r);
 }
 
