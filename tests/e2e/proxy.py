@@ -27,6 +27,8 @@ loadmodule "siputils.so"
 loadmodule "textops.so"
 {load_tls}
 modparam("rr", "enable_double_rr", 1)
+# RFC 6026 7.1: an INVITE that comes again is no new one for 64*T1, also when it is answered.
+modparam("tm", "wt_timer", 32000)
 request_route {{
     if (is_method("OPTIONS") && uri == myself) {{ sl_send_reply("200", "OK"); exit; }}
     if (has_totag()) {{

@@ -191,6 +191,15 @@ class Sipp:
             self._tell_to_go(first)
         self.expect(HOLD_METHOD, count=self.calls)
 
+    def go_calls(self, call_ids):
+        """Lets those go on that hold, or will soon."""
+        before = len(self.received(HOLD_METHOD))
+        firsts = {m.header("call-id"): m for m in reversed(self.messages())}
+        for call_id in call_ids:
+            self._tell_to_go(firsts[call_id])
+        if call_ids:
+            self.expect(HOLD_METHOD, count=before + len(call_ids))
+
     def _tell_to_go(self, first):
         """The call whose first message that is."""
         text = (f"{HOLD_METHOD} sip:hold@invalid SIP/2.0\r\n"
