@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "call/attempt.h"
 #include "call/bye.h"
+#include "call/cancelled.h"
 #include "call/end.h"
 #include "call/left_request.h"
 #include "call/state.h"
@@ -91,11 +92,11 @@ static bool is_whole(const VdState__Call *in)
 	return in->early || (in->leg[LEG_A]->dialog && in->leg[LEG_B]->dialog);
 }
 
-/* It is there until its BYEs are answered. */
+/* It is there until its BYEs and the INVITE that it has cancelled are answered. */
 static int adopt_over(struct calls *calls, uint64_t id, const VdState__Call *in)
 {
-	const struct peer_config *peer =
-		in->n_bye ? config_peer_by_name(calls->cfg, in->bye[0]->peer) : NULL;
+	const char *name = in->n_bye ? in->bye[0]->peer : in->cancelled ? in->cancelled->peer : "";
+	const struct peer_config *peer = config_peer_by_name(calls->cfg, name);
 	struct call *call = peer ? call_new_at(calls, id, peer) : NULL;
 
 	calls->next_id = id;
@@ -107,6 +108,8 @@ static int adopt_over(struct calls *calls, uint64_t id, const VdState__Call *in)
 	call->state = CALL_ENDING;
 	call_uncount(call);
 	byes_adopt(call, in);
+	if (in->cancelled)
+		cancelled_adopt(call, in->cancelled);
 	call_touch(call);
 	call_release_if_done(call);
 	return 0;

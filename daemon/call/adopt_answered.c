@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "call/end.h"
 #include "call/exchange.h"
+#include "call/own_request.h"
 #include "call/replace_leg.h"
 #include "call/session_timer.h"
 #include "call/state.h"
@@ -82,6 +83,10 @@ bool adopt_answered(struct call *call, const VdState__Call *in)
 			"call %llu: its transfer cannot be taken up", (unsigned long long)call->id);
 	adopt_passed(call, in);
 	adopt_under_way(call, in);
+	for (enum leg leg = LEG_A; leg <= LEG_B; leg++) {
+		if (in->leg[leg]->led_away && !call->leg_gone[leg])
+			own_request_restore(call, leg);
+	}
 	exchange_note_hold(call);
 	return true;
 }

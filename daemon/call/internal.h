@@ -142,6 +142,7 @@ struct restore {
 	struct call *call;
 	enum leg leg;
 	unsigned tries;
+	bool is_due;             /* it has not followed yet */
 	struct loop_timer timer; /* of the next try */
 };
 
@@ -246,7 +247,7 @@ struct call {
 	bool touched;                  /* it is to be written down */
 	bool saved_early;              /* as it was before it was answered */
 	bool saved;                    /* the store has it */
-	bool saved_over;               /* as one that is over, for its BYEs */
+	bool saved_over;               /* as one that is over, for its BYEs or CANCEL */
 	bool adopted;                  /* it began in a daemon before us */
 	bool recorded;                 /* it has its record: one is enough */
 	bool unreachable[2];           /* a leg of a call of before (unreachable.h) */

@@ -155,8 +155,9 @@ static int send_again(struct exchange *x, const struct left_request *l)
 		if (strcmp(sip_client_request(x->client)->sip_method, "UPDATE") == 0)
 			session_timer_adopt_asked(
 				x->call, OTHER_LEG(x->from), sip_client_request(x->client));
-	} else if (x->sdp == SDP_OFFERED)
+	} else if (x->sdp == SDP_OFFERED) {
 		media_offer_failed(x->call->media);
+	}
 	return ret;
 }
 

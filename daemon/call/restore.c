@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A leg whose media was led elsewhere is led back to what the call's session says. Its dialog
  * stands while it does not follow (RFC 3261 14.1): it is asked some times more before the call, in
- * which nobody hears it, ends. */
+ * which nobody hears it, ends. The next daemon goes on with it. */
 #include <errno.h>
 
 #include "call/end.h"
@@ -38,9 +38,13 @@ static void asked(void *ctx, int code, osip_message_t *resp, const char *answer)
 
 	(void)resp;
 	(void)answer;
-	if (code < 300)
+	if (code < 300) {
 		r->tries = 0;
-	else if (call->state == CALL_ANSWERED && !(may_pass(code) && ask_later(r)))
+		r->is_due = false;
+		call_touch(call);
+		return;
+	}
+	if (call->state == CALL_ANSWERED && !(may_pass(code) && ask_later(r)))
 		call_end(call, LEG_NONE, "SIP;cause=488;text=\"Media cannot be restored\"",
 			"a leg's media could not be led back");
 }
@@ -69,6 +73,8 @@ void own_request_restore(struct call *call, enum leg leg)
 	r->call = call;
 	r->leg = leg;
 	r->tries = 0;
+	r->is_due = true;
+	call_touch(call);
 	r->timer.fire = fire;
 	/* From the loop: whoever asks for it may hold what an end of the call would free. */
 	loop_timer_start(call->calls->loop, &r->timer, 0);
@@ -76,5 +82,6 @@ void own_request_restore(struct call *call, enum leg leg)
 
 void own_request_restore_stop(struct call *call, enum leg leg)
 {
+	call->restore[leg].is_due = false;
 	loop_timer_stop(call->calls->loop, &call->restore[leg].timer);
 }

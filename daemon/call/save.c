@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "call/bye.h"
+#include "call/cancelled.h"
 #include "call/left_request.h"
 #include "call/refer.h"
 #include "call/state.h"
@@ -89,6 +90,7 @@ static VdState__CallLeg *save_leg(struct arena *a, const struct call *call, enum
 	m->gone = call->leg_gone[leg];
 	m->session_min_s = st->min_s;
 	m->has_update = st->has_update;
+	m->led_away = call->restore[leg].is_due;
 	return m;
 }
 
@@ -249,9 +251,10 @@ static void save_over(struct call *call)
 {
 	VdState__Call m = VD_STATE__CALL__INIT;
 
-	if (byes_wait(call)) {
+	if (byes_wait(call) || cancelled_waits(call)) {
 		m.over = true;
 		byes_save(call->calls->save_arena, call, &m);
+		m.cancelled = cancelled_save(call->calls->save_arena, call);
 		if (put_call(call, &m))
 			call->saved = call->saved_over = true;
 	} else if (call->saved) {

@@ -161,6 +161,14 @@ int sip_client_save(const struct sip_client *c, struct text *out)
 	return 0;
 }
 
+int sip_client_save_cancelled(const struct sip_client *c, struct text *out)
+{
+	if (!c->ot || c->is_ended || !c->is_cancel_wanted)
+		return -EINVAL;
+	*out = (struct text){c->text, c->len};
+	return 0;
+}
+
 static bool is_request_of_ours(const osip_message_t *req)
 {
 	return MSG_IS_REQUEST(req) && !MSG_IS_ACK(req) && !MSG_IS_CANCEL(req) && req->req_uri &&

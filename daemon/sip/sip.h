@@ -240,6 +240,8 @@ int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned l
 /* *out: the request as it was sent, as long as txn lives. 0; -EINVAL: it is cancelled, or has its
  * final response, unless that is an INVITE's 2xx. */
 int sip_client_save(const struct sip_client *txn, struct text *out);
+/* The same of an INVITE that is cancelled and has no final response. 0 or -EINVAL. */
+int sip_client_save_cancelled(const struct sip_client *txn, struct text *out);
 /* Whether that is how it went: whoever has it answers a retransmission as before for 64*T1. Over
  * TCP and TLS the transaction ends with its answer (RFC 3261 17.2.2), and the same is new to him.
  */

@@ -249,6 +249,35 @@ static void a_2xx_to_a_change_under_way_is_acknowledged_and_the_leg_led_back(voi
 	relay_close(&r);
 }
 
+static void a_leg_that_is_led_back_is_so_by_the_next_daemon_too(void **state)
+{
+	struct relay r;
+	struct ua a, b;
+
+	(void)state;
+	begin(&r, &a, &b);
+	say(&r.w, &a, "INVITE", SDP_HOLD);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	restart_at_once(&r);
+	ack_refusal(&r.w, &a, expect(&r.w, A, "SIP/2.0 500"));
+	answer(&r.w, B, request, 200, NULL, SDP_B);
+	expect(&r.w, B, "ACK ");
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	die(&r);
+	come_back(&r);
+	copy_text(led_back, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	assert_true(cseq_of(led_back) > cseq_of(request));
+	has_not(body(led_back), "a=sendonly");
+	answer(&r.w, B, led_back, 200, NULL, SDP_B);
+	expect(&r.w, B, "ACK ");
+	run_ms(&r.w, 2);
+	die(&r);
+	come_back(&r);
+	expect_nothing(&r.w, B);
+	end_from(&r, &a, B);
+	relay_close(&r);
+}
+
 /* The callee hears its INVITE again as it was: a retransmission to it. */
 static void ring(struct relay *r, struct ua *a)
 {
@@ -468,6 +497,7 @@ int main(void)
 		cmocka_unit_test(what_has_ended_is_not_in_the_store),
 		cmocka_unit_test(a_refresh_is_answered_and_the_session_ends_when_none_comes),
 		cmocka_unit_test(a_2xx_to_a_change_under_way_is_acknowledged_and_the_leg_led_back),
+		cmocka_unit_test(a_leg_that_is_led_back_is_so_by_the_next_daemon_too),
 		cmocka_unit_test(a_call_that_rings_is_answered_after_a_restart),
 		cmocka_unit_test(a_call_that_rings_is_cancelled_after_a_restart),
 		cmocka_unit_test(a_start_that_takes_long_takes_no_time_of_the_peers),

@@ -131,6 +131,82 @@ static void a_leg_whose_place_was_taken_is_told_after_a_restart(void **state)
 	relay_close(&r);
 }
 
+/* ---- and CANCELs ---- */
+
+/* B rings where is_ringing says so, and A has given up. */
+static void give_up(struct relay *r, struct ua *a, bool is_ringing)
+{
+	relay_open(r);
+	invite(&r->w, a, "100", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&r->w, B, "INVITE "));
+	if (is_ringing) {
+		answer(&r->w, B, b_invite, 180, "b1", NULL);
+		expect(&r->w, A, "SIP/2.0 180");
+	}
+	cancel(&r->w, a);
+	has(header(expect(&r->w, A, "SIP/2.0 200"), "CSeq"), "CANCEL");
+	ack_refusal(&r->w, a, expect(&r->w, A, "SIP/2.0 487"));
+	if (is_ringing)
+		expect(&r->w, B, "CANCEL ");
+	run_ms(&r->w, 2);
+}
+
+/* Of the next daemon, whatever B has seen before. */
+static const char *expect_again(struct relay *r, const char *start)
+{
+	const char *got;
+
+	do
+		got = receive_any(&r->w, B, PATIENCE_MS);
+	while (*got && strncmp(got, start, strlen(start)) != 0);
+	assert_true(*got);
+	return got;
+}
+
+static void a_cancel_that_was_not_answered_is_sent_again(void **state)
+{
+	char text[TEXT_MAX];
+	struct relay r;
+	struct ua a;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		give_up(&r, &a, i % 2);
+		next_daemon(&r, i / 2);
+		assert_int_equal(live_calls(&r.w), 0);
+		assert_string_equal(expect_again(&r, "INVITE "), b_invite);
+		answer(&r.w, B, b_invite, 180, "b1", NULL);
+		copy_text(text, TEXT_MAX, expect_again(&r, "CANCEL "));
+		answer(&r.w, B, text, 200, NULL, NULL);
+		answer(&r.w, B, b_invite, 487, "b1", NULL);
+		expect_again(&r, "ACK ");
+		world_is_empty(&r.w);
+		assert_int_equal(stored(&r), 0);
+		assert_int_equal(r.told.count, 1);
+		next_daemon(&r, true);
+		expect_nothing(&r.w, B);
+		relay_close(&r);
+	}
+}
+
+static void a_2xx_that_crosses_the_cancel_has_its_ack_and_bye_from_the_next_daemon(void **state)
+{
+	struct relay r;
+	struct ua a;
+
+	(void)state;
+	give_up(&r, &a, true);
+	next_daemon(&r, true);
+	answer(&r.w, B, b_invite, 200, "b1", SDP_B);
+	expect_again(&r, "ACK ");
+	copy_text(bye, TEXT_MAX, expect_again(&r, "BYE "));
+	answer(&r.w, B, bye, 200, NULL, NULL);
+	world_is_empty(&r.w);
+	assert_int_equal(stored(&r), 0);
+	assert_int_equal(r.told.count, 1);
+	relay_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +214,9 @@ int main(void)
 		cmocka_unit_test(it_is_given_up_when_timer_f_fires),
 		cmocka_unit_test(nobody_is_left_to_be_told),
 		cmocka_unit_test(a_leg_whose_place_was_taken_is_told_after_a_restart),
+		cmocka_unit_test(a_cancel_that_was_not_answered_is_sent_again),
+		cmocka_unit_test(
+			a_2xx_that_crosses_the_cancel_has_its_ack_and_bye_from_the_next_daemon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
