@@ -21,6 +21,7 @@
 #include "test_record_place.h"
 
 #define LINES 256
+#define MANY  (1 << 14)
 #define OLD   "{\"of\":\"before\"}\n"
 
 static char *content_of(const char *path)
@@ -51,12 +52,27 @@ static void write_file(const char *path, const char *text, size_t len)
 	close(fd);
 }
 
+/* A daemon's journal with those lines, the first in the file behind OLD: as if it had been killed
+ * while it wrote them there. file: where the file is, whatever its name. */
+static void leave(struct place *p, const char *file, unsigned count, const char *const line[])
+{
+	struct journal *j;
+	struct stat st;
+
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(journal_open(&j, p->journal, LINES), 0);
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(journal_put(j, i + 1, 1, line[i], strlen(line[i])), 0);
+	journal_begin(j, &st, strlen(OLD));
+	journal_close(j, false);
+}
+
 /* The next daemon comes, and ends. */
-static void come_and_go(struct place *p)
+static void come_and_go(struct place *p, unsigned lines)
 {
 	struct writer *w;
 
-	assert_int_equal(writer_open(&w, p->file, p->journal, LINES), 0);
+	assert_int_equal(writer_open(&w, p->file, p->journal, lines), 0);
 	writer_close(w, false);
 }
 
@@ -84,7 +100,7 @@ static void what_was_put_is_written_after_a_kill_and_known(void **state)
 	assert_false(writer_had(w, 10, 1000) || writer_had(w, 0, 1001));
 	writer_close(w, false);
 	holds(p->file, "{7}\n{refused}\n{9}\n");
-	come_and_go(p);
+	come_and_go(p, LINES);
 	holds(p->file, "{7}\n{refused}\n{9}\n");
 }
 
@@ -96,17 +112,9 @@ static void a_kill_while_lines_are_written_leaves_each_there_once(void **state)
 	struct place *p = *state;
 
 	for (size_t there = strlen(OLD); there <= strlen(all); there++) {
-		struct journal *j;
-		struct stat st;
-
 		write_file(p->file, all, there);
-		assert_int_equal(stat(p->file, &st), 0);
-		assert_int_equal(journal_open(&j, p->journal, LINES), 0);
-		for (unsigned i = 0; i < 3; i++)
-			assert_int_equal(journal_put(j, i + 1, 1, line[i], strlen(line[i])), 0);
-		journal_begin(j, &st, strlen(OLD));
-		journal_close(j, false);
-		come_and_go(p);
+		leave(p, p->file, 3, line);
+		come_and_go(p, LINES);
 		holds(p->file, all);
 	}
 }
@@ -120,18 +128,11 @@ static void a_file_moved_between_kill_and_start_has_its_lines_once(void **state)
 
 	for (size_t there = strlen(OLD); there <= strlen(all); there++) {
 		char *moved, *begun, both[sizeof(all)];
-		struct journal *j;
-		struct stat st;
 
 		write_file(p->file, all, there);
-		assert_int_equal(stat(p->file, &st), 0);
-		assert_int_equal(journal_open(&j, p->journal, LINES), 0);
-		for (unsigned i = 0; i < 2; i++)
-			assert_int_equal(journal_put(j, i + 1, 1, line[i], strlen(line[i])), 0);
-		journal_begin(j, &st, strlen(OLD));
-		journal_close(j, false);
+		leave(p, p->file, 2, line);
 		assert_int_equal(rename(p->file, p->moved), 0);
-		come_and_go(p);
+		come_and_go(p, LINES);
 		moved = content_of(p->moved);
 		begun = content_of(p->file);
 		snprintf(both, sizeof(both), "%s%s", moved, begun);
@@ -147,18 +148,13 @@ static void a_file_moved_between_kill_and_start_has_its_lines_once(void **state)
 /* One that has the number of ours is another's by its text. */
 static void a_file_that_has_other_text_is_not_touched(void **state)
 {
+	static const char *const line[] = {"{1}\n"};
 	static const char other[] = OLD "{somebody's}";
 	struct place *p = *state;
-	struct journal *j;
-	struct stat st;
 
 	write_file(p->moved, other, strlen(other));
-	assert_int_equal(stat(p->moved, &st), 0);
-	assert_int_equal(journal_open(&j, p->journal, LINES), 0);
-	assert_int_equal(journal_put(j, 1, 1, "{1}\n", 4), 0);
-	journal_begin(j, &st, strlen(OLD));
-	journal_close(j, false);
-	come_and_go(p);
+	leave(p, p->moved, 1, line);
+	come_and_go(p, LINES);
 	holds(p->moved, other);
 	holds(p->file, "{1}\n");
 }
@@ -166,19 +162,14 @@ static void a_file_that_has_other_text_is_not_touched(void **state)
 /* The file is another one, or was emptied: what was begun there is not here. */
 static void lines_begun_in_a_file_that_is_gone_are_written_anew(void **state)
 {
+	static const char *const line[] = {"{1}\n"};
 	struct place *p = *state;
-	struct journal *j;
-	struct stat st;
 
 	write_file(p->file, OLD, strlen(OLD));
-	assert_int_equal(stat(p->file, &st), 0);
-	assert_int_equal(journal_open(&j, p->journal, LINES), 0);
-	assert_int_equal(journal_put(j, 1, 1, "{1}\n", 4), 0);
-	journal_begin(j, &st, strlen(OLD));
-	journal_close(j, false);
+	leave(p, p->file, 1, line);
 	assert_int_equal(rename(p->file, p->moved), 0);
 	write_file(p->file, OLD OLD OLD, 3 * strlen(OLD));
-	come_and_go(p);
+	come_and_go(p, LINES);
 	holds(p->file, OLD OLD OLD "{1}\n");
 }
 
@@ -191,7 +182,7 @@ static void put_until_killed(struct place *p, struct shared *shared)
 	struct writer *w;
 	char line[64];
 
-	if (writer_open(&w, p->file, p->journal, 1 << 14))
+	if (writer_open(&w, p->file, p->journal, MANY))
 		_exit(1);
 	for (;;) {
 		unsigned n = shared->put;
@@ -227,12 +218,7 @@ static void a_kill_at_any_moment_loses_no_line_and_doubles_none(void **state)
 		usleep(round * 700);
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
-		{
-			struct writer *w;
-
-			assert_int_equal(writer_open(&w, p->file, p->journal, 1 << 14), 0);
-			writer_close(w, false);
-		}
+		come_and_go(p, MANY);
 		f = fopen(p->file, "r");
 		assert_non_null(f);
 		while (fscanf(f, "{\"number\":%u}\n", &number) == 1)
