@@ -175,6 +175,8 @@ static void put_calls(struct request *r)
 	n = 0;
 #define PUT_SIP_COUNTER(name, text) answer_put_counter(a, ++n, #name, sip.name);
 	SIP_COUNTERS(PUT_SIP_COUNTER)
+	answer_put_counter(a, ++n, "options_postponed",
+		peers_options_postponed(calls_peers(r->control->calls)));
 	answer_nest_end(a, list);
 	show_put_names(r);
 }

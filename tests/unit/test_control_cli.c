@@ -165,6 +165,9 @@ static void status_shows_devices_calls_ports_and_drops(void **state)
 	assert_int_equal(
 		json_integer_value(json_object_get(json_object_get(v, "sip"), "unknown_source")),
 		5);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(v, "sip"), "options_postponed")),
+		3);
 	assert_int_equal(json_array_size(json_object_get(v, "packets")), 2 * VD_REASON_MAX);
 	json_decref(v);
 }
