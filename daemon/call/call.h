@@ -180,9 +180,6 @@ void calls_record_refused(struct calls *calls, bool wanted);
 typedef bool calls_recorded_fn(void *ctx, uint64_t id, uint64_t setup_ms);
 void calls_set_recorded(struct calls *calls, calls_recorded_fn *recorded);
 
-/* Live calls with that peer on one of its legs. */
-unsigned calls_count_peer(const struct calls *calls, const char *peer_name);
-
 enum call_limit {
 	CALL_LIMIT_LIVE,
 	CALL_LIMIT_RATE,

@@ -40,6 +40,13 @@ static int code_for(const struct exchange *x, const osip_message_t *resp, bool b
 	return code;
 }
 
+/* Leg A has been told an answer that binds it; what it is told in its 2xx may differ. */
+static void told_early(struct call *call)
+{
+	if (!call->told_early)
+		call->told_early = media_told(call->media, LEG_A);
+}
+
 void early_response(struct exchange *x, struct pair *pair, osip_message_t *resp)
 {
 	struct call *call = x->call;
@@ -76,7 +83,7 @@ void early_response(struct exchange *x, struct pair *pair, osip_message_t *resp)
 		sip_server_respond(x->server, out);
 	}
 	if (binds)
-		early_told(call);
+		told_early(call);
 }
 
 bool early_dialog_has_room(const struct call *call)
@@ -118,12 +125,6 @@ bool early_fold(struct pair *pair)
 	pair->has_dialog_a = pair->tag_a_added = true;
 	reliable_move(holder, pair);
 	return true;
-}
-
-void early_told(struct call *call)
-{
-	if (!call->told_early)
-		call->told_early = media_told(call->media, LEG_A);
 }
 
 void early_reconcile(struct call *call)

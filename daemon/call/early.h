@@ -14,8 +14,6 @@ bool early_dialog_has_room(const struct call *call);
 /* Where leg A's dialog is shared by all branches: it is this pair's from here on, and what is under
  * way in the dialog of the pair that had it ends. False: there is none to take over. */
 bool early_fold(struct pair *pair);
-/* Leg A has been told an answer that binds it; what it is told in its 2xx may differ. */
-void early_told(struct call *call);
 /* Leg A has acknowledged its 2xx: what it was told early and what holds now may have to be brought
  * together. */
 void early_reconcile(struct call *call);

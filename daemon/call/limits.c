@@ -458,14 +458,6 @@ int limits_bandwidth_unseen(struct call *call)
 
 /* ---- what the CLI reads ---- */
 
-unsigned calls_count_peer(const struct calls *calls, const char *peer_name)
-{
-	struct calls_load load;
-
-	calls_get_load(calls, peer_name, &load);
-	return load.live;
-}
-
 static void show_load(const struct calls *calls, const struct load *load, struct calls_load *out)
 {
 	uint64_t ago = loop_now_ms(calls->loop) - load->second_ms;

@@ -32,10 +32,7 @@ void resolve_failover(struct resolve *r, struct peer_config *peer, const struct 
 	const char *base);
 void resolve_session(struct resolve *r, struct session_config *out, const struct file_session *file,
 	const char *base);
-/* Digest authentication of one peer; base: its key, peers[N]. */
-/* The password of the mapping at base. 0, also after a mistake, or -ENOMEM. */
-int resolve_password(struct resolve *r, struct secret **out, const char *file, const char *env,
-	const char *base);
+/* Digest authentication of one peer. 0, also after a mistake, or -ENOMEM. */
 int resolve_auth(struct resolve *r, struct peer_config *peer, const struct file_peer *file,
 	const char *base);
 void resolve_limits(struct resolve *r); /* of all peers together */

@@ -26,7 +26,8 @@ static void check_text(struct resolve *r, const char *key, const char *text, siz
 			mistake_quote(quoted, text), key_expected(want, key));
 }
 
-int resolve_password(
+/* The password of the mapping at base. 0, also after a mistake, or -ENOMEM. */
+static int resolve_password(
 	struct resolve *r, struct secret **out, const char *file, const char *env, const char *base)
 {
 	char key[MISTAKE_KEY_MAX];

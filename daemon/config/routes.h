@@ -8,7 +8,6 @@
 
 #define CONFIG_ROUTES_MAX      20000
 #define CONFIG_ROUTE_PEERS_MAX 16 /* entries of one route's `to` */
-#define CONFIG_ROUTE_FROM_MAX  4096
 #define CONFIG_EMERGENCY_MAX   64
 #define CONFIG_GROUPS_MAX      1024
 #define CONFIG_MEMBERS_MAX     64 /* of one group */

@@ -16,7 +16,6 @@
 #define DNS_HOST_MAX    253 /* bytes of a host name (RFC 1035 2.3.4), without the dot at its end */
 #define DNS_TARGETS_MAX 16  /* addresses that one name stands for; further ones are left out */
 #define DNS_SERVERS_MAX 4
-#define DNS_ERROR_MAX   64 /* bytes of a failure in words, NUL included */
 
 /* RFC 3263 4.1: what the listener's transport makes of it. */
 enum dns_service { DNS_SIP_UDP, DNS_SIP_TCP, DNS_SIPS_TCP };

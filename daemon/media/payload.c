@@ -115,14 +115,14 @@ unsigned payload_read(
 	return count;
 }
 
-bool payload_is_telephone_event(const struct payload *p)
+static bool is_telephone_event(const struct payload *p)
 {
 	return strcasecmp(p->name, "telephone-event") == 0;
 }
 
 bool payload_is_companion(const struct payload *p)
 {
-	return payload_is_telephone_event(p) || strcasecmp(p->name, "CN") == 0;
+	return is_telephone_event(p) || strcasecmp(p->name, "CN") == 0;
 }
 
 bool payload_is_allowed(const struct payload *p, const struct peer_config *peer)
@@ -151,7 +151,7 @@ uint8_t payload_telephone_event(const struct payload *list, unsigned count)
 	uint8_t first = PAYLOAD_NONE;
 
 	for (unsigned i = 0; i < count; i++) {
-		if (!payload_is_telephone_event(&list[i]))
+		if (!is_telephone_event(&list[i]))
 			continue;
 		if (codec && list[i].clock_rate == codec->clock_rate)
 			return list[i].number;

@@ -27,7 +27,6 @@ unsigned payload_read(
 
 /* telephone-event (RFC 4733), CN (RFC 3389): go along with a codec, are none. */
 bool payload_is_companion(const struct payload *p);
-bool payload_is_telephone_event(const struct payload *p);
 /* Whether the peer's codec list lets it pass: listed by name, a companion, or no list at all. */
 bool payload_is_allowed(const struct payload *p, const struct peer_config *peer);
 /* The first that is a codec, NULL where there is none. */

@@ -54,8 +54,8 @@ static void a_call_goes_on_and_either_leg_ends_it(void **state)
 		assert_int_equal(adoption(&r).ended + adoption(&r).lost, 0);
 		assert_int_equal(call_next(r.w.calls, 0)->id, id);
 		assert_int_equal(r.w.calls->live, 1);
-		assert_int_equal(calls_count_peer(r.w.calls, "a"), 1);
-		assert_int_equal(calls_count_peer(r.w.calls, "b"), 1);
+		assert_int_equal(live_calls_of(&r.w, "a"), 1);
+		assert_int_equal(live_calls_of(&r.w, "b"), 1);
 		end_from(&r, by == 0 ? &a : &b, by == 0 ? B : A);
 		assert_int_equal(r.told.id, id);
 		relay_close(&r);

@@ -20,7 +20,7 @@ static void a_drained_peer_gets_no_new_call_and_keeps_the_one_it_has(void **stat
 	world_open(&w);
 	establish(&w, &a, &b, b_invite, "200");
 	set(&w, "b", PEER_DRAIN);
-	assert_int_equal(calls_count_peer(w.calls, "b"), 1);
+	assert_int_equal(live_calls_of(&w, "b"), 1);
 	say(&w, &a, "INFO", NULL);
 	answer(&w, B, expect(&w, B, "INFO "), 200, NULL, NULL);
 	expect(&w, A, "SIP/2.0 200");
@@ -30,7 +30,7 @@ static void a_drained_peer_gets_no_new_call_and_keeps_the_one_it_has(void **stat
 	expect_refusal(&w, &other, "SIP/2.0 486");
 	bye_from(&w, &a, B);
 	run_ms(&w, 5);
-	assert_int_equal(calls_count_peer(w.calls, "b"), 0);
+	assert_int_equal(live_calls_of(&w, "b"), 0);
 	set(&w, "b", PEER_RESUME);
 	invite(&w, &other, "202", SDP_A);
 	answer(&w, B, expect(&w, B, "INVITE "), 486, "b2", NULL);

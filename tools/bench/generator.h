@@ -15,9 +15,7 @@
 #define GENERATOR_SSRC_BASE      0x5eed0000 /* stream i sends SSRC base + i */
 #define GENERATOR_STAMP_BYTES    4  /* of the payload: the low half of CLOCK_MONOTONIC, or 0 */
 #define GENERATOR_STAMP_EACH     16 /* packets, a power of two: one in so many is stamped */
-#define GENERATOR_STAMP_TURN                                                                       \
-	2 /* of a stream's packets the first that may be: it has begun by then */
-#define GENERATOR_VLAN 5
+#define GENERATOR_VLAN           5
 
 struct rtp_header {
 	__u8 version; /* and padding, extension, CSRC count: 0x80 */
