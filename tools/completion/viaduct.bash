@@ -12,7 +12,7 @@ _viaduct()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local commands='status calls call flows peers peer listeners routes hangup events reload log stop version'
-	local options='--json --port --daemon-user --timeout --at --drain --now --leave --version --help'
+	local options='--json --port --daemon-user --timeout --version --help'
 	local -a words=() _viaduct_options=()
 	local i
 
@@ -27,6 +27,13 @@ _viaduct()
 		*) words+=("${COMP_WORDS[i]}") ;;
 		esac
 	done
+
+	# Those of one command stand before it, too.
+	case ${words[0]-} in
+	'') options+=' --at --drain --now --leave' ;;
+	routes) options+=' --at' ;;
+	stop) options+=' --drain --now --leave' ;;
+	esac
 
 	COMPREPLY=()
 	case $prev in
@@ -46,7 +53,9 @@ _viaduct()
 		mapfile -t COMPREPLY < <(compgen -W "$(_viaduct_first_column calls)" -- "$cur")
 		;;
 	stop) mapfile -t COMPREPLY < <(compgen -W '--drain --now --leave' -- "$cur") ;;
-	'peer '*) mapfile -t COMPREPLY < <(compgen -W 'drain block resume' -- "$cur") ;;
+	'peer '*)
+		((${#words[@]} == 2)) && mapfile -t COMPREPLY < <(compgen -W 'drain block resume' -- "$cur")
+		;;
 	log) mapfile -t COMPREPLY < <(compgen -W 'error warn info debug' -- "$cur") ;;
 	routes) mapfile -t COMPREPLY < <(compgen -W 'test' -- "$cur") ;;
 	peer | 'routes test')
