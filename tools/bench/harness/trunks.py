@@ -25,7 +25,7 @@ HOLDER_PORT = 5070
 HOLD_RATE = 400
 CALLS_MAX = sip.CALLS_MAX
 
-GROWTH = 1.25       # from rate to rate until one is not sustained
+GROWTH = 1.25       # from rate to rate until one is not sustained, twice in a row
 STEP = 1.05         # after that
 FIRST_ROUNDS = 30   # until each way is about its rate, at most
 AGAIN = 0.01        # of the calls, sent again at a rate that is sustained
@@ -142,17 +142,22 @@ class Stair:
 
     def __init__(self, way, rate, most):
         self.way, self.rate, self.most = way, rate, most
-        self.has_missed = self.is_there = False
+        self.missed = 0         # turns in a row
+        self.is_there = False
 
     def turn(self, seconds, say):
         """Returns the rate that was tried."""
         tried, counts = self.rate, self.way.run(self.rate, seconds)
         say(f"  {self.way.name:<8} {tried:>6} calls/s: {overload.tell(counts)}"
             f"{'' if counts['sustained'] else '  (not sustained)'}")
-        self.has_missed |= not counts["sustained"]
-        self.is_there |= counts["sustained"] and (self.has_missed or tried >= self.most)
-        step = STEP if self.has_missed else GROWTH
-        self.rate = min(int(tried * step), self.most) if counts["sustained"] else int(tried / step)
+        self.missed = 0 if counts["sustained"] else self.missed + 1
+        step = STEP if self.is_there else GROWTH
+        self.is_there |= self.missed == overload.MISSES or (counts["sustained"] and
+                                                            tried >= self.most)
+        if counts["sustained"]:
+            self.rate = min(int(tried * step), self.most)
+        elif self.is_there:
+            self.rate = int(tried / step)
         if self.rate < LOWEST_RATE:
             raise Failed(f"{self.way.name}: no rate of calls is sustained")
         return tried
@@ -167,7 +172,8 @@ def compare(ways, settings, say):
     stairs = [Stair(way, settings.trunks_rate, settings.trunks_rate_max) for way in ways]
     for _ in range(FIRST_ROUNDS):
         for stair in stairs:
-            stair.turn(settings.trunks_seconds, say)
+            if not stair.is_there:
+                stair.turn(settings.trunks_seconds, say)
         if all(stair.is_there for stair in stairs):
             break
     else:
