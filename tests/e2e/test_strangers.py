@@ -127,15 +127,21 @@ def test_strangers_at_full_speed_change_nothing_for_a_call(stage, to, source):
 
 
 def test_strangers_at_full_speed_at_the_sip_port_keep_nobody_from_calling(stage):
-    caller, callee = stage.wire("pbx", port=5060), stage.wire("trunk", port=5060)
-    caller.socket.settimeout(T1_S)
+    caller, callee = stage.wire("pbx"), stage.wire("trunk", port=plan.SIP_PORT)
+    for wire in (caller, callee):
+        wire.socket.settimeout(T1_S)
     ns, viaduct = stage.world.external, stage.world.viaduct
-    strangers, full = stage.cli.status()["sip"]["unknown_source"], viaduct.udp_counters()["RcvbufErrors"]
+
+    def told():
+        """Counted as strangers', or lost in the socket's queue or the wire's."""
+        _, full = device_counters(viaduct, stage.world.viaduct_external)
+        return stage.cli.status()["sip"]["unknown_source"] + viaduct.udp_counters()["RcvbufErrors"] + full
+    before = told()
 
     def decline():
         with contextlib.suppress(TimeoutError):
             callee.send(response(request_at(callee, "INVITE"), 486, "busy"))
-    stage.keep(Reader(decline))
+    declining = stage.keep(Reader(decline))
     flooding = ns.popen(FLOOD, plan.STRANGER["external"], callee.remote, str(plan.SIP_PORT), str(PACKETS),
                         stdout=subprocess.PIPE, text=True)
     calls = 0
@@ -156,11 +162,9 @@ def test_strangers_at_full_speed_at_the_sip_port_keep_nobody_from_calling(stage)
     sent = int(flooding.communicate()[0].split()[0])
     print(f"{calls} calls among {sent} packets of strangers")
     assert calls > 1
-
-    def told():
-        return stage.cli.status()["sip"]["unknown_source"] - strangers + \
-            viaduct.udp_counters()["RcvbufErrors"] - full
-    wait_until(lambda: told() == sent, 5, lambda: f"{told()} counted of {sent}")
+    # A few that are lost may be the call's own.
+    wait_until(lambda: told() - before >= sent, 5, lambda: f"{told() - before} told of {sent}")
+    declining.close()  # it holds the port
 
 
 # ---- frames of any shape ----
