@@ -193,7 +193,7 @@ static int send_invite(
 
 static struct peer *live_peer(struct call *call, const struct peer_config *peer)
 {
-	return peer_by_name(call->calls->peers, peer->name);
+	return peer_of(call->calls->peers, peer);
 }
 
 /* How the peer is may have changed since the route was found. */

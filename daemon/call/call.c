@@ -209,7 +209,7 @@ static void request_received(
 	void *ctx, struct sip_server *txn, osip_message_t *req, const struct peer_config *peer)
 {
 	struct calls *calls = ctx;
-	struct peer *live = peer_by_name(calls->peers, peer->name);
+	struct peer *live = peer_of(calls->peers, peer);
 
 	if (live)
 		peer_asked(live);

@@ -21,7 +21,7 @@
 static struct load *load_of(const struct calls *calls, const struct peer_config *peer)
 {
 	/* A call that began before a reload counts with the peer that bears the name now. */
-	const struct peer_config *now = peer ? config_peer_by_name(calls->cfg, peer->name) : NULL;
+	const struct peer_config *now = peer ? config_peer_of(calls->cfg, peer) : NULL;
 
 	return now && calls->loads ? &calls->loads->peer[config_peer_index(calls->cfg, now)] : NULL;
 }

@@ -183,7 +183,7 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 	if (!ret)
 		ret = delayed_offer_convert(call->initial, peer, msg);
 	if (!ret)
-		ret = peer_add_service_route(peer_by_name(call->calls->peers, peer->name), msg);
+		ret = peer_add_service_route(peer_of(call->calls->peers, peer), msg);
 	if (!ret)
 		ret = reliable_ask(call, req, msg);
 	if (!ret)

@@ -162,6 +162,13 @@ const struct peer_config *config_peer_by_name(const struct config *cfg, const ch
 	return NULL;
 }
 
+const struct peer_config *config_peer_of(const struct config *cfg, const struct peer_config *peer)
+{
+	if (peer >= cfg->peer && peer < cfg->peer + cfg->peer_count)
+		return peer;
+	return config_peer_by_name(cfg, peer->name);
+}
+
 bool config_fails_over(const struct peer_config *peer, int code)
 {
 	unsigned bit = (unsigned)(code - FAILOVER_CODE_MIN);

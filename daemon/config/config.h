@@ -291,6 +291,9 @@ typedef bool config_accepts_fn(void *ctx, const struct peer_config *peer);
 const struct peer_config *config_find_peer_that(const struct config *cfg, const struct addr *source,
 	unsigned listener, config_accepts_fn *accepts, void *ctx);
 const struct peer_config *config_peer_by_name(const struct config *cfg, const char *name);
+/* Who bears the name in cfg of a peer of any configuration: most of the time that peer itself, and
+ * its name is not looked at. NULL = nobody. */
+const struct peer_config *config_peer_of(const struct config *cfg, const struct peer_config *peer);
 unsigned config_peer_index(const struct config *cfg, const struct peer_config *peer);
 /* The host in the URI of requests to the peer (RFC 3261 8.1.1.1): its name, or its address (IPv6
  * without brackets) printed into buf. *port: 0 where none is to be written. */

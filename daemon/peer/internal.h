@@ -85,6 +85,7 @@ struct peers {
 	peers_event_fn *event;
 	void *event_ctx;
 	struct peer *by_name;
+	struct peer **by_index;       /* as in cfg */
 	struct registration *leaving; /* taken back, and not answered yet */
 	bool shutting_down;
 	struct store *store; /* NULL: commands are not written down */

@@ -97,7 +97,7 @@ void peers_order(struct peers *peers, const struct peers_place *place, unsigned 
 		count = PEERS_ORDER_MAX;
 	for (unsigned i = 0; i < count; i++) {
 		const char *name = place[i].peer->name;
-		const struct peer *peer = peer_by_name(peers, name);
+		const struct peer *peer = peer_of(peers, place[i].peer);
 
 		in[i] = (struct place){
 			.name = name, .peer = peer, .priority = place[i].priority, .index = i};

@@ -14,6 +14,13 @@ struct peer *peer_by_name(struct peers *peers, const char *name)
 	return peer;
 }
 
+struct peer *peer_of(struct peers *peers, const struct peer_config *config)
+{
+	const struct peer_config *now = config_peer_of(peers->cfg, config);
+
+	return now ? peers->by_index[config_peer_index(peers->cfg, now)] : NULL;
+}
+
 static void peer_free(struct peer *peer)
 {
 	names_stop(peer);
@@ -67,9 +74,10 @@ static bool has_moved(const struct peer_config *before, const struct peer_config
 
 int peers_reload(struct peers *peers, struct config *cfg)
 {
+	struct peer **by_index = calloc(cfg->peer_count + 1, sizeof(struct peer *));
 	const struct peer_config *before;
 	struct peer *peer;
-	int ret = 0;
+	int ret = by_index ? 0 : -ENOMEM;
 
 	for (unsigned i = 0; i < cfg->peer_count && !ret; i++) {
 		if (!peer_by_name(peers, cfg->peer[i].name) && !peer_new(peers, cfg->peer[i].name))
@@ -80,6 +88,7 @@ int peers_reload(struct peers *peers, struct config *cfg)
 	if (ret) {
 		names_cancel(peers);
 		drop(peers);
+		free(by_index);
 		return ret;
 	}
 	for (peer = peers->by_name; peer; peer = peer->hh.next) {
@@ -89,11 +98,14 @@ int peers_reload(struct peers *peers, struct config *cfg)
 			continue;
 		if (before && has_moved(before, peer->config))
 			health_forget(peer);
+		by_index[config_peer_index(cfg, peer->config)] = peer;
 		liveness_configure(peer, before ? &before->liveness : NULL);
 	}
 	drop(peers);
 	config_unref(peers->cfg);
 	peers->cfg = config_ref(cfg);
+	free(peers->by_index);
+	peers->by_index = by_index;
 	names_commit(peers);
 	for (peer = peers->by_name; peer && !peers->shutting_down; peer = peer->hh.next)
 		registration_update(peer, cfg);
@@ -136,5 +148,6 @@ void peers_free(struct peers *peers)
 	dns_free(peers->dns);
 	sip_set_named_sources(peers->sip, NULL, NULL);
 	config_unref(peers->cfg);
+	free(peers->by_index);
 	free(peers);
 }

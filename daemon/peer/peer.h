@@ -39,6 +39,8 @@ int peers_reload(struct peers *peers, struct config *cfg);
 
 /* NULL where the configuration in force has none of that name. O(1). */
 struct peer *peer_by_name(struct peers *peers, const char *name);
+/* The same for who is in that or another configuration. */
+struct peer *peer_of(struct peers *peers, const struct peer_config *config);
 enum peer_state peer_get_state(const struct peer *peer);
 const char *peer_state_name(enum peer_state state);
 

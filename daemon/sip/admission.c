@@ -228,12 +228,8 @@ const struct peer_config *admit_flow(struct sip *sip, const struct flow *flow, b
 
 const struct peer_config *peer_in_force(const struct sip *sip, const struct peer_config *peer)
 {
-	const struct config *cfg = sip->cfg;
-	const struct peer_config *now;
+	const struct peer_config *now = config_peer_of(sip->cfg, peer);
 
-	if (peer >= cfg->peer && peer < cfg->peer + cfg->peer_count)
-		return peer;
-	now = config_peer_by_name(cfg, peer->name);
 	return now ? now : peer;
 }
 

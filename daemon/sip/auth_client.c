@@ -153,13 +153,18 @@ static void strip(osip_message_t *req)
 
 int auth_client_put(struct sip *sip, const struct flow *flow, osip_message_t *req)
 {
-	const char *peer_name;
-	const struct auth_config *auth = credentials_for(sip, flow, &peer_name);
-	struct auth_client *a = auth ? find(sip, peer_name) : NULL;
+	const struct auth_config *auth;
+	struct auth_client *a;
 	struct strbuf value = {0};
+	const char *peer_name;
 	char *uri = NULL;
 	int ret = 0;
 
+	/* Nobody has ever challenged us. */
+	if (!sip->auth_clients)
+		return 0;
+	auth = credentials_for(sip, flow, &peer_name);
+	a = auth ? find(sip, peer_name) : NULL;
 	if (!a || !a->count)
 		return 0;
 	if (osip_uri_to_str(req->req_uri, &uri))

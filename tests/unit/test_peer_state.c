@@ -88,6 +88,9 @@ static void a_reload_keeps_states_and_commands_and_drops_who_is_gone(void **stat
 	is_in_state(&w, 2, PEER_FAILING);
 	is_in_state(&w, 3, PEER_UP);
 	assert_ptr_equal(peer_at(&w, 1)->config, &cfg->peer[0]);
+	assert_ptr_equal(peer_of(w.peers, &cfg->peer[0]), peer_at(&w, 1));
+	assert_ptr_equal(peer_of(w.peers, &w.cfg->peer[1]), peer_at(&w, 1));
+	assert_null(peer_of(w.peers, &w.cfg->peer[0]));
 	assert_int_equal(HASH_COUNT(w.peers->by_name), 4);
 	config_unref(cfg);
 	world_close(&w);

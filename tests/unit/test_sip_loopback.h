@@ -84,6 +84,13 @@ const struct peer_config *config_peer_by_name(const struct config *cfg, const ch
 	return NULL;
 }
 
+const struct peer_config *config_peer_of(const struct config *cfg, const struct peer_config *peer)
+{
+	if (peer >= cfg->peer && peer < cfg->peer + cfg->peer_count)
+		return peer;
+	return config_peer_by_name(cfg, peer->name);
+}
+
 struct config *config_ref(struct config *cfg)
 {
 	cfg->refs++;
