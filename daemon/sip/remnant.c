@@ -38,7 +38,9 @@ void remnant_add(struct sip *sip, const char *key, unsigned key_len, const struc
 {
 	struct remnant *l = NULL;
 
-	if (for_ms && sip->remnant_count < REMNANTS_MAX && !remnant_find(sip, key, key_len))
+	if (for_ms && sip->remnant_count >= REMNANTS_MAX)
+		sip->status.forgotten++;
+	else if (for_ms && !remnant_find(sip, key, key_len))
 		l = calloc(1, sizeof(*l) + key_len);
 	if (!l) {
 		osip_free(text);

@@ -312,6 +312,7 @@ void sip_get_tls(const struct sip *sip, const char *peer, struct sip_tls_info *o
 	X(tcp_refused, "connections refused: limit or stranger")                                   \
 	X(tcp_dropped, "connections dropped: slow, idle or unframed")                              \
 	X(transactions_refused, "requests refused because transactions are at their limit")        \
+	X(forgotten, "ended transactions not remembered because they are at their limit")          \
 	X(memory_refused, "requests refused because memory was out")                               \
 	X(shed, "new calls refused because we had fallen behind")                                  \
 	X(overloads, "times that we fell behind")                                                  \

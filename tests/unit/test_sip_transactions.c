@@ -302,6 +302,24 @@ static void test_request_over_the_limit_of_transactions_gets_503(void **state)
 	world_close(&w);
 }
 
+static void test_ended_transaction_over_their_limit_is_counted_and_forgotten(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	w.reply_code = 486;
+	w.sip->remnant_count = REMNANTS_MAX;
+	peer_send(&w, request_text(&w, "OPTIONS", "z9hG4bKforgotten", 1, ""));
+	expect_start(peer_receive(&w), "SIP/2.0 486 ");
+	assert_int_equal(peer_count(&w, "SIP/2.0", 1), 0);
+	assert_int_equal(w.sip->status.forgotten, 1);
+	assert_int_equal(w.sip->remnant_count, REMNANTS_MAX);
+	assert_null(w.sip->remnants);
+	w.sip->remnant_count = 0;
+	world_close(&w);
+}
+
 static void test_rfc2543_ack_to_a_2xx_is_handed_up(void **state)
 {
 	struct world w;
@@ -680,6 +698,7 @@ int main(void)
 		cmocka_unit_test(test_stranger_gets_403_or_silence),
 		cmocka_unit_test(test_strangers_together_get_few_answers),
 		cmocka_unit_test(test_request_over_the_limit_of_transactions_gets_503),
+		cmocka_unit_test(test_ended_transaction_over_their_limit_is_counted_and_forgotten),
 		cmocka_unit_test(test_rfc2543_ack_to_a_2xx_is_handed_up),
 		cmocka_unit_test(test_response_goes_to_the_port_that_via_asks_for),
 		cmocka_unit_test(test_request_carries_via_and_what_was_missing),
