@@ -148,14 +148,16 @@ int main(int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
-	/* One thing to do, and one file to do it with. */
-	if (!!check_file + !!remove_file + !!receiver > 1 ||
-		argc - optind > (check_file || remove_file ? 0 : 1)) {
-		fputs(help_text, stderr);
+	if (!!check_file + !!remove_file + !!receiver > 1) {
+		fprintf(stderr, "viaductd: one of --check, --remove and --give at a time\n");
 		return EXIT_USAGE;
 	}
-	if (optind < argc)
-		file = argv[optind];
+	if (optind < argc && !check_file && !remove_file)
+		file = argv[optind++];
+	if (optind < argc) {
+		fprintf(stderr, "viaductd: %s: one FILE is expected, and no more\n", argv[optind]);
+		return EXIT_USAGE;
+	}
 	if (level_given)
 		log_set_level(level);
 	if (check_file)
