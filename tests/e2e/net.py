@@ -7,6 +7,7 @@ removed by the next one.
 
 import contextlib
 import ctypes
+import json
 import os
 import re
 import signal
@@ -102,6 +103,11 @@ class Namespace:
             if name.startswith("Udp6"):
                 total[name[4:]] = total.get(name[4:], 0) + int(value)
         return total
+
+    def tx_dropped(self, device):
+        """Of a veth: what found the ring of the other end full."""
+        shown = json.loads(self.run("ip", "-s", "-j", "link", "show", device).stdout)
+        return shown[0]["stats64"]["tx"]["dropped"]
 
     def link_mac(self, device):
         out = self.run("ip", "-o", "link", "show", device).stdout

@@ -2,7 +2,6 @@
 """The data plane without SIP: dpdriver opens the real engine between two namespaces and programs
 single flows; sockets at both ends and a packet socket on the far wire see what comes out."""
 
-import json
 import math
 import os
 import re
@@ -802,11 +801,6 @@ def test_a_full_table_refuses_the_next_flow_and_takes_one_when_one_has_gone(wire
     far.close()
 
 
-def tx_dropped(ns, device):
-    shown = json.loads(ns.run("ip", "-s", "-j", "link", "show", device).stdout)
-    return shown[0]["stats64"]["tx"]["dropped"]
-
-
 def test_a_full_ring_of_events_costs_no_packet_is_counted_and_recovers(wires, driver):
     """Nobody reads while hundreds of streams change their SSRC with every packet."""
     streams, changes = 700, 64
@@ -816,7 +810,7 @@ def test_a_full_ring_of_events_costs_no_packet_is_counted_and_recovers(wires, dr
                    "10.2.0.2:5000")
     time.sleep(0.3)
     before, lost = driver.counted("forwarded"), driver.counted("lost")
-    unsent = tx_dropped(wires.near, "e0")
+    unsent = wires.near.tx_dropped("e0")
     driver.process.send_signal(signal.SIGSTOP)
     try:
         for change in range(changes):
@@ -826,7 +820,7 @@ def test_a_full_ring_of_events_costs_no_packet_is_counted_and_recovers(wires, dr
     finally:
         driver.process.send_signal(signal.SIGCONT)
     # The sender's own ring may lose some before they come.
-    sent = streams * changes - (tx_dropped(wires.near, "e0") - unsent)
+    sent = streams * changes - (wires.near.tx_dropped("e0") - unsent)
     assert sent > streams * changes // 2
     assert driver.counted("forwarded") == before + sent
     status = driver.status()
