@@ -404,6 +404,8 @@ bool tls_has_input(const struct connection *c);
 bool tls_wants_write(const struct connection *c);
 /* The peer's certificate, NULL where it has shown none. Borrowed. */
 struct x509_st *tls_certificate(const struct connection *c);
+/* No handshake under way any more, if it was one: before the connection lets go of its source. */
+void tls_uncount(struct connection *c);
 /* Tells the peer that nothing more comes, where that can be done at once, and frees. */
 void tls_stop(struct connection *c);
 

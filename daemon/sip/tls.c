@@ -144,9 +144,9 @@ static void prepare_accept(struct connection *c, const struct listener *l)
 	c->sip->status.tls_handshakes = c->sip->handshake_count;
 }
 
-static void uncount(struct connection *c)
+void tls_uncount(struct connection *c)
 {
-	if (!c->tls->is_counted)
+	if (!c->tls || !c->tls->is_counted)
 		return;
 	c->tls->is_counted = false;
 	c->source->handshakes--;
@@ -185,7 +185,7 @@ static void done(struct connection *c)
 	struct remote_key key = by_peer;
 	long error = check_again(c);
 
-	uncount(c);
+	tls_uncount(c);
 	if (!error)
 		c->peer = sip_intern(c->sip, admit_connection(c, NULL)->name);
 	if (error || !c->peer) {
@@ -314,7 +314,6 @@ void tls_stop(struct connection *c)
 {
 	struct tls *t = c->tls;
 
-	uncount(c);
 	ERR_clear_error();
 	if (!c->is_handshaking && !t->error)
 		(void)SSL_shutdown(t->ssl);

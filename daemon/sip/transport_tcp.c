@@ -427,6 +427,7 @@ void tcp_close(struct connection *c, int error)
 	loop_timer_stop(sip->loop, &c->timer);
 	HASH_DELETE(hh_id, sip->connections_by_id, c);
 	unkey(c);
+	tls_uncount(c);
 	tcp_source_release(sip, c->source);
 	sip->connection_count--;
 	sip->status.tcp_connections = sip->connection_count;
