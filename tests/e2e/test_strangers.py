@@ -86,6 +86,12 @@ def device_counters(ns, device):
     return total("xdp_packets"), total("drops")
 
 
+def lost_on_the_wire(world):
+    """Frames from outside that found either end of the wire full."""
+    _, full = device_counters(world.viaduct, world.viaduct_external)
+    return full + world.external.tx_dropped(world.external_device)
+
+
 def quiet_share(daemon, seconds):
     before, begun = cpu_s(daemon), time.monotonic()
     time.sleep(seconds)
@@ -102,14 +108,14 @@ def test_strangers_at_full_speed_change_nothing_for_a_call(stage, to, source):
     speech = Speech(talk)
     idle = quiet_share(stage.daemon, 1)
     refused, cpu, begun = stage.cli.packets("drop_source"), cpu_s(stage.daemon), time.monotonic()
-    _, full_before = device_counters(stage.world.viaduct, stage.world.viaduct_external)
+    full_before = lost_on_the_wire(stage.world)
     sent, seconds = flood(stage.world.external, source, talk.to_b())
     share = (cpu_s(stage.daemon) - cpu) / (time.monotonic() - begun)
     speech.stop()
     print(f"{sent} packets of strangers in {seconds} s; daemon {idle:.3f} -> {share:.3f} of a CPU")
     assert share - idle < DAEMON_SHARE
     def full_since():
-        return device_counters(stage.world.viaduct, stage.world.viaduct_external)[1] - full_before
+        return lost_on_the_wire(stage.world) - full_before
     def counted():
         return stage.cli.packets("drop_source") - refused
     # The last may still wait in the queue.
@@ -133,10 +139,9 @@ def test_strangers_at_full_speed_at_the_sip_port_keep_nobody_from_calling(stage)
     ns, viaduct = stage.world.external, stage.world.viaduct
 
     def told():
-        """Counted as strangers', or lost in the socket's queue or at either end of the wire."""
-        _, lost = device_counters(viaduct, stage.world.viaduct_external)
-        lost += ns.tx_dropped(stage.world.external_device)
-        return stage.cli.status()["sip"]["unknown_source"] + viaduct.udp_counters()["RcvbufErrors"] + lost
+        """Counted as strangers', or lost in the socket's queue or the wire's."""
+        return (stage.cli.status()["sip"]["unknown_source"] + viaduct.udp_counters()["RcvbufErrors"] +
+                lost_on_the_wire(stage.world))
     before = told()
 
     def decline():
