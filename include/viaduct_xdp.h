@@ -130,8 +130,8 @@ struct vd_flow {
  * are exact under any number of CPUs; max_seq too; jitter is an estimate by nature. User space
  * writes a whole element of zeroes before a flow that names it is published, and sets latch_state
  * back to VD_LATCH_OPEN to reopen a latch; all else is the program's.
- * Reading: packets are packets_apart + received_ssrc: what is counted once need not be twice, as an
- * atomic addition costs a packet 5 ns. While VD_STREAM_BUSY is set some are on their way from the
+ * Reading: packets are packets_apart + received_ssrc: what is counted once need not be twice: each
+ * atomic addition costs every packet. While VD_STREAM_BUSY is set some are on their way from the
  * one to the other. lost now = lost_before + max(0, ext_max_seq - base_seq + 1 - received_ssrc). */
 enum vd_stream_flags {
 	VD_STREAM_STARTED =
