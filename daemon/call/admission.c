@@ -223,6 +223,7 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 		sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, NULL, NULL);
 		call_finish(call, &(struct ending){.code = SIP_INTERNAL_SERVER_ERROR,
 					  .by = LEG_NONE,
+					  .is_refusal = true,
 					  .why = "out of memory"});
 		call_release_if_done(call);
 		return;

@@ -51,7 +51,7 @@ struct rejection {
 	const char *header, *value;
 	const char *reason; /* of the CANCEL */
 	const char *why;    /* in words; NULL: by the code */
-	bool by_caller;     /* leg A itself gave it up */
+	enum { GIVEN_UP_BY_NOBODY, GIVEN_UP_BY_CALLER, GIVEN_UP_BY_US } given_up;
 };
 void invite_reject(struct call *call, const struct rejection *why);
 /* Leg B's first 2xx. */

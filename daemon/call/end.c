@@ -123,7 +123,7 @@ void bye_received(struct pair *pair, enum leg leg, struct sip_server *txn, osip_
 	if (early) {
 		struct rejection why = {.code = SIP_REQUEST_TERMINATED,
 			.reason = reason_of(req, reason),
-			.by_caller = true};
+			.given_up = GIVEN_UP_BY_CALLER};
 
 		invite_reject(call, &why);
 	} else {

@@ -12,11 +12,10 @@ static void cancelled(void *owner, struct sip_server *txn, osip_message_t *cance
 	struct exchange *x = owner;
 	char reason[REASON_MAX], text[REASON_MAX];
 
-	(void)txn;
 	if (x->is_initial) {
 		struct rejection why = {.code = SIP_REQUEST_TERMINATED,
 			.reason = reason_of(cancel, reason),
-			.by_caller = true};
+			.given_up = sip_server_is_local(txn) ? GIVEN_UP_BY_US : GIVEN_UP_BY_CALLER};
 
 		invite_reject(x->call, &why);
 	} else if (x->client) {

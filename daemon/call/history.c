@@ -130,18 +130,21 @@ static void name_caller(struct caller *c, const osip_message_t *req, struct call
 }
 
 /* The cause that goes with the end to the leg that has not ended it: as the Reason has it, or as
- * the peer wants it made of the code. */
+ * the peer wants it made of the code. A leg A that is not there yet, as we call for it, hears
+ * nothing. */
 static int cause_sent(const struct call *call, const struct ending *end)
 {
 	const struct call_attempt *last = last_attempt(call);
-	bool refusal = !call->answered && end->by != LEG_A;
-	const struct peer_config *told = call->peer[refusal || end->by == LEG_B ? LEG_A : LEG_B];
+	const struct peer_config *told =
+		call->peer[end->is_refusal || end->by == LEG_B ? LEG_A : LEG_B];
 	int cause = cause_of_reason(end->reason);
 	char buf[REASON_MAX];
 
+	if (end->is_refusal && call->leg_gone[LEG_A])
+		return 0;
 	if (cause || !told)
 		return cause;
-	if (!refusal)
+	if (!end->is_refusal)
 		return cause_of_reason(reason_for(told, end->reason, buf));
 	if (!told->codes.write_cause)
 		return 0;

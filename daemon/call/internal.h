@@ -169,6 +169,7 @@ struct ending {
 	int by;             /* the leg that ended it, LEG_NONE: we */
 	const char *reason; /* value of a Reason header field, or NULL */
 	const char *why;    /* in words */
+	bool is_refusal;    /* leg A hears of it by code, as the answer to its INVITE */
 };
 
 /* Where the first INVITE on leg B has come to (attempt.c). */

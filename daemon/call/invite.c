@@ -30,17 +30,22 @@ void invite_reject(struct call *call, const struct rejection *why)
 	osip_message_t *out = NULL;
 	struct ending end = {.code = why->code, .by = LEG_NONE, .reason = why->reason};
 	char text[64], reason[REASON_MAX], received[REASON_MAX];
+	static const char *const given_up[] = {
+		[GIVEN_UP_BY_CALLER] = "given up by the caller",
+		[GIVEN_UP_BY_US] = "given up with the transfer it was made for",
+	};
 
 	if (call->state == CALL_ENDING)
 		return;
-	if (why->by_caller)
+	if (why->given_up == GIVEN_UP_BY_CALLER)
 		end.by = LEG_A;
 	else if (why->resp)
 		end.by = LEG_B;
 	if (why->resp && !end.reason)
 		end.reason = reason_of(why->resp, received);
 	snprintf(text, sizeof(text), "not answered: %d", why->code);
-	end.why = why->why ? why->why : why->by_caller ? "given up by the caller" : text;
+	end.is_refusal = why->given_up == GIVEN_UP_BY_NOBODY;
+	end.why = why->why ? why->why : end.is_refusal ? text : given_up[why->given_up];
 	call_finish(call, &end);
 	if (server) {
 		call->initial->server = NULL;

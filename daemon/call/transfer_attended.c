@@ -111,7 +111,8 @@ void transfer_begin_attended(struct transfer *t, const struct peer_config *refer
 bool transfer_take_back(
 	struct calls *calls, const struct replaces *named, const struct peer_config *referrer)
 {
-	const struct rejection why = {.code = SIP_REQUEST_TERMINATED, .by_caller = true};
+	const struct rejection why = {
+		.code = SIP_REQUEST_TERMINATED, .given_up = GIVEN_UP_BY_CALLER};
 	enum leg leg;
 	struct pair *pair = find_named(calls, named, &leg);
 

@@ -7,13 +7,13 @@ import re
 import pytest
 
 import plan
-from rtp import Stream, wait_until
 from scenario import Callee, Caller, escaped, replaces, sdp
 from sipp import finish
+from transfers import notified, record_of, speak, until_bye
+import transfers
 
 BOTH_WAYS = pytest.mark.parametrize("how", ("kill", "leave"))
 PBX, TRUNK, SECOND = (plan.PEERS[name] for name in ("pbx", "trunk", "second"))
-PACKETS = 20
 
 
 def restart(stage, how, calls):
@@ -22,35 +22,6 @@ def restart(stage, how, calls):
     stage.daemon.start()
     assert stage.cli.status()["adoption"]["calls"] == calls
     assert stage.cli.status()["adoption"]["calls_ended"] == 0
-
-
-def speak(stage, sender, where, receiver, side):
-    """Media that leaves sender for `where` reaches receiver, unharmed."""
-    sniffer, stream = stage.sniffer(side), Stream()
-    sender.send_stream(stream, where, PACKETS)
-    got = sniffer.wait_received((receiver.address, receiver.port), PACKETS)
-    assert [datagram.payload for datagram in got] == stream.sent
-
-
-def record_of(stage, call):
-    def found():
-        return [r for r in stage.daemon.records() if r["id"] == call]
-    return wait_until(found, 5, f"the record of call {call}")[0]
-
-
-def notified(agent, code):
-    """The NOTIFY that tells of that code has come."""
-    def told():
-        return [m for m in agent.received("NOTIFY") if m.body.startswith(f"SIP/2.0 {code} ")]
-    return wait_until(told, 8, lambda: f"NOTIFY of {code}: {agent.explain()}")[0]
-
-
-def until_bye(agent):
-    """Answers NOTIFYs, however many, until it is told BYE."""
-    agent.steps.append('<label id="1"/>')
-    agent.recv("BYE", optional=True, next="2").recv("NOTIFY").reply(200, next="1")
-    agent.steps.append('<label id="2"/>')
-    return agent.reply(200)
 
 
 def answer_late(agent, body, key):
@@ -70,11 +41,10 @@ def described(endpoint, version=1):
     return sdp(endpoint.address, endpoint.port, version=version)
 
 
-def referring(offer, refer_to=f"<sip:{SECOND.number}@{PBX.viaduct}>"):
-    """A caller that refers, and hears what comes of it, when the test says so."""
-    caller = Caller().invite(offer).trying().recv(180, optional=True).answered().ack().hold()
-    return caller.request("REFER", headers=[f"Refer-To: {refer_to}",
-                                            "Contact: <sip:caller@[local_ip]>"]).recv(202)
+def referring(offer, refer_to=transfers.to_number(SECOND.number)):
+    """A caller that refers when the test says so."""
+    return transfers.referring(
+        Caller().invite(offer).trying().recv(180, optional=True).answered().ack(), refer_to)
 
 
 def ends(stage):
@@ -204,7 +174,7 @@ def test_an_attended_transfer_goes_on_from_where_it_had_come_to(stage, how, aske
     called = Callee().invited().answer(described(at_trunk)).acked()
     called = stage.callee(led["remaining"](called, described(at_trunk, 2)).answer_bye())
     calling = stage.caller(until_bye(referring(
-        described(at_pbx), f"<sip:{SECOND.number}@{PBX.viaduct}?Replaces={named}>")))
+        described(at_pbx), f"Refer-To: <sip:{SECOND.number}@{PBX.viaduct}?Replaces={named}>")))
     called.expect("ACK")
     calling.go()
     slow = target if asked == "far" else called

@@ -10,57 +10,30 @@ import pytest
 import plan
 from baresip import Baresip
 from linphone import Linphone
-from rtp import Stream, tone_share, ulaw_decode, wait_until
+from rtp import tone_share, ulaw_decode, wait_until
 from scenario import Callee, Caller, escaped, replaces, sdp
 from sipp import finish
 from test_baresip import HEARD, PURE, SKIP, heard
+from transfers import notified, record_of, referring, speak, to_number, until_bye
 
 PBX, PHONE, TRUNK, SECOND, PASSING = (
     plan.PEERS[name] for name in ("pbx", "phone", "trunk", "second", "alaw"))
 REFUSING = plan.PEERS["latching"]
 BACK = plan.PEERS["domain"]
-PACKETS = 25
 
 
 @pytest.fixture(scope="module")
 def configuration():
-    """With a peer that passes REFER on and one that takes none."""
+    """With a peer that passes REFER on and one that takes none; two hear causes."""
     config = plan.configuration()
     settings = {PASSING.name: {"refer": "pass"}, REFUSING.name: {"refer": "refuse"},
                 BACK.name: {"refer": "back"},
+                PBX.name: {"q850": {"write": True}}, SECOND.name: {"q850": {"write": True}},
                 "hq-a": {"replaces": "side"}, "hq-b": {"replaces": "refuse"}}
     for peer in config["peers"]:
         peer |= settings.get(peer["name"], {})
     config["timers"]["transfer"] = 5
     return config
-
-
-def to_number(number):
-    return f"Refer-To: <sip:{number}@{PBX.viaduct}>"
-
-
-def notified(agent, code):
-    """The NOTIFY that tells of that code has come."""
-    def told():
-        return [m for m in agent.received("NOTIFY") if m.body.startswith(f"SIP/2.0 {code} ")]
-    return wait_until(told, 8, lambda: f"NOTIFY of {code}: {agent.explain()}")[0]
-
-
-def speak(stage, sender, where, receiver, side):
-    """Media that leaves sender for `where` reaches receiver, unharmed."""
-    sniffer = stage.sniffer(side)
-    sender.send_stream(Stream(), where, PACKETS)
-    def arrived():
-        return sniffer.received((receiver.address, receiver.port))
-    wait_until(lambda: len(arrived()) >= PACKETS, 5,
-               lambda: f"{PACKETS} packets at {receiver.address}: {len(arrived())}")
-    assert all(d.ok for d in arrived())
-
-
-def record_of(stage, call):
-    def found():
-        return [r for r in stage.daemon.records() if r["id"] == call]
-    return wait_until(found, 5, f"the record of call {call}")[0]
 
 
 def heard_at(sniffer, place, tone):
@@ -128,12 +101,6 @@ def test_linphone_joins_the_two_that_it_talks_to(stage):
         [("attended", "a", SECOND.number, 200, second)]
     stage.cli.text("hangup", str(second))
     assert record_of(stage, second)["came_of"] == first
-
-
-def referring(call, refer_to):
-    """The caller refers, hears of it by NOTIFY and is told BYE."""
-    call.hold().request("REFER", headers=[refer_to, "Contact: <sip:caller@[local_ip]>"]).recv(202)
-    return call
 
 
 def test_blind_transfer_by_the_caller_and_the_others_talk(stage):
@@ -210,12 +177,38 @@ def test_a_target_that_refuses_leaves_the_two_talking(stage):
         caller.recv("NOTIFY").reply(200)
     calling = stage.caller(caller.hold().bye())
     called.expect("ACK")
+    call = stage.cli.only_call()
     calling.go()
     notified(calling, 486)
     speak(stage, a, calling.received(200, "INVITE")[0].media(), b, "external")
     speak(stage, b, called.received("INVITE")[0].media(), a, "internal")
     calling.go()
     finish(calling, called)
+    record = record_of(stage, call + 1)
+    # There is no caller who could be told a cause.
+    assert (record["ended_by"], record["code"], record["cause_out"]) == ("b", 486, None)
+
+
+def test_a_target_that_rings_is_given_up_when_the_other_one_hangs_up(stage):
+    """Its record says that nobody but we ended it, and why."""
+    ringing = stage.callee(rung(), SECOND.name)
+    called = stage.callee(Callee().invited().answer(sdp(TRUNK.address, stage.endpoint("trunk").port))
+                          .acked().hold().bye())
+    calling = stage.caller(until_bye(referring(
+        Caller().invite(sdp(PBX.address, stage.endpoint().port)).trying().recv(180, optional=True)
+        .answered().ack(), to_number(SECOND.number))))
+    called.expect("ACK")
+    call = stage.cli.only_call()
+    calling.go()
+    notified(calling, 180)
+    target, = {c["id"] for c in stage.cli.live_calls()} - {call}
+    called.go()
+    finish(called, ringing)
+    record = record_of(stage, target)
+    assert ringing.received("CANCEL")[0].header("reason") == "Q.850;cause=16"
+    assert (record["ended_by"], record["code"], record["cause_out"]) == ("viaduct", 487, 16)
+    assert record["why"] == "given up with the transfer it was made for"
+    assert record_of(stage, call)["ended_by"] == "b"
 
 
 def test_attended_transfer_joins_the_far_ends(stage):
