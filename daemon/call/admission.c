@@ -67,7 +67,7 @@ static bool accepts_sdp(const osip_message_t *req)
 
 /* The code to refuse the INVITE with before a call is made of it, 0 to go on. */
 static int check_invite(struct calls *calls, const osip_message_t *req,
-	const struct peer_config *peer, bool emergency, struct refusal *why)
+	const struct peer_config *peer, const struct invite_need *need, struct refusal *why)
 {
 	const char *max_forwards = header_value(req, "Max-Forwards");
 
@@ -83,20 +83,24 @@ static int check_invite(struct calls *calls, const osip_message_t *req,
 	}
 	if (body_is_foreign(req))
 		return SIP_UNSUPPORTED_MEDIA_TYPE;
-	if (!emergency && !accepts_sdp(req))
+	if (!need->emergency && !accepts_sdp(req))
 		return SIP_406_NOT_ACCEPTABLE;
-	if (!limits_admit(calls, peer, emergency, replaces_own_leg(calls, req, peer), why))
+	if (!limits_admit(calls, peer, need, why))
 		return why->code;
 	return 0;
 }
 
-bool invite_is_emergency(
-	const struct calls *calls, const osip_message_t *req, const struct peer_config *peer)
+void invite_find_need(struct calls *calls, const osip_message_t *req,
+	const struct peer_config *peer, struct invite_need *need)
 {
 	char number[CALL_NUMBER_MAX + 1];
+	enum leg leg = LEG_A;
+	const struct call *call = replaces_find(calls, req, &leg);
 
-	return number_of(req->req_uri, number) == 0 &&
-	       number_is_emergency(calls->cfg, peer, number);
+	need->emergency = number_of(req->req_uri, number) == 0 &&
+			  number_is_emergency(calls->cfg, peer, number);
+	need->by_live_call = call != NULL;
+	need->in_place = call && strcmp(call->peer[leg]->name, peer->name) == 0;
 }
 
 static void refuse_invite(struct sip_server *txn, int code, const struct refusal *why)
@@ -185,9 +189,12 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 	const char *header = NULL;
 	struct refusal why_not = {0};
 	struct call *call;
-	bool emergency = invite_is_emergency(calls, req, peer);
+	struct invite_need need;
 	int code, ret;
 
+	invite_find_need(calls, req, peer, &need);
+	if (sip_server_is_local(txn))
+		need.by_live_call = true; /* RFC 3515: the call that a REFER asks for */
 	calls->counters.attempts++;
 	code = require_refuse(txn, req, peer);
 	if (code) {
@@ -198,7 +205,7 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 	if (!code)
 		code = session_timer_check(peer, req, &header, value);
 	if (!code)
-		code = check_invite(calls, req, peer, emergency, &why_not);
+		code = check_invite(calls, req, peer, &need, &why_not);
 	if (code) {
 		if (header)
 			sip_server_reply(txn, code, NULL, header, value);
@@ -214,7 +221,7 @@ void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t
 		sip_server_reply(txn, SIP_INTERNAL_SERVER_ERROR, NULL, NULL, NULL);
 		return;
 	}
-	call->emergency = emergency;
+	call->emergency = need.emergency;
 	call->attempt_timer.fire = attempt_timed_out;
 	transfer_call_made(call, txn);
 	history_begin(call);

@@ -35,9 +35,9 @@ void pairs_retire_others(struct call *call, const struct pair *keep);
  * -errno as media_offer. */
 int make_invite(struct call *call, const struct peer_config *peer, osip_message_t *req,
 	osip_message_t **out);
-/* Whether an INVITE of that peer asks for an emergency number. */
-bool invite_is_emergency(
-	const struct calls *calls, const osip_message_t *req, const struct peer_config *peer);
+/* What an INVITE outside a dialog, of that peer, asks for. */
+void invite_find_need(struct calls *calls, const osip_message_t *req,
+	const struct peer_config *peer, struct invite_need *need);
 void invite_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *peer);
 /* Ends a call that is not answered: leg A's INVITE gets code, with the end-to-end header fields of

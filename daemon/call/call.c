@@ -167,7 +167,7 @@ static void peer_event(void *ctx, const char *kind, const char *text)
 }
 
 /* Outside a dialog, a blocked peer gets nothing from us (403: it need not try again), a draining
- * one no call: 503, also to its OPTIONS, has it take another way. */
+ * one no call more: 503, also to its OPTIONS, has it take another way. */
 static bool refuse_by_state(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *config, const struct peer *peer)
 {
@@ -177,8 +177,13 @@ static bool refuse_by_state(struct calls *calls, struct sip_server *txn, osip_me
 
 	if (!drained && state != PEER_BLOCKED)
 		return false;
-	if (drained && MSG_IS_INVITE(req) && invite_is_emergency(calls, req, config))
-		return false;
+	if (drained && MSG_IS_INVITE(req)) {
+		struct invite_need need;
+
+		invite_find_need(calls, req, config, &need);
+		if (need.emergency || need.in_place)
+			return false;
+	}
 	sip_server_reply(txn, code, NULL, drained ? "Retry-After" : NULL, DRAIN_RETRY_AFTER_S);
 	if (MSG_IS_INVITE(req)) {
 		calls->counters.attempts++;
@@ -223,7 +228,7 @@ static void request_received(
 		return;
 	else if (MSG_IS_INVITE(req))
 		invite_received(calls, txn, req, peer);
-	else if (MSG_IS_OPTIONS(req) && calls->shutting_down)
+	else if (MSG_IS_OPTIONS(req) && calls->intake != INTAKE_OPEN)
 		sip_server_reply(
 			txn, SIP_SERVICE_UNAVAILABLE, NULL, "Retry-After", DRAIN_RETRY_AFTER_S);
 	else if (MSG_IS_OPTIONS(req))
@@ -445,14 +450,14 @@ void call_hangup(struct call *call, const char *reason_text)
 
 void calls_drain(struct calls *calls)
 {
-	calls->shutting_down = true;
+	calls->intake = INTAKE_DRAINS;
 }
 
 void calls_shutdown(struct calls *calls)
 {
 	struct call *call;
 
-	calls->shutting_down = true;
+	calls->intake = INTAKE_CLOSED;
 	calls->leave_wanted = false;
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id)
 		call_hangup(call, "Shutting down");

@@ -297,7 +297,7 @@ struct calls {
 	struct order order;
 	unsigned live;  /* not ENDING */
 	unsigned count; /* all, with those whose last transactions are still under way */
-	bool shutting_down;
+	enum { INTAKE_OPEN, INTAKE_DRAINS, INTAKE_CLOSED } intake;
 	bool leave_wanted;   /* what is answered goes on without us, once the room is freed */
 	bool leaving;        /* it is being freed */
 	struct store *store; /* NULL: nothing is written down */

@@ -21,7 +21,7 @@ void calls_leave(struct calls *calls)
 
 	/* A call that comes meanwhile is left like the rest. */
 	calls->leave_wanted = calls->store != NULL;
-	calls->shutting_down = !calls->leave_wanted;
+	calls->intake = calls->leave_wanted ? INTAKE_OPEN : INTAKE_CLOSED;
 	for (uint64_t after = 0; (call = call_next(calls, after)); after = call->id) {
 		if (calls->leave_wanted && call_can_be_saved(call))
 			call_touch(call); /* what was measured is written down less often */

@@ -335,25 +335,32 @@ static bool ending_has_room(const struct calls *calls, const struct load *load)
 	return left && load->ending < ENDING_SHARE * left;
 }
 
-bool limits_admit(struct calls *calls, const struct peer_config *peer, bool emergency,
-	bool in_place, struct refusal *why)
+static bool is_taken_in(const struct calls *calls, const struct invite_need *need)
+{
+	if (calls->intake == INTAKE_DRAINS)
+		return need->emergency || need->by_live_call;
+	return calls->intake == INTAKE_OPEN;
+}
+
+bool limits_admit(struct calls *calls, const struct peer_config *peer,
+	const struct invite_need *need, struct refusal *why)
 {
 	struct load *all = &calls->loads->all, *load = load_of(calls, peer);
 	uint64_t now = loop_now_ms(calls->loop);
 
-	if (calls->shutting_down || !load) {
+	if (!load || !is_taken_in(calls, need)) {
 		*why = (struct refusal){SIP_SERVICE_UNAVAILABLE, NO_RETRY_AFTER_S};
 		calls->counters.refused_limit++;
 		return false;
 	}
-	if (emergency) {
+	if (need->emergency) {
 		if (calls->count < CALLS_ENDING_FACTOR * calls->cfg->calls_max)
 			return true;
 		return refuse(calls, all, CALL_LIMIT_ENDING, why);
 	}
-	if (!in_place && calls->live >= calls->cfg->calls_max)
+	if (!need->in_place && calls->live >= calls->cfg->calls_max)
 		return refuse(calls, all, CALL_LIMIT_LIVE, why);
-	if (!in_place && load->limits.calls && load->live >= load->limits.calls)
+	if (!need->in_place && load->limits.calls && load->live >= load->limits.calls)
 		return refuse(calls, load, CALL_LIMIT_LIVE, why);
 	if (!ending_has_room(calls, load))
 		return refuse(calls, load, CALL_LIMIT_ENDING, why);

@@ -57,11 +57,18 @@ struct loads *loads_new(const struct config *cfg);
 void loads_put(struct calls *calls, struct loads *loads);
 void loads_free(struct calls *calls);
 
+/* What an INVITE asks for that is not in every way one call more. */
+struct invite_need {
+	bool emergency;
+	bool by_live_call; /* a transfer of a call that goes on, or its pickup: let in by a drain */
+	bool in_place;     /* the place that its peer has in such a call already */
+};
+
 /* Whether one more call of that peer is within the limits, and if so, a token of its calls a
  * second. False: *why says what to answer; the refusal is counted. No limit holds for an emergency
  * call, but for the one of memory; none of live calls for one in the place of another. */
-bool limits_admit(struct calls *calls, const struct peer_config *peer, bool emergency,
-	bool in_place, struct refusal *why);
+bool limits_admit(struct calls *calls, const struct peer_config *peer,
+	const struct invite_need *need, struct refusal *why);
 /* The same for this call, and one more call to that peer. */
 bool limits_admit_attempt(struct call *call, const struct peer_config *peer, struct refusal *why);
 /* Fits media_handlers.bandwidth; ctx is the room. A refusal is kept in call->refusal. */

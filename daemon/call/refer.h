@@ -30,9 +30,8 @@ void refer_back_find(const struct call *call, struct route_result *out);
 int refer_back_write(const struct refer_to *to, osip_message_t *invite);
 
 /* ---- replaces.c ---- */
-/* Whether the INVITE is to take the place of a leg of that same peer's. */
-bool replaces_own_leg(
-	struct calls *calls, const osip_message_t *req, const struct peer_config *peer);
+/* The call that goes on, and the leg in it, whose place the INVITE asks for; NULL: none. */
+struct call *replaces_find(struct calls *calls, const osip_message_t *req, enum leg *leg);
 /* Whether the INVITE has a Replaces: then it is dealt with. */
 bool replaces_received(struct calls *calls, struct sip_server *txn, osip_message_t *req,
 	const struct peer_config *peer);

@@ -52,19 +52,17 @@ static struct pair *find_leg(struct calls *calls, const struct replaces *r, enum
 	return pair;
 }
 
-bool replaces_own_leg(
-	struct calls *calls, const osip_message_t *req, const struct peer_config *peer)
+struct call *replaces_find(struct calls *calls, const osip_message_t *req, enum leg *leg)
 {
 	const char *value = header_value(req, "Replaces");
-	enum leg leg = LEG_A;
 	struct replaces r;
 	struct pair *pair;
 
 	if (!value || replaces_parse(&r, value))
-		return false;
-	pair = find_leg(calls, &r, &leg);
+		return NULL;
+	pair = find_leg(calls, &r, leg);
 	replaces_clear(&r);
-	return pair && pair->call->counted && strcmp(pair->call->peer[leg]->name, peer->name) == 0;
+	return pair && pair->call->counted ? pair->call : NULL;
 }
 
 /* RFC 3891 3. 0 or the code to refuse with. */

@@ -14,7 +14,6 @@ import pytest
 
 import plan
 from cli import CommandFailed
-from conftest import Stage, made_world, running_daemon
 from daemon import Daemon, write_configuration
 from events import Events
 from rtp import Stream, wait_until
@@ -352,67 +351,6 @@ def test_sighup_reloads_too(restored):
     before = stage.cli.status()["reloads"]
     stage.daemon.process.send_signal(signal.SIGHUP)
     wait_until(lambda: stage.cli.status()["reloads"] == before + 1, 3, "a reload")
-
-
-# ---- a daemon of one's own, on wires of its own ----
-
-@pytest.fixture
-def own_stage(addresses):
-    with made_world(addresses, "own") as world:
-        with running_daemon(world, plan.configuration(f"e2e-own-{os.getpid()}")) as daemon:
-            stage = Stage(world, daemon)
-            yield stage
-            stage.strike()
-
-
-def test_stop_ends_calls_with_bye_and_leaves_nothing_behind(own_stage):
-    stage = own_stage
-    talk = Talk(stage, ended_by="viaduct")
-    stage.cli.text("stop", "--now")
-    talk.end()
-    assert stage.daemon.process.wait(10) == 0
-    assert not stage.daemon.pinned()
-    for device in ("vdi0", "vde0"):
-        assert "xdp" not in stage.world.viaduct.run("ip", "link", "show", device).stdout
-
-
-def test_stop_drain_takes_no_new_calls_and_ends_with_the_last(own_stage):
-    stage = own_stage
-    talk = Talk(stage)
-    draining = stage.world.viaduct.popen(stage.cli.program, "stop", "--drain",
-                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        wait_until(lambda: stage.cli.json("status").get("stopping") == "drain", 5, "it to drain")
-        stage.caller(Caller().invite(sdp(PBX, 5002)).trying().refused(503), port=5080).wait()
-        assert stage.wire("trunk").ask("OPTIONS", call_id="options").code == 503
-        stream = Stream()
-        talk.a.send_stream(stream, talk.to_a(), 20)
-        got = talk.outside.wait_received((talk.b.address, talk.b.port), 20)
-        assert [d.payload for d in got] == stream.sent
-        assert draining.poll() is None and stage.daemon.process.poll() is None
-        talk.end()
-        _, progress = draining.communicate(timeout=10)
-        assert draining.returncode == 0 and progress.startswith("1 calls left\n"), progress
-    finally:
-        draining.kill()
-    assert stage.daemon.process.wait(10) == 0
-    assert not stage.daemon.pinned()
-
-
-def test_stop_now_ends_a_drain(own_stage):
-    stage = own_stage
-    talk = Talk(stage, ended_by="viaduct")
-    draining = stage.world.viaduct.popen(stage.cli.program, "stop", "--drain")
-    try:
-        wait_until(lambda: stage.cli.json("status").get("stopping") == "drain", 5, "it to drain")
-        draining.kill()
-        stage.cli.text("stop", "--now")
-    finally:
-        draining.kill()
-        draining.wait()
-    talk.end()
-    assert stage.daemon.process.wait(10) == 0
-    assert not stage.daemon.pinned()
 
 
 def test_versions_are_told(stage):

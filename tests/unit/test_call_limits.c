@@ -152,7 +152,7 @@ static void a_burst_is_taken_at_once_and_then_the_rate_holds(void **state)
 		assert_true(limits_admit_attempt(&any, &w.cfg->peer[B], &why));
 	assert_false(limits_admit_attempt(&any, &w.cfg->peer[B], &why));
 	/* The other peers have none of it. */
-	assert_true(limits_admit(w.calls, &w.cfg->peer[A], false, false, &why));
+	assert_true(limits_admit(w.calls, &w.cfg->peer[A], &(struct invite_need){0}, &why));
 	world_peer_keys[B] = "";
 	world_close(&w);
 }
