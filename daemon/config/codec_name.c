@@ -148,15 +148,22 @@ static const struct {
 	{"G729A", "G729"},
 	{"G729B", "G729"},
 	{"G729AB", "G729"},
+	{"0", "PCMU"}, /* RFC 3551 6: payload types that stand for one codec each */
+	{"3", "GSM"},
+	{"4", "G723"},
+	{"8", "PCMA"},
+	{"9", "G722"},
+	{"18", "G729"},
 	{"DTMF", "telephone-event"},
 	{"RFC2833", "telephone-event"},
 	{"RFC4733", "telephone-event"},
 };
 
-/* RFC 4855 3: an encoding name is a media subtype, RFC 6838 4.2: these characters. */
+/* RFC 4855 3: an encoding name is a media subtype, RFC 6838 4.2: these characters. A number is a
+ * payload type and no name: none that is registered has digits alone. */
 bool codec_name_is_valid(const char *name)
 {
-	return *name && strlen(name) <= CODEC_MAX &&
+	return name[strspn(name, "0123456789")] && strlen(name) <= CODEC_MAX &&
 	       !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789"
 				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$&-^_.+")];
 }

@@ -26,6 +26,27 @@ static const char *word_of(const cyaml_schema_value_t *schema, unsigned i)
 	return i < schema->enumeration.count ? schema->enumeration.strings[i].str : NULL;
 }
 
+static const cyaml_schema_field_t *find_field(const cyaml_schema_value_t *schema, const char *key)
+{
+	for (const cyaml_schema_field_t *f = schema->mapping.fields; f->key; f++) {
+		if (strcmp(f->key, key) == 0)
+			return f;
+	}
+	return NULL;
+}
+
+/* A key that stands one level too high: the mappings here that know it, as "media.latch". */
+static void add_places_below(
+	struct strbuf *out, const cyaml_schema_value_t *schema, const char *word)
+{
+	if (schema->type != CYAML_MAPPING)
+		return;
+	for (const cyaml_schema_field_t *f = schema->mapping.fields; f->key; f++) {
+		if (f->value.type == CYAML_MAPPING && find_field(&f->value, word))
+			strbuf_addf(out, "%s%s.%s", out->len ? " or " : "", f->key, word);
+	}
+}
+
 /* Lists the words that a mapping (its keys) or an enumeration knows, and finds the one that was
  * probably meant. */
 static void unknown_word(struct mistakes *m, unsigned line, const char *path, const char *word,
@@ -33,9 +54,10 @@ static void unknown_word(struct mistakes *m, unsigned line, const char *path, co
 {
 	unsigned best = TYPO_DISTANCE_MAX + 1;
 	const char *known, *meant = NULL;
-	struct strbuf all = {0};
+	struct strbuf all = {0}, places = {0};
 	char quoted[MISTAKE_QUOTE_MAX];
 
+	add_places_below(&places, schema, word);
 	for (unsigned i = 0; (known = word_of(schema, i)); i++) {
 		unsigned d = typo_distance(word, known);
 
@@ -45,13 +67,16 @@ static void unknown_word(struct mistakes *m, unsigned line, const char *path, co
 			meant = known;
 		}
 	}
-	if (strbuf_error(&all))
-		m->error = strbuf_error(&all);
+	if (places.len)
+		meant = places.s;
+	if (strbuf_error(&all) || strbuf_error(&places))
+		m->error = strbuf_error(&all) ? strbuf_error(&all) : strbuf_error(&places);
 	else
 		mistake_add_line(m, line, path, "%s is no %s here%s%s%s; expected one of %s",
 			mistake_quote(quoted, word), what, meant ? ", perhaps " : "",
 			meant ? meant : "", meant ? " is meant" : "", all.s);
 	strbuf_free(&all);
+	strbuf_free(&places);
 }
 
 static const char *type_expected(const cyaml_schema_value_t *schema)
@@ -179,15 +204,6 @@ static void check_sequence(struct mistakes *m, const struct node *node,
 	for (unsigned i = 0; i < node->child_count; i++)
 		check(m, &node->child[i], schema->sequence.entry,
 			mistake_key(entry, "%s[%u]", path, i));
-}
-
-static const cyaml_schema_field_t *find_field(const cyaml_schema_value_t *schema, const char *key)
-{
-	for (const cyaml_schema_field_t *f = schema->mapping.fields; f->key; f++) {
-		if (strcmp(f->key, key) == 0)
-			return f;
-	}
-	return NULL;
 }
 
 static void check_mapping(struct mistakes *m, const struct node *node,

@@ -2,6 +2,7 @@
 #include "config/document.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -42,6 +43,16 @@ static size_t problem_line(const struct reader *r, const char **line)
 	return (size_t)((next ? next : end) - p);
 }
 
+/* What word processors and web pages make of a quote: U+2018 to U+201F. */
+static bool has_typographic_quote(const char *line, size_t len)
+{
+	for (size_t i = 0; i + 2 < len; i++) {
+		if (memcmp(line + i, "\xe2\x80", 2) == 0 && (line[i + 2] & 0xf8) == 0x98)
+			return true;
+	}
+	return false;
+}
+
 /* What helps those who do not know YAML by heart. */
 static const char *expected_syntax(const struct reader *r)
 {
@@ -50,6 +61,14 @@ static const char *expected_syntax(const struct reader *r)
 
 	if (strstr(problem, "tab character") || (column < len && line[column] == '\t'))
 		return "spaces in the place of tabs";
+	if (strstr(problem, "could not find expected ':'"))
+		return "KEY: VALUE, with a space behind the colon";
+	if (strstr(problem, "cannot start any token"))
+		return "quotes around a value that begins so";
+	if (strstr(problem, "unexpected end of stream"))
+		return "the closing quote";
+	if (has_typographic_quote(line, len))
+		return "plain quotes (') in the place of typographic ones";
 	if (strstr(problem, "unknown escape"))
 		return "single quotes around a pattern";
 	if (memmem(line, len, "]:", 2))
@@ -59,11 +78,24 @@ static const char *expected_syntax(const struct reader *r)
 	return "well-formed YAML";
 }
 
+/* The place to look at. What never comes to its end is noticed far behind it: there it is where it
+ * begins. */
+static const yaml_mark_t *mistaken_mark(const yaml_parser_t *p)
+{
+	if (p->problem && p->context &&
+		(strstr(p->problem, "could not find expected ':'") ||
+			strstr(p->problem, "unexpected end of stream")))
+		return &p->context_mark;
+	return &p->problem_mark;
+}
+
 /* libyaml gives a reader's error an offset, a scanner's or parser's a mark. */
 static int parser_mistake(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
 	const char *problem = p->problem ? p->problem : "cannot be parsed";
+	const yaml_mark_t *mark = mistaken_mark(p);
+	char begun[64] = "";
 
 	switch (p->error) {
 	case YAML_MEMORY_ERROR:
@@ -73,10 +105,12 @@ static int parser_mistake(struct reader *r)
 			"%s; expected text in UTF-8", problem);
 		return -EINVAL;
 	default:
-		mistake_add_line(r->mistakes, (unsigned)p->problem_mark.line + 1, "syntax",
-			"%s%s%s at column %zu; expected %s", p->context ? p->context : "",
-			p->context ? ": " : "", problem, p->problem_mark.column + 1,
-			expected_syntax(r));
+		if (p->context && p->context_mark.line < mark->line)
+			snprintf(begun, sizeof(begun), ", begun in line %zu",
+				p->context_mark.line + 1);
+		mistake_add_line(r->mistakes, (unsigned)mark->line + 1, "syntax",
+			"%s%s%s%s at column %zu; expected %s", p->context ? p->context : "", begun,
+			p->context ? ": " : "", problem, mark->column + 1, expected_syntax(r));
 		return -EINVAL;
 	}
 }
@@ -262,8 +296,13 @@ int document_parse(struct node **out, const uint8_t *data, size_t len, struct mi
 		free(root);
 		return -ENOMEM;
 	}
+	/* A byte order mark, which some editors write, says what is so anyway. */
+	if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0) {
+		r.data += 3;
+		r.len -= 3;
+	}
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&r.parser, data, len);
+	yaml_parser_set_input_string(&r.parser, r.data, r.len);
 	ret = read_document(&r, root);
 	yaml_parser_delete(&r.parser);
 	if (ret) {

@@ -137,6 +137,22 @@ static bool forgets_brackets(const char *written)
 	return strchr(written, ':') != last && !*end && port >= SIP_PORT && port <= PORTS_MAX;
 }
 
+/* How long a scheme or transport is that stands before the address, as in a URI; 0 = none. One that
+ * digits alone follow is a host of that name with its port. */
+static int scheme_length(const char *written)
+{
+	static const char *const schemes[] = {"sip:", "sips:", "udp:", "tcp:", "tls:"};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t len = strlen(schemes[i]);
+
+		if (strncasecmp(written, schemes[i], len) == 0 &&
+			written[len + strspn(written + len, "0123456789")])
+			return (int)len;
+	}
+	return 0;
+}
+
 static int resolve_address(
 	struct resolve *r, struct peer_config *peer, const struct file_peer *file, const char *base)
 {
@@ -145,6 +161,13 @@ static int resolve_address(
 
 	mistake_key(key, "%s.address", base);
 	peer->listener_other = CONFIG_NO_LISTENER;
+	if (scheme_length(written)) {
+		mistake_add(r->mistakes, key,
+			"%s begins with \"%.*s\", which the listener says; expected %s",
+			mistake_quote(quoted, written), scheme_length(written), written,
+			key_expected(want, key));
+		return 0;
+	}
 	if (forgets_brackets(written)) {
 		mistake_add(r->mistakes, key,
 			"%s does not tell address and port apart; expected \"[%.*s]:%s\", or "

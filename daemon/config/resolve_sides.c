@@ -81,6 +81,8 @@ static void resolve_media_ports(
 
 	if (!parse_port(&p, &min) || *p++ != '-' || !parse_port(&p, &max) || *p)
 		wrong = "is no range of ports";
+	else if (max < min)
+		wrong = "ends before it begins";
 	else if (min < MEDIA_PORT_LOWEST)
 		wrong = "begins below port 1024";
 	else if (min % 2)

@@ -359,7 +359,7 @@ static const cyaml_schema_field_t peer_fields[] = {
 	LIST("sources", MAY, struct file_peer, sources, &text_entry, 0, CONFIG_SOURCES_MAX - 1),
 	LIST("certificate_names", MAY, struct file_peer, certificate_names, &text_entry, 1,
 		CONFIG_CERTIFICATE_NAMES_MAX),
-	LIST("codecs", MAY, struct file_peer, codecs, &text_entry, 0, CONFIG_CODECS_MAX),
+	LIST("codecs", MAY, struct file_peer, codecs, &text_entry, 1, CONFIG_CODECS_MAX),
 	CYAML_FIELD_MAPPING("liveness", MAY, struct file_peer, liveness, liveness_fields),
 	CYAML_FIELD_MAPPING("failover", MAY, struct file_peer, failover, failover_fields),
 	CYAML_FIELD_MAPPING("failing", MAY, struct file_peer, failing, failing_fields),

@@ -270,6 +270,24 @@ static void the_example_is_good(void **state)
 	config_unref(cfg);
 }
 
+/* Which some editors write. */
+static void a_byte_order_mark_is_no_mistake(void **state)
+{
+	char *good = slurp("tests/unit/data/good.yaml"), *text = NULL;
+	int len = asprintf(&text, "\xef\xbb\xbf%s", good);
+	struct config *cfg = NULL;
+	char *errors;
+
+	(void)state;
+	assert_true(len > 0);
+	assert_int_equal(load_text(&cfg, text, (size_t)len, &errors), 0);
+	assert_string_equal(errors, "");
+	config_unref(cfg);
+	free(errors);
+	free(text);
+	free(good);
+}
+
 static void a_listener_without_address_serves_both_families(void **state)
 {
 	struct config *cfg = load_good(
@@ -492,6 +510,7 @@ int main(void)
 		cmocka_unit_test(trunks_are_watched_and_codes_are_a_set),
 		cmocka_unit_test(identity_hangs_on_the_kind_where_it_is_not_written),
 		cmocka_unit_test(the_example_is_good),
+		cmocka_unit_test(a_byte_order_mark_is_no_mistake),
 		cmocka_unit_test(a_listener_without_address_serves_both_families),
 		cmocka_unit_test(the_longest_prefix_on_the_listener_is_the_peer),
 		cmocka_unit_test(thousands_of_peers_and_routes_load),
