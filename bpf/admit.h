@@ -57,9 +57,21 @@ static __always_inline bool source_is_expected(const struct packet *p, const str
 	return source_in_prefix(p, flow);
 }
 
+/* Counts it, and tells where it came from: of the 1st, the 2nd, the 4th, the 8th … without a clock,
+ * and so that a flood makes no storm. The last one told is among the later half. */
+static __always_inline __u32 admit_refuse(struct xdp_md *ctx, const struct packet *p,
+	const struct vd_flow *flow, struct vd_stream *stream)
+{
+	__u32 count = __sync_fetch_and_add(&stream->dropped_source, 1) + 1;
+
+	if (unlikely(!(count & (count - 1))))
+		event_send(ctx, event_at(p), flow, VD_EVENT_REFUSED, count);
+	return VD_DROP_SOURCE;
+}
+
 /* VD_CONTINUE, ADMIT_MAY_LATCH, or the reason to drop. */
-static __always_inline __u32 admit_source(
-	const struct packet *p, const struct vd_flow *flow, struct vd_stream *stream)
+static __always_inline __u32 admit_source(struct xdp_md *ctx, const struct packet *p,
+	const struct vd_flow *flow, struct vd_stream *stream)
 {
 	if (!(flow->flags & VD_FLOW_LATCH)) {
 		if (likely(source_is_expected(p, flow)))
@@ -79,8 +91,7 @@ static __always_inline __u32 admit_source(
 			return VD_DROP_LATCH_BUSY;
 		}
 	}
-	__sync_fetch_and_add(&stream->dropped_source, 1);
-	return VD_DROP_SOURCE;
+	return admit_refuse(ctx, p, flow, stream);
 }
 
 /* Locks onto the packet's source. Of two packets that come at once on two CPUs one wins; the other
@@ -99,7 +110,7 @@ static __always_inline __u32 admit_latch(struct xdp_md *ctx, const struct packet
 		event_send(ctx, event_at(p), flow, VD_EVENT_LATCHED, 0);
 		return VD_CONTINUE;
 	}
-	again = admit_source(p, flow, stream);
+	again = admit_source(ctx, p, flow, stream);
 	return again == ADMIT_MAY_LATCH ? VD_DROP_LATCH_BUSY : again;
 }
 

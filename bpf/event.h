@@ -41,7 +41,7 @@ static __always_inline bool event_allowed(__u32 stream_index, __u32 type, __u64 
 	__u32 second = now_ns / NSEC_PER_SEC;
 
 	if (type == VD_EVENT_FIRST_PACKET || type == VD_EVENT_LATCHED ||
-		type == VD_EVENT_SOURCE_MAC)
+		type == VD_EVENT_SOURCE_MAC || type == VD_EVENT_REFUSED)
 		return true;
 	if (!stream)
 		return false;

@@ -105,7 +105,7 @@ static __always_inline __u32 relay(
 	if (p->v6 && unlikely(!p->udp->check))
 		return VD_DROP_ZERO_CSUM;
 
-	admission = admit_source(p, flow, stream);
+	admission = admit_source(ctx, p, flow, stream);
 	if (unlikely(admission != VD_CONTINUE && admission != ADMIT_MAY_LATCH))
 		return admission;
 	reason = rtp_classify(p, flow->flags, &kind);

@@ -302,7 +302,12 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(LATCHED, latched, ADDRESS, none, "the source it locked onto")                            \
 	X(OUT_LOCAL, out_local, ADDRESS, none, "they leave from")                                  \
 	X(OUT_REMOTE, out_remote, ADDRESS, none, "they go to")                                     \
-	X(PATH, path, OBJECT, path, "where they leave")
+	X(PATH, path, OBJECT, path, "where they leave")                                            \
+	X(REFUSED_SOURCE, refused_source, ADDRESS, none,                                           \
+		"where some of the last of them came from")                                        \
+	X(FAR_LOSS, far_loss_percent, MILLI, none,                                                 \
+		"lost of what it was sent, as it says by RTCP; 100 where it says that it "         \
+		"receives nothing")
 
 #define VDC_PATH_FIELDS(X)                                                                         \
 	X(DEVICE, device, TEXT, none, "interface")                                                 \

@@ -272,7 +272,7 @@ enum vd_reason { VD_REASONS(VD_REASON_ENUM) VD_REASON_MAX };
  * array of one __u64). SSRC, DTMF_END and RTCP, which the peer can provoke, are limited to
  * VD_EVENTS_PER_SECOND a stream; what exceeds it is counted as lost too. RTCP copies hold
  * VD_EVENT_RTCP_BYTES at most. FIRST_PACKET and LATCHED come once a stream, SOURCE_MAC once a
- * second at most. */
+ * second at most, REFUSED whenever what a stream refused has doubled: 32 times at most. */
 #define VD_EVENT_RTCP_BYTES  128
 #define VD_EVENTS_PER_SECOND 32
 
@@ -283,6 +283,7 @@ enum vd_event_type {
 	VD_EVENT_DTMF_END,         /* value = event | duration << 16 (RFC 4733, timestamp units) */
 	VD_EVENT_RTCP,             /* data = the packet's first len bytes */
 	VD_EVENT_SOURCE_MAC,       /* value, before: what vd_flow.src_mac is now, and was */
+	VD_EVENT_REFUSED,          /* addr:port is not admitted; value = packets refused so far */
 };
 
 struct vd_event {

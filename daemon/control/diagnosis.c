@@ -12,6 +12,7 @@
 #define UDP_BYTES  8
 #define IPV4_BYTES 20
 #define IPV6_BYTES 40
+#define PERCENT    100.0
 
 const char *finding_name(enum finding_code code)
 {
@@ -77,13 +78,57 @@ static bool is_too_long(const struct diagnosis_facts *facts, enum leg leg)
 	return path->resolved && path->mtu && usual_bytes(facts, leg) > path->mtu;
 }
 
+/* RFC 1918, RFC 6598, RFC 3927; RFC 4193, RFC 4291 2.5.6. */
+static bool is_private(const struct addr *a)
+{
+	static const char *const prefixes[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+		"100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		struct addr net;
+		unsigned bits;
+
+		if (addr_parse_prefix(&net, &bits, prefixes[i]) == 0 &&
+			addr_in_prefix(a, &net, bits))
+			return true;
+	}
+	return false;
+}
+
+/* Packets to the leg's port that somebody else sent: who is told where the program has said so. */
+static void find_refused(const struct diagnosis_facts *facts, enum leg leg, struct findings *out)
+{
+	const struct media_leg_info *info = &facts->stream->leg[leg];
+	const struct dataplane_flow *flow = facts->flow[leg];
+	const struct addr *latched = &info->rtp.latched;
+	const char *who = latched->family ? "which the stream has locked onto"
+			  : flow->latch   ? "or its prefix, the address in the SDP"
+					  : "the address in the SDP (latching is off)";
+	char port[ADDR_TEXT_MAX], from[ADDR_TEXT_MAX], admitted[ADDR_TEXT_MAX];
+
+	if (!info->rtp.dropped_source)
+		return;
+	addr_print(&flow->local, port);
+	addr_print(latched->family ? latched : &flow->remote, admitted);
+	if (info->refused.family)
+		find(out, FINDING_refused_source, leg,
+			"%" PRIu64 " packets to %s were refused: they come from %s and not from "
+			"%s, %s",
+			info->rtp.dropped_source, port, addr_print(&info->refused, from), admitted,
+			who);
+	else
+		find(out, FINDING_refused_source, leg,
+			"%" PRIu64 " packets to %s were refused: they do not come from %s, %s",
+			info->rtp.dropped_source, port, admitted, who);
+}
+
 /* What keeps the packets of a leg from being forwarded. */
 static void find_obstacles(const struct diagnosis_facts *facts, enum leg leg, struct findings *out)
 {
 	const struct media_leg_info *info = &facts->stream->leg[leg];
 	const struct dataplane_flow *flow = facts->flow[leg];
 	const char *name = leg_name(leg), *other = leg_name(OTHER_LEG(leg));
-	char address[ADDR_TEXT_MAX], port[ADDR_TEXT_MAX];
+	char address[ADDR_TEXT_MAX];
 
 	if (!info->flow || !flow) {
 		find(out, FINDING_no_flow, leg,
@@ -115,15 +160,48 @@ static void find_obstacles(const struct diagnosis_facts *facts, enum leg leg, st
 			"what leg %s sends is dropped as too long: packets of %" PRIu64
 			" bytes, and %s takes %" PRIu32 " (MTU)",
 			name, usual_bytes(facts, leg), info->path.device, info->path.mtu);
-	if (info->rtp.dropped_source)
-		find(out, FINDING_refused_source, leg,
-			"%" PRIu64 " packets to %s were refused: they do not come from %s, %s",
-			info->rtp.dropped_source, addr_print(&flow->local, port),
-			addr_print(info->rtp.latched.family ? &info->rtp.latched : &flow->remote,
-				address),
-			info->rtp.latched.family ? "which the stream has locked onto"
-			: flow->latch            ? "or its prefix, the address in the SDP"
-						 : "the address in the SDP (latching is off)");
+	find_refused(facts, leg, out);
+}
+
+/* What comes in by the side of the leg and is no stream's: the leg's own may be among it. */
+static void find_dropped(const struct diagnosis_facts *facts, enum leg leg, struct findings *out)
+{
+	static const enum vd_reason reasons[] = {VD_DROP_NO_FLOW, VD_DROP_DTLS, VD_DROP_STUN,
+		VD_DROP_NOT_RTP, VD_DROP_MALFORMED, VD_DROP_TTL, VD_DROP_ZERO_CSUM,
+		VD_PASS_FRAGMENT, VD_PASS_OPTIONS};
+	uint8_t side = facts->flow[leg]->in_side;
+	char list[FINDING_TEXT_MAX] = "";
+	size_t len = 0;
+
+	if (!facts->lately)
+		return;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]) && len < sizeof(list); i++) {
+		uint64_t packets = facts->lately[side][reasons[i]];
+
+		if (packets)
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%" PRIu64 " %s",
+				len ? ", " : "", packets, dataplane_reason_text(reasons[i]));
+	}
+	if (len)
+		find(out, FINDING_dropped, leg,
+			"on the %s side, where leg %s's packets come in, packets of this call or "
+			"others were no stream's in the last %d s: %s",
+			side_name(side), leg_name(leg), DATAPLANE_LOSS_WINDOW_MS / 1000, list);
+}
+
+/* A leg behind an address translation that it does not know of: it is called from one address and
+ * asks for media at another, which only its own network knows. */
+static void find_private(const struct diagnosis_facts *facts, enum leg leg, struct findings *out)
+{
+	const struct addr *media = &facts->stream->leg[leg].remote;
+	const struct addr *sip = &facts->signalling[leg];
+	char said[ADDR_TEXT_MAX], from[ADDR_TEXT_MAX];
+
+	if (media->family && sip->family && is_private(media) && !is_private(sip))
+		find(out, FINDING_private_address, leg,
+			"leg %s's SDP asks for media at %s, a private address, while its SIP comes "
+			"from %s: behind NAT it has to name its public address in SDP",
+			leg_name(leg), addr_print_ip(media, said), addr_print_ip(sip, from));
 }
 
 /* What there is to say about the packets themselves. */
@@ -141,11 +219,17 @@ static void find_silence(const struct diagnosis_facts *facts, enum leg leg, stru
 		return;
 	}
 	if (!ever_seen(&info->rtp))
-		find(out, FINDING_silent, leg, "leg %s sends nothing: no packet has come to %s",
+		find(out, FINDING_silent, leg,
+			"nothing comes from leg %s: it should send to %s, and no packet of its has "
+			"come there (a firewall on the way, or it sends elsewhere or not at all)",
 			name, addr_print(&info->local, port));
 	else if (!lately_seen(&info->rtp))
 		find(out, FINDING_stopped, leg, "leg %s has sent nothing for %" PRIu64 " s", name,
 			info->rtp.last_seen_ms_ago / 1000);
+	if (!lately_seen(&info->rtp)) {
+		find_private(facts, leg, out);
+		find_dropped(facts, leg, out);
+	}
 	if (info->loss_percent > DIAGNOSIS_LOSS_PERCENT)
 		find(out, FINDING_loss, leg,
 			"%.1f %% of what leg %s sends is lost before it reaches us",
@@ -169,6 +253,25 @@ static bool finds_driver_loss(
 		: device->lost_error ? strerror(device->lost_error)
 				     : "its queue was full");
 	return true;
+}
+
+/* What leaves us towards the leg, and is lost behind us: nobody but the leg itself can tell. */
+static bool finds_far_loss(const struct diagnosis_facts *facts, enum leg leg, struct findings *out)
+{
+	double percent = facts->stream->leg[leg].far_loss_percent;
+	const struct addr *to = &facts->flow[OTHER_LEG(leg)]->out_remote;
+	char address[ADDR_TEXT_MAX];
+
+	if (percent >= PERCENT)
+		find(out, FINDING_unheard, leg,
+			"leg %s says by RTCP that it receives nothing of what is sent on to %s: it "
+			"is lost on the way there, or refused at its end",
+			leg_name(leg), addr_print(to, address));
+	else if (percent > DIAGNOSIS_LOSS_PERCENT)
+		find(out, FINDING_far_loss, leg,
+			"leg %s says by RTCP that it loses %.1f %% of what is sent on to %s",
+			leg_name(leg), percent, addr_print(to, address));
+	return percent >= PERCENT;
 }
 
 static bool flows_from(const struct diagnosis_facts *facts, enum leg leg)
@@ -199,6 +302,8 @@ void diagnose_stream(const struct diagnosis_facts *facts, struct findings *out)
 	/* What leaves the program, and is lost then, cannot be said to flow. */
 	lost = from_a && finds_driver_loss(facts, LEG_A, out);
 	lost |= from_b && finds_driver_loss(facts, LEG_B, out);
+	lost |= from_a && finds_far_loss(facts, LEG_B, out);
+	lost |= from_b && finds_far_loss(facts, LEG_A, out);
 	if (lost)
 		return;
 	if (from_a && from_b)

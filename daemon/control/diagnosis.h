@@ -5,7 +5,7 @@
 
 #include "call/call.h"
 
-#define FINDING_TEXT_MAX 240
+#define FINDING_TEXT_MAX 320
 #define FINDINGS_MAX     20 /* of one stream */
 
 /* Milliseconds without a packet after which a leg that sent counts as silent. */
@@ -25,11 +25,15 @@
 	X(too_long, "what the leg sends is too long for the device where it leaves")               \
 	X(no_source, "the leg gave no address, and latching is off: nothing is admitted")          \
 	X(refused_source, "packets to the leg's port come from somebody else")                     \
+	X(private_address, "its SDP names a private address, its SIP comes from a public one")     \
 	X(inactive, "by its direction attribute the leg sends nothing (hold)")                     \
 	X(silent, "the leg should send, and no packet has come")                                   \
 	X(stopped, "the leg sent, and has stopped")                                                \
+	X(dropped, "packets of this call or others come in there that are no stream's")            \
 	X(held, "the leg's packets are counted and not sent on: the other leg takes none")         \
 	X(loss, "packets are lost before they reach us")                                           \
+	X(unheard, "by its RTCP the leg receives nothing of what is sent on to it")                \
+	X(far_loss, "by its RTCP the leg loses much of what is sent on to it")                     \
 	X(one_way, "media flows one way only")                                                     \
 	X(driver_loss, "the driver of the device where the leg's packets leave loses packets")
 
@@ -52,8 +56,10 @@ struct diagnosis_facts {
 	enum call_state state;
 	const struct media_stream_info *stream;
 	const struct dataplane_flow
-		*flow[2];          /* as programmed, of what the leg sends; NULL = none */
-	bool attached[SIDE_COUNT]; /* XDP is, on that side's device */
+		*flow[2];                  /* as programmed, of what the leg sends; NULL = none */
+	struct addr signalling[2];         /* the legs' SIP; family 0 = not known */
+	bool attached[SIDE_COUNT];         /* XDP is, on that side's device */
+	uint64_t (*lately)[VD_REASON_MAX]; /* a side's packets; NULL = nothing known */
 	const struct dataplane_device_status *device[SIDE_COUNT]; /* NULL = nothing known */
 };
 

@@ -98,6 +98,7 @@ static void put_received(struct answer *a, const struct media_leg_info *leg, boo
 	answer_put_u64(a, VDC_STREAM_LEG_DROPPED_SOURCE, rtp->dropped_source);
 	if (rtp->last_seen_ms_ago != UINT64_MAX)
 		answer_put_u64(a, VDC_STREAM_LEG_LAST_SEEN, rtp->last_seen_ms_ago);
+	answer_put_addr(a, VDC_STREAM_LEG_REFUSED_SOURCE, &leg->refused);
 	answer_put_addr(a, VDC_STREAM_LEG_LATCHED, &rtp->latched);
 	answer_put_u32(a, VDC_STREAM_LEG_DTMF, leg->dtmf);
 	if (opaque || rtp->packets == 0)
@@ -124,6 +125,8 @@ static void put_received(struct answer *a, const struct media_leg_info *leg, boo
 		answer_put_milli(a, VDC_STREAM_LEG_MOS, leg->mos);
 	if (leg->rtt_ms >= 0)
 		answer_put_milli(a, VDC_STREAM_LEG_RTT, leg->rtt_ms);
+	if (leg->far_loss_percent >= 0)
+		answer_put_milli(a, VDC_STREAM_LEG_FAR_LOSS, leg->far_loss_percent);
 }
 
 static void put_stream_leg(struct answer *a, const struct diagnosis_facts *facts, enum leg which)
@@ -188,11 +191,14 @@ static int end_object_or_send(struct answer *a)
 	return ret ? ret : answer_end_object(a);
 }
 
-static int show_streams(struct request *r, const struct media_session *media, enum call_state state)
+static int show_streams(
+	struct request *r, const struct media_session *media, const struct call_info *info)
 {
 	struct dataplane *dp = media_dataplane(calls_media(r->control->calls));
-	struct diagnosis_facts facts = {.state = state};
 	struct dataplane_status status;
+	struct diagnosis_facts facts = {.state = info->state,
+		.signalling = {info->leg[LEG_A].signalling, info->leg[LEG_B].signalling},
+		.lately = status.lately};
 	unsigned count = media ? media_stream_count(media) : 0;
 	int ret;
 
@@ -248,5 +254,5 @@ int show_call(struct request *r)
 	}
 	r->has_objects = true;
 	ret = answer_end_object(a);
-	return ret ? ret : show_streams(r, call_media(call), info.state);
+	return ret ? ret : show_streams(r, call_media(call), &info);
 }

@@ -104,6 +104,7 @@ static void end(struct dataplane *dp, enum dataplane_end how)
 	batching_stop(&dp->batching);
 	events_close(dp->events);
 	driver_loss_close(dp->loss);
+	recent_close(dp->recent);
 	/* Before the tables go: packets read them. */
 	if (dp->engine == DATAPLANE_XDP && how == END_CLOSE)
 		xdp_detach(&dp->xdp);

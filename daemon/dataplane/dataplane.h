@@ -21,6 +21,9 @@ struct dataplane_handlers {
 	void *ctx;
 	void (*first_packet)(void *ctx, uint32_t cookie, const struct addr *source);
 	void (*latched)(void *ctx, uint32_t cookie, const struct addr *source);
+	/* Packets are dropped that do not come from the admitted source: one of the last of them.
+	 */
+	void (*refused)(void *ctx, uint32_t cookie, const struct addr *source);
 	void (*ssrc_changed)(void *ctx, uint32_t cookie, uint32_t ssrc);
 	/* event: RFC 4733 code, 0-15 = 0-9 * # A-D; duration in RTP timestamp units. */
 	void (*dtmf)(void *ctx, uint32_t cookie, uint8_t event, uint16_t duration);
@@ -184,6 +187,7 @@ struct dataplane_status {
 	struct dataplane_device_status device[SIDE_COUNT];
 	uint64_t packets[SIDE_COUNT][VD_REASON_MAX];
 	uint64_t bytes[SIDE_COUNT][VD_REASON_MAX];
+	uint64_t lately[SIDE_COUNT][VD_REASON_MAX]; /* of the packets, within the window above */
 	uint64_t events_lost;
 	unsigned flows, flows_max;
 	unsigned nexthops, nexthops_unresolved;

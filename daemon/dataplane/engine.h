@@ -10,6 +10,7 @@
 #include "dataplane/flow_table.h"
 #include "dataplane/locals.h"
 #include "dataplane/nexthop.h"
+#include "dataplane/recent.h"
 #include "dataplane/rtnetlink.h"
 #include "dataplane/xdp_load.h"
 
@@ -40,6 +41,7 @@ struct dataplane {
 	struct batching batching;
 	struct events *events;
 	struct driver_loss *loss; /* NULL where the kernel does not tell */
+	struct recent *recent;
 	/* The null engine's. */
 	struct null_memory {
 		struct vd_flow *flows;

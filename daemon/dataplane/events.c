@@ -45,6 +45,10 @@ void events_deliver(const struct flow_table *flows, const struct dataplane_handl
 		if (handlers->latched)
 			handlers->latched(handlers->ctx, event->cookie, &source);
 		break;
+	case VD_EVENT_REFUSED:
+		if (handlers->refused)
+			handlers->refused(handlers->ctx, event->cookie, &source);
+		break;
 	case VD_EVENT_SSRC:
 		if (handlers->ssrc_changed)
 			handlers->ssrc_changed(handlers->ctx, event->cookie, event->value);

@@ -133,6 +133,8 @@ static int open_tables(
 		return ret;
 	ret = driver_loss_open(&dp->loss, dp->loop, bpf_map__fd(x->skel->maps.vd_devices),
 		bpf_map__fd(x->skel->maps.vd_batches));
+	if (!ret)
+		ret = recent_open(&dp->recent, dp->loop, bpf_map__fd(x->skel->maps.vd_counters));
 	if (ret)
 		return ret;
 	dp->take_up.fire = take_up_fire;
@@ -300,6 +302,7 @@ int xdp_engine_status(struct dataplane *dp, struct dataplane_status *out)
 	ret = counters_read(bpf_map__fd(x->skel->maps.vd_counters), out);
 	if (ret)
 		return ret;
+	recent_read(dp->recent, out);
 	for (uint8_t side = 0; side < SIDE_COUNT; side++)
 		out->packets[side][VD_DROP_REDIRECT] += driver_loss_unfinished_in(dp->loss, side);
 	return counters_read_lost(bpf_map__fd(x->skel->maps.vd_event_lost), &out->events_lost);

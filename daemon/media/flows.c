@@ -181,6 +181,18 @@ static void forget_latched(struct media_session *s, struct stream *st, unsigned 
 		memset(&st->latched[leg][c], 0, sizeof(st->latched[leg][c]));
 }
 
+/* Who was refused for not being the remote address may be just that now. */
+static void forget_refused(struct media_session *s, struct stream *st, unsigned leg)
+{
+	const struct dataplane_flow *f =
+		st->flow[leg][COMPONENT_RTP]
+			? dataplane_flow_get(s->media->dataplane, st->flow[leg][COMPONENT_RTP])
+			: NULL;
+
+	if (!f || !addr_equal(&f->remote, &st->now.said[leg].remote[COMPONENT_RTP]))
+		memset(&st->refused[leg], 0, sizeof(st->refused[leg]));
+}
+
 static int sync_all(struct media_session *s, unsigned index)
 {
 	const struct stream *st = s->stream[index];
@@ -206,6 +218,7 @@ int flows_sync(struct media_session *s, unsigned index)
 	for (unsigned leg = 0; leg < LEG_COUNT; leg++) {
 		for (unsigned c = 0; c < COMPONENT_COUNT; c++)
 			forget_latched(s, st, leg, c);
+		forget_refused(s, st, leg);
 	}
 	return sync_all(s, index);
 }

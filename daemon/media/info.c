@@ -9,10 +9,20 @@
 
 #define MS_A_SEC 1000.0
 #define PERCENT  100.0
+#define NS_A_MS  1000000u
+/* A leg that reports does so every five seconds (RFC 3550 6.2), seldomer where it sends little. */
+#define FAR_LOSS_OLD_MS 30000u
 
 unsigned media_stream_count(const struct media_session *s)
 {
 	return s->count;
+}
+
+static double far_loss(const struct rtcp_leg *rtcp, uint64_t now_ms)
+{
+	if (!rtcp->told_ns || now_ms > rtcp->told_ns / NS_A_MS + FAR_LOSS_OLD_MS)
+		return -1;
+	return rtcp->unheard == RTCP_UNHEARD ? PERCENT : rtcp->loss_percent;
 }
 
 static void measure(struct media_leg_info *out, const struct negotiated *now)
@@ -56,6 +66,7 @@ static void fill_leg(struct media_leg_info *out, const struct media_session *s,
 	struct dataplane_stats stats;
 
 	out->rtt_ms = st->rtcp[leg].has_rtt ? st->rtcp[leg].rtt_ms : -1;
+	out->far_loss_percent = far_loss(&st->rtcp[leg], s->media->now_ms(s->media));
 	if (!st->local[leg].pool)
 		return;
 	out->local = port_pool_address(st->local[leg].pool)->advertised;
@@ -69,6 +80,7 @@ static void fill_leg(struct media_leg_info *out, const struct media_session *s,
 	out->remote = st->now.said[leg].remote[COMPONENT_RTP];
 	if (!st->now.opaque)
 		out->remote_rtcp = st->now.said[leg].remote[COMPONENT_RTCP];
+	out->refused = st->refused[leg];
 	out->sends = flows_leg_sends(&st->now, leg);
 	out->flow = rtp;
 	out->flow_rtcp = st->now.mux ? rtp : rtcp;
@@ -89,7 +101,7 @@ int media_stream_info(const struct media_session *s, unsigned index, struct medi
 	memset(out, 0, sizeof(*out));
 	out->index = index;
 	for (unsigned leg = 0; leg < LEG_COUNT; leg++) {
-		out->leg[leg].rtt_ms = -1;
+		out->leg[leg].rtt_ms = out->leg[leg].far_loss_percent = -1;
 		out->leg[leg].rtp.last_seen_ms_ago = UINT64_MAX;
 	}
 	if (index >= s->count)

@@ -237,6 +237,25 @@ static void on_latched(void *ctx, uint32_t cookie, const struct addr *source)
 		o.component == COMPONENT_RTCP ? " RTCP" : "", addr_print(source, text));
 }
 
+/* Each source once, though it may be told again. */
+static void on_refused(void *ctx, uint32_t cookie, const struct addr *source)
+{
+	struct origin o;
+	char from[ADDR_TEXT_MAX], admitted[ADDR_TEXT_MAX];
+	const struct addr *remote;
+
+	if (!origin_of(ctx, cookie, &o) || o.component == COMPONENT_RTCP ||
+		addr_equal(&o.st->refused[o.leg], source))
+		return;
+	o.st->refused[o.leg] = *source;
+	remote = &o.st->latched[o.leg][COMPONENT_RTP];
+	if (!remote->family)
+		remote = &o.st->now.said[o.leg].remote[COMPONENT_RTP];
+	media_event(o.s, "stranger", "leg %c stream %u media from %s is refused, admitted is %s",
+		leg_letter(o.leg), o.stream, addr_print(source, from),
+		remote->family ? addr_print(remote, admitted) : "nobody");
+}
+
 static void on_ssrc_changed(void *ctx, uint32_t cookie, uint32_t ssrc)
 {
 	struct origin o;
@@ -280,6 +299,7 @@ struct dataplane_handlers media_dataplane_handlers(struct media *m)
 		.ctx = m,
 		.first_packet = on_first_packet,
 		.latched = on_latched,
+		.refused = on_refused,
 		.ssrc_changed = on_ssrc_changed,
 		.dtmf = on_dtmf,
 		.rtcp = on_rtcp,

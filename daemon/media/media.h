@@ -173,12 +173,16 @@ void media_abandon(struct media *m);
 struct media_leg_info {
 	struct addr local, local_rtcp;     /* ours on that leg, as in the SDP we sent it */
 	struct addr remote, remote_rtcp;   /* theirs */
+	struct addr refused;               /* where RTP came from that was not admitted, lately */
 	struct dataplane_stats rtp;        /* received from that leg */
 	struct dataplane_path path;        /* where packets received from that leg leave */
 	dataplane_flow_id flow, flow_rtcp; /* of packets received from that leg; 0 = none */
 	bool sends;                        /* by the direction attributes */
 	double mos;                        /* E-model of what we received from it, 0 = not known */
 	double rtt_ms;                     /* from its RTCP reports, < 0 = not known */
+	/* Of what is sent to it, as it said last by RTCP; 100: it receives nothing; < 0: it said
+	 * nothing lately. */
+	double far_loss_percent;
 	double loss_percent, jitter_ms;
 	/* By samples: see media/samples.h. The mean and the maximum are the present values where
 	 * there was no sample yet. */

@@ -56,6 +56,8 @@ struct stream {
 	bool reserved; /* its flows are counted in flows_reserved */
 	dataplane_flow_id flow[LEG_COUNT][COMPONENT_COUNT]; /* of packets received from that leg */
 	struct addr latched[LEG_COUNT][COMPONENT_COUNT];
+	struct addr
+		refused[LEG_COUNT]; /* where RTP came from that was not admitted; family 0 = none */
 	struct rtcp_leg rtcp[LEG_COUNT];
 	struct samples samples[LEG_COUNT]; /* of what was received from that leg */
 	unsigned dtmf[LEG_COUNT];          /* telephone-events */

@@ -17,6 +17,7 @@
 #define DELAY_UNITS_A_SEC  65536.0
 #define NS_A_MS            1e6
 #define MS_A_SEC           1e3
+#define FRACTION_PERCENT   (100.0 / 256)
 #define ROUND_TRIP_MAX_MS  30000.0 /* above it, the clocks or the numbers lie */
 
 static uint32_t read32(const uint8_t *p)
@@ -56,9 +57,24 @@ static void note_reception(struct rtcp_leg *from, const struct rtcp_leg *to, uin
 	}
 }
 
+/* A leg that receives nothing reports on no source (RFC 3550 6.4.2). */
+static void note_hearing(
+	struct rtcp_leg *from, const uint8_t *block, unsigned count, uint64_t time_ns)
+{
+	from->told_ns = time_ns;
+	if (count) {
+		from->unheard = 0;
+		from->loss_percent = block[4] * FRACTION_PERCENT;
+	} else if (from->unheard < RTCP_UNHEARD) {
+		from->unheard++;
+	}
+}
+
 static void read_blocks(struct rtcp_leg *from, const struct rtcp_leg *to, const uint8_t *p,
 	const uint8_t *end, unsigned count, uint64_t time_ns)
 {
+	if (!count || end - p >= REPORT_BLOCK_BYTES)
+		note_hearing(from, p, count, time_ns);
 	for (; count && end - p >= REPORT_BLOCK_BYTES; count--, p += REPORT_BLOCK_BYTES)
 		note_reception(from, to, read32(p + 16), read32(p + 20), time_ns);
 }

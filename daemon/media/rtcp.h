@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #define RTCP_REPORTS_KEPT 3 /* as many reports of a leg may be on the way and not yet answered */
+#define RTCP_UNHEARD                                                                               \
+	2 /* reports in a row without a source: the first may come before one is heard */
 
 struct rtcp_leg {
 	struct {
@@ -20,6 +22,10 @@ struct rtcp_leg {
 	uint8_t next;
 	bool has_rtt;
 	double rtt_ms; /* between us and this leg */
+	/* What the leg says of what it is sent. */
+	uint8_t unheard;     /* last reports in a row that name no source, RTCP_UNHEARD at most */
+	uint64_t told_ns;    /* when it said so last; 0 = never */
+	double loss_percent; /* since the report before (RFC 3550 6.4.1, fraction lost) */
 };
 
 /* Reads the head of a compound packet that came from leg `from` at time_ns (monotonic); may be cut

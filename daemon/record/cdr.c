@@ -128,6 +128,8 @@ static json_t *reception(const struct media_leg_info *m)
 	put(o, "mos", number_or_null(m->mos, m->mos > 0));
 	put(o, "dtmf", json_integer(m->dtmf));
 	put(o, "poor", json_boolean(m->poor));
+	put(o, "refused", json_integer((json_int_t)m->rtp.dropped_source));
+	put(o, "refused_source", address(&m->refused));
 	return o;
 }
 

@@ -182,8 +182,8 @@ static bool expected_source(const struct vd_flow *f, const struct view *v)
 }
 
 /* VD_FORWARDED: admitted; *latch: and it is to lock. */
-static enum vd_reason admit(
-	const struct vd_flow *f, struct vd_stream *s, const struct view *v, bool *latch)
+static enum vd_reason admit(struct model *m, const struct vd_flow *f, struct vd_stream *s,
+	const struct view *v, bool *latch)
 {
 	bool good;
 
@@ -195,6 +195,7 @@ static enum vd_reason admit(
 		good = expected_source(f, v);
 	if (!good) {
 		s->dropped_source++;
+		m->events += !(s->dropped_source & (s->dropped_source - 1));
 		return VD_DROP_SOURCE;
 	}
 	if (f->flags & VD_FLOW_LATCH && s->latch_state == VD_LATCH_BUSY)
@@ -449,7 +450,7 @@ static enum vd_reason relay(struct model *m, struct view *v, unsigned slot, stru
 		return VD_DROP_TTL;
 	if (v->v6 && !get16(v->udp + 6))
 		return VD_DROP_ZERO_CSUM;
-	reason = admit(f, s, v, &latch);
+	reason = admit(m, f, s, v, &latch);
 	if (reason != VD_FORWARDED)
 		return reason;
 	reason = classify(f, v, &kind);

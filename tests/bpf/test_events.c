@@ -98,6 +98,29 @@ static void latching_is_told_once(void **state)
 	}
 }
 
+static void who_is_refused_is_told_whenever_there_were_twice_as_many(void **state)
+{
+	static const uint32_t at[] = {1, 2, 4, 8, 16, 32, 64};
+	struct scene s;
+
+	for (int families = SCENE_4_TO_4; families <= SCENE_6_TO_4; families += 2) {
+		scene_open(&s, state, (enum scene_families)families);
+		s.in.sport = 4321;
+		for (int packet = 0; packet < 100; packet++)
+			scene_expect(&s, VD_DROP_SOURCE);
+		lab_read_events(s.lab);
+		assert_int_equal(s.lab->events_count, sizeof(at) / sizeof(at[0]));
+		for (unsigned i = 0; i < s.lab->events_count; i++) {
+			const struct vd_event *event = &s.lab->events[i].head;
+
+			assert_int_equal(event->type, VD_EVENT_REFUSED);
+			assert_int_equal(event->value, at[i]);
+			assert_memory_equal(event->addr, s.in.src, 16);
+			assert_int_equal(event->port_be, htons(4321));
+		}
+	}
+}
+
 static void new_ssrc_is_told(void **state)
 {
 	struct scene s;
@@ -301,6 +324,7 @@ int main(void)
 		cmocka_unit_test(first_packet_of_rtcp_and_opaque_flows_is_told),
 		cmocka_unit_test(rtcp_on_a_shared_port_is_not_the_first_packet),
 		cmocka_unit_test(latching_is_told_once),
+		cmocka_unit_test(who_is_refused_is_told_whenever_there_were_twice_as_many),
 		cmocka_unit_test(new_ssrc_is_told),
 		cmocka_unit_test(alternating_ssrcs_are_counted_all_and_told_up_to_the_limit),
 		cmocka_unit_test(telephone_event_is_told_at_its_end_once),

@@ -40,6 +40,7 @@ static int healthy(void **state)
 		leg->flow = (dataplane_flow_id)i + 1;
 		leg->sends = true;
 		leg->path.resolved = true;
+		leg->far_loss_percent = -1;
 		flow[i].in_side = i ? SIDE_EXTERNAL : SIDE_INTERNAL;
 		flow[i].out_side = i ? SIDE_INTERNAL : SIDE_EXTERNAL;
 		flow[i].local = leg->local;
@@ -84,7 +85,8 @@ static void a_leg_that_sends_nothing_is_named_with_the_port_it_should_send_to(vo
 	stream.leg[LEG_B].rtp.packets = 0;
 	stream.leg[LEG_B].rtp.last_seen_ms_ago = UINT64_MAX;
 	assert_string_equal(finds(FINDING_silent, LEG_B)->text,
-		"leg b sends nothing: no packet has come to 198.51.100.1:30000");
+		"nothing comes from leg b: it should send to 198.51.100.1:30000, and no packet of "
+		"its has come there (a firewall on the way, or it sends elsewhere or not at all)");
 	assert_non_null(found(FINDING_one_way, LEG_A));
 	assert_null(found(FINDING_ok, -1));
 }
@@ -97,6 +99,73 @@ static void packets_from_a_stranger_name_the_admitted_address(void **state)
 	assert_string_equal(finds(FINDING_refused_source, LEG_B)->text,
 		"77 packets to 198.51.100.1:30000 were refused: they do not come from "
 		"192.0.2.9:6000, the address in the SDP (latching is off)");
+}
+
+static void packets_from_a_stranger_name_him_where_the_kernel_told(void **state)
+{
+	(void)state;
+	stream.leg[LEG_B].rtp.dropped_source = 77;
+	stream.leg[LEG_B].refused = addr("192.0.2.9:7000");
+	assert_string_equal(finds(FINDING_refused_source, LEG_B)->text,
+		"77 packets to 198.51.100.1:30000 were refused: they come from 192.0.2.9:7000 and "
+		"not from 192.0.2.9:6000, the address in the SDP (latching is off)");
+}
+
+static void what_only_the_far_end_can_tell_is_told_by_its_rtcp(void **state)
+{
+	(void)state;
+	stream.leg[LEG_B].far_loss_percent = 4;
+	finds(FINDING_ok, -1);
+	assert_int_equal(findings.count, 1);
+	stream.leg[LEG_B].far_loss_percent = 30;
+	assert_string_equal(finds(FINDING_far_loss, LEG_B)->text,
+		"leg b says by RTCP that it loses 30.0 % of what is sent on to 192.0.2.9:6000");
+	assert_non_null(found(FINDING_ok, -1));
+	stream.leg[LEG_B].far_loss_percent = 100;
+	assert_string_equal(finds(FINDING_unheard, LEG_B)->text,
+		"leg b says by RTCP that it receives nothing of what is sent on to 192.0.2.9:6000: "
+		"it is lost on the way there, or refused at its end");
+	assert_null(found(FINDING_ok, -1));
+	/* Who is sent nothing hears nothing. */
+	stream.leg[LEG_A].rtp.packets = 0;
+	diagnose_stream(&facts, &findings);
+	assert_null(found(FINDING_unheard, LEG_B));
+}
+
+static void a_private_address_in_the_sdp_of_who_calls_from_a_public_one_is_named(void **state)
+{
+	(void)state;
+	stream.leg[LEG_B].remote = addr("192.168.1.5:6000");
+	facts.signalling[LEG_B] = addr("203.0.113.7:5060");
+	/* Whoever is heard there is well. */
+	finds(FINDING_ok, -1);
+	assert_null(found(FINDING_private_address, LEG_B));
+	stream.leg[LEG_B].rtp.packets = 0;
+	assert_string_equal(finds(FINDING_private_address, LEG_B)->text,
+		"leg b's SDP asks for media at 192.168.1.5, a private address, while its SIP comes "
+		"from 203.0.113.7: behind NAT it has to name its public address in SDP");
+	/* Within a private network that is as it should be. */
+	facts.signalling[LEG_B] = addr("10.9.0.7:5060");
+	diagnose_stream(&facts, &findings);
+	assert_null(found(FINDING_private_address, LEG_B));
+}
+
+static void what_is_dropped_on_the_side_of_a_silent_leg_is_told(void **state)
+{
+	uint64_t lately[SIDE_COUNT][VD_REASON_MAX] = {0};
+
+	(void)state;
+	facts.lately = lately;
+	lately[SIDE_EXTERNAL][VD_DROP_NO_FLOW] = 150;
+	lately[SIDE_EXTERNAL][VD_DROP_DTLS] = 3;
+	finds(FINDING_ok, -1);
+	assert_int_equal(findings.count, 1);
+	stream.leg[LEG_B].rtp.packets = 0;
+	assert_string_equal(finds(FINDING_dropped, LEG_B)->text,
+		"on the external side, where leg b's packets come in, packets of this call or "
+		"others were no stream's in the last 3 s: 150 media port without a call, "
+		"3 DTLS on a media port (RFC 7983 20-63)");
+	assert_null(found(FINDING_dropped, LEG_A));
 }
 
 static void an_unresolved_next_hop_says_which_and_why(void **state)
@@ -235,6 +304,10 @@ int main(void)
 		TEST(a_healthy_stream_has_one_finding_ok),
 		TEST(a_leg_that_sends_nothing_is_named_with_the_port_it_should_send_to),
 		TEST(packets_from_a_stranger_name_the_admitted_address),
+		TEST(packets_from_a_stranger_name_him_where_the_kernel_told),
+		TEST(a_private_address_in_the_sdp_of_who_calls_from_a_public_one_is_named),
+		TEST(what_only_the_far_end_can_tell_is_told_by_its_rtcp),
+		TEST(what_is_dropped_on_the_side_of_a_silent_leg_is_told),
 		TEST(an_unresolved_next_hop_says_which_and_why),
 		TEST(what_is_too_long_for_the_device_is_not_said_to_flow),
 		TEST(what_the_driver_loses_is_not_said_to_flow),
