@@ -383,7 +383,6 @@ bool attempt_refused(struct call *call, osip_message_t *resp)
 {
 	const struct exchange *x = call->initial;
 	bool is_503 = resp->status_code == SIP_SERVICE_UNAVAILABLE;
-	struct sip_dest target[PEER_TARGETS_MAX];
 	struct peer *peer;
 
 	if (!config_fails_over(x->client_peer, resp->status_code)) {
@@ -392,12 +391,8 @@ bool attempt_refused(struct call *call, osip_message_t *resp)
 	}
 	peer = live_peer(call, x->client_peer);
 	/* Where it has other places, this one speaks for itself alone. */
-	if (peer && is_503) {
-		if (peer_targets(peer, target) > 1)
-			peer_target_failed(peer, &x->client_dest.remote);
-		else
-			peer_pause(peer, resp);
-	}
+	if (peer && is_503)
+		peer_target_unavailable(peer, &x->client_dest.remote, resp);
 	keep_best(call, resp->status_code, x->client_peer, resp);
 	move_on(call, resp->status_code, PEER_OUTCOME_FAILED, is_503);
 	return true;

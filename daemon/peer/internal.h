@@ -41,9 +41,10 @@ struct peer {
 	struct loop_timer pause_timer;
 
 	/* ---- targets.c ---- */
-	struct {
+	struct shunned {
 		struct addr remote; /* family 0: a free place */
 		uint64_t until_ms;
+		bool wants_none; /* it has said so, with Retry-After */
 	} shunned[PEER_TARGETS_MAX];
 
 	/* ---- health.c ---- */
@@ -146,6 +147,11 @@ void fact_set(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
 void fact_set_untold(struct peer *peer, enum peer_fact fact, const char *why);
 void fact_clear(struct peer *peer, enum peer_fact fact, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* For how long a 503 wants no calls (Retry-After, RFC 3261 20.33), up to the configured bound; 0 =
+ * it does not say. */
+unsigned pause_asked_ms(const struct peer *peer, const osip_message_t *resp);
+/* The peer takes no calls for so long, 0 = it does. */
+void pause_for(struct peer *peer, uint64_t ms);
 
 /* ---- health.c ---- */
 /* A request of ours, sent then, that got no sign. what: in words. */

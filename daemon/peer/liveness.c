@@ -187,7 +187,6 @@ static void forget_transaction(struct peer *peer)
 static void answered(void *owner, struct sip_client *txn, osip_message_t *resp)
 {
 	struct peer *peer = owner;
-	struct sip_dest target[PEER_TARGETS_MAX];
 	int code = resp->status_code;
 	char reason[REASON_MAX];
 
@@ -205,8 +204,7 @@ static void answered(void *owner, struct sip_client *txn, osip_message_t *resp)
 		return;
 	}
 	/* Where it has other places, this one speaks for itself alone. */
-	if (peer_targets(peer, target) == 1)
-		peer_pause(peer, resp);
+	peer_target_unavailable(peer, last_tried(peer), resp);
 	snprintf(reason, sizeof(reason), "OPTIONS answered %d", code);
 	target_failed(peer, reason);
 }

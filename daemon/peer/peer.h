@@ -72,7 +72,8 @@ unsigned peer_retry_after_s(const struct peer *peer);
  * nothing is known (the name does not resolve, its listener is closed). Strings in out live until
  * the loop's next round. */
 unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX]);
-/* The same with those last that failed lately. */
+/* The same with those last that failed lately, and without those that want no calls where others
+ * do. */
 unsigned peer_targets_by_health(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX]);
 
 /* Receives one line for each peer that is put elsewhere or left out, and why. */
@@ -129,12 +130,13 @@ enum peer_outcome {
 };
 /* An INVITE to it has come to that. sent_ms: when it was sent, of the loop's clock. */
 void peer_attempt_over(struct peer *peer, enum peer_outcome outcome, uint64_t sent_ms);
-/* Its 503 may say for how long it wants no calls (Retry-After, RFC 3261 20.33): that counts, up to
- * the configured bound. */
-void peer_pause(struct peer *peer, const osip_message_t *resp);
-/* One of its places gave no sign, or 503, while others may be well: it is tried last for a while.
- */
+/* One of its places gave no sign, while others may be well: it is tried last for a while. */
 void peer_target_failed(struct peer *peer, const struct addr *remote);
+/* One of its places has answered 503, which may say for how long it wants no calls (Retry-After,
+ * RFC 3261 21.5.4): it gets none for that long, up to the configured bound, and the peer none where
+ * all of them have said so. */
+void peer_target_unavailable(
+	struct peer *peer, const struct addr *remote, const osip_message_t *resp);
 void peer_target_answered(struct peer *peer, const struct addr *remote);
 
 /* ---- what the CLI shows ---- */

@@ -137,25 +137,30 @@ static void pause_over(struct loop_timer *t)
 	fact_clear(peer, FACT_PAUSED, "the time that it asked for is over");
 }
 
-void peer_pause(struct peer *peer, const osip_message_t *resp)
+unsigned pause_asked_ms(const struct peer *peer, const osip_message_t *resp)
 {
-	struct loop *loop = peer->peers->loop;
-	unsigned max = peer->config->failover.retry_after_max_s, seconds;
+	unsigned max = peer->config->failover.retry_after_max_s;
 	osip_header_t *header = NULL;
 	unsigned long asked;
-	uint64_t until;
 
 	osip_message_header_get_byname(resp, "retry-after", 0, &header);
 	asked = header && header->hvalue ? strtoul(header->hvalue, NULL, 10) : 0;
-	seconds = asked > max ? max : (unsigned)asked;
-	until = loop_now_ms(loop) + 1000 * (uint64_t)seconds;
-	if (!seconds || (peer->fact[FACT_PAUSED].holds && peer->paused_until_ms >= until))
+	return 1000 * (asked > max ? max : (unsigned)asked);
+}
+
+void pause_for(struct peer *peer, uint64_t ms)
+{
+	struct loop *loop = peer->peers->loop;
+	uint64_t until = loop_now_ms(loop) + ms;
+
+	if (!ms || (peer->fact[FACT_PAUSED].holds && peer->paused_until_ms >= until))
 		return;
 	peer->pause_timer.fire = pause_over;
-	if (loop_timer_start(loop, &peer->pause_timer, 1000 * (uint64_t)seconds))
+	if (loop_timer_start(loop, &peer->pause_timer, ms))
 		return;
 	peer->paused_until_ms = until;
-	fact_set(peer, FACT_PAUSED, "it wants no calls for %u s (503 with Retry-After)", seconds);
+	fact_set(peer, FACT_PAUSED, "it wants no calls for %u s (503 with Retry-After)",
+		(unsigned)((ms + 999) / 1000));
 }
 
 /* ---- commands ---- */

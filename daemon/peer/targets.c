@@ -1,45 +1,93 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The places of a peer that failed lately: tried last (RFC 3263 4.3 has each request begin with the
- * first; who remembers spares its callers the wait). */
+ * first; who remembers spares its callers the wait). Those that want no calls for a while (503 with
+ * Retry-After) are left out, and so is the peer where all of them do. */
 #include <string.h>
 
 #include "peer/internal.h"
 
-static bool is_shunned(const struct peer *peer, const struct addr *remote)
+/* Where it is kept that the place is shunned; NULL: it is not. */
+static const struct shunned *shunned(const struct peer *peer, const struct addr *remote)
 {
 	uint64_t now = loop_now_ms(peer->peers->loop);
 
 	for (unsigned i = 0; i < PEER_TARGETS_MAX; i++) {
 		if (peer->shunned[i].until_ms > now && addr_equal(&peer->shunned[i].remote, remote))
-			return true;
+			return &peer->shunned[i];
 	}
-	return false;
+	return NULL;
 }
 
-void peer_target_failed(struct peer *peer, const struct addr *remote)
+static bool wants_none(const struct peer *peer, const struct addr *remote)
 {
-	uint64_t now = loop_now_ms(peer->peers->loop);
-	unsigned place = 0;
+	const struct shunned *s = shunned(peer, remote);
+
+	return s && s->wants_none;
+}
+
+static void shun(struct peer *peer, const struct addr *remote, unsigned ms, bool wants_none)
+{
+	struct shunned *s = &peer->shunned[0];
 
 	/* Its own place, else the one that is over first. */
 	for (unsigned i = 0; i < PEER_TARGETS_MAX; i++) {
 		if (addr_equal(&peer->shunned[i].remote, remote)) {
-			place = i;
+			s = &peer->shunned[i];
 			break;
 		}
-		if (peer->shunned[i].until_ms < peer->shunned[place].until_ms)
-			place = i;
+		if (peer->shunned[i].until_ms < s->until_ms)
+			s = &peer->shunned[i];
 	}
-	peer->shunned[place].remote = *remote;
-	peer->shunned[place].until_ms = now + peer->config->liveness.probe_ms;
+	*s = (struct shunned){.remote = *remote,
+		.until_ms = loop_now_ms(peer->peers->loop) + ms,
+		.wants_none = wants_none};
+}
+
+void peer_target_failed(struct peer *peer, const struct addr *remote)
+{
+	if (!wants_none(peer, remote))
+		shun(peer, remote, peer->config->liveness.probe_ms, false);
 }
 
 void peer_target_answered(struct peer *peer, const struct addr *remote)
 {
 	for (unsigned i = 0; i < PEER_TARGETS_MAX; i++) {
-		if (peer->shunned[i].until_ms && addr_equal(&peer->shunned[i].remote, remote))
-			memset(&peer->shunned[i], 0, sizeof(peer->shunned[i]));
+		struct shunned *s = &peer->shunned[i];
+
+		if (s->until_ms && !s->wants_none && addr_equal(&s->remote, remote))
+			memset(s, 0, sizeof(*s));
 	}
+}
+
+/* Milliseconds until the first of its places wants calls again, 0 = one does. */
+static uint64_t all_want_none_ms(struct peer *peer)
+{
+	struct sip_dest target[PEER_TARGETS_MAX];
+	unsigned count = peer_targets(peer, target);
+	uint64_t soonest = UINT64_MAX;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct shunned *s = shunned(peer, &target[i].remote);
+
+		if (!s || !s->wants_none)
+			return 0;
+		if (s->until_ms < soonest)
+			soonest = s->until_ms;
+	}
+	return count ? soonest - loop_now_ms(peer->peers->loop) : 0;
+}
+
+void peer_target_unavailable(
+	struct peer *peer, const struct addr *remote, const osip_message_t *resp)
+{
+	unsigned ms = pause_asked_ms(peer, resp);
+
+	if (!ms) {
+		peer_target_failed(peer, remote);
+		return;
+	}
+	shun(peer, remote, ms, true);
+	pause_for(peer, all_want_none_ms(peer));
 }
 
 unsigned peer_targets_by_health(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX])
@@ -47,11 +95,18 @@ unsigned peer_targets_by_health(struct peer *peer, struct sip_dest out[PEER_TARG
 	struct sip_dest all[PEER_TARGETS_MAX];
 	unsigned count = peer_targets(peer, all), n = 0;
 
-	for (int shunned = false; shunned <= true; shunned++) {
+	for (int failed = false; failed <= true; failed++) {
 		for (unsigned i = 0; i < count; i++) {
-			if (is_shunned(peer, &all[i].remote) == (bool)shunned)
+			const struct shunned *s = shunned(peer, &all[i].remote);
+
+			if (!(s && s->wants_none) && (s != NULL) == (bool)failed)
 				out[n++] = all[i];
 		}
 	}
-	return count;
+	/* An emergency call has nowhere else to go. */
+	if (!n) {
+		memcpy(out, all, count * sizeof(all[0]));
+		n = count;
+	}
+	return n;
 }

@@ -30,6 +30,7 @@ NAMED = {
     "3005": ("twin", "host6.test"),           # over TCP
     "3008": ("six-first", "six-first.test"),    # SRV: a host of an AAAA record alone, then one of an A
     "3009": ("dual", "dual.test:5068"),       # one host with both
+    "3010": ("busy", "busy.test"),            # SRV: two hosts
 }
 # What serves no single family: the listener without an address.
 DUAL, DUAL_PORT = "external-both", 5090
@@ -42,6 +43,9 @@ RECORDS = [
     "srv-host=_sip._tcp.host6.test,first.test,5064,1",
     "srv-host=_sip._udp.six-first.test,six.test,5068,1",
     "srv-host=_sip._udp.six-first.test,first.test,5069,2",
+    "srv-host=_sip._udp.busy.test,first.test,5070,1",
+    "srv-host=_sip._udp.busy.test,second.test,5071,2",
+    f"host-record=second.test,{SECOND}",
     f"host-record=six.test,{SIXTH}",
     f"host-record=dual.test,{FIRST},{SIXTH}",
     f"host-record=dead.test,{DEAD}",
@@ -89,7 +93,7 @@ def nameserver(world):
 
 @pytest.fixture(scope="module")
 def daemon(daemon):
-    for name in ("itsp", "plain", "moving", "twin", "six-first", "dual"):
+    for name in ("itsp", "plain", "moving", "twin", "six-first", "dual", "busy"):
         resolved(daemon, name)
     return daemon
 
@@ -168,6 +172,43 @@ def test_a_target_that_is_dead_costs_the_first_call_a_moment_and_the_next_none(w
     tried(daemon, "3001", "itsp", f"{DEAD}:5060", f"{FIRST}:5062")
     call(world, "3001", FIRST, 5062)
     tried(daemon, "3001", "itsp", f"{FIRST}:5062")
+
+
+def refused(world, number, *places):
+    """The answer to a call that each of these places refuses with 503 and Retry-After."""
+    refusal = Callee().invited().respond(503, headers=["Retry-After: 120"]).acked()
+    agents = [Sipp(world.external, refusal, host, port=port) for host, port in places]
+    caller = Caller().invite(sdp(PBX.address, 5000)).trying().refused(503)
+    agents.append(Sipp(world.internal, caller, PBX.address, (PBX.viaduct, plan.SIP_PORT), number))
+    try:
+        finish(*agents)
+        return agents[-1].received(503)[0]
+    finally:
+        for agent in agents:
+            agent.close()
+
+
+def test_an_address_that_wants_no_calls_is_left_alone_and_the_peer_is_when_none_wants_any(world, daemon):
+    """RFC 3261 21.5.4: nothing else goes to that server for as long as its Retry-After says."""
+    first, second = (FIRST, 5070), (SECOND, 5071)
+    asked = [f"{host}:{port}" for host, port in (first, second)]
+    refusing = Sipp(world.external, Callee().invited().respond(503, headers=["Retry-After: 120"]).acked(),
+                    FIRST, port=5070)
+    try:
+        call(world, "3010", *second)
+        refusing.wait()
+    finally:
+        refusing.close()
+    tried(daemon, "3010", "busy", *asked)
+    call(world, "3010", *second)
+    tried(daemon, "3010", "busy", asked[1])
+    assert daemon.cli.peers()["busy"]["state"] == "up"
+    refused(world, "3010", second)
+    tried(daemon, "3010", "busy", asked[1])
+    peer = daemon.cli.json("peer", "busy")
+    assert peer["state"] == "down" and "it wants no calls for" in peer["why"]
+    assert 100 < int(refused(world, "3010").header("retry-after")) <= 120
+    assert not daemon.records()[-1]["attempts"] or not daemon.records()[-1]["attempts"][0]["address"]
 
 
 def test_peers_with_one_name_have_their_own_credentials(world, daemon):

@@ -135,12 +135,13 @@ static void close_world(struct world *w)
 		assert_true(condition);                                                            \
 	} while (0)
 
-/* "10.0.0.1:5060 …" as a call would try them. */
-static const char *targets(struct world *w, const char *name)
+/* "10.0.0.1:5060 …" in that order. */
+static const char *targets_by(struct world *w, const char *name,
+	unsigned order(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX]))
 {
 	static char text[PEER_TARGETS_MAX * ADDR_TEXT_MAX];
 	struct sip_dest dest[PEER_TARGETS_MAX];
-	unsigned n = peer_targets(peer_by_name(w->peers, name), dest);
+	unsigned n = order(peer_by_name(w->peers, name), dest);
 	char one[ADDR_TEXT_MAX];
 	size_t len = 0;
 
@@ -149,6 +150,18 @@ static const char *targets(struct world *w, const char *name)
 		len += (size_t)sprintf(
 			text + len, "%s%s", i ? " " : "", addr_print(&dest[i].remote, one));
 	return text;
+}
+
+/* By what the DNS says. */
+static const char *targets(struct world *w, const char *name)
+{
+	return targets_by(w, name, peer_targets);
+}
+
+/* As a call would try them now. */
+static const char *able_targets(struct world *w, const char *name)
+{
+	return targets_by(w, name, peer_targets_by_health);
 }
 
 static bool goes_to(struct world *w, const char *name, const char *expected)
@@ -395,6 +408,56 @@ static void a_dropped_peer_is_admitted_while_calls_hold_its_configuration(void *
 	close_world(&w);
 }
 
+/* A place of the peer answers 503, with those seconds of Retry-After where they are not 0. */
+static void is_unavailable(struct world *w, const char *name, const char *place, unsigned seconds)
+{
+	osip_message_t *resp = NULL;
+	struct addr a;
+	char text[16];
+
+	assert_int_equal(addr_parse(&a, place, 0), 0);
+	assert_int_equal(osip_message_init(&resp), 0);
+	snprintf(text, sizeof(text), "%u", seconds);
+	if (seconds)
+		assert_int_equal(osip_message_set_header(resp, "Retry-After", text), 0);
+	peer_target_unavailable(peer_by_name(w->peers, name), &a, resp);
+	osip_message_free(resp);
+}
+
+static void each_address_says_for_how_long_it_wants_no_calls(void **state)
+{
+	struct addr first;
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	add_srv(&w.server, "_sip._udp.itsp.test", 60, 1, 0, 5061, "a.test");
+	add_srv(&w.server, "_sip._udp.itsp.test", 60, 2, 0, 5062, "b.test");
+	add_a(&w.server, "a.test", 60, "127.0.0.4");
+	add_a(&w.server, "b.test", 60, "127.0.0.5");
+	start(&w, "  - {name: itsp, kind: trunk, listener: out, address: itsp.test, "
+		  "failover: {retry_after: 2}}\n");
+	wait_for(&w, state_of(&w, "itsp") == PEER_UP);
+	is_unavailable(&w, "itsp", "127.0.0.4:5061", 0);
+	assert_string_equal(able_targets(&w, "itsp"), "127.0.0.5:5062 127.0.0.4:5061");
+	is_unavailable(&w, "itsp", "127.0.0.4:5061", 2);
+	assert_string_equal(able_targets(&w, "itsp"), "127.0.0.5:5062");
+	/* What else becomes of it takes nothing back of what it has said. */
+	assert_int_equal(addr_parse(&first, "127.0.0.4:5061", 0), 0);
+	peer_target_failed(peer_by_name(w.peers, "itsp"), &first);
+	peer_target_answered(peer_by_name(w.peers, "itsp"), &first);
+	assert_string_equal(able_targets(&w, "itsp"), "127.0.0.5:5062");
+	assert_int_equal(state_of(&w, "itsp"), PEER_UP);
+	is_unavailable(&w, "itsp", "127.0.0.5:5062", 3600);
+	assert_int_equal(state_of(&w, "itsp"), PEER_DOWN);
+	assert_string_equal(why(&w, "itsp"), "it wants no calls for 2 s (503 with Retry-After)");
+	/* For an emergency call. */
+	assert_string_equal(able_targets(&w, "itsp"), "127.0.0.4:5061 127.0.0.5:5062");
+	wait_for(&w, state_of(&w, "itsp") == PEER_UP);
+	assert_string_equal(able_targets(&w, "itsp"), "127.0.0.4:5061 127.0.0.5:5062");
+	close_world(&w);
+}
+
 static void our_own_address_is_no_target(void **state)
 {
 	struct server_row *row;
@@ -445,6 +508,7 @@ int main(void)
 		cmocka_unit_test(of_two_names_for_one_address_the_first_in_the_file_counts),
 		cmocka_unit_test(a_reload_keeps_what_was_resolved),
 		cmocka_unit_test(a_dropped_peer_is_admitted_while_calls_hold_its_configuration),
+		cmocka_unit_test(each_address_says_for_how_long_it_wants_no_calls),
 		cmocka_unit_test(our_own_address_is_no_target),
 		cmocka_unit_test(without_names_no_resolver_is_started),
 	};
