@@ -144,6 +144,22 @@ static int put_addr(const struct crossing_field *f, osip_from_t *addr, osip_mess
 typedef int renumber_fn(
 	const struct crossing_field *f, const osip_from_t *addr, char number[CALL_NUMBER_MAX + 1]);
 
+/* RFC 5806 5: what a Diversion wants withheld of itself; its examples have the word in quotes. */
+static bool withholds(const struct crossing_field *f, const osip_from_t *addr, const char *what)
+{
+	osip_generic_param_t *privacy = NULL;
+	size_t n = strlen(what);
+	const char *s;
+
+	osip_uri_param_get_byname(
+		(osip_list_t *)(uintptr_t)&addr->gen_params, (char *)"privacy", &privacy);
+	s = privacy ? privacy->gvalue : NULL;
+	if (!s || f->way->to->identity.trusted)
+		return false;
+	s += *s == '"';
+	return strncasecmp(s, what, n) == 0 && (!s[n] || s[n] == '"');
+}
+
 static bool is_anonymous(const osip_uri_t *uri)
 {
 	return uri->host && strcasecmp(uri->host, ANONYMOUS_HOST) == 0;
@@ -159,8 +175,9 @@ static int put_renumbered(
 
 	if (osip_from_init(&addr))
 		return -ENOMEM;
-	if (osip_from_parse(addr, value) == 0 && addr->url) {
-		if (f->drops_name) {
+	if (osip_from_parse(addr, value) == 0 && addr->url && !withholds(f, addr, "full") &&
+		!withholds(f, addr, "uri")) {
+		if (f->drops_name || withholds(f, addr, "name")) {
 			osip_free(addr->displayname);
 			addr->displayname = NULL;
 		}
@@ -343,12 +360,13 @@ static int renumber_target(
 	return renumber_party(f, addr, number);
 }
 
-/* RFC 7044 10.1, RFC 5806 5: an entry may ask for itself not to be told. */
+/* RFC 7044 10.1: an entry may ask for itself not to be told, in a header field of its URI. */
 static bool is_private(const struct crossing_field *f, const char *value)
 {
-	return !f->way->to->identity.trusted &&
-	       (strcasestr(value, "Privacy=history") || strcasestr(value, "privacy=full") ||
-		       strcasestr(value, "privacy=uri"));
+	const char *s = strcasestr(value, "privacy=");
+	const char *word = s ? strcasestr(s, "history") : NULL;
+
+	return !f->way->to->identity.trusted && word && word < s + strcspn(s, "&>");
 }
 
 static int put_history(const struct crossing_field *f, char *value, osip_message_t *out)
@@ -356,22 +374,20 @@ static int put_history(const struct crossing_field *f, char *value, osip_message
 	return is_private(f, value) ? 0 : put_renumbered(f, value, out, renumber_target);
 }
 
-static int put_diversion(const struct crossing_field *f, char *value, osip_message_t *out)
-{
-	return is_private(f, value) ? 0 : put_party(f, value, out);
-}
-
 static int carry_history(const struct crossing *way, unsigned privacy, const osip_message_t *msg,
 	osip_message_t *out)
 {
 	struct crossing_field history = {
 		.name = "History-Info", .put = put_history, .way = way, .msg = msg, .out = out};
-	struct crossing_field diversion = {.name = "Diversion", .put = put_diversion, .way = way};
+	struct crossing_field diversion = {.name = "Diversion", .put = put_party, .way = way};
 	unsigned count;
 	int ret;
 
+	/* Who would have its header fields or the session private has its way so, too: RFC
+	 * 4244 3.2. */
 	if (!way->to->identity.history || !way->from->identity.trusted ||
-		((privacy & PRIVACY_HISTORY) && !way->to->identity.trusted))
+		((privacy & (PRIVACY_HISTORY | PRIVACY_HEADER | PRIVACY_SESSION)) &&
+			!way->to->identity.trusted))
 		return 0;
 	ret = for_values(&history, msg, out, &count);
 	return ret ? ret : for_values(&diversion, msg, out, &count);

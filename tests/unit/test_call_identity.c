@@ -265,7 +265,12 @@ static void the_entry_that_is_the_request_uri_stays_it(void **state)
 static void private_history_is_not_told_to_the_untrusted(void **state)
 {
 	static const char *const entries[] = {"History-Info: <sip:5@a?Privacy=history>;index=1\r\n",
+		"History-Info: <sip:5@a?Reason=SIP%3Bcause%3D302&Privacy=id%3Bhistory>;index=1\r\n",
 		"Diversion: <sip:5@a>;privacy=full\r\n",
+		"Diversion: <sip:5@a>;reason=away;privacy=\"full\";screen=no\r\n",
+		"Diversion: \"A\" <sip:5@a>;Privacy = uri\r\n",
+		"Privacy: header\r\nDiversion: <sip:5@a>\r\n",
+		"Privacy: session\r\nHistory-Info: <sip:5@a>;index=1\r\n",
 		"Privacy: history\r\nHistory-Info: <sip:5@a>;index=1\r\n"};
 
 	(void)state;
@@ -275,6 +280,22 @@ static void private_history_is_not_told_to_the_untrusted(void **state)
 		to.identity.trusted = true;
 		has(cross(entries[i]), "sip:5@");
 	}
+}
+
+static void a_name_that_is_private_is_not_told_to_the_untrusted(void **state)
+{
+	static const char *const entries[] = {"Diversion: \"Boss\" <sip:5@a>;privacy=name\r\n",
+		"Diversion: \"Boss\" <sip:5@a>;privacy=\"name\"\r\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		to.identity.trusted = false;
+		has(cross(entries[i]), "Diversion: <sip:5@192.0.2.1>");
+		to.identity.trusted = true;
+		has(cross(entries[i]), "Diversion: \"Boss\" <sip:5@192.0.2.1>");
+	}
+	to.identity.trusted = false;
+	has(cross("Diversion: \"Boss\" <sip:5@a>;privacy=\"off\"\r\n"), "\"Boss\" <sip:5@");
 }
 
 static void referred_by_and_user_to_user_cross(void **state)
@@ -320,6 +341,7 @@ int main(void)
 		TEST(numbers_of_those_on_the_way_take_the_calling_rules),
 		TEST(the_entry_that_is_the_request_uri_stays_it),
 		TEST(private_history_is_not_told_to_the_untrusted),
+		TEST(a_name_that_is_private_is_not_told_to_the_untrusted),
 		TEST(referred_by_and_user_to_user_cross),
 		TEST(hostile_values_come_to_nothing_or_something_harmless),
 	};
