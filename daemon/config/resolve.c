@@ -23,15 +23,34 @@ bool resolve_name(struct resolve *r, const char *key, const char *name)
 }
 
 /* Each element begins with its name (struct peer_config, struct listener_config). */
+static const char *name_at(const void *first, size_t size, size_t i)
+{
+	const char *name;
+
+	memcpy(&name, (const char *)first + i * size, sizeof(name));
+	return name;
+}
+
+/* Two of one name are a mistake of their own. */
+static bool stands_before(const void *first, size_t size, size_t i)
+{
+	for (size_t j = 0; j < i; j++) {
+		if (strcmp(name_at(first, size, j), name_at(first, size, i)) == 0)
+			return true;
+	}
+	return false;
+}
+
 const char *resolve_name_list(char buf[NAME_LIST_MAX], const void *first, size_t size, size_t count)
 {
 	size_t n = 0;
 
 	strcpy(buf, count ? "" : "(there are none)");
 	for (size_t i = 0; i < count; i++) {
-		const char *name;
+		const char *name = name_at(first, size, i);
 
-		memcpy(&name, (const char *)first + i * size, sizeof(name));
+		if (stands_before(first, size, i))
+			continue;
 		if (n + strlen(name) + sizeof(", ...") >= NAME_LIST_MAX) {
 			strcpy(buf + n, ", ...");
 			break;
