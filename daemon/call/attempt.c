@@ -325,6 +325,17 @@ static int try_candidate(struct call *call)
 	return code == SIP_BAD_REQUEST ? -EINVAL : 1;
 }
 
+/* As many INVITEs have gone out as may: who was not asked is left out. */
+static void stop_asking(struct call *call)
+{
+	call->calls->counters.attempts_spent++;
+	for (; call->attempt < call->route.candidate_count; next_peer(call)) {
+		if (is_first_place(call))
+			leave_out(call, call->route.candidate[call->attempt].peer,
+				SIP_SERVICE_UNAVAILABLE);
+	}
+}
+
 void try_next_peer(struct call *call)
 {
 	while (call->attempt < call->route.candidate_count &&
@@ -337,6 +348,8 @@ void try_next_peer(struct call *call)
 			break;
 		next_peer(call);
 	}
+	if (call->attempts.made >= CALL_ATTEMPTS_MAX)
+		stop_asking(call);
 	reject_with_best(call);
 }
 

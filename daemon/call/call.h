@@ -112,6 +112,7 @@ const char *call_state_name(enum call_state state); /* "setup", "ringing", "answ
 	X(refused_number, "refused, or a peer left out: a number rule gave no number")             \
 	X(loops, "refused: a loop (482) or Max-Forwards at 0 (483)")                               \
 	X(failovers, "moves to a further peer of the route")                                       \
+	X(attempts_spent, "calls given up after as many INVITEs as one may take")                  \
 	X(media_timeouts, "calls ended because media stopped")                                     \
 	X(late_answers, "answers that came when their call was over, ended by BYE")                \
 	X(byes_not_kept, "BYEs too many at once in one call to be kept for the next daemon")       \

@@ -436,6 +436,50 @@ static void a_peer_that_goes_down_meanwhile_is_not_waited_for(void **state)
 	world_close(&w);
 }
 
+/* B is asked, and is the last who may be but for so many. */
+static void ask_b(struct world *w, struct ua *a, unsigned left)
+{
+	char text[TEXT_MAX];
+
+	invite(w, a, "200", SDP_A);
+	copy_text(text, sizeof(text), expect(w, B, "INVITE "));
+	the_call(w)->attempts.made = CALL_ATTEMPTS_MAX - left;
+	answer_with(w, B, text, 500, "x1", "", NULL);
+	expect(w, B, "ACK ");
+}
+
+/* "PEER CODE …" of those who were asked or left out. */
+static void note_attempts(void *ctx, const struct call_record *record)
+{
+	char *text = ctx;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < record->attempt_count; i++)
+		sprintf(text + strlen(text), "%s %d ", record->attempt[i].peer,
+			record->attempt[i].code);
+}
+
+static void after_so_many_attempts_who_was_not_asked_is_left_out(void **state)
+{
+	char asked[64];
+	struct world w;
+	struct ua a;
+
+	(void)state;
+	world_open(&w);
+	calls_set_recorder(w.calls, note_attempts, asked);
+	ask_b(&w, &a, 1);
+	turn_down(&w, C, 486);
+	expect_refusal(&w, &a, "SIP/2.0 486");
+	assert_int_equal(w.calls->counters.attempts_spent, 0);
+	ask_b(&w, &a, 0);
+	expect_refusal(&w, &a, "SIP/2.0 500");
+	assert_string_equal(asked, "b 500 c 503 ");
+	expect_nothing(&w, C);
+	assert_int_equal(w.calls->counters.attempts_spent, 1);
+	world_close(&w);
+}
+
 static void each_answer_in_a_call_is_a_sign_of_life(void **state)
 {
 	char invite_text[TEXT_MAX];
@@ -475,6 +519,7 @@ int main(void)
 		cmocka_unit_test(a_silent_peer_that_is_watched_goes_down_by_its_calls),
 		cmocka_unit_test(where_all_peers_are_down_they_are_tried_all_the_same),
 		cmocka_unit_test(a_peer_that_goes_down_meanwhile_is_not_waited_for),
+		cmocka_unit_test(after_so_many_attempts_who_was_not_asked_is_left_out),
 		cmocka_unit_test(each_answer_in_a_call_is_a_sign_of_life),
 	};
 
