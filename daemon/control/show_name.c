@@ -69,5 +69,6 @@ void show_put_names(struct request *r)
 	DNS_COUNTERS(PUT_DNS_COUNTER)
 	answer_put_counter(a, ++n, "sources", names.sources);
 	answer_put_counter(a, ++n, "sources_shared", names.sources_shared);
+	answer_put_counter(a, ++n, "sources_forgotten", names.sources_forgotten);
 	answer_nest_end(a, list);
 }

@@ -98,7 +98,7 @@ struct peers {
 	struct source *sources;
 	struct claim *orphans;
 	unsigned orphan_count;
-	uint64_t sources_shared;
+	uint64_t sources_shared, sources_forgotten;
 };
 
 /* ---- state.c, save.c ---- */
@@ -121,6 +121,8 @@ void names_cancel(struct peers *peers);
 void names_stop(struct peer *peer);
 
 /* ---- sources.c ---- */
+#define LEAVING_MAX 64   /* addresses that a peer's name has left; the oldest go first */
+#define ORPHANS_MAX 4096 /* those of peers that a reload has dropped, together */
 /* Padding zeroed: it is hashed. */
 struct source_key {
 	uint32_t listener; /* as in struct sip_dest */

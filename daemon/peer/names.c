@@ -254,6 +254,7 @@ void peers_get_names(const struct peers *peers, struct peers_names *out)
 	memset(out, 0, sizeof(*out));
 	out->sources = sources_count(peers);
 	out->sources_shared = peers->sources_shared;
+	out->sources_forgotten = peers->sources_forgotten;
 	if (peers->dns)
 		dns_get_status(peers->dns, &out->dns);
 }

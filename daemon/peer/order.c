@@ -93,6 +93,8 @@ void peers_order(struct peers *peers, const struct peers_place *place, unsigned 
 	struct place in[PEERS_ORDER_MAX];
 
 	*choice = (struct peers_choice){0};
+	for (unsigned i = PEERS_ORDER_MAX; i < count; i++)
+		trace(&t, "%s left out: more than %d peers", place[i].peer->name, PEERS_ORDER_MAX);
 	if (count > PEERS_ORDER_MAX)
 		count = PEERS_ORDER_MAX;
 	for (unsigned i = 0; i < count; i++) {

@@ -144,8 +144,9 @@ void peer_target_answered(struct peer *peer, const struct addr *remote);
 bool peer_get_name(const struct peer *peer, struct dns_info *out);
 struct peers_names {
 	struct dns_status dns;
-	uint64_t sources;        /* addresses that requests may come from because of names */
-	uint64_t sources_shared; /* times that one was another peer's too */
+	uint64_t sources;           /* addresses that requests may come from because of names */
+	uint64_t sources_shared;    /* times that one was another peer's too */
+	uint64_t sources_forgotten; /* that a name has left: too many to be kept for dialogs */
 };
 void peers_get_names(const struct peers *peers, struct peers_names *out);
 

@@ -9,9 +9,7 @@
 #include "base/log.h"
 #include "peer/internal.h"
 
-#define LEAVING_MS  (24u * 3600 * 1000) /* dialogs from an address that the name has left */
-#define LEAVING_MAX 64                  /* such addresses of one peer; the oldest go first */
-#define ORPHANS_MAX 4096                /* those of peers that a reload has dropped, together */
+#define LEAVING_MS (24u * 3600 * 1000) /* dialogs from an address that the name has left */
 
 /* One that a peer's name makes of a source. */
 struct claim {
@@ -117,6 +115,7 @@ static void oldest_goes(struct claim *list)
 	DL_FOREACH2(list, c, next_own)
 	{
 		if (c->leaving) {
+			c->peers->sources_forgotten++;
 			claim_free(c);
 			return;
 		}

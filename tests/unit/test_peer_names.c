@@ -280,6 +280,28 @@ static void an_address_that_vanished_speaks_in_its_dialogs_alone(void **state)
 	close_world(&w);
 }
 
+/* 10.x.y.z as source of requests to the listener out. */
+static struct source_key source(struct world *w, unsigned i)
+{
+	struct source_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.listener = sip_listener_slot(w->sip, &w->cfg->listener[2]);
+	key.ip.family = 4;
+	key.ip.ip[0] = 10;
+	key.ip.ip[2] = (uint8_t)(i / 256);
+	key.ip.ip[3] = (uint8_t)i;
+	return key;
+}
+
+static uint64_t forgotten(struct world *w)
+{
+	struct peers_names names;
+
+	peers_get_names(w->peers, &names);
+	return names.sources_forgotten;
+}
+
 static void vanished_addresses_of_one_peer_are_limited(void **state)
 {
 	struct source_key key;
@@ -290,19 +312,53 @@ static void vanished_addresses_of_one_peer_are_limited(void **state)
 	open_world(&w);
 	start(&w, "  - {name: itsp, kind: trunk, listener: out, address: 'itsp.test:5060'}\n");
 	peer = peer_by_name(w.peers, "itsp");
-	memset(&key, 0, sizeof(key));
-	key.listener = sip_listener_slot(w.sip, &w.cfg->listener[2]);
-	key.ip.family = 4;
-	for (unsigned i = 1; i <= 200; i++) {
-		key.ip.ip[0] = 10;
-		key.ip.ip[3] = (uint8_t)i;
+	for (unsigned i = 0; i <= LEAVING_MAX; i++) {
+		key = source(&w, i);
 		sources_update(peer, &key, 1);
 	}
-	assert_int_equal(peer->leaving_count, 64);
-	assert_int_equal(sources_count(w.peers), 65);
-	assert_string_equal(speaker(&w, "10.0.0.200", "out"), "itsp");
-	assert_string_equal(speaker(&w, "10.0.0.199", "out"), "itsp (leaving)");
-	assert_string_equal(speaker(&w, "10.0.0.1", "out"), "");
+	assert_int_equal(peer->leaving_count, LEAVING_MAX);
+	assert_int_equal(sources_count(w.peers), LEAVING_MAX + 1);
+	assert_string_equal(speaker(&w, "10.0.0.64", "out"), "itsp");
+	assert_string_equal(speaker(&w, "10.0.0.63", "out"), "itsp (leaving)");
+	assert_string_equal(speaker(&w, "10.0.0.0", "out"), "itsp (leaving)");
+	assert_int_equal(forgotten(&w), 0);
+	key = source(&w, LEAVING_MAX + 1);
+	sources_update(peer, &key, 1);
+	assert_int_equal(peer->leaving_count, LEAVING_MAX);
+	assert_string_equal(speaker(&w, "10.0.0.0", "out"), "");
+	assert_string_equal(speaker(&w, "10.0.0.1", "out"), "itsp (leaving)");
+	assert_int_equal(forgotten(&w), 1);
+	close_world(&w);
+}
+
+/* As by a reload. */
+static void drop(struct world *w, unsigned i)
+{
+	struct peer *peer = peer_by_name(w->peers, "itsp");
+	struct source_key key = source(w, i);
+
+	sources_update(peer, &key, 1);
+	sources_orphan(peer);
+}
+
+static void addresses_of_dropped_peers_are_limited_together(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	start(&w, "  - {name: itsp, kind: trunk, listener: out, address: 'itsp.test:5060'}\n");
+	for (unsigned i = 0; i < ORPHANS_MAX; i++)
+		drop(&w, i);
+	assert_int_equal(w.peers->orphan_count, ORPHANS_MAX);
+	assert_int_equal(forgotten(&w), 0);
+	assert_string_equal(speaker(&w, "10.0.0.0", "out"), "itsp (leaving)");
+	drop(&w, ORPHANS_MAX);
+	assert_int_equal(w.peers->orphan_count, ORPHANS_MAX);
+	assert_int_equal(forgotten(&w), 1);
+	assert_string_equal(speaker(&w, "10.0.0.0", "out"), "");
+	assert_string_equal(speaker(&w, "10.0.0.1", "out"), "itsp (leaving)");
+	assert_string_equal(speaker(&w, "10.0.16.0", "out"), "itsp (leaving)");
 	close_world(&w);
 }
 
@@ -504,6 +560,7 @@ int main(void)
 		cmocka_unit_test(srv_and_both_families_of_the_listener),
 		cmocka_unit_test(an_address_that_vanished_speaks_in_its_dialogs_alone),
 		cmocka_unit_test(vanished_addresses_of_one_peer_are_limited),
+		cmocka_unit_test(addresses_of_dropped_peers_are_limited_together),
 		cmocka_unit_test(a_written_source_goes_before_a_resolved_one),
 		cmocka_unit_test(of_two_names_for_one_address_the_first_in_the_file_counts),
 		cmocka_unit_test(a_reload_keeps_what_was_resolved),

@@ -217,6 +217,27 @@ static void the_trace_names_who_is_passed_over_and_why(void **state)
 	world_close(&w);
 }
 
+static void who_is_beyond_the_limit_of_one_order_is_left_out_and_named(void **state)
+{
+	struct peers_place place[PEERS_ORDER_MAX + 1] = {0};
+	struct peers_choice choice;
+	char text[1024] = "";
+	struct world w;
+
+	(void)state;
+	world_open(&w, PEERS_ORDER_MAX + 1);
+	for (unsigned i = 0; i <= PEERS_ORDER_MAX; i++)
+		place[i].peer = &w.cfg->peer[i];
+	peers_order(w.peers, place, PEERS_ORDER_MAX, false, &choice, trace_line, text);
+	assert_int_equal(choice.count, PEERS_ORDER_MAX);
+	assert_string_equal(text, "");
+	peers_order(w.peers, place, PEERS_ORDER_MAX + 1, false, &choice, trace_line, text);
+	assert_int_equal(choice.count, PEERS_ORDER_MAX);
+	assert_int_equal(choice.order[PEERS_ORDER_MAX - 1], PEERS_ORDER_MAX - 1);
+	assert_string_equal(text, "p32 left out: more than 32 peers\n");
+	world_close(&w);
+}
+
 static void commands_are_known_by_name(void **state)
 {
 	enum peer_command command;
@@ -243,6 +264,7 @@ int main(void)
 			where_all_are_down_the_silent_are_tried_and_for_emergencies_all_but_the_blocked),
 		cmocka_unit_test(where_nobody_may_be_tried_the_shortest_pause_is_told),
 		cmocka_unit_test(the_trace_names_who_is_passed_over_and_why),
+		cmocka_unit_test(who_is_beyond_the_limit_of_one_order_is_left_out_and_named),
 		cmocka_unit_test(commands_are_known_by_name),
 	};
 
