@@ -295,6 +295,7 @@ void sip_get_tls(const struct sip *sip, const char *peer, struct sip_tls_info *o
 	X(pings, "CRLF pings sent over idle connections (RFC 5626)")                               \
 	X(pongs_missed, "connections closed: pings were answered before, and are not now")         \
 	X(backoff_refused, "requests not sent: connecting to their peer failed lately")            \
+	X(places_forgotten, "places that took no connection, and are too many to be remembered")   \
 	X(tls_accepted, "TLS handshakes done, opened by a peer")                                   \
 	X(tls_connected, "TLS handshakes done, opened by us")                                      \
 	X(tls_resumed, "of both, sessions resumed")                                                \

@@ -30,8 +30,10 @@ static struct target *find_or_add(struct sip *sip, const struct remote_key *key)
 	if (t)
 		return t;
 	/* Kept in the order of their coming, so the first is the oldest. */
-	if (HASH_COUNT(sip->targets) >= TARGETS_MAX)
+	if (HASH_COUNT(sip->targets) >= TARGETS_MAX) {
 		target_free(sip, sip->targets);
+		sip->status.places_forgotten++;
+	}
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;

@@ -22,6 +22,7 @@ void tcp_remember_refusal(struct sip *sip, const struct addr *remote)
 		if (HASH_COUNT(sip->refusals) >= TCP_REFUSED_MAX) {
 			HASH_DELETE(hh, sip->refusals, oldest);
 			free(oldest);
+			sip->status.places_forgotten++;
 		}
 		r = calloc(1, sizeof(*r));
 		if (!r)

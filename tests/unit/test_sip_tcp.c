@@ -447,6 +447,82 @@ static void test_peer_that_does_not_read_is_dropped_at_the_bound(void **state)
 	world_close(&w);
 }
 
+/* One of many that nobody listens at. */
+static struct addr place(unsigned i)
+{
+	struct addr a = localhost(9);
+
+	a.ip[1] = (uint8_t)(1 + i / 256);
+	a.ip[2] = (uint8_t)i;
+	return a;
+}
+
+static struct remote_key key_of(unsigned i)
+{
+	struct remote_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.listener = 1;
+	key.remote = place(i);
+	return key;
+}
+
+static void fail_twice(struct world *w, unsigned i)
+{
+	struct remote_key key = key_of(i);
+
+	target_failed(w->sip, &key);
+	target_failed(w->sip, &key);
+}
+
+static bool is_left_alone(struct world *w, unsigned i)
+{
+	struct remote_key key = key_of(i);
+
+	return target_check(w->sip, &key) == -EHOSTDOWN;
+}
+
+static void test_of_too_many_places_that_fail_the_oldest_is_forgotten_and_counted(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	for (unsigned i = 0; i < TARGETS_MAX; i++)
+		fail_twice(&w, i);
+	assert_int_equal(w.sip->status.places_forgotten, 0);
+	assert_true(is_left_alone(&w, 0));
+	fail_twice(&w, TARGETS_MAX);
+	assert_int_equal(w.sip->status.places_forgotten, 1);
+	assert_int_equal(HASH_COUNT(w.sip->targets), TARGETS_MAX);
+	assert_false(is_left_alone(&w, 0));
+	assert_true(is_left_alone(&w, 1));
+	world_close(&w);
+}
+
+static void test_of_too_many_places_without_tcp_the_oldest_is_forgotten_and_counted(void **state)
+{
+	struct addr first = place(0), second = place(1), last = place(TCP_REFUSED_MAX), a;
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	for (unsigned i = 0; i < TCP_REFUSED_MAX; i++) {
+		a = place(i);
+		tcp_remember_refusal(w.sip, &a);
+	}
+	tcp_remember_refusal(w.sip, &second);
+	assert_int_equal(w.sip->status.places_forgotten, 0);
+	assert_true(tcp_is_refused_by(w.sip, &first));
+	tcp_remember_refusal(w.sip, &last);
+	assert_int_equal(w.sip->status.places_forgotten, 1);
+	assert_int_equal(HASH_COUNT(w.sip->refusals), TCP_REFUSED_MAX);
+	assert_false(tcp_is_refused_by(w.sip, &first));
+	assert_true(tcp_is_refused_by(w.sip, &second));
+	assert_true(tcp_is_refused_by(w.sip, &last));
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +544,10 @@ int main(void)
 		cmocka_unit_test(test_long_request_is_no_trouble_when_short_of_connections),
 		cmocka_unit_test(test_connection_reset_fails_what_waits_on_it),
 		cmocka_unit_test(test_peer_that_does_not_read_is_dropped_at_the_bound),
+		cmocka_unit_test(
+			test_of_too_many_places_that_fail_the_oldest_is_forgotten_and_counted),
+		cmocka_unit_test(
+			test_of_too_many_places_without_tcp_the_oldest_is_forgotten_and_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
