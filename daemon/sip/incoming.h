@@ -30,8 +30,8 @@ void refuse_malformed(struct incoming *in, int code, const char *reason);
 void refuse_stranger(struct incoming *in, size_t len, bool is_stream);
 /* Whoever keeps records hears that it was refused, where it asked for a call; once for each. */
 void refuse_tell(const struct incoming *in, int code, const char *why);
-/* Too many transactions. */
-void refuse_busy(struct incoming *in);
+/* Whether there are too many transactions, or too many of its peer. */
+bool refuse_busy(struct incoming *in);
 void refuse_without_memory(struct incoming *in);
 /* RFC 3261 16.3, 11 */
 void refuse_hops(struct incoming *in);

@@ -138,6 +138,13 @@ struct tcp_refusal {
 	UT_hash_handle hh;
 };
 
+/* What is known of a peer by its name alone. */
+struct peer_name {
+	unsigned transactions; /* whole ones that it has asked for */
+	UT_hash_handle hh;
+	char text[];
+};
+
 /* What remains of a transaction whose outcome is known: RFC 3261 timers D, I, J, RFC 6026 L. */
 struct remnant {
 	struct sip *sip;
@@ -157,6 +164,7 @@ struct sip_server {
 	osip_message_t *request;
 	struct config *cfg;
 	const struct peer_config *peer;
+	struct peer_name *asker; /* that it is counted by, while it has a machine; NULL: by none */
 	struct flow flow;
 	struct addr source;
 	void *owner;
@@ -388,6 +396,8 @@ void target_forget_sessions(struct sip *sip);
 void target_free_all(struct sip *sip);
 
 /* ---- peer_name.c ---- */
+/* NULL: no memory. */
+struct peer_name *peer_name_get(struct sip *sip, const char *peer);
 void peer_name_free_all(struct sip *sip);
 
 /* ---- tls.c: RFC 3261 26.3.1, RFC 5922, RFC 8446 ---- */

@@ -247,9 +247,7 @@ static void receive_request(struct incoming *in)
 		receive_cancel(in, key->s, (unsigned)key->len);
 	else if (is_out_of_hops(in->raw))
 		refuse_hops(in);
-	else if (sip->status.transactions >= TRANSACTIONS_MAX)
-		refuse_busy(in);
-	else if (!refuse_overload(in))
+	else if (!refuse_busy(in) && !refuse_overload(in))
 		receive_new(in, key->s, (unsigned)key->len);
 }
 

@@ -144,11 +144,46 @@ static void refuse_for_now(struct incoming *in, uint64_t key, unsigned retry_aft
 	reply(in, 503, "Service Unavailable", tag, retry_after_s);
 }
 
-void refuse_busy(struct incoming *in)
+static bool is_emergency(const struct incoming *in)
 {
-	in->sip->status.transactions_refused++;
-	refuse_tell(in, 503, "too many transactions");
+	const struct sip_handlers *handlers = &in->sip->handlers;
+
+	return handlers->is_emergency &&
+	       handlers->is_emergency(handlers->ctx, in->peer, in->raw->uri.s, in->raw->uri.len);
+}
+
+/* A peer may have as many as are free yet: there is always a share left for the others. */
+static bool has_share(const struct incoming *in)
+{
+	const struct peer_name *asker = peer_name_get(in->sip, in->peer->name);
+
+	return !asker || asker->transactions < TRANSACTIONS_MAX - in->sip->status.transactions;
+}
+
+/* What ends a call is over with its answer, and gives more back. */
+static bool is_taken_beyond_the_share(const struct incoming *in)
+{
+	return text_is(in->raw->method, "BYE") || (is_new_call(in) && is_emergency(in));
+}
+
+bool refuse_busy(struct incoming *in)
+{
+	struct sip *sip = in->sip;
+
+	if (sip->status.transactions >= TRANSACTIONS_MAX) {
+		sip->status.transactions_refused++;
+		refuse_tell(in, 503, "too many transactions");
+	} else if (!has_share(in) && !is_taken_beyond_the_share(in)) {
+		sip->status.share_refused++;
+		log_limited(LOG_LEVEL_WARN,
+			"sip: peer %s has its share of the transactions, more are refused",
+			in->peer->name);
+		refuse_tell(in, 503, "too many transactions of its peer");
+	} else {
+		return false;
+	}
 	refuse_for_now(in, key_of(in), TRANSACTIONS_RETRY_AFTER_S);
+	return true;
 }
 
 void refuse_without_memory(struct incoming *in)
@@ -157,14 +192,6 @@ void refuse_without_memory(struct incoming *in)
 	in->sip->status.memory_refused++;
 	refuse_tell(in, 503, "out of memory");
 	refuse_for_now(in, key_of(in), TRANSACTIONS_RETRY_AFTER_S);
-}
-
-static bool is_emergency(const struct incoming *in)
-{
-	const struct sip_handlers *handlers = &in->sip->handlers;
-
-	return handlers->is_emergency &&
-	       handlers->is_emergency(handlers->ctx, in->peer, in->raw->uri.s, in->raw->uri.len);
 }
 
 bool refuse_overload(struct incoming *in)

@@ -312,7 +312,9 @@ void sip_get_tls(const struct sip *sip, const char *peer, struct sip_tls_info *o
 	X(tcp_connections, "connections open now")                                                 \
 	X(tcp_refused, "connections refused: limit or stranger")                                   \
 	X(tcp_dropped, "connections dropped: slow, idle or unframed")                              \
-	X(transactions_refused, "requests refused because transactions are at their limit")        \
+	X(transactions_refused,                                                                    \
+		"requests refused, or not sent, because transactions are at their limit")          \
+	X(share_refused, "requests refused because their peer had its share of the transactions")  \
 	X(forgotten, "ended transactions not remembered because they are at their limit")          \
 	X(memory_refused, "requests refused because memory was out")                               \
 	X(shed, "new calls refused because we had fallen behind")                                  \

@@ -384,8 +384,10 @@ int sip_client_send(struct sip *sip, const struct sip_dest *dest, osip_message_t
 	if (!listener_at(sip, dest->listener))
 		goto fail;
 	ret = -EAGAIN;
-	if (sip->status.transactions >= TRANSACTIONS_MAX)
+	if (sip->status.transactions >= TRANSACTIONS_MAX) {
+		sip->status.transactions_refused++;
 		goto fail;
+	}
 	request_make_branch(branch);
 	ret = dest_flow(sip, dest, &flow);
 	if (!ret)

@@ -26,6 +26,8 @@ static void free_machine(struct sip_server *s)
 	osip_transaction_free2(s->ot);
 	s->ot = NULL;
 	s->sip->status.transactions--;
+	if (s->asker)
+		s->asker->transactions--;
 }
 
 static void server_free(struct sip_server *s)
@@ -194,6 +196,9 @@ int server_new(struct sip_server **out, struct sip *sip, const char *key, unsign
 	s->len = len;
 	sip->server_count++;
 	sip->status.transactions++;
+	s->asker = peer_name_get(sip, peer->name);
+	if (s->asker)
+		s->asker->transactions++;
 	ret = transaction_execute(s->ot, is_invite ? RCV_REQINVITE : RCV_REQUEST, req);
 	if (ret) {
 		s->request = NULL;

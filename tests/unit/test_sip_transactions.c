@@ -302,6 +302,95 @@ static void test_request_over_the_limit_of_transactions_gets_503(void **state)
 	world_close(&w);
 }
 
+static void test_request_of_ours_over_the_limit_of_transactions_is_not_sent(void **state)
+{
+	struct sip_dest dest = {.listener = 0};
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	dest.remote = w.peer_addr;
+	w.sip->status.transactions = TRANSACTIONS_MAX;
+	assert_int_equal(sip_client_send(w.sip, &dest, make_request("OPTIONS", 0), &w,
+				 &client_handlers, NULL),
+		-EAGAIN);
+	assert_int_equal(w.sip->status.transactions_refused, 1);
+	assert_int_equal(peer_count(&w, "OPTIONS ", 2 * T1_MS), 0);
+	w.sip->status.transactions = 0;
+	world_close(&w);
+}
+
+static bool is_emergency(void *ctx, const struct peer_config *peer, const char *uri, size_t len)
+{
+	(void)ctx;
+	(void)peer;
+	return len >= 7 && memcmp(uri, "sip:100", 7) == 0;
+}
+
+/* The others have all but so many. */
+static void leave_transactions(struct world *w, unsigned n)
+{
+	w->sip->status.transactions = TRANSACTIONS_MAX - n;
+}
+
+static void test_peer_has_as_many_transactions_as_are_free_yet(void **state)
+{
+	struct world w;
+	const char *text;
+
+	(void)state;
+	world_open(&w);
+	leave_transactions(&w, 2);
+	udp_invite(&w);
+	peer_send(&w, request_text(&w, "INVITE", "z9hG4bKmore", 2, ""));
+	text = peer_receive(&w);
+	expect_start(text, "SIP/2.0 503 Service Unavailable");
+	assert_string_equal(header(text, "Retry-After"), "10");
+	assert_int_equal(w.sip->status.share_refused, 1);
+	assert_int_equal(w.sip->status.transactions_refused, 0);
+	assert_int_equal(w.requests, 1);
+	/* The place that is left is another's. */
+	w.peer.name = (char *)"other";
+	peer_send(&w, request_text(&w, "INVITE", "z9hG4bKother", 3, ""));
+	expect_start(peer_receive(&w), "SIP/2.0 100 Trying");
+	assert_int_equal(w.requests, 2);
+	assert_int_equal(w.sip->status.transactions, TRANSACTIONS_MAX);
+	w.peer.name = (char *)"peer";
+	/* What is over is given back. */
+	leave_transactions(&w, 1);
+	assert_int_equal(sip_server_reply(w.request[0], 486, NULL, NULL, NULL), 0);
+	expect_start(peer_receive(&w), "SIP/2.0 486");
+	peer_send(&w, request_text(&w, "ACK", INVITE_BRANCH, 1, ""));
+	leave_transactions(&w, 1);
+	peer_send(&w, request_text(&w, "INVITE", "z9hG4bKagain", 4, ""));
+	expect_start(peer_receive(&w), "SIP/2.0 100 Trying");
+	assert_int_equal(w.sip->status.share_refused, 1);
+	world_close(&w);
+}
+
+static void test_bye_and_emergency_calls_are_taken_beyond_the_share(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	leave_transactions(&w, 3);
+	udp_invite(&w);
+	leave_transactions(&w, 1);
+	peer_send(&w, request_text(&w, "INFO", "z9hG4bKinfo", 2, ""));
+	expect_start(peer_receive(&w), "SIP/2.0 503");
+	w.reply_code = 200;
+	peer_send(&w, request_text(&w, "BYE", "z9hG4bKbye", 3, ""));
+	expect_start(peer_receive(&w), "SIP/2.0 200");
+	w.reply_code = 0;
+	w.sip->handlers.is_emergency = is_emergency;
+	leave_transactions(&w, 1);
+	peer_send(&w, request_text(&w, "INVITE", "z9hG4bKsos", 4, ""));
+	expect_start(peer_receive(&w), "SIP/2.0 100 Trying");
+	assert_int_equal(w.sip->status.share_refused, 1);
+	world_close(&w);
+}
+
 static void test_ended_transaction_over_their_limit_is_counted_and_forgotten(void **state)
 {
 	struct world w;
@@ -698,6 +787,9 @@ int main(void)
 		cmocka_unit_test(test_stranger_gets_403_or_silence),
 		cmocka_unit_test(test_strangers_together_get_few_answers),
 		cmocka_unit_test(test_request_over_the_limit_of_transactions_gets_503),
+		cmocka_unit_test(test_request_of_ours_over_the_limit_of_transactions_is_not_sent),
+		cmocka_unit_test(test_peer_has_as_many_transactions_as_are_free_yet),
+		cmocka_unit_test(test_bye_and_emergency_calls_are_taken_beyond_the_share),
 		cmocka_unit_test(test_ended_transaction_over_their_limit_is_counted_and_forgotten),
 		cmocka_unit_test(test_rfc2543_ack_to_a_2xx_is_handed_up),
 		cmocka_unit_test(test_response_goes_to_the_port_that_via_asks_for),
