@@ -507,7 +507,6 @@ static void an_unanswered_second_invite_times_out(void **state)
 
 static void a_reload_takes_up_another_password(void **state)
 {
-	struct config *cfg;
 	struct world w;
 	struct ua a, b;
 	const char *text;
@@ -516,17 +515,13 @@ static void a_reload_takes_up_another_password(void **state)
 	auth_open(&w, "before");
 	establish(&w, &a, &b, invite_1, "100");
 	setenv("VIADUCT_TEST_PASSWORD", PASSWORD, 1);
-	cfg = world_config(&w, "");
-	assert_int_equal(calls_reload(w.calls, cfg, stderr), 0);
+	world_reload(&w, "");
 	hang_up(&w, &a);
 	www(&w, expect(&w, B, "BYE "), QOP);
 	text = expect(&w, B, "BYE ");
 	credentials_of(text, "Authorization", "BYE");
 	answer(&w, B, text, 200, NULL, NULL);
-	world_is_empty(&w);
-	config_unref(w.cfg);
-	w.cfg = cfg;
-	world_free(&w);
+	world_close(&w);
 }
 
 static unsigned count_of(const char *text, const char *part)

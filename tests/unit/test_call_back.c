@@ -2,6 +2,8 @@
 /* Transfers that go back to the peer that asks for them (refer: back). */
 #include "test_call_transfer.h"
 
+#include "call/refer_to.h"
+
 /* As Microsoft Teams has them: no user part, parameters of its own, escapes. */
 #define TEAMS_URI                                                                                  \
 	"sip:sip.pstnhub.microsoft.com:5061;transport=tls;x-m=8:orgid:fce2158f-0e99-4ff7-a0b3-"    \
@@ -274,6 +276,15 @@ static void one_without_refer_back_is_no_next_one(void **state)
 	world_close(&w);
 }
 
+/* A URI in brackets, of so many bytes. */
+static char *long_value(char *out, int bytes)
+{
+	static const char start[] = "<sip:127.0.0.4;x=";
+
+	sprintf(out, "%s%0*d>", start, bytes - (int)sizeof(start), 1);
+	return out;
+}
+
 static void what_cannot_come_back_is_refused(void **state)
 {
 	static const struct {
@@ -293,7 +304,7 @@ static void what_cannot_come_back_is_refused(void **state)
 		{"<sip:127.0.0.4>", "Referred-By: <sip:a@b>\r\nReferred-By: <sip:c@d>\r\n",
 			"SIP/2.0 400"},
 	};
-	static char longest[2200];
+	static char longest[REFER_TO_MAX + 64];
 	struct ua a, b;
 	struct world w;
 
@@ -301,12 +312,36 @@ static void what_cannot_come_back_is_refused(void **state)
 	begin(&w, &a, &b);
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		refer_with(&w, &b, bad[i].refer_to, bad[i].extra, bad[i].answer);
-	snprintf(longest, sizeof(longest), "<sip:127.0.0.4;x=%02048d>", 1);
-	refer_with(&w, &b, longest, "", "SIP/2.0 400");
-	snprintf(longest, sizeof(longest), "Referred-By: <sip:127.0.0.4;x=%02048d>\r\n", 1);
-	refer_with(&w, &b, "<sip:127.0.0.4>", longest, "SIP/2.0 400");
+	refer_with(&w, &b, long_value(longest, REFER_TO_MAX + 1), "", "SIP/2.0 400");
+	strcpy(longest, "Referred-By: ");
+	long_value(longest + strlen(longest), REFER_TO_MAX + 1);
+	refer_with(&w, &b, "<sip:127.0.0.4>", strcat(longest, "\r\n"), "SIP/2.0 400");
 	expect_nothing(&w, B);
 	assert_int_equal(live_calls(&w), 1);
+	bye_from(&w, &b, A);
+	world_close(&w);
+}
+
+/* Of the REFER and of its sender. */
+static void values_at_their_limit_are_taken(void **state)
+{
+	static char longest[REFER_TO_MAX + 64], by[REFER_TO_MAX + 64];
+	struct ua a, b;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a, &b);
+	long_value(longest, REFER_TO_MAX);
+	strcpy(by, "Referred-By: ");
+	long_value(by + strlen(by), REFER_TO_MAX);
+	strcat(by, "\r\n");
+	refer_with(&w, &b, longest, by, "SIP/2.0 202");
+	expect_notify(&w, &b, 100);
+	copy_text(target, TEXT_MAX, expect(&w, B, "INVITE "));
+	assert_int_equal(strcspn(target, "\r"), strlen("INVITE  SIP/2.0") + REFER_TO_MAX - 2);
+	has(target, by);
+	answer_final(&w, B, target, 486, "b2", NULL);
+	expect_notify(&w, &b, 486);
 	bye_from(&w, &b, A);
 	world_close(&w);
 }
@@ -380,6 +415,7 @@ int main(void)
 			a_peer_that_takes_no_calls_is_passed_over_for_the_next_of_its_group),
 		cmocka_unit_test(one_without_refer_back_is_no_next_one),
 		cmocka_unit_test(what_cannot_come_back_is_refused),
+		cmocka_unit_test(values_at_their_limit_are_taken),
 		cmocka_unit_test(a_uri_too_long_for_the_dialog_is_whole_in_the_request_line),
 		cmocka_unit_test(a_refer_is_not_passed_to_a_peer_that_has_its_own_back),
 		cmocka_unit_test(a_peer_that_is_blocked_is_not_called_back),

@@ -173,14 +173,10 @@ static void move_listener(struct world *w)
 {
 	uint16_t port;
 	int fd = udp_socket("127.0.0.1", &port);
-	struct config *cfg;
 
 	close(fd);
 	w->listener_port[SIDE_INTERNAL] = port;
-	cfg = world_config(w, "");
-	assert_int_equal(calls_reload(w->calls, cfg, stderr), 0);
-	config_unref(w->cfg);
-	w->cfg = cfg;
+	world_reload(w, "");
 	run_ms(w, 2);
 }
 

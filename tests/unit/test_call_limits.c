@@ -442,7 +442,6 @@ static void one_event_tells_that_a_limit_bites_and_one_that_it_does_no_more(void
 
 static void what_is_taken_is_counted_anew_by_a_reload(void **state)
 {
-	struct config *cfg;
 	struct world w;
 	struct ua a, b, more;
 
@@ -450,10 +449,7 @@ static void what_is_taken_is_counted_anew_by_a_reload(void **state)
 	world_open_with(&w, "");
 	establish(&w, &a, &b, b_invite, "100");
 	world_peer_keys[B] = ", limits: {calls: 1, bandwidth: 90}";
-	cfg = world_config(&w, "");
-	assert_int_equal(calls_reload(w.calls, cfg, stderr), 0);
-	config_unref(w.cfg);
-	w.cfg = cfg;
+	world_reload(&w, "");
 	assert_int_equal(load_of_peer(&w, "b").live, 1);
 	assert_int_equal(load_of_peer(&w, "b").kbit, G711_KBIT);
 	invite(&w, &more, "100", SDP_A);

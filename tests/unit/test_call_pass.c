@@ -184,6 +184,33 @@ static void a_leg_is_taken_over_where_no_call_more_is_let_in(void **state)
 	world_close(&w);
 }
 
+/* Each leg that comes with another configuration holds that. */
+static void a_leg_of_one_configuration_too_many_is_refused_and_the_call_stands(void **state)
+{
+	struct ua a, b, n, more;
+	struct world w;
+
+	(void)state;
+	begin(&w, &a, &b);
+	while (the_call(&w)->held_cfg_count < CALL_CONFIGS_MAX - 1)
+		the_call(&w)->held_cfg[the_call(&w)->held_cfg_count++] = config_ref(w.cfg);
+	world_reload(&w, "");
+	invite_replacing(&w, &n, a.call_id, a.remote, a.local, "", SDP("4002", ""));
+	follow(&w, &b, SDP_B);
+	expect_bye(&w, &a);
+	learn(&n, expect(&w, A, "SIP/2.0 200"));
+	ack(&w, &n, 1, NULL);
+	assert_int_equal(the_call(&w)->held_cfg_count, CALL_CONFIGS_MAX);
+	world_reload(&w, "");
+	invite_replacing(&w, &more, n.call_id, n.remote, n.local, "", SDP("4004", ""));
+	expect_refusal(&w, &more, "SIP/2.0 503");
+	assert_int_equal(counters(&w).transfers, 1);
+	assert_int_equal(counters(&w).transfers_refused, 1);
+	expect_nothing(&w, B);
+	bye_from(&w, &n, B);
+	world_close(&w);
+}
+
 /* The 2xx offers what B says; A's end of before is gone. */
 static void take_over_without_offer(struct world *w, struct ua *a, struct ua *b, struct ua *n)
 {
@@ -749,6 +776,8 @@ int main(void)
 		cmocka_unit_test(where_the_other_leg_takes_no_refer_it_is_done_here),
 		cmocka_unit_test(a_leg_is_taken_over_by_another_of_its_peer),
 		cmocka_unit_test(a_leg_is_taken_over_where_no_call_more_is_let_in),
+		cmocka_unit_test(
+			a_leg_of_one_configuration_too_many_is_refused_and_the_call_stands),
 		cmocka_unit_test(an_invite_without_an_offer_takes_a_leg_over_as_well),
 		cmocka_unit_test(a_far_leg_that_cannot_follow_now_is_asked_again),
 		cmocka_unit_test(who_may_not_take_over_is_refused),

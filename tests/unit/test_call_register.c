@@ -399,13 +399,8 @@ static void where_it_is_not_required_calls_go_out_without(void **state)
 
 static void reload_with(struct world *w, const char *keys)
 {
-	struct config *cfg;
-
 	world_peer_keys[B] = keys;
-	cfg = world_config(w, "");
-	assert_int_equal(calls_reload(w->calls, cfg, stderr), 0);
-	config_unref(w->cfg);
-	w->cfg = cfg;
+	world_reload(w, "");
 }
 
 static void a_reload_that_changes_nothing_leaves_it_alone(void **state)

@@ -11,7 +11,7 @@
 static inline void refer_with(
 	struct world *w, struct ua *d, const char *refer_to, const char *extra, const char *start)
 {
-	char text[4096];
+	char text[4400];
 
 	snprintf(text, sizeof(text), "Refer-To: %s\r\n%s", refer_to, extra);
 	say_with(w, d, "REFER", 0, new_branch(), text, NULL);

@@ -171,6 +171,15 @@ static inline void world_open(struct world *w)
 	world_open_with(w, "");
 }
 
+static inline void world_reload(struct world *w, const char *extra)
+{
+	struct config *cfg = world_config(w, extra);
+
+	assert_int_equal(calls_reload(w->calls, cfg, stderr), 0);
+	config_unref(w->cfg);
+	w->cfg = cfg;
+}
+
 static inline void run_ms(struct world *w, unsigned ms)
 {
 	uint64_t end;

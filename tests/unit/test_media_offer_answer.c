@@ -565,6 +565,17 @@ static void unreachable_addresses_are_not_acceptable(void **state)
 	test_room_close(&r);
 }
 
+static unsigned count_lines(const char *sdp)
+{
+	unsigned n = 0;
+
+	while ((sdp = strchr(sdp, '\n'))) {
+		sdp++;
+		n++;
+	}
+	return n;
+}
+
 static void limits_hold(void **state)
 {
 	struct test_room r;
@@ -595,6 +606,14 @@ static void limits_hold(void **state)
 		n += 10;
 	}
 	assert_int_equal(media_offer(r.s, LEG_A, big, n, &out, &len), -EINVAL);
+	strcpy(big, SDP_AUDIO_A);
+	n = strlen(big);
+	for (unsigned lines = count_lines(big); lines < SDP_LINES_MAX; lines++, n += 5)
+		strcpy(big + n, "a=x\r\n");
+	assert_int_equal(test_try_offer(&r, LEG_A, big), 0);
+	media_offer_failed(r.s);
+	strcpy(big + n, "a=x\r\n");
+	assert_int_equal(test_try_offer(&r, LEG_A, big), -EINVAL);
 	strcpy(big, SDP_HEAD("10.0.0.5") "m=audio 4000 RTP/AVP");
 	for (unsigned i = 0; i <= SDP_FORMATS_MAX; i++)
 		sprintf(big + strlen(big), " %u", i);
