@@ -67,6 +67,19 @@ void attempts_clear(struct call *call)
 {
 	osip_message_free(call->attempts.best_resp);
 	call->attempts.best_resp = NULL;
+	free(call->attempts.unsupported);
+	call->attempts.unsupported = NULL;
+}
+
+/* The offer has nothing that the peer may be shown. */
+static void keep_unsupported(struct call *call, const struct peer_config *peer)
+{
+	const char *why = media_unsupported(call->calls->media);
+
+	call_event(call, "refused", "%s -> %s at %s: %d by us%s%s", call->from, call->to,
+		peer->name, SIP_NOT_ACCEPTABLE_HERE, *why ? ": " : "", why);
+	free(call->attempts.unsupported);
+	call->attempts.unsupported = *why ? strdup(why) : NULL;
 }
 
 static void reject_with_best(struct call *call)
@@ -75,7 +88,7 @@ static void reject_with_best(struct call *call)
 	int code = a->best_code ? a->best_code : SIP_SERVICE_UNAVAILABLE;
 	struct rejection why = {
 		.code = carried_error_code(code), .resp = a->best_resp, .resp_peer = a->best_peer};
-	char text[16];
+	char text[16], words[sizeof("not answered: 488: ") + MEDIA_UNSUPPORTED_MAX];
 
 	if (a->best_peer)
 		why.code = translate_code(a->best_peer, code, why.resp, &why.phrase);
@@ -87,6 +100,13 @@ static void reject_with_best(struct call *call)
 		!(why.resp && header_value(why.resp, "Retry-After"))) {
 		why.header = "Retry-After";
 		why.value = text;
+	}
+	if (code == SIP_NOT_ACCEPTABLE_HERE && !why.resp && a->unsupported) {
+		snprintf(words, sizeof(words), "not answered: %d: %s", why.code, a->unsupported);
+		why.why = words;
+		/* RFC 3261 20.43 */
+		why.header = "Warning";
+		why.value = "304 viaduct \"Media type not available\"";
 	}
 	invite_reject(call, &why);
 }
@@ -318,6 +338,8 @@ static int try_candidate(struct call *call)
 	}
 	if (ret == -EDQUOT)
 		keep_retry_after(call, call->refusal.retry_after_s);
+	if (ret == -EPROTONOSUPPORT)
+		keep_unsupported(call, config);
 	if (ret == -EHOSTUNREACH)
 		return 1;
 	code = error_code(call, ret);

@@ -186,6 +186,7 @@ struct attempts {
 	int best_code;             /* of the final responses so far, 0 = none */
 	osip_message_t *best_resp; /* NULL where it is our own */
 	const struct peer_config *best_peer;
+	char *unsupported;      /* why the offer is of no use to a peer, in words; NULL = it was */
 	unsigned retry_after_s; /* after so long a peer may take calls again, 0 = not known */
 };
 

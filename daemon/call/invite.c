@@ -21,6 +21,8 @@
  * goes up by a second each time ends somewhere. */
 #define AGAIN_MAX 4
 
+#define ANSWER_TEXT_MAX (128 + MEDIA_UNSUPPORTED_MAX) /* with a peer's name */
+
 /* ---- not answered ---- */
 
 void invite_reject(struct call *call, const struct rejection *why)
@@ -241,6 +243,7 @@ void invite_answered(struct exchange *x, osip_message_t *resp)
 	struct call *call = x->call;
 	struct pair *pair = pair_for_2xx(x, x->client, resp);
 	struct rejection why = {.code = SIP_BAD_GATEWAY};
+	char text[ANSWER_TEXT_MAX];
 	int ret;
 
 	if (pair && pair->refused) {
@@ -258,8 +261,13 @@ void invite_answered(struct exchange *x, osip_message_t *resp)
 	ret = exchange_accept(x, resp);
 	if (ret) {
 		/* Its SDP is of no use: the callee is told so by BYE, the caller by a code. */
-		log_limited(LOG_LEVEL_WARN, "call %llu: the answer of %s cannot be used: %s",
-			(unsigned long long)call->id, x->client_peer->name, strerror(-ret));
+		const char *words =
+			ret == -EPROTONOSUPPORT ? media_unsupported(call->calls->media) : "";
+
+		snprintf(text, sizeof(text), "the answer of %s cannot be used: %s",
+			x->client_peer->name, *words ? words : strerror(-ret));
+		log_limited(LOG_LEVEL_WARN, "call %llu: %s", (unsigned long long)call->id, text);
+		why.why = text;
 		dialog_bye(call, &pair->leg[LEG_B], "SIP;cause=488;text=\"Unusable SDP\"");
 		pair->refused = true;
 		why.code = ret == -EPROTONOSUPPORT ? SIP_NOT_ACCEPTABLE_HERE : SIP_BAD_GATEWAY;

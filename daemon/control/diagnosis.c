@@ -293,14 +293,19 @@ void diagnose_stream(const struct diagnosis_facts *facts, struct findings *out)
 			"the answer rejected this stream: it carries nothing");
 		return;
 	}
+	if (facts->stream->profiles_differ)
+		find(out, FINDING_profiles, -1,
+			"one leg's SDP says SRTP (RTP/SAVP), the other's plain RTP: what one sends "
+			"is noise to the other, since SRTP is neither ended nor begun here");
 	for (int leg = LEG_A; leg <= LEG_B; leg++)
 		find_obstacles(facts, (enum leg)leg, out);
 	for (int leg = LEG_A; leg <= LEG_B; leg++)
 		find_silence(facts, (enum leg)leg, out);
 	from_a = flows_from(facts, LEG_A);
 	from_b = flows_from(facts, LEG_B);
-	/* What leaves the program, and is lost then, cannot be said to flow. */
-	lost = from_a && finds_driver_loss(facts, LEG_A, out);
+	/* What leaves the program, and is lost or not understood then, cannot be said to flow. */
+	lost = facts->stream->profiles_differ;
+	lost |= from_a && finds_driver_loss(facts, LEG_A, out);
 	lost |= from_b && finds_driver_loss(facts, LEG_B, out);
 	lost |= from_a && finds_far_loss(facts, LEG_B, out);
 	lost |= from_b && finds_far_loss(facts, LEG_A, out);

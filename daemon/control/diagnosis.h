@@ -23,6 +23,7 @@
 	X(no_flow, "no flow is programmed for what the leg sends")                                 \
 	X(next_hop, "the next hop towards the other leg is not resolved")                          \
 	X(too_long, "what the leg sends is too long for the device where it leaves")               \
+	X(profiles, "one leg speaks SRTP, the other plain RTP: neither understands the other")     \
 	X(no_source, "the leg gave no address, and latching is off: nothing is admitted")          \
 	X(refused_source, "packets to the leg's port come from somebody else")                     \
 	X(private_address, "its SDP names a private address, its SIP comes from a public one")     \

@@ -9,6 +9,7 @@
 #include "media/bypass.h"
 #include "media/hold.h"
 #include "media/offer_answer.h"
+#include "media/unsupported.h"
 
 /* What the answer means for one m-line: now is what is negotiated, w how it is written. */
 static int read_answered(struct media_session *s, unsigned i, struct negotiated *now,
@@ -33,12 +34,15 @@ static int read_answered(struct media_session *s, unsigned i, struct negotiated 
 	if (strncasecmp(now->kind, o->kind, sizeof(o->kind)) != 0 ||
 		(m->transport == SDP_TRANSPORT_UDPTL) != o->opaque)
 		return -EINVAL;
-	if (m->transport == SDP_TRANSPORT_OTHER || !negotiation_can_reach(m))
+	if (m->transport == SDP_TRANSPORT_OTHER || !negotiation_can_reach(m)) {
+		unsupported_stream(s, m);
 		return -EPROTONOSUPPORT;
+	}
 	now->active = true;
 	now->opaque = o->opaque;
 	now->mux = o->mux && m->rtcp_mux;
 	now->secure = o->secure && m->secure;
+	now->profiles_differ = o->savp != m->savp;
 	now->said[offerer] = o->said;
 	negotiation_read_said(said, m, s->stream[i], answerer);
 	/* RFC 3264 6.1: an answer does not send what the offer does not receive, nor the other way
@@ -169,6 +173,7 @@ int media_answer(struct media_session *s, enum leg from, const char *text, size_
 
 	if (!ex || !ex->shown || ex->from == from)
 		return -EBADMSG;
+	unsupported_none(s->media);
 	ret = sdp_parse(s->media->scratch, text, len);
 	if (ret)
 		return ret;

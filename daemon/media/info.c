@@ -114,6 +114,7 @@ int media_stream_info(const struct media_session *s, unsigned index, struct medi
 	memcpy(out->codec, st->now.codec, sizeof(st->now.codec));
 	out->active = st->now.active;
 	out->mux = st->now.mux;
+	out->profiles_differ = st->now.profiles_differ;
 	out->held = st->now.active &&
 		    !(flows_leg_sends(&st->now, LEG_A) && flows_leg_sends(&st->now, LEG_B));
 	fill_leg(&out->leg[LEG_A], s, st, LEG_A);

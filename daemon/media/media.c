@@ -293,6 +293,11 @@ static void on_rtcp(void *ctx, uint32_t cookie, const uint8_t *data, unsigned le
 	o.s->is_measured = true;
 }
 
+const char *media_unsupported(const struct media *m)
+{
+	return m->unsupported;
+}
+
 struct dataplane_handlers media_dataplane_handlers(struct media *m)
 {
 	return (struct dataplane_handlers){

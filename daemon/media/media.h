@@ -81,6 +81,12 @@ int media_session_set_peer(struct media_session *s, enum leg leg, const struct p
 /* Deletes flows, quarantines ports. NULL is fine. */
 void media_session_free(struct media_session *s);
 
+/* Why media_offer or media_answer has just said -EPROTONOSUPPORT, such as "audio over
+ * UDP/TLS/RTP/SAVPF is not relayed"; "" where there are no words for it. To be asked before the
+ * next of them. */
+#define MEDIA_UNSUPPORTED_MAX 240
+const char *media_unsupported(const struct media *m);
+
 /* An offer that came from leg `from` in sdp: writes the offer for the other leg. *out is malloc'd,
  * NUL-terminated, *out_len its length. Ports are allocated as needed.
  * 0; -EINVAL malformed (400); -EPROTONOSUPPORT nothing acceptable, too many m-lines, no codec of
@@ -198,6 +204,7 @@ struct media_stream_info {
 	char proto[32]; /* "RTP/AVP", "udptl" … */
 	char codec[64]; /* first of the answer, "PCMA/8000" */
 	bool active, mux, held;
+	bool profiles_differ; /* one leg speaks SRTP, the other plain RTP */
 	struct media_leg_info leg[2];
 };
 unsigned media_stream_count(const struct media_session *s);

@@ -8,6 +8,7 @@
 #include "media/hold.h"
 #include "media/offer_answer.h"
 #include "media/stream.h"
+#include "media/unsupported.h"
 
 static uint8_t family_of(const struct sdp_media *m)
 {
@@ -24,11 +25,15 @@ static int read_offered(struct media_session *s, struct negotiation *ex, unsigne
 
 	*filtered = false;
 	sdp_text_copy(o->kind, sizeof(o->kind), m->kind);
-	if (m->port == 0 || m->port_count != 1 || m->transport == SDP_TRANSPORT_OTHER ||
-		!negotiation_can_reach(m))
+	if (m->port == 0 || m->port_count != 1)
 		return 0;
+	if (m->transport == SDP_TRANSPORT_OTHER || !negotiation_can_reach(m)) {
+		unsupported_stream(s, m);
+		return 0;
+	}
 	o->opaque = m->transport == SDP_TRANSPORT_UDPTL;
 	o->secure = m->secure;
+	o->savp = m->savp;
 	o->mux = m->rtcp_mux && !o->opaque;
 	negotiation_read_said(&o->said, m, s->stream[i], ex->from);
 	o->direction = negotiation_direction(o->said.send, o->said.recv);
@@ -116,7 +121,10 @@ static int offer(struct media_session *s, enum leg from, bool by_us, const char 
 	struct negotiation *ex, *old;
 	int ret;
 
+	unsupported_none(s->media);
 	ret = sdp_parse(sdp, text, len);
+	if (ret == -EPROTONOSUPPORT)
+		unsupported_count(s->media);
 	if (ret)
 		return ret;
 	if (s->exchange && s->exchange->from != from) {

@@ -9,6 +9,7 @@
 #include "base/token.h"
 #include "media/flows.h"
 #include "media/stream.h"
+#include "media/unsupported.h"
 
 #define PORT_LAST 65535
 /* RFC 8866 5.2 asks for a number; many keep it in a signed 64-bit one. */
@@ -179,7 +180,11 @@ unsigned negotiation_read_payloads(const struct media_session *s, const struct s
 			payload_is_allowed(&list[i], s->peer[LEG_B]))
 			list[kept++] = list[i];
 	}
-	return payload_codec(list, kept) ? kept : 0;
+	if (payload_codec(list, kept))
+		return kept;
+	payload_read(sdp, m, list);
+	unsupported_codecs(s, m, list, *all);
+	return 0;
 }
 
 int negotiation_address(const struct media_session *s, enum leg leg, const bool *accepted,

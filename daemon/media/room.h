@@ -39,6 +39,7 @@ struct negotiated {
 	bool opaque; /* udptl */
 	bool mux;
 	bool secure;
+	bool profiles_differ; /* one leg's is secure, the other's is not */
 	char kind[16], proto[32], codec[40];
 	uint32_t clock_rate;
 	struct said said[LEG_COUNT];
@@ -73,7 +74,7 @@ struct counted {
 /* One m-line of the pending offer. */
 struct offered {
 	bool accepted; /* we relay it, and it was not offered with port 0 */
-	bool opaque, mux, secure;
+	bool opaque, mux, secure, savp;
 	char kind[16];
 	enum sdp_direction direction;
 	struct said said;
@@ -147,7 +148,8 @@ struct media {
 	unsigned session_count, started_count;
 	bool leaving; /* what is freed stays in the kernel */
 	unsigned sessions_adopted, flows_adopted, flows_added, flows_removed; /* at the start */
-	struct sdp *scratch; /* parsing is never nested */
+	struct sdp *scratch;                     /* parsing is never nested */
+	char unsupported[MEDIA_UNSUPPORTED_MAX]; /* why nothing of that one could be used */
 	struct loop_timer watchdog;
 	unsigned watchdog_next;
 };

@@ -204,6 +204,7 @@ static int parse_media_line(struct sdp_media *m, struct sdp_text rest)
 	m->port = (uint16_t)number;
 	m->transport = transport_of(m->proto);
 	m->secure = text_contains(m->proto, "SAVP");
+	m->savp = m->secure;
 	while (sdp_text_word(&rest, &word)) {
 		if (m->format_count == SDP_FORMATS_MAX)
 			return -EINVAL;
@@ -364,7 +365,8 @@ int sdp_parse(struct sdp *sdp, const char *text, size_t len)
 		struct sdp_media *m = &sdp->media[i];
 
 		ret = parse_media(sdp, m, direction);
-		if (keys_by_dtls(sdp, m))
+		m->dtls = keys_by_dtls(sdp, m);
+		if (m->dtls)
 			m->transport = SDP_TRANSPORT_OTHER;
 	}
 	return ret;

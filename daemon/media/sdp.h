@@ -55,6 +55,8 @@ struct sdp_media {
 	enum sdp_direction direction;
 	bool own_connection;
 	bool rtcp_mux;
+	bool dtls;          /* a secure profile whose keys come by DTLS: its transport is OTHER */
+	bool savp;          /* a secure profile (RFC 3711) */
 	bool secure;        /* a secure profile or a=crypto (RFC 4568) */
 	uint16_t rtcp_port; /* of a=rtcp (RFC 3605), 0 = none */
 	struct sdp_connection rtcp_connection;

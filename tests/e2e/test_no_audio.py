@@ -6,10 +6,10 @@ import pytest
 import plan
 from events import Events
 from rtp import Stream, wait_until
-from scenario import sdp
+from scenario import Caller, sdp
 from talk import Talk
 
-TRUNK = plan.PEERS["trunk"].address
+PBX, TRUNK = plan.PEERS["pbx"].address, plan.PEERS["trunk"].address
 BEHIND_NAT = "192.168.1.5"
 
 
@@ -88,4 +88,40 @@ def test_a_private_address_in_the_sdp_of_a_trunk_is_told(stage):
     text = findings(stage, talk, "b")["private_address"]
     assert BEHIND_NAT in text and f"SIP comes from {TRUNK}" in text
     assert "private_address" not in findings(stage, talk, "a")  # as is its SIP
+    talk.end()
+
+
+DTLS = sdp(PBX, 5000, extra=["fingerprint:sha-256 AA:BB", "setup:actpass"]).replace("RTP/AVP", "UDP/TLS/RTP/SAVPF")
+DTLS_OF_LYNC = DTLS.replace("UDP/TLS/RTP/SAVPF", "RTP/SAVP")
+
+
+@pytest.mark.parametrize("offer, to, why", [
+    pytest.param(sdp(PBX, 5000, ("0 PCMU/8000", "18 G729/8000")), "alaw",
+                 "audio with PCMU, G729; PCMA, telephone-event allowed to alaw", id="codecs"),
+    pytest.param(DTLS, "trunk", "audio over UDP/TLS/RTP/SAVPF is not relayed", id="dtls"),
+    pytest.param(DTLS_OF_LYNC, "trunk", "audio over RTP/SAVP with keys by DTLS is not relayed", id="dtls-by-fingerprint"),
+    pytest.param(sdp(PBX, 5000, connection="224.0.0.5"), "trunk",
+                 "audio at no address that media can be sent to", id="multicast"),
+    pytest.param(sdp(PBX, 5000, more=["m=audio 5000 RTP/AVP 0"] * 8), "trunk", "more than 8 m-lines", id="m-lines")])
+def test_a_488_of_ours_says_why_to_caller_events_and_record(stage, offer, to, why):
+    with Events(stage) as events:
+        calling = stage.caller(Caller().invite(offer).trying().refused(488), to=to).wait()
+        refused = events.wait(lambda e: e["kind"] == "refused")
+        ended = events.wait(lambda e: e["kind"] == "end")
+    number = plan.PEERS[to].number
+    assert refused["text"] == f"caller -> {number} at {to}: 488 by us: {why}"
+    assert ended["text"] == f"caller -> {number}: not answered: 488: {why}"
+    assert calling.received(488)[0].header("warning") == '304 viaduct "Media type not available"'
+    record = wait_until(lambda: [r for r in stage.daemon.records() if r["id"] == ended["call"]], 5, "the record")[0]
+    assert record["why"] == f"not answered: 488: {why}"
+
+
+def test_srtp_that_is_answered_by_plain_rtp_is_told(stage):
+    a, b = stage.endpoint("pbx"), stage.endpoint("trunk")
+    offer = sdp(PBX, a.port, extra=["crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"])
+    talk = Talk(stage, a=a, b=b, offer=offer.replace("RTP/AVP", "RTP/SAVP"), answer=sdp(TRUNK, b.port))
+    for sender, to, *_ in talk.ways():
+        sender.send_stream(Stream(), to, 5)
+    found = {f["code"] for f in stage.cli.streams(talk.id)[0]["findings"]}
+    assert "profiles" in found and "ok" not in found
     talk.end()

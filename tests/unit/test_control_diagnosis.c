@@ -132,6 +132,16 @@ static void what_only_the_far_end_can_tell_is_told_by_its_rtcp(void **state)
 	assert_null(found(FINDING_unheard, LEG_B));
 }
 
+static void a_leg_that_encrypts_and_one_that_does_not_are_told(void **state)
+{
+	(void)state;
+	stream.profiles_differ = true;
+	assert_string_equal(finds(FINDING_profiles, -1)->text,
+		"one leg's SDP says SRTP (RTP/SAVP), the other's plain RTP: what one sends is "
+		"noise to the other, since SRTP is neither ended nor begun here");
+	assert_null(found(FINDING_ok, -1));
+}
+
 static void a_private_address_in_the_sdp_of_who_calls_from_a_public_one_is_named(void **state)
 {
 	(void)state;
@@ -307,6 +317,7 @@ int main(void)
 		TEST(packets_from_a_stranger_name_him_where_the_kernel_told),
 		TEST(a_private_address_in_the_sdp_of_who_calls_from_a_public_one_is_named),
 		TEST(what_only_the_far_end_can_tell_is_told_by_its_rtcp),
+		TEST(a_leg_that_encrypts_and_one_that_does_not_are_told),
 		TEST(what_is_dropped_on_the_side_of_a_silent_leg_is_told),
 		TEST(an_unresolved_next_hop_says_which_and_why),
 		TEST(what_is_too_long_for_the_device_is_not_said_to_flow),
