@@ -133,13 +133,15 @@ static void media_timed_out(void *ctx, void *owner, enum leg leg, unsigned secon
 {
 	struct calls *calls = ctx;
 	struct call *call = owner;
-	char reason[96];
+	char reason[96], why[160];
 
 	calls->counters.media_timeouts++;
 	log_info("call %llu: no media from %s for %u s%s: ended", (unsigned long long)call->id,
 		call->peer[leg]->name, seconds, held ? " on hold" : "");
 	snprintf(reason, sizeof(reason), "SIP;cause=408;text=\"No media for %u s\"", seconds);
-	call_end(call, LEG_NONE, reason, "media timeout");
+	snprintf(why, sizeof(why), "media timeout: nothing from leg %c (%s) for %u s%s",
+		leg == LEG_A ? 'a' : 'b', call->peer[leg]->name, seconds, held ? " on hold" : "");
+	call_end(call, LEG_NONE, reason, why);
 }
 
 /* Not for the log: what callers dial is among it. */

@@ -7,6 +7,7 @@ import plan
 from events import Events
 from rtp import Stream, wait_until
 from scenario import Caller, sdp
+from sipp import finish
 from talk import Talk
 
 PBX, TRUNK = plan.PEERS["pbx"].address, plan.PEERS["trunk"].address
@@ -125,3 +126,16 @@ def test_srtp_that_is_answered_by_plain_rtp_is_told(stage):
     found = {f["code"] for f in stage.cli.streams(talk.id)[0]["findings"]}
     assert "profiles" in found and "ok" not in found
     talk.end()
+
+
+def test_a_call_that_ends_for_want_of_media_says_whose_was_missing(stage):
+    talk = Talk(stage, to="watched", ended_by="viaduct")
+    speaking = Stream()
+
+    def over():
+        talk.a.send(speaking.packet(), talk.to_a())
+        return not stage.cli.live_calls()
+    wait_until(over, plan.WATCHED_S + 5, "the call to end")
+    finish(talk.calling, talk.called)
+    record = wait_until(lambda: [r for r in stage.daemon.records() if r["id"] == talk.id], 5, "the record")[0]
+    assert record["why"] == f"media timeout: nothing from leg b (watched) for {plan.WATCHED_S} s"
