@@ -292,6 +292,7 @@ void sip_get_tls(const struct sip *sip, const char *peer, struct sip_tls_info *o
 	X(auth_misdirected, "requests refused: their credentials are for another Request-URI")     \
 	X(timeouts, "client transactions without an answer")                                       \
 	X(transport_errors, "sends that failed")                                                   \
+	X(unwritten, "datagrams that left before what they tell was written down: too many")       \
 	X(pings, "CRLF pings sent over idle connections (RFC 5626)")                               \
 	X(pongs_missed, "connections closed: pings were answered before, and are not now")         \
 	X(backoff_refused, "requests not sent: connecting to their peer failed lately")            \

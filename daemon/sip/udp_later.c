@@ -340,6 +340,16 @@ static bool put_more(struct udp_later *l, const struct later *as, const char *te
 	return true;
 }
 
+/* Its caller sends this one. */
+static bool leave_at_once(struct udp_later *l)
+{
+	l->sip->status.unwritten += l->count + 1;
+	for (const struct more *m = l->more; m; m = m->next)
+		l->sip->status.unwritten++;
+	udp_later_leave(l);
+	return false;
+}
+
 bool udp_later_put(struct udp_later *l, struct listener *listener, const struct addr *remote,
 	const char *text, size_t len, bool in_any_order)
 {
@@ -347,13 +357,10 @@ bool udp_later_put(struct udp_later *l, struct listener *listener, const struct 
 		.listener = listener, .remote = *remote, .len = len, .in_any_order = in_any_order};
 
 	if (len > TEXT_ROOM || !will_be_flushed(l))
-		return false;
+		return leave_at_once(l);
 	if (!l->more && has_room(l, len)) {
 		add(l, &as, text);
 		return true;
 	}
-	if (put_more(l, &as, text))
-		return true;
-	udp_later_leave(l);
-	return false;
+	return put_more(l, &as, text) || leave_at_once(l);
 }

@@ -194,6 +194,47 @@ static void test_however_much_it_is_it_is_written_down_before_it_leaves(void **s
 	world_close(&w);
 }
 
+#define TOO_MANY 70u          /* MiB, of datagrams: more than is kept */
+#define ONE      (60u * 1024) /* bytes of each */
+
+static void send_too_many(
+	void *ctx, struct sip_server *txn, osip_message_t *req, const struct peer_config *peer)
+{
+	static char text[ONE];
+	struct world *w = ctx;
+	struct sip_dest dest = {.listener = 0, .remote = w->peer_addr};
+
+	(void)req;
+	(void)peer;
+	memset(text, 'x', sizeof(text));
+	for (size_t bytes = 0; bytes < (size_t)TOO_MANY * 1024 * 1024; bytes += sizeof(text))
+		assert_int_equal(sip_send_again(w->sip, &dest, text, sizeof(text)), 0);
+	sip_server_set_owner(txn, w, &server_handlers);
+	assert_int_equal(sip_server_reply(txn, 200, NULL, NULL, NULL), 0);
+}
+
+static void test_what_leaves_before_it_is_written_down_is_counted(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	written_down = 1; /* who writes it down has nothing to look for */
+	sip_set_before_sending(w.sip, write_it_down, &w);
+	w.sip->handlers.request = send_many;
+	peer_sends_only(&w, request_text(&w, "OPTIONS", "z9hG4bKone", 1, ""));
+	loop_once(w.loop, 1);
+	assert_int_equal(w.sip->status.unwritten, 0);
+	w.sip->handlers.request = send_too_many;
+	peer_sends_only(&w, request_text(&w, "OPTIONS", "z9hG4bKtwo", 2, ""));
+	loop_once(w.loop, 1);
+	/* All but what came after the first 64 MiB. */
+	assert_in_range(
+		w.sip->status.unwritten, 64u * 1024 * 1024 / ONE, TOO_MANY * 1024 * 1024 / ONE - 1);
+	sip_set_before_sending(w.sip, NULL, NULL);
+	world_close(&w);
+}
+
 static void say(struct loop_timer *t)
 {
 	struct world *w = told_by;
@@ -231,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_a_request_that_cannot_be_sent_fails_when_the_batch_is_done),
 		cmocka_unit_test(test_an_answer_is_written_down_before_it_leaves),
 		cmocka_unit_test(test_however_much_it_is_it_is_written_down_before_it_leaves),
+		cmocka_unit_test(test_what_leaves_before_it_is_written_down_is_counted),
 		cmocka_unit_test(test_what_a_timer_says_is_written_down_before_it_leaves),
 	};
 
