@@ -78,6 +78,7 @@ static int adopt_parts(struct call *call, const VdState__Call *in)
 		return 0;
 	left_requests_adopt(call, in);
 	byes_adopt(call, in);
+	cancelled_adopt(call, in);
 	if (!unreachable_end(call))
 		call_touch(call); /* with its leap of CSeq */
 	return 0;
@@ -95,7 +96,9 @@ static bool is_whole(const VdState__Call *in)
 /* It is there until its BYEs and the INVITE that it has cancelled are answered. */
 static int adopt_over(struct calls *calls, uint64_t id, const VdState__Call *in)
 {
-	const char *name = in->n_bye ? in->bye[0]->peer : in->cancelled ? in->cancelled->peer : "";
+	const char *name = in->n_bye         ? in->bye[0]->peer
+			   : in->n_cancelled ? in->cancelled[0]->peer
+					     : "";
 	const struct peer_config *peer = config_peer_by_name(calls->cfg, name);
 	struct call *call = peer ? call_new_at(calls, id, peer) : NULL;
 
@@ -108,8 +111,7 @@ static int adopt_over(struct calls *calls, uint64_t id, const VdState__Call *in)
 	call->state = CALL_ENDING;
 	call_uncount(call);
 	byes_adopt(call, in);
-	if (in->cancelled)
-		cancelled_adopt(call, in->cancelled);
+	cancelled_adopt(call, in);
 	call_touch(call);
 	call_release_if_done(call);
 	return 0;

@@ -166,6 +166,7 @@ static void save_call(struct arena *a, const struct call *call, VdState__Call *m
 		save_under_way(a, call, m);
 	left_requests_save(a, call, m);
 	byes_save(a, call, m);
+	cancelled_save(a, call, m);
 	save_moving(a, call, m);
 	m->leg = arena_array(a, 2, sizeof(*m->leg));
 	m->media = NEW(a, VdState__MediaSession, VD_STATE__MEDIA_SESSION__INIT);
@@ -254,7 +255,7 @@ static void save_over(struct call *call)
 	if (byes_wait(call) || cancelled_waits(call)) {
 		m.over = true;
 		byes_save(call->calls->save_arena, call, &m);
-		m.cancelled = cancelled_save(call->calls->save_arena, call);
+		cancelled_save(call->calls->save_arena, call, &m);
 		if (put_call(call, &m))
 			call->saved = call->saved_over = true;
 	} else if (call->saved) {

@@ -189,6 +189,54 @@ static void a_cancel_that_was_not_answered_is_sent_again(void **state)
 	}
 }
 
+/* B has not answered in time, and C was asked in its place. */
+static void fail_over(struct relay *r, struct ua *a, struct ua *c, char c_invite[TEXT_MAX])
+{
+	relay_open(r);
+	invite(&r->w, a, "200", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&r->w, B, "INVITE "));
+	loop_timer_start(r->w.loop, &the_call(&r->w)->attempt_timer, 0);
+	copy_text(c_invite, TEXT_MAX, expect(&r->w, C, "INVITE "));
+	take(c, C, c_invite, "c1");
+}
+
+/* The call is ringing at C, or answered there, when the daemon is killed. */
+static void whom_the_call_has_left_for_another_is_cancelled_by_the_next_daemon(void **state)
+{
+	char text[TEXT_MAX], c_invite[TEXT_MAX];
+	struct relay r;
+	struct ua a, c;
+
+	(void)state;
+	for (unsigned is_answered = 0; is_answered < 2; is_answered++) {
+		fail_over(&r, &a, &c, c_invite);
+		if (is_answered) {
+			answer(&r.w, C, c_invite, 200, "c1", SDP_C);
+			expect(&r.w, C, "ACK ");
+			expect_answer(&r.w, &a, 1);
+		}
+		next_daemon(&r, true);
+		assert_int_equal(live_calls(&r.w), 1);
+		assert_string_equal(expect_again(&r, "INVITE "), b_invite);
+		answer(&r.w, B, b_invite, 180, "b1", NULL);
+		copy_text(text, TEXT_MAX, expect_again(&r, "CANCEL "));
+		answer(&r.w, B, text, 200, NULL, NULL);
+		answer(&r.w, B, b_invite, 487, "b1", NULL);
+		expect_again(&r, "ACK ");
+		if (!is_answered) {
+			answer(&r.w, C, c_invite, 200, "c1", SDP_C);
+			expect(&r.w, C, "ACK ");
+			expect_answer(&r.w, &a, 1);
+		}
+		next_daemon(&r, true);
+		expect_nothing(&r.w, B);
+		bye_from(&r.w, &c, A);
+		world_is_empty(&r.w);
+		assert_int_equal(r.told.count, 1);
+		relay_close(&r);
+	}
+}
+
 static void a_2xx_that_crosses_the_cancel_has_its_ack_and_bye_from_the_next_daemon(void **state)
 {
 	struct relay r;
@@ -215,6 +263,8 @@ int main(void)
 		cmocka_unit_test(nobody_is_left_to_be_told),
 		cmocka_unit_test(a_leg_whose_place_was_taken_is_told_after_a_restart),
 		cmocka_unit_test(a_cancel_that_was_not_answered_is_sent_again),
+		cmocka_unit_test(
+			whom_the_call_has_left_for_another_is_cancelled_by_the_next_daemon),
 		cmocka_unit_test(
 			a_2xx_that_crosses_the_cancel_has_its_ack_and_bye_from_the_next_daemon),
 	};
