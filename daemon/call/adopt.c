@@ -17,6 +17,12 @@
 
 #define ID_MAX (UINT64_MAX / 2)
 
+/* Where the store's journal had no room, the last of what the daemon before did is not known, nor
+ * what those did that were killed before this was written anew: CSeq numbers go on far from where
+ * any of them can have been. RFC 3261 12.2.1.1 wants them to grow, no more. */
+#define CSEQ_LEAP      100
+#define CSEQ_LEAPS_MAX 1000
+
 /* A call that takes part in a transfer or takeover, until all that have a part in it are there. */
 struct unsettled {
 	uint64_t id;
@@ -80,7 +86,7 @@ static int adopt_parts(struct call *call, const VdState__Call *in)
 	byes_adopt(call, in);
 	cancelled_adopt(call, in);
 	if (!unreachable_end(call))
-		call_touch(call); /* with its leap of CSeq */
+		call_touch(call);
 	return 0;
 }
 
@@ -150,6 +156,13 @@ static struct call *begin(struct calls *calls, uint64_t id, const VdState__Call 
 	return call;
 }
 
+static uint32_t cseq_leap(const struct calls *calls, const VdState__Call *in)
+{
+	uint64_t starts = in->start < calls->start ? calls->start - in->start : 1;
+
+	return CSEQ_LEAP * (uint32_t)(starts < CSEQ_LEAPS_MAX ? starts : CSEQ_LEAPS_MAX);
+}
+
 static int adopt(struct calls *calls, uint64_t id, const VdState__Call *in)
 {
 	struct call *call;
@@ -164,6 +177,7 @@ static int adopt(struct calls *calls, uint64_t id, const VdState__Call *in)
 	if (!call)
 		return -ENOMEM;
 	calls->next_id = id;
+	calls->cseq_leap = cseq_leap(calls, in);
 	call->saved = call->adopted = true;
 	call->recorded =
 		calls->recorded && calls->recorded(calls->record_ctx, id, in->setup_wall_ms);
@@ -176,9 +190,8 @@ static int adopt_ids(struct calls *calls, const uint8_t *value, size_t len)
 	int ret = -EBADMSG;
 
 	if (m && m->below <= ID_MAX) {
-		if (m->below > calls->next_id)
-			calls->next_id = m->below - 1;
 		calls->ids_below = m->below;
+		calls->start = m->start;
 		ret = 0;
 	}
 	if (m)
@@ -297,9 +310,14 @@ int calls_adopt(struct calls *calls, struct store *store)
 		if (!calls->save_arena)
 			return -ENOMEM;
 		calls->store = store;
-		ret = store_load(store, STORE_CALL, adopt_record, calls);
-		if (!ret)
-			ret = store_load(store, STORE_ROOM, adopt_room_record, calls);
+		ret = store_load(store, STORE_ROOM, adopt_room_record, calls);
+		if (!ret) {
+			calls->start++;
+			calls_reserve_ids(calls, calls->ids_below);
+			ret = store_load(store, STORE_CALL, adopt_record, calls);
+		}
+		if (!ret && calls->ids_below > calls->next_id)
+			calls->next_id = calls->ids_below - 1;
 		if (!ret)
 			ret = media_keep_resting(calls->media, store);
 		if (!ret)

@@ -6,10 +6,6 @@
 
 #include "call/state.h"
 
-/* Where the store's journal had no room, the last of what the daemon before did is not known: CSeq
- * numbers go on far from where they were. RFC 3261 12.2.1.1 wants them to grow, no more. */
-#define CSEQ_LEAP 100
-
 char *copy_bytes(const ProtobufCBinaryData *in, size_t max, bool *failed)
 {
 	char *out = NULL;
@@ -73,7 +69,7 @@ int adopt_dialog(const struct calls *calls, const struct peer_config *peer, bool
 		failed |= in->routes.data[in->routes.len - 1] != '\n';
 	}
 	d->is_uac = in->is_uac;
-	d->local_cseq = in->local_cseq + CSEQ_LEAP;
+	d->local_cseq = in->local_cseq + calls->cseq_leap;
 	/* The last request may have been left unanswered, and comes again then. */
 	d->remote_cseq = in->remote_cseq ? in->remote_cseq - 1 : 0;
 	d->acked_cseq = in->acked_cseq;

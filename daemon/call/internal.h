@@ -304,6 +304,8 @@ struct calls {
 	struct store *store; /* NULL: nothing is written down */
 	uint64_t ids_below;  /* ids that may be given out by what the store has */
 	bool ids_read;       /* they are those of before, or there is no before */
+	uint64_t start;      /* one more than that of the daemon before */
+	uint32_t cseq_leap;  /* of the call that is being adopted */
 	struct touched touched;
 	struct over over;
 	struct arena *save_arena;
@@ -332,6 +334,8 @@ void call_event(struct call *call, const char *kind, const char *fmt, ...)
 
 /* ---- save.c: what the daemon after this one is to know of a call ---- */
 #define CALL_IDS_KEY "call"
+/* Writes down that ids below that one may be given out, and which start this is. */
+void calls_reserve_ids(struct calls *calls, uint64_t below);
 /* Something of it has changed: it is written down before what is sent in this round of the loop
  * leaves. Of one that ends only BYEs that wait are. */
 void call_touch(struct call *call);

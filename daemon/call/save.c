@@ -160,6 +160,7 @@ static void save_call(struct arena *a, const struct call *call, VdState__Call *m
 	m->refers = call->refers;
 	m->transfers = call->transfers;
 	m->came_of = call->came_of;
+	m->start = call->calls->start;
 	if (call->state != CALL_ANSWERED)
 		m->early = save_early(a, call);
 	else if (call->exchanges || call->held_back.txn)
@@ -352,11 +353,12 @@ void call_unsave(struct call *call)
 		forget(call);
 }
 
-static void reserve_ids(struct calls *calls, uint64_t below)
+void calls_reserve_ids(struct calls *calls, uint64_t below)
 {
 	VdState__CallIds m = VD_STATE__CALL_IDS__INIT;
 
 	m.below = calls->ids_below = below;
+	m.start = calls->start;
 	put(calls, STORE_ROOM, STORE_NAME(CALL_IDS_KEY), &m.base);
 }
 
@@ -364,7 +366,7 @@ uint64_t call_take_id(struct calls *calls)
 {
 	calls->next_id++;
 	if (calls->store && calls->next_id >= calls->ids_below)
-		reserve_ids(calls, calls->next_id + IDS_AT_ONCE);
+		calls_reserve_ids(calls, calls->next_id + IDS_AT_ONCE);
 	return calls->next_id;
 }
 
@@ -374,7 +376,8 @@ void calls_save_end(struct calls *calls)
 	if (calls->leaving) {
 		calls_save(calls);
 		if (calls->ids_read)
-			reserve_ids(calls, calls->next_id + 1); /* the rest can be given out */
+			calls_reserve_ids(
+				calls, calls->next_id + 1); /* the rest can be given out */
 		media_set_leaving(calls->media);
 	}
 	delete_over(calls);

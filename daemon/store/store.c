@@ -29,6 +29,7 @@ struct store {
 	struct store_writer *writer;
 	struct store_journal *journal; /* NULL: it cannot be had */
 	struct takeover found;
+	struct store_position position; /* of the journal, as the new file begins with it */
 	uint64_t bytes_max;
 	int memory; /* the file of the environment while that is in memory; else -1 */
 	unsigned taken_over, unusable;
@@ -224,7 +225,6 @@ static void open_journal(struct store *s)
 /* The new file has what is in the journal, and says so, before it takes the old one's place. */
 static int take_up_journal(struct store *s)
 {
-	struct store_position position;
 	MDB_txn *txn;
 	int ret;
 
@@ -241,8 +241,8 @@ static int take_up_journal(struct store *s)
 		if (ret)
 			return ret;
 	}
-	position = store_journal_position(s->journal);
-	ret = position_put(txn, &s->e, &position);
+	s->position = store_journal_position(s->journal);
+	ret = position_put(txn, &s->e, &s->position);
 	if (ret)
 		mdb_txn_abort(txn);
 	else
@@ -379,6 +379,8 @@ static int open_files(struct store *s, const char *instance, int *error)
 		ret = replace(s);
 		if (ret)
 			environment_close(&s->e);
+		else if (s->journal)
+			store_journal_done(s->journal, &s->position); /* it has room again */
 	} else if (is_without_room(ret)) {
 		*error = ret;
 		ret = make_in_memory(s, &own, ret);

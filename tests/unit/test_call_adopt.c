@@ -82,6 +82,57 @@ static void our_requests_go_on_far_behind_their_last_cseq(void **state)
 	relay_close(&r);
 }
 
+struct kept {
+	void *value;
+	size_t len;
+};
+
+static int keep_value(void *ctx, struct store_key key, const uint8_t *value, size_t len)
+{
+	struct kept *kept = ctx;
+
+	(void)key;
+	kept->value = malloc(len);
+	assert_non_null(kept->value);
+	memcpy(kept->value, value, len);
+	kept->len = len;
+	return 0;
+}
+
+/* Of many calls the journal has no room for what their adoption changes: a kill soon after it finds
+ * them as the first daemon wrote them. */
+static void a_second_kill_that_finds_what_the_first_found_uses_no_cseq_again(void **state)
+{
+	struct kept kept = {0};
+	struct relay r;
+	struct ua a, b;
+	unsigned before;
+	uint64_t id;
+
+	(void)state;
+	begin(&r, &a, &b);
+	id = the_call(&r.w)->id;
+	assert_int_equal(stored(&r), 1);
+	assert_int_equal(store_load(r.store, STORE_CALL, keep_value, &kept), 0);
+	die(&r);
+	come_back(&r);
+	say(&r.w, &a, "INFO", NULL);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INFO "));
+	before = cseq_of(request);
+	answer(&r.w, B, request, 200, NULL, NULL);
+	expect(&r.w, A, "SIP/2.0 200");
+	run_ms(&r.w, 2);
+	store_put(r.store, STORE_CALL, STORE_NUMBER(id), kept.value, kept.len);
+	die(&r);
+	come_back(&r);
+	assert_int_equal(adoption(&r).adopted, 1);
+	hang_up(&r.w, &a);
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "BYE "));
+	assert_true(cseq_of(request) > before);
+	answer(&r.w, B, request, 200, NULL, NULL);
+	relay_close(&r);
+}
+
 static void its_record_tells_all_of_it_once(void **state)
 {
 	uint64_t setup, answered;
@@ -491,6 +542,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_goes_on_and_either_leg_ends_it),
 		cmocka_unit_test(our_requests_go_on_far_behind_their_last_cseq),
+		cmocka_unit_test(a_second_kill_that_finds_what_the_first_found_uses_no_cseq_again),
 		cmocka_unit_test(its_record_tells_all_of_it_once),
 		cmocka_unit_test(either_leg_changes_its_media_and_the_version_goes_on),
 		cmocka_unit_test(ids_go_on),
