@@ -176,7 +176,11 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(NEXTHOPS_ASKED, nexthops_asked, U64, none,                                               \
 		"times that one was asked anew, as packets came from another MAC address")         \
 	X(STATE_TROUBLE, state_trouble, TEXT, none,                                                \
-		"why the state file lacks what calls do now, and what a kill would find instead")
+		"why the state file lacks what calls do now, and what a kill would find instead")  \
+	X(GATEWAYS_LEFT, gateways_left, LIST, gateway_left,                                        \
+		"gateways of multipath routes whose packets take another one, the first 8")        \
+	X(LISTENERS_WAITING, listeners_waiting, TEXTS, none,                                       \
+		"listeners whose address no device that is up has: NAME ADDRESS TRANSPORT")
 
 #define VDC_DEVICE_FIELDS(X)                                                                       \
 	X(NAME, name, TEXT, none, "interface")                                                     \
@@ -191,6 +195,12 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(LOST_LATELY, lost_lately, U64, none, "of those, in the last 3 s")                        \
 	X(LOST_WHY, lost_why, TEXT, none, "the driver's error; none: it had no room")              \
 	X(BATCHED, batched, BOOL, none, "packets that leave by it wait for others, see batching")
+
+#define VDC_GATEWAY_LEFT_FIELDS(X)                                                                 \
+	X(SIDE, side, TEXT, none, "of the route")                                                  \
+	X(DEVICE, device, TEXT, none, "its interface")                                             \
+	X(GATEWAY, gateway, ADDRESS, none, "that was left")                                        \
+	X(WHY, why, TEXT, none, "it was")
 
 #define VDC_UNRESOLVED_FIELDS(X)                                                                   \
 	X(SIDE, side, TEXT, none, "where packets would leave")                                     \
@@ -462,35 +472,37 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(KIND, kind, TEXT, none, "call, ringing, answer ...: see EVENTS of viaduct(8)")           \
 	X(TEXT, text, TEXT, none, "one line")
 
-#define VDC_R_ENUM(name, key, type, of, text)           VDC_REQUEST_##name,
-#define VDC_DONE_ENUM(name, key, type, of, text)        VDC_DONE_##name,
-#define VDC_STATUS_ENUM(name, key, type, of, text)      VDC_STATUS_##name,
-#define VDC_DEVICE_ENUM(name, key, type, of, text)      VDC_DEVICE_##name,
-#define VDC_UNRESOLVED_ENUM(name, key, type, of, text)  VDC_UNRESOLVED_##name,
-#define VDC_SIDE_ENUM(name, key, type, of, text)        VDC_SIDE_##name,
-#define VDC_PACKETS_ENUM(name, key, type, of, text)     VDC_PACKETS_##name,
-#define VDC_CALL_ENUM(name, key, type, of, text)        VDC_CALL_##name,
-#define VDC_LEG_ENUM(name, key, type, of, text)         VDC_LEG_##name,
-#define VDC_FINDING_ENUM(name, key, type, of, text)     VDC_FINDING_##name,
-#define VDC_STREAM_ENUM(name, key, type, of, text)      VDC_STREAM_##name,
-#define VDC_STREAM_LEG_ENUM(name, key, type, of, text)  VDC_STREAM_LEG_##name,
-#define VDC_PATH_ENUM(name, key, type, of, text)        VDC_PATH_##name,
-#define VDC_FLOW_ENUM(name, key, type, of, text)        VDC_FLOW_##name,
-#define VDC_PEER_ENUM(name, key, type, of, text)        VDC_PEER_##name,
-#define VDC_PEER_TLS_ENUM(name, key, type, of, text)    VDC_PEER_TLS_##name,
-#define VDC_CERTIFICATE_ENUM(name, key, type, of, text) VDC_CERTIFICATE_##name,
-#define VDC_TARGET_ENUM(name, key, type, of, text)      VDC_TARGET_##name,
-#define VDC_LISTENER_ENUM(name, key, type, of, text)    VDC_LISTENER_##name,
-#define VDC_ROUTE_ENUM(name, key, type, of, text)       VDC_ROUTE_##name,
-#define VDC_DECISION_ENUM(name, key, type, of, text)    VDC_DECISION_##name,
-#define VDC_CANDIDATE_ENUM(name, key, type, of, text)   VDC_CANDIDATE_##name,
-#define VDC_EVENT_ENUM(name, key, type, of, text)       VDC_EVENT_##name,
+#define VDC_R_ENUM(name, key, type, of, text)            VDC_REQUEST_##name,
+#define VDC_DONE_ENUM(name, key, type, of, text)         VDC_DONE_##name,
+#define VDC_STATUS_ENUM(name, key, type, of, text)       VDC_STATUS_##name,
+#define VDC_DEVICE_ENUM(name, key, type, of, text)       VDC_DEVICE_##name,
+#define VDC_GATEWAY_LEFT_ENUM(name, key, type, of, text) VDC_GATEWAY_LEFT_##name,
+#define VDC_UNRESOLVED_ENUM(name, key, type, of, text)   VDC_UNRESOLVED_##name,
+#define VDC_SIDE_ENUM(name, key, type, of, text)         VDC_SIDE_##name,
+#define VDC_PACKETS_ENUM(name, key, type, of, text)      VDC_PACKETS_##name,
+#define VDC_CALL_ENUM(name, key, type, of, text)         VDC_CALL_##name,
+#define VDC_LEG_ENUM(name, key, type, of, text)          VDC_LEG_##name,
+#define VDC_FINDING_ENUM(name, key, type, of, text)      VDC_FINDING_##name,
+#define VDC_STREAM_ENUM(name, key, type, of, text)       VDC_STREAM_##name,
+#define VDC_STREAM_LEG_ENUM(name, key, type, of, text)   VDC_STREAM_LEG_##name,
+#define VDC_PATH_ENUM(name, key, type, of, text)         VDC_PATH_##name,
+#define VDC_FLOW_ENUM(name, key, type, of, text)         VDC_FLOW_##name,
+#define VDC_PEER_ENUM(name, key, type, of, text)         VDC_PEER_##name,
+#define VDC_PEER_TLS_ENUM(name, key, type, of, text)     VDC_PEER_TLS_##name,
+#define VDC_CERTIFICATE_ENUM(name, key, type, of, text)  VDC_CERTIFICATE_##name,
+#define VDC_TARGET_ENUM(name, key, type, of, text)       VDC_TARGET_##name,
+#define VDC_LISTENER_ENUM(name, key, type, of, text)     VDC_LISTENER_##name,
+#define VDC_ROUTE_ENUM(name, key, type, of, text)        VDC_ROUTE_##name,
+#define VDC_DECISION_ENUM(name, key, type, of, text)     VDC_DECISION_##name,
+#define VDC_CANDIDATE_ENUM(name, key, type, of, text)    VDC_CANDIDATE_##name,
+#define VDC_EVENT_ENUM(name, key, type, of, text)        VDC_EVENT_##name,
 
 /* clang-format off */
 enum { VDC_REQUEST_UNSPEC, VDC_REQUEST_FIELDS(VDC_R_ENUM) VDC_REQUEST_FIELDS_END };
 enum { VDC_DONE_UNSPEC, VDC_DONE_FIELDS(VDC_DONE_ENUM) VDC_DONE_FIELDS_END };
 enum { VDC_STATUS_UNSPEC, VDC_STATUS_FIELDS(VDC_STATUS_ENUM) VDC_STATUS_FIELDS_END };
 enum { VDC_DEVICE_UNSPEC, VDC_DEVICE_FIELDS(VDC_DEVICE_ENUM) VDC_DEVICE_FIELDS_END };
+enum { VDC_GATEWAY_LEFT_UNSPEC, VDC_GATEWAY_LEFT_FIELDS(VDC_GATEWAY_LEFT_ENUM) VDC_GATEWAY_LEFT_FIELDS_END };
 enum { VDC_UNRESOLVED_UNSPEC, VDC_UNRESOLVED_FIELDS(VDC_UNRESOLVED_ENUM) VDC_UNRESOLVED_FIELDS_END };
 enum { VDC_SIDE_UNSPEC, VDC_SIDE_FIELDS(VDC_SIDE_ENUM) VDC_SIDE_FIELDS_END };
 enum { VDC_PACKETS_UNSPEC, VDC_PACKETS_FIELDS(VDC_PACKETS_ENUM) VDC_PACKETS_FIELDS_END };

@@ -249,6 +249,23 @@ static void put_unresolved(struct answer *a, const struct dataplane_status *dp)
 	answer_nest_end(a, list);
 }
 
+static void put_gateways_left(struct answer *a, const struct dataplane_status *dp)
+{
+	struct nlattr *list = answer_nest(a, VDC_STATUS_GATEWAYS_LEFT);
+
+	for (unsigned i = 0; i < dp->gateways_left && i < DATAPLANE_GATEWAYS_SHOWN; i++) {
+		const struct dataplane_gateway_left *left = &dp->left[i];
+		struct nlattr *one = answer_nest(a, (int)i + 1);
+
+		answer_put_text(a, VDC_GATEWAY_LEFT_SIDE, side_name(left->side));
+		answer_put_text(a, VDC_GATEWAY_LEFT_DEVICE, dp->device[left->side].name);
+		answer_put_addr(a, VDC_GATEWAY_LEFT_GATEWAY, &left->gateway);
+		answer_put_text(a, VDC_GATEWAY_LEFT_WHY, left->why);
+		answer_nest_end(a, one);
+	}
+	answer_nest_end(a, list);
+}
+
 static void put_packets(struct answer *a, const struct dataplane_status *dp)
 {
 	struct nlattr *list = answer_nest(a, VDC_STATUS_PACKETS);
@@ -284,6 +301,7 @@ static void put_dataplane(struct answer *a, const struct dataplane_status *dp)
 	answer_put_u32(a, VDC_STATUS_NEXTHOPS_UNRESOLVED, dp->nexthops_unresolved);
 	answer_put_u64(a, VDC_STATUS_NEXTHOPS_ASKED, dp->nexthops_asked);
 	put_unresolved(a, dp);
+	put_gateways_left(a, dp);
 	answer_put_u64(a, VDC_STATUS_EVENTS_LOST, dp->events_lost);
 	answer_put_u64(a, VDC_STATUS_MAP_BYTES, dp->memory_bytes);
 }

@@ -183,6 +183,13 @@ struct dataplane_unresolved {
 	uint64_t since_ms; /* UINT64_MAX = ever since it is in use */
 };
 #define DATAPLANE_UNRESOLVED_SHOWN 8
+/* A gateway of a multipath route whose packets take another one. */
+struct dataplane_gateway_left {
+	uint8_t side;
+	struct addr gateway;
+	const char *why;
+};
+#define DATAPLANE_GATEWAYS_SHOWN 8
 struct dataplane_status {
 	struct dataplane_device_status device[SIDE_COUNT];
 	uint64_t packets[SIDE_COUNT][VD_REASON_MAX];
@@ -193,6 +200,8 @@ struct dataplane_status {
 	unsigned nexthops, nexthops_unresolved;
 	uint64_t nexthops_asked; /* as packets came from another MAC address than one has */
 	struct dataplane_unresolved unresolved[DATAPLANE_UNRESOLVED_SHOWN]; /* the first of them */
+	unsigned gateways_left;
+	struct dataplane_gateway_left left[DATAPLANE_GATEWAYS_SHOWN]; /* the first of them */
 	uint64_t memory_bytes; /* of all maps, from the kernel */
 };
 int dataplane_status(struct dataplane *dp, struct dataplane_status *out);

@@ -64,7 +64,15 @@ struct neighbour {
 	bool told_by_packets; /* that it has another one than before */
 	uint64_t ask_at_ms;
 	uint32_t ask_wait_ms;
-	struct destination *destinations;
+	struct way *ways;
+};
+
+/* One of those by which a destination may be reached: a route may name several gateways. */
+struct way {
+	struct destination *destination;
+	struct neighbour *neighbour;
+	struct way *prev, *next;             /* of the neighbour */
+	struct way *other_prev, *other_next; /* of the destination */
 };
 
 struct destination_key {
@@ -86,8 +94,8 @@ struct destination {
 	const char *unresolved_by;    /* why it was not first, or ceased to be */
 	const char *change, *change_of;
 	uint64_t changed_at_ms;
-	struct neighbour *neighbour;
-	struct destination *neighbour_prev, *neighbour_next;
+	struct way *ways;            /* in the order to take them */
+	struct neighbour *neighbour; /* of the one taken, NULL: there is none */
 	struct destination *idle_prev, *idle_next;
 	bool inherited; /* its element is a dead daemon's still: the kernel was not asked yet */
 	bool dirty;
@@ -170,6 +178,18 @@ static const char *evidence_of(const struct neighbour *n)
 	return n && n->told_by_packets ? after_its_packets : NULL;
 }
 
+static bool is_left(const struct destination *d, const struct addr *gateway)
+{
+	const struct way *w;
+
+	DL_FOREACH2(d->ways, w, other_next)
+	{
+		if (addr_equal_ip(&w->neighbour->key.ip, gateway))
+			return !neighbour_usable(w->neighbour);
+	}
+	return false;
+}
+
 /* Called before `now` takes the place of what the element says. */
 static void note_what_changes(
 	const struct nexthop_table *t, struct destination *d, const struct vd_nexthop *now)
@@ -186,7 +206,8 @@ static void note_what_changes(
 		return;
 	}
 	if (d->ever_resolved && !addr_equal_ip(&d->gateway, &d->resolved_gateway))
-		note_change(t, d, change_gateway, of);
+		note_change(t, d, change_gateway,
+			is_left(d, &d->resolved_gateway) ? why_no_neighbour : of);
 	else if (d->ever_resolved && memcmp(was->dmac, now->dmac, sizeof(now->dmac)) != 0)
 		note_change(t, d, change_neighbour_mac, of ? of : evidence_of(d->neighbour));
 	else if (of && of != why_not_asked)
@@ -227,12 +248,31 @@ static void write_element(const struct nexthop_table *t, struct destination *d)
 	__atomic_store_n(&out[1], words.word[1], __ATOMIC_RELEASE);
 }
 
+/* The first that answers; where none does, the first. */
+static void take_way(struct destination *d)
+{
+	const struct way *w, *taken = d->ways;
+
+	DL_FOREACH2(d->ways, w, other_next)
+	{
+		if (neighbour_usable(w->neighbour)) {
+			taken = w;
+			break;
+		}
+	}
+	d->neighbour = taken ? taken->neighbour : NULL;
+	if (d->neighbour)
+		d->gateway = d->neighbour->key.ip;
+}
+
 static void write_neighbour(const struct nexthop_table *t, const struct neighbour *n)
 {
-	struct destination *d;
+	const struct way *w;
 
-	DL_FOREACH2(n->destinations, d, neighbour_next)
-	write_element(t, d);
+	DL_FOREACH (n->ways, w) {
+		take_way(w->destination);
+		write_element(t, w->destination);
+	}
 }
 
 static void mark_dirty(struct nexthop_table *t, struct destination *d)
@@ -268,12 +308,12 @@ static void neighbour_settle(struct neighbour *n, const uint8_t *mac, uint64_t n
  * no route has changed. It goes back to one that is asked for again, so this comes before that. */
 static void neighbour_failed(struct nexthop_table *t, const struct neighbour *n)
 {
-	struct destination *d;
+	const struct way *w;
 
-	DL_FOREACH2(n->destinations, d, neighbour_next)
-	{
-		if (!addr_equal_ip(&d->key.dst, &n->key.ip))
-			mark_dirty(t, d);
+	DL_FOREACH (n->ways, w) {
+		if (w->destination->neighbour == n &&
+			!addr_equal_ip(&w->destination->key.dst, &n->key.ip))
+			mark_dirty(t, w->destination);
 	}
 }
 
@@ -401,38 +441,70 @@ static struct neighbour *neighbour_make(
 	return n;
 }
 
-static void neighbour_leave(struct nexthop_table *t, struct destination *d)
+static void ways_free(struct nexthop_table *t, struct way *ways)
 {
-	struct neighbour *n = d->neighbour;
+	struct way *w, *next;
 
-	if (!n)
-		return;
-	d->neighbour = NULL;
-	DL_DELETE2(n->destinations, d, neighbour_prev, neighbour_next);
-	if (n->destinations)
-		return;
-	if (t->probe_next == n)
-		t->probe_next = n->hh.next;
-	if (t->confirm_next == n)
-		t->confirm_next = n->hh.next;
-	HASH_DEL(t->neighbours, n);
-	free(n);
+	DL_FOREACH_SAFE2(ways, w, next, other_next)
+	{
+		struct neighbour *n = w->neighbour;
+
+		DL_DELETE(n->ways, w);
+		free(w);
+		if (n->ways)
+			continue;
+		if (t->probe_next == n)
+			t->probe_next = n->hh.next;
+		if (t->confirm_next == n)
+			t->confirm_next = n->hh.next;
+		HASH_DEL(t->neighbours, n);
+		free(n);
+	}
 }
 
-static int neighbour_join(
-	struct nexthop_table *t, struct destination *d, unsigned ifindex, const struct addr *ip)
+static void ways_leave(struct nexthop_table *t, struct destination *d)
 {
-	struct neighbour *n = neighbour_find(t, ifindex, ip);
+	ways_free(t, d->ways);
+	d->ways = NULL;
+	d->neighbour = NULL;
+}
 
-	if (n && n == d->neighbour)
-		return 0;
-	if (!n)
-		n = neighbour_make(t, ifindex, ip);
-	if (!n)
+static int way_add(struct nexthop_table *t, struct destination *d, struct way **ways,
+	unsigned ifindex, const struct addr *ip)
+{
+	struct way *w = calloc(1, sizeof(*w));
+
+	if (!w)
 		return -ENOMEM;
-	neighbour_leave(t, d);
-	d->neighbour = n;
-	DL_APPEND2(n->destinations, d, neighbour_prev, neighbour_next);
+	w->destination = d;
+	w->neighbour = neighbour_find(t, ifindex, ip);
+	if (!w->neighbour)
+		w->neighbour = neighbour_make(t, ifindex, ip);
+	if (!w->neighbour) {
+		free(w);
+		return -ENOMEM;
+	}
+	DL_APPEND(w->neighbour->ways, w);
+	DL_APPEND2(*ways, w, other_prev, other_next);
+	return 0;
+}
+
+/* A neighbour that was one before is one without a break. */
+static int ways_set(
+	struct nexthop_table *t, struct destination *d, const struct route_answer *answer)
+{
+	const struct addr *first = answer->gateway.family ? &answer->gateway : &d->key.dst;
+	struct way *ways = NULL;
+	int ret = way_add(t, d, &ways, answer->ifindex, first);
+
+	for (unsigned i = 0; i < answer->other_count && !ret; i++)
+		ret = way_add(t, d, &ways, answer->ifindex, &answer->other[i]);
+	if (ret) {
+		ways_free(t, ways);
+		return ret;
+	}
+	ways_free(t, d->ways);
+	d->ways = ways;
 	return 0;
 }
 
@@ -491,14 +563,14 @@ static void examine(struct nexthop_table *t, struct destination *d)
 {
 	const struct egress *e = &t->egress[d->key.side];
 	struct route_answer answer = {0};
-	const struct addr *gateway;
+	struct way *w;
 	int ret;
 
 	unmark_dirty(t, d);
 	if (!e->ifindex || !e->up) {
 		/* No route leads over a device that is down; when it comes up, all are examined. */
 		d->why = egress_why(e);
-		neighbour_leave(t, d);
+		ways_leave(t, d);
 		goto out;
 	}
 	ret = ask_route(t, d, e->route_ifindex, &answer);
@@ -509,20 +581,22 @@ static void examine(struct nexthop_table *t, struct destination *d)
 	if (ret) {
 		d->why = ret == -EXDEV ? why_other_device : why_of(ret);
 		memset(&d->gateway, 0, sizeof(d->gateway));
-		neighbour_leave(t, d);
+		ways_leave(t, d);
 		goto out;
 	}
-	gateway = answer.gateway.family ? &answer.gateway : &d->key.dst;
-	ret = neighbour_join(t, d, answer.ifindex, gateway);
+	ret = ways_set(t, d, &answer);
 	if (ret) {
 		mark_dirty(t, d);
 		return;
 	}
-	d->gateway = d->neighbour->key.ip;
+	take_way(d);
 	d->why = NULL;
-	if (d->neighbour->reread) {
-		neighbour_read(t, d->neighbour);
-		write_neighbour(t, d->neighbour);
+	DL_FOREACH2(d->ways, w, other_next)
+	{
+		if (!w->neighbour->reread)
+			continue;
+		neighbour_read(t, w->neighbour);
+		write_neighbour(t, w->neighbour);
 	}
 	if (d->inherited)
 		neighbour_inherit(t, d);
@@ -544,7 +618,7 @@ static void reexamine_fire(struct loop_timer *timer)
 /* Its element stays as it is. */
 static void destination_free(struct nexthop_table *t, struct destination *d)
 {
-	neighbour_leave(t, d);
+	ways_leave(t, d);
 	unmark_dirty(t, d);
 	if (!d->refs)
 		DL_DELETE2(t->idle, d, idle_prev, idle_next);
@@ -562,7 +636,7 @@ static void destination_drop(struct nexthop_table *t, struct destination *d)
 static bool wants_probe(const struct nexthop_table *t, const struct neighbour *n, uint64_t now)
 {
 	return n->state != NEIGHBOUR_VALID && n->probe_at_ms <= now &&
-	       t->egress[n->destinations->key.side].up;
+	       t->egress[n->ways->destination->key.side].up;
 }
 
 /* In turn: each tick goes on where the one before had done enough. */
@@ -583,11 +657,10 @@ static void probe_some(struct nexthop_table *t, uint64_t now)
 
 static bool is_used(const struct neighbour *n)
 {
-	const struct destination *d;
+	const struct way *w;
 
-	DL_FOREACH2(n->destinations, d, neighbour_next)
-	{
-		if (d->refs)
+	DL_FOREACH (n->ways, w) {
+		if (w->destination->refs)
 			return true;
 	}
 	return false;
@@ -602,7 +675,7 @@ static void confirm_some(struct nexthop_table *t, uint64_t now)
 
 	for (unsigned i = 0; i < count && i < CONFIRM_LOOKS; i++) {
 		if (n->state == NEIGHBOUR_VALID && n->confirm_at_ms <= now && is_used(n) &&
-			t->egress[n->destinations->key.side].up) {
+			t->egress[n->ways->destination->key.side].up) {
 			t->ops.neighbour_confirm(t->ops.ctx, n->key.ifindex, &n->key.ip);
 			n->confirm_at_ms = now + CONFIRM_USED_MS;
 		}
@@ -872,12 +945,48 @@ static void show_unresolved(const struct nexthop_table *t, const struct destinat
 	};
 }
 
+/* A destination in use that has another way than by n, which does not answer; NULL: none has. */
+static const struct destination *who_left(const struct neighbour *n)
+{
+	const struct way *w;
+
+	if (neighbour_usable(n))
+		return NULL;
+	DL_FOREACH (n->ways, w) {
+		const struct destination *d = w->destination;
+
+		if (d->refs && d->neighbour != n && neighbour_usable(d->neighbour))
+			return d;
+	}
+	return NULL;
+}
+
+static void survey_gateways(const struct nexthop_table *t, struct dataplane_status *out)
+{
+	struct neighbour *n, *next;
+
+	out->gateways_left = 0;
+	HASH_ITER (hh, t->neighbours, n, next) {
+		const struct destination *d = who_left(n);
+
+		if (!d)
+			continue;
+		if (out->gateways_left < DATAPLANE_GATEWAYS_SHOWN)
+			out->left[out->gateways_left] =
+				(struct dataplane_gateway_left){.side = (uint8_t)d->key.side,
+					.gateway = n->key.ip,
+					.why = why_no_neighbour};
+		out->gateways_left++;
+	}
+}
+
 void nexthop_survey(const struct nexthop_table *t, struct dataplane_status *out)
 {
 	struct destination *d, *next;
 
 	out->nexthops = out->nexthops_unresolved = 0;
 	out->nexthops_asked = t->asked;
+	survey_gateways(t, out);
 	HASH_ITER (hh, t->destinations, d, next) {
 		const char *why = unresolved_why(t, d);
 		unsigned n = out->nexthops_unresolved;
@@ -915,6 +1024,18 @@ void nexthop_neighbour_changed(struct nexthop_table *t, unsigned ifindex, const 
 	write_neighbour(t, n);
 }
 
+static bool has_way_with(const struct destination *d, uint32_t end)
+{
+	const struct way *w;
+
+	DL_FOREACH2(d->ways, w, other_next)
+	{
+		if (neighbour_usable(w->neighbour) && mac_end(w->neighbour->mac) == end)
+			return true;
+	}
+	return false;
+}
+
 void nexthop_came_from(struct nexthop_table *t, uint8_t side, const struct addr *local,
 	const struct addr *source, uint32_t end, bool moved)
 {
@@ -925,9 +1046,11 @@ void nexthop_came_from(struct nexthop_table *t, uint8_t side, const struct addr 
 	if (d && d->inherited)
 		examine(t, d);
 	n = d ? d->neighbour : NULL;
+	/* They may come back by another gateway than they go by. */
+	if (!n || has_way_with(d, end))
+		return;
 	/* While the kernel looks it will have an answer by itself. */
-	if (!n || (n->state != NEIGHBOUR_VALID && n->state != NEIGHBOUR_STALE) ||
-		end == mac_end(n->mac))
+	if (n->state != NEIGHBOUR_VALID && n->state != NEIGHBOUR_STALE)
 		return;
 	/* Asymmetric routing, or VRRP from a router's own address: asked about once. */
 	if (end == n->other_mac_end && !moved)

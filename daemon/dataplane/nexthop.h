@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where packets to a remote leave: one destination entry, and one element of vd_nexthops, for each
  * {egress side, our source address, remote address}; behind it the neighbour that the route names.
+ * Of several gateways the one that the kernel names is taken as long as it answers, then another.
  * The table is kept true by events; it asks the kernel only about destinations that are new and
  * about those that an event may have changed.
  *
@@ -25,10 +26,14 @@ struct egress {
 	bool no_carrier; /* not up: set up, but there is nothing at the other end */
 };
 
+#define ROUTE_OTHERS_MAX 7
 /* What the kernel says about a route. */
 struct route_answer {
 	unsigned ifindex;
 	struct addr gateway; /* family 0: on link */
+	/* Of a multipath route: the other gateways over that device. */
+	unsigned other_count;
+	struct addr other[ROUTE_OTHERS_MAX];
 };
 
 enum neighbour_state {

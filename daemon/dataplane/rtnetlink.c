@@ -107,6 +107,23 @@ static bool addr_from_attr(struct addr *out, uint8_t af, const struct nlattr *nl
 
 /* ---- routes ---- */
 
+static int gateway_from_attrs(struct addr *out, uint8_t af, struct nlattr *const tb[])
+{
+	if (tb[RTA_GATEWAY])
+		return addr_from_attr(out, af, tb[RTA_GATEWAY]) ? 0 : -EPROTO;
+	if (tb[RTA_VIA] && nla_len(tb[RTA_VIA]) > (int)sizeof(struct rtvia)) {
+		/* RFC 8950: an IPv4 route by way of an IPv6 router. */
+		const struct rtvia *via = nla_data(tb[RTA_VIA]);
+		unsigned len = (unsigned)nla_len(tb[RTA_VIA]) - sizeof(*via);
+
+		if (via->rtvia_family != AF_INET6 || len < 16)
+			return -EPROTO;
+		out->family = 6;
+		memcpy(out->ip, via->rtvia_addr, 16);
+	}
+	return 0;
+}
+
 static int route_answer(struct nlmsghdr *nlh, void *arg)
 {
 	struct route_answer *out = arg;
@@ -123,25 +140,13 @@ static int route_answer(struct nlmsghdr *nlh, void *arg)
 	if (tb[RTA_TABLE] && nla_get_u32(tb[RTA_TABLE]) == RT_TABLE_UNSPEC)
 		return -ENETUNREACH;
 	out->ifindex = nla_get_u32(tb[RTA_OIF]);
-	if (tb[RTA_GATEWAY]) {
-		if (!addr_from_attr(&out->gateway, rtm->rtm_family, tb[RTA_GATEWAY]))
-			return -EPROTO;
-	} else if (tb[RTA_VIA] && nla_len(tb[RTA_VIA]) > (int)sizeof(struct rtvia)) {
-		/* RFC 8950: an IPv4 route by way of an IPv6 router. */
-		const struct rtvia *via = nla_data(tb[RTA_VIA]);
-		unsigned len = (unsigned)nla_len(tb[RTA_VIA]) - sizeof(*via);
-
-		if (via->rtvia_family != AF_INET6 || len < 16)
-			return -EPROTO;
-		out->gateway.family = 6;
-		memcpy(out->gateway.ip, via->rtvia_addr, 16);
-	}
-	return 0;
+	return gateway_from_attrs(&out->gateway, rtm->rtm_family, tb);
 }
 
-/* Asks where packets to dst go. src: NULL = from any address; ifindex: 0 = over any device. */
+/* Asks where packets to dst go. src: NULL = from any address; ifindex: 0 = over any device; flags:
+ * RTM_F_FIB_MATCH for the route as it is written, else 0. */
 static int ask_way(struct rtnetlink *rt, const struct addr *src, const struct addr *dst,
-	unsigned ifindex, answer_fn answer, void *arg)
+	unsigned ifindex, unsigned flags, answer_fn answer, void *arg)
 {
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
 	unsigned len = ip_len(dst->family);
@@ -149,7 +154,7 @@ static int ask_way(struct rtnetlink *rt, const struct addr *src, const struct ad
 		.rtm_family = af_of(dst),
 		.rtm_dst_len = (unsigned char)(len * 8),
 		.rtm_src_len = (unsigned char)(src ? len * 8 : 0),
-		.rtm_flags = RTM_F_LOOKUP_TABLE,
+		.rtm_flags = RTM_F_LOOKUP_TABLE | flags,
 	};
 
 	if (!msg)
@@ -178,11 +183,69 @@ static int type_answer(struct nlmsghdr *nlh, void *arg)
 static int check_local(struct rtnetlink *rt, const struct addr *a, unsigned ifindex)
 {
 	unsigned char type = RTN_UNSPEC;
-	int ret = ask_way(rt, NULL, a, ifindex, type_answer, &type);
+	int ret = ask_way(rt, NULL, a, ifindex, 0, type_answer, &type);
 
 	if (ret == -EAGAIN)
 		return ret;
 	return ret == 0 && type == RTN_LOCAL ? 0 : -EADDRNOTAVAIL;
+}
+
+static void add_gateway(struct route_answer *out, const struct addr *gateway)
+{
+	if (gateway->family && !addr_equal_ip(gateway, &out->gateway) &&
+		out->other_count < ROUTE_OTHERS_MAX)
+		out->other[out->other_count++] = *gateway;
+}
+
+/* Of the gateways of a route those over the device that out names. */
+static int gateways_answer(struct nlmsghdr *nlh, void *arg)
+{
+	struct route_answer *out = arg;
+	struct nlattr *tb[RTA_MAX + 1];
+	const struct rtmsg *rtm = nlmsg_data(nlh);
+	const struct rtnexthop *hop;
+	int left;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE ||
+		nlmsg_parse(nlh, sizeof(*rtm), tb, RTA_MAX, NULL) < 0)
+		return -EPROTO;
+	if (!tb[RTA_MULTIPATH])
+		return 0;
+	hop = nla_data(tb[RTA_MULTIPATH]);
+	left = nla_len(tb[RTA_MULTIPATH]);
+	for (; RTNH_OK(hop, left); left -= (int)RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
+		struct nlattr *of[RTA_MAX + 1];
+		struct addr gateway = {0};
+
+		if ((unsigned)hop->rtnh_ifindex == out->ifindex &&
+			!(hop->rtnh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) &&
+			nla_parse(of, RTA_MAX, (struct nlattr *)(void *)RTNH_DATA(hop),
+				hop->rtnh_len - (int)RTNH_LENGTH(0), NULL) == 0 &&
+			gateway_from_attrs(&gateway, rtm->rtm_family, of) == 0)
+			add_gateway(out, &gateway);
+	}
+	return 0;
+}
+
+/* Asked with a device the kernel names one gateway of a multipath route, whatever the addresses,
+ * and in IPv4 one that does not answer as well. Without it names the one that it takes for such
+ * packets of its own. */
+static void find_others(struct rtnetlink *rt, const struct addr *src, const struct addr *dst,
+	struct route_answer *out)
+{
+	struct route_answer usual = {0};
+	struct addr first = out->gateway;
+
+	if (ask_way(rt, src, dst, out->ifindex, RTM_F_FIB_MATCH, gateways_answer, out) ||
+		!out->other_count || ask_way(rt, src, dst, 0, 0, route_answer, &usual))
+		return;
+	for (unsigned i = 0; i < out->other_count && usual.ifindex == out->ifindex; i++) {
+		if (!addr_equal_ip(&out->other[i], &usual.gateway))
+			continue;
+		out->gateway = out->other[i];
+		out->other[i] = first;
+		return;
+	}
 }
 
 static int rtnetlink_route(void *ctx, const struct addr *src, const struct addr *dst,
@@ -191,7 +254,9 @@ static int rtnetlink_route(void *ctx, const struct addr *src, const struct addr 
 	int ret, local;
 
 	memset(out, 0, sizeof(*out));
-	ret = ask_way(ctx, src, dst, ifindex, route_answer, out);
+	ret = ask_way(ctx, src, dst, ifindex, 0, route_answer, out);
+	if (ret == 0 && ifindex && out->ifindex == ifindex && out->gateway.family)
+		find_others(ctx, src, dst, out);
 	if (ret == -EAGAIN || (ret == 0 && src->family == 4))
 		return ret;
 	/* Packets from an address that was taken away, or that another host has (RFC 4862 5.4),

@@ -614,6 +614,54 @@ def test_a_router_that_falls_silent_is_left_for_the_other_one(driver, routers):
     driver.wait_path(flow, gateway=second, why="resolved")
 
 
+GATEWAYS = ("10.2.0.5", "10.2.0.6")  # both are far
+
+
+@pytest.fixture
+def gateways(wires):
+    """Two of one route; a packet of the kernel's own takes either, by its addresses."""
+    for gateway in GATEWAYS:
+        wires.far.add_address("e0", f"{gateway}/24")
+    wires.viaduct.run("ip", "route", "add", "10.19.0.0/16", *(
+        word for gateway in GATEWAYS for word in ("nexthop", "via", gateway, "dev", "x0")))
+    yield GATEWAYS
+    wires.viaduct.run("ip", "route", "del", "10.19.0.0/16")
+    for gateway in GATEWAYS:
+        wires.far.run("ip", "address", "del", f"{gateway}/24", "dev", "e0", check=False)
+
+
+def by_gateway(driver, number):
+    flow = driver.add("0", f"10.1.0.1:{20000 + 2 * number}", "10.1.0.2:4000",
+                      f"10.2.0.1:{20000 + 2 * number}", f"10.19.0.{number}:5000")
+    driver.wait_path(flow, why="resolved")
+    return flow
+
+
+def test_flows_take_the_gateways_of_a_route_that_the_kernel_takes(wires, driver, gateways):
+    taken = set()
+    for number in range(1, 17):
+        told = wires.viaduct.run("ip", "route", "get", f"10.19.0.{number}", "from", "10.2.0.1").stdout
+        gateway = driver.path(by_gateway(driver, number))["gateway"]
+        assert f"via {gateway} " in told
+        taken.add(gateway)
+    assert taken == set(gateways)
+
+
+def test_of_two_gateways_of_a_route_one_that_falls_silent_is_left_until_it_answers(
+        wires, driver, gateways):
+    flow = by_gateway(driver, 1)
+    first = driver.path(flow)["gateway"]
+    second = gateways[1 - gateways.index(first)]
+    wires.far.run("ip", "address", "del", f"{first}/24", "dev", "e0")
+    wait_until(lambda: driver.path(flow)["gateway"] == second, SILENT_S,
+               lambda: str(driver.path(flow)))
+    assert driver.path(flow)["why"] == "resolved"
+    wires.far.add_address("e0", f"{first}/24")
+    wait_until(lambda: driver.path(flow)["gateway"] == first, SILENT_S,
+               lambda: str(driver.path(flow)))
+    driver.wait_path(flow, gateway=first, why="resolved")
+
+
 @pytest.fixture
 def ipv6_route(wires):
     """Outside there is a route of IPv6 whatever addresses come and go."""

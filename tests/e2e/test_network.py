@@ -22,6 +22,7 @@ ETH_P_ARP = 0x0806
 BEHIND = "198.51.100.9"  # a host behind the routers outside
 FIRST_ROUTER = plan.PEERS["trunk"].address
 SECOND_ROUTER, SECOND_ROUTER_MAC = "192.0.2.250", "02:00:00:00:02:50"
+THIRD_ROUTER, THIRD_ROUTER_MAC = "192.0.2.251", "02:00:00:00:02:51"
 LATE = "192.0.2.150"  # nobody has it at first
 
 
@@ -234,6 +235,39 @@ def test_the_default_route_by_another_gateway_is_followed(stage):
         talk.end()
     finally:
         viaduct.run("ip", "route", "del", "default")
+
+
+def test_of_two_gateways_of_a_route_one_that_falls_silent_is_left(stage):
+    world, arps = stage.world, {}
+    gateways = {SECOND_ROUTER: SECOND_ROUTER_MAC, THIRD_ROUTER: THIRD_ROUTER_MAC}
+    for router, mac in gateways.items():
+        arps[router] = stage.keep(Arp(world.external, router, mac))
+    world.viaduct.run("ip", "route", "add", BEHIND, *(
+        word for router in gateways for word in ("nexthop", "via", router, "dev", "vde0")))
+
+    def answer():
+        for arp in arps.values():
+            arp.answer()
+    try:
+        talk = talk_to(stage, BEHIND)
+        media = Media(talk)
+        wait_until(lambda: answer() or media.path()["resolved"], FOLLOW_S, lambda: str(media.path()))
+        first = media.path()["gateway"]
+        second = next(router for router in gateways if router != first)
+        media.check_follows(gateways[first], answer)
+        silent = arps.pop(first)
+        media.check_follows(gateways[second], answer)
+        media.check_change("another gateway after: no neighbour")
+        assert stage.cli.status().get("gateways_left") == [
+            {"side": "external", "device": "vde0", "gateway": first, "why": "no neighbour"}]
+        assert f"\n{first} " in stage.cli.text("status").stdout
+        arps[first] = silent
+        media.check_follows(gateways[first], answer)
+        wait_until(lambda: answer() or "gateways_left" not in stage.cli.status(), FOLLOW_S,
+                   "both gateways")
+        talk.end()
+    finally:
+        world.viaduct.run("ip", "route", "del", BEHIND)
 
 
 def test_a_route_that_goes_is_named_and_followed_when_it_is_back(stage):

@@ -26,7 +26,7 @@ struct kernel {
 	/* What it answers. */
 	int route_error;
 	unsigned route_device;
-	struct addr gateway;
+	struct addr gateway, second; /* family 0: the route has no such */
 	enum neighbour_state neighbour;
 	uint8_t mac[6];
 	bool each_its_own; /* neighbour: no gateway */
@@ -55,6 +55,8 @@ static int fake_route(void *ctx, const struct addr *src, const struct addr *dst,
 	*out = (struct route_answer){.ifindex = k->route_device};
 	if (!k->each_its_own)
 		out->gateway = k->gateway;
+	if (k->second.family)
+		out->other[out->other_count++] = k->second;
 	if (k->route_error)
 		return k->route_error;
 	return ifindex && ifindex != k->route_device ? -ENETUNREACH : 0;
@@ -85,9 +87,8 @@ static enum neighbour_state fake_get(
 {
 	struct kernel *k = ctx;
 
-	(void)ip;
 	assert_int_equal(ifindex, DEVICE);
-	memcpy(mac, k->mac, 6);
+	memcpy(mac, k->second.family && addr_equal_ip(ip, &k->second) ? mac_b : k->mac, 6);
 	return k->neighbour;
 }
 
@@ -450,6 +451,59 @@ static void a_router_that_fails_is_left_for_the_one_that_the_kernel_names_then(v
 	assert_string_equal(path.change_of, "no neighbour");
 }
 
+/* In IPv4 the kernel names the dead one for ever. */
+static void of_a_multipath_route_a_gateway_that_fails_is_left_until_it_answers(void **state)
+{
+	static const uint8_t none[6];
+	struct kernel *k = *state;
+	struct dataplane_status status;
+	struct dataplane_path path;
+	struct destination *d;
+
+	k->second = address("192.0.2.253");
+	d = get(k, "198.51.100.1");
+	assert_memory_equal(element(k, d)->dmac, mac_a, 6);
+	nexthop_survey(k->table, &status);
+	assert_int_equal(status.gateways_left, 0);
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_FAILED, none);
+	/* At once: the other one was asked for as well. */
+	assert_why(k, d, NULL);
+	assert_memory_equal(element(k, d)->dmac, mac_b, 6);
+	nexthop_path(k->table, d, &path);
+	assert_true(addr_equal_ip(&path.gateway, &k->second));
+	assert_string_equal(path.change, "another gateway");
+	assert_string_equal(path.change_of, "no neighbour");
+	nexthop_survey(k->table, &status);
+	assert_int_equal(status.nexthops_unresolved, 0);
+	assert_int_equal(status.gateways_left, 1);
+	assert_true(addr_equal_ip(&status.left[0].gateway, &k->gateway));
+	/* It is looked for although nothing goes by it. */
+	k->used = 0;
+	pass(k, 3000);
+	assert_true(k->used > 0);
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_VALID, mac_a);
+	assert_memory_equal(element(k, d)->dmac, mac_a, 6);
+	nexthop_survey(k->table, &status);
+	assert_int_equal(status.gateways_left, 0);
+	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_FAILED, none);
+	nexthop_neighbour_changed(k->table, DEVICE, &k->second, NEIGHBOUR_FAILED, none);
+	assert_why(k, d, "no neighbour");
+}
+
+static void packets_that_come_by_another_gateway_of_the_route_make_nobody_ask(void **state)
+{
+	struct kernel *k = *state;
+	struct addr local = address("192.0.2.1"), source = address("198.51.100.1");
+	uint32_t end;
+
+	k->second = address("192.0.2.253");
+	get(k, "198.51.100.1");
+	memcpy(&end, mac_b + 2, sizeof(end));
+	/* The table of this test cannot ask anew: it would crash. */
+	nexthop_came_from(k->table, 1, &local, &source, end, true);
+	pass(k, 600);
+}
+
 static void for_a_neighbour_on_link_that_fails_no_route_is_asked(void **state)
 {
 	static const uint8_t none[6];
@@ -724,6 +778,8 @@ int main(void)
 		TEST(a_stale_neighbour_is_used_and_confirmed),
 		TEST(the_last_mac_serves_while_the_kernel_looks_and_not_once_it_failed),
 		TEST(a_router_that_fails_is_left_for_the_one_that_the_kernel_names_then),
+		TEST(of_a_multipath_route_a_gateway_that_fails_is_left_until_it_answers),
+		TEST(packets_that_come_by_another_gateway_of_the_route_make_nobody_ask),
 		TEST(for_a_neighbour_on_link_that_fails_no_route_is_asked),
 		TEST(lost_events_are_made_good_by_asking_again),
 		TEST(an_element_stays_until_the_kernel_has_answered),

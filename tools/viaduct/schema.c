@@ -22,19 +22,20 @@ struct schema {
 	int count;
 };
 
-#define SCHEMA_none        NULL
-#define SCHEMA_device      &device_schema
-#define SCHEMA_side        &side_schema
-#define SCHEMA_packets     &packets_schema
-#define SCHEMA_leg         &leg_schema
-#define SCHEMA_peer_tls    &peer_tls_schema
-#define SCHEMA_certificate &certificate_schema
-#define SCHEMA_finding     &finding_schema
-#define SCHEMA_stream_leg  &stream_leg_schema
-#define SCHEMA_path        &path_schema
-#define SCHEMA_unresolved  &unresolved_schema
-#define SCHEMA_candidate   &candidate_schema
-#define SCHEMA_target      &target_schema
+#define SCHEMA_none         NULL
+#define SCHEMA_device       &device_schema
+#define SCHEMA_side         &side_schema
+#define SCHEMA_packets      &packets_schema
+#define SCHEMA_leg          &leg_schema
+#define SCHEMA_peer_tls     &peer_tls_schema
+#define SCHEMA_certificate  &certificate_schema
+#define SCHEMA_finding      &finding_schema
+#define SCHEMA_stream_leg   &stream_leg_schema
+#define SCHEMA_path         &path_schema
+#define SCHEMA_unresolved   &unresolved_schema
+#define SCHEMA_gateway_left &gateway_left_schema
+#define SCHEMA_candidate    &candidate_schema
+#define SCHEMA_target       &target_schema
 
 #define DEFINE_SCHEMA(lower, UPPER, FIELD)                                                         \
 	static const struct field lower##_fields[] = {UPPER##_FIELDS(FIELD)};                      \
@@ -47,6 +48,8 @@ struct schema {
 DEFINE_SCHEMA(device, VDC_DEVICE, DEVICE_FIELD)
 #define UNRESOLVED_FIELD(name, key, type, of, text) FIELD(UNRESOLVED, name, key, type, of)
 DEFINE_SCHEMA(unresolved, VDC_UNRESOLVED, UNRESOLVED_FIELD)
+#define GATEWAY_LEFT_FIELD(name, key, type, of, text) FIELD(GATEWAY_LEFT, name, key, type, of)
+DEFINE_SCHEMA(gateway_left, VDC_GATEWAY_LEFT, GATEWAY_LEFT_FIELD)
 #define SIDE_FIELD(name, key, type, of, text) FIELD(SIDE, name, key, type, of)
 DEFINE_SCHEMA(side, VDC_SIDE, SIDE_FIELD)
 #define PACKETS_FIELD(name, key, type, of, text) FIELD(PACKETS, name, key, type, of)

@@ -179,6 +179,32 @@ static void print_unresolved(const json_t *s)
 		show_line("and %" PRIu64 " more", all - json_array_size(list));
 }
 
+static void print_table_if_any(struct table *t)
+{
+	if (t->count == 0)
+		return;
+	putchar('\n');
+	table_print(t);
+}
+
+static void print_gateways_left(const json_t *s)
+{
+	static const char *const heading[] = {"GATEWAY LEFT", "SIDE", "DEVICE", "WHY"};
+	const json_t *one;
+	struct table t;
+	size_t i;
+
+	table_init(&t, COLUMNS(heading));
+	json_array_foreach(json_object_get(s, "gateways_left"), i, one)
+	{
+		table_add(&t, "%s", show_text(one, "gateway"));
+		table_add(&t, "%s", show_text(one, "side"));
+		table_add(&t, "%s", show_text(one, "device"));
+		table_add(&t, "%s", show_text(one, "why"));
+	}
+	print_table_if_any(&t);
+}
+
 static void print_ports(const json_t *s)
 {
 	static const char *const heading[] = {
@@ -202,14 +228,6 @@ static void print_ports(const json_t *s)
 	}
 	putchar('\n');
 	table_print(&t);
-}
-
-static void print_table_if_any(struct table *t)
-{
-	if (t->count == 0)
-		return;
-	putchar('\n');
-	table_print(t);
 }
 
 /* Those that are not 0. */
@@ -268,6 +286,7 @@ enum cli_exit cmd_status(const struct cli *cli)
 	print_daemon(status);
 	print_devices(status);
 	print_unresolved(status);
+	print_gateways_left(status);
 	print_ports(status);
 	print_counters(status, "calls", "CALLS SINCE THE START");
 	print_counters(status, "sip", "SIP");
