@@ -180,7 +180,8 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(GATEWAYS_LEFT, gateways_left, LIST, gateway_left,                                        \
 		"gateways of multipath routes whose packets take another one, the first 8")        \
 	X(LISTENERS_WAITING, listeners_waiting, TEXTS, none,                                       \
-		"listeners whose address no device that is up has: NAME ADDRESS TRANSPORT")
+		"those whose address no device that is up has, the first 8: NAME ADDRESS "         \
+		"TRANSPORT")
 
 #define VDC_DEVICE_FIELDS(X)                                                                       \
 	X(NAME, name, TEXT, none, "interface")                                                     \
@@ -427,7 +428,8 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(SIDE, side, TEXT, none, "internal, external")                                            \
 	X(TRANSPORT, transport, TEXT, none, "udp, tcp, tls")                                       \
 	X(ADDRESS, address, ADDRESS, none, "listens on")                                           \
-	X(ADVERTISED, advertised, ADDRESS, none, "what SIP says instead, where that differs")
+	X(ADVERTISED, advertised, ADDRESS, none, "what SIP says instead, where that differs")      \
+	X(WHY, why, TEXT, none, "it does not serve; none: it does")
 
 #define VDC_ROUTE_FIELDS(X)                                                                        \
 	X(INDEX, index, U32, none, "place in the order, from 0")                                   \

@@ -99,6 +99,7 @@ static void put_listener(struct request *r, const struct config *cfg, unsigned i
 {
 	const struct listener_config *listener = &cfg->listener[index];
 	const struct side_address *address = &listener->address;
+	const struct sip *sip = calls_sip(r->control->calls);
 	struct answer *a = r->answer;
 
 	answer_put_text(a, VDC_LISTENER_NAME, listener->name);
@@ -107,6 +108,8 @@ static void put_listener(struct request *r, const struct config *cfg, unsigned i
 	answer_put_addr(a, VDC_LISTENER_ADDRESS, &address->local);
 	if (address->advertised.family && !addr_equal_ip(&address->local, &address->advertised))
 		answer_put_addr(a, VDC_LISTENER_ADVERTISED, &address->advertised);
+	if (sip_listener_waits(sip, sip_listener_slot(sip, listener)))
+		answer_put_text(a, VDC_LISTENER_WHY, SIP_LISTENER_MISSING);
 }
 
 int show_peers(struct request *r)

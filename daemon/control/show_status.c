@@ -153,6 +153,25 @@ static void put_load(struct request *r)
 		answer_put_u64(a, VDC_STATUS_BANDWIDTH_MAX, limits->bandwidth);
 }
 
+#define LISTENERS_SHOWN 8
+
+static void put_listeners_waiting(struct request *r)
+{
+	const struct config *cfg = calls_config(r->control->calls);
+	const struct sip *sip = calls_sip(r->control->calls);
+	struct nlattr *list = answer_nest(r->answer, VDC_STATUS_LISTENERS_WAITING);
+	char text[LISTENER_TEXT_MAX];
+	int n = 0;
+
+	for (unsigned i = 0; i < cfg->listener_count && n < LISTENERS_SHOWN; i++) {
+		const struct listener_config *lc = &cfg->listener[i];
+
+		if (sip_listener_waits(sip, sip_listener_slot(sip, lc)))
+			answer_put_text(r->answer, ++n, sip_listener_text(lc, text));
+	}
+	answer_nest_end(r->answer, list);
+}
+
 static void put_calls(struct request *r)
 {
 	struct answer *a = r->answer;
@@ -179,6 +198,7 @@ static void put_calls(struct request *r)
 		peers_options_postponed(calls_peers(r->control->calls)));
 	answer_nest_end(a, list);
 	show_put_names(r);
+	put_listeners_waiting(r);
 }
 
 static void put_ports(struct request *r)

@@ -210,7 +210,7 @@ static unsigned written_target(struct peer *peer, struct sip_dest *out)
 	const struct listener_config *lc = &peer->peers->cfg->listener[peer->config->listener];
 	unsigned listener = sip_listener_slot(peer->peers->sip, lc);
 
-	if (listener == SIP_NO_LISTENER)
+	if (listener == SIP_NO_LISTENER || sip_listener_waits(peer->peers->sip, listener))
 		return 0;
 	*out = (struct sip_dest){.listener = listener,
 		.remote = peer->config->address,
@@ -231,7 +231,7 @@ unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX])
 	for (unsigned i = 0; i < count; i++) {
 		unsigned listener = slot_of(peer, drawn[i].family);
 
-		if (listener == SIP_NO_LISTENER ||
+		if (listener == SIP_NO_LISTENER || sip_listener_waits(peer->peers->sip, listener) ||
 			(peer->has_own_address && is_ours(cfg, &drawn[i])))
 			continue;
 		out[n++] = (struct sip_dest){.listener = listener,

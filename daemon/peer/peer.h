@@ -69,8 +69,8 @@ bool peer_is_last_resort(const struct peer *peer, bool is_emergency);
 /* Seconds for which the peer wants no calls (Retry-After), 0 = it has not said so. */
 unsigned peer_retry_after_s(const struct peer *peer);
 /* Where requests to it go, in the order to try (RFC 3263 4). The number written to out; 0 when
- * nothing is known (the name does not resolve, its listener is closed). Strings in out live until
- * the loop's next round. */
+ * nothing is known (the name does not resolve, its listener is closed or has no address yet).
+ * Strings in out live until the loop's next round. */
 unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX]);
 /* The same with those last that failed lately, and without those that want no calls where others
  * do. */

@@ -63,6 +63,7 @@ struct listener {
 	enum transport transport;
 	struct side_address asked; /* as configured; local below has the port that was bound */
 	struct addr local;
+	bool is_waiting;        /* no device had that address when it was looked for last */
 	struct ssl_ctx_st *tls; /* NULL unless transport is TLS */
 	bool asks_certificate;  /* of whoever connects */
 	char *host;      /* advertised, IPv6 without brackets, as libosip2 wants it; or our FQDN */
@@ -252,6 +253,7 @@ struct sip {
 	struct connection *pending;
 	struct loop_timer pending_timer;
 	struct loop_timer expiry_timer; /* a look at our certificates, daily */
+	struct loop_timer address_timer;
 	uint64_t last_connection_id;
 	int spare_fd; /* given up to turn callers away when descriptors run out */
 	unsigned connection_count;
@@ -312,7 +314,14 @@ bool listener_is(const struct listener *l, const struct listener_config *cfg);
 int listener_update(struct listener *l, const struct listener_config *cfg);
 /* Closes the socket and frees. Its connections are the caller's, and what waits to leave by it. */
 void listener_close(struct listener *listener);
+/* Bound, to send from; -errno. */
 int listener_socket(const struct addr *local, int type);
+
+/* ---- listener_address.c ---- */
+/* Looks for the addresses of all listeners, tells which are not here, and looks on. */
+void listeners_watch(struct sip *sip);
+/* One that waits is looked at again. */
+bool listener_waits(struct listener *l);
 
 /* ---- transport.c ---- */
 /* 0: given to the network or queued; -errno. */

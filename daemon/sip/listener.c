@@ -35,7 +35,15 @@ static void set_udp_options(int fd, uint8_t family)
 	}
 }
 
-int listener_socket(const struct addr *local, int type)
+static void bind_before_it_is_here(int fd, uint8_t family)
+{
+	if (family == 4)
+		set_option(fd, IPPROTO_IP, IP_FREEBIND, 1);
+	else
+		set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+}
+
+static int bound_socket(const struct addr *local, int type, bool is_to_listen)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(local, &ss);
@@ -53,12 +61,19 @@ int listener_socket(const struct addr *local, int type)
 	} else {
 		set_udp_options(fd, local->family);
 	}
+	if (is_to_listen)
+		bind_before_it_is_here(fd, local->family);
 	if (bind(fd, (struct sockaddr *)&ss, len)) {
 		ret = -errno;
 		close(fd);
 		return ret;
 	}
 	return fd;
+}
+
+int listener_socket(const struct addr *local, int type)
+{
+	return bound_socket(local, type, false);
 }
 
 /* The port that the kernel chose where the configuration says 0 (tests). */
@@ -144,7 +159,7 @@ int listener_open(struct listener **out, struct sip *sip, unsigned slot, unsigne
 	l->local = cfg->address.local;
 	if (advertised.family == 0)
 		advertised = l->local;
-	ret = listener_socket(&l->local, is_tcp ? SOCK_STREAM : SOCK_DGRAM);
+	ret = bound_socket(&l->local, is_tcp ? SOCK_STREAM : SOCK_DGRAM, true);
 	l->lf.fd = ret;
 	if (ret < 0)
 		goto fail;

@@ -106,8 +106,6 @@ static unsigned free_slot(const struct sip *sip)
 static const char *listen_words(int error)
 {
 	switch (error) {
-	case -EADDRNOTAVAIL:
-		return "no device here has that address";
 	case -EADDRINUSE:
 		return "another program listens there";
 	default:
@@ -168,6 +166,7 @@ int sip_new(struct sip **out, struct loop *loop, const struct config *cfg,
 		return ret;
 	}
 	tls_watch_expiry(sip);
+	listeners_watch(sip);
 	*out = sip;
 	return 0;
 }
@@ -204,6 +203,7 @@ void sip_free(struct sip *sip)
 	lately_free(&sip->refused);
 	loop_timer_stop(sip->loop, &sip->pending_timer);
 	loop_timer_stop(sip->loop, &sip->expiry_timer);
+	loop_timer_stop(sip->loop, &sip->address_timer);
 	if (sip->spare_fd >= 0)
 		close(sip->spare_fd);
 	udp_batch_free(sip->batch);
@@ -300,6 +300,7 @@ int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors)
 	sip->generation++;
 	target_forget_sessions(sip);
 	tls_watch_expiry(sip);
+	listeners_watch(sip);
 	return 0;
 }
 
@@ -313,6 +314,22 @@ unsigned sip_listener_slot(const struct sip *sip, const struct listener_config *
 bool sip_listener_is_open(const struct sip *sip, unsigned listener)
 {
 	return listener_at(sip, listener) != NULL;
+}
+
+bool sip_listener_waits(const struct sip *sip, unsigned listener)
+{
+	const struct listener *l = listener_at(sip, listener);
+
+	return l && l->is_waiting;
+}
+
+char *sip_listener_text(const struct listener_config *lc, char buf[LISTENER_TEXT_MAX])
+{
+	char at[ADDR_TEXT_MAX];
+
+	snprintf(buf, LISTENER_TEXT_MAX, "%s %s %s", lc->name, addr_print(&lc->address.local, at),
+		transport_name(lc->transport));
+	return buf;
 }
 
 const char *sip_listener_contact(const struct sip *sip, unsigned listener)

@@ -87,7 +87,8 @@ struct sip_handlers {
 	void (*overload)(void *ctx, const char *text);
 	/* ACK that belongs to no transaction: acknowledges a 2xx. */
 	void (*ack)(void *ctx, osip_message_t *ack, const struct peer_config *peer);
-	/* What an operator should know; kind: "tls", "auth"; text: one line. May be NULL. */
+	/* What an operator should know; kind: "tls", "auth", "listener"; text: one line. May be
+	 * NULL. */
 	void (*event)(void *ctx, const char *kind, const char *text);
 };
 
@@ -105,7 +106,8 @@ struct sip_server_handlers {
 	void (*gone)(void *owner, struct sip_server *txn);
 };
 
-/* Opens the listeners of cfg. 0 or -errno, with the cause logged. */
+/* Opens the listeners of cfg; those whose address no device has yet serve when one has. 0 or
+ * -errno, with the cause logged. */
 int sip_new(struct sip **out, struct loop *loop, const struct config *cfg,
 	const struct sip_handlers *handlers);
 /* Ends every transaction (gone is called for each) and closes every socket. */
@@ -256,6 +258,12 @@ int sip_client_adopt(struct sip *sip, const struct sip_dest *dest, struct text r
 /* The number of the open listener that lc describes, SIP_NO_LISTENER if there is none. */
 unsigned sip_listener_slot(const struct sip *sip, const struct listener_config *lc);
 bool sip_listener_is_open(const struct sip *sip, unsigned listener);
+/* It is open, and no device that is up has its address: nothing comes, and nothing is sent. */
+bool sip_listener_waits(const struct sip *sip, unsigned listener);
+#define SIP_LISTENER_MISSING "no device that is up has that address"
+#define LISTENER_TEXT_MAX    160 /* bytes, NUL included */
+/* "NAME ADDRESS TRANSPORT". Returns buf. */
+char *sip_listener_text(const struct listener_config *lc, char buf[LISTENER_TEXT_MAX]);
 /* "host:port" of a listener as others reach it, for Contact; with ";transport=tcp" parameter to add
  * where needed: "192.0.2.1:5060" / "[2001:db8::1]:5060;transport=tcp". */
 const char *sip_listener_contact(const struct sip *sip, unsigned listener);

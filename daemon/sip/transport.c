@@ -11,6 +11,8 @@ static int give(struct sip *sip, struct flow *flow, const char *text, size_t len
 
 	if (!l)
 		return -ENETDOWN;
+	if (listener_waits(l))
+		return -EADDRNOTAVAIL;
 	if (flow->transport == TRANSPORT_UDP &&
 		udp_later_put(sip->later, l, &flow->remote, text, len, in_any_order))
 		return 0;

@@ -214,6 +214,7 @@ static void calls_flows_peers_listeners_and_routes_are_tables(void **state)
 	assert_true(says("peer-1"));
 	assert_int_equal(run("listeners"), 0);
 	assert_true(says("198.51.100.1:5060"));
+	assert_true(says("no device that is up has that address"));
 	assert_int_equal(run("routes"), 0);
 	assert_true(says("peer-1, peer-3"));
 }

@@ -493,6 +493,11 @@ int dataplane_status(struct dataplane *dp, struct dataplane_status *out)
 				.gateway = fake_addr("2001:db8::fe"),
 				.why = "no neighbour",
 				.since_ms = 61000};
+		out->gateways_left = DATAPLANE_GATEWAYS_SHOWN + 3;
+		for (unsigned i = 0; i < DATAPLANE_GATEWAYS_SHOWN; i++)
+			out->left[i] = (struct dataplane_gateway_left){.side = SIDE_EXTERNAL,
+				.gateway = fake_addr("2001:db8::fd"),
+				.why = "no neighbour"};
 	}
 	for (unsigned i = 0; i < SIDE_COUNT; i++)
 		out->device[i] = (struct dataplane_device_status){.name = "eth0",
@@ -557,6 +562,24 @@ void sip_get_status(const struct sip *sip, struct sip_status *out)
 {
 	(void)sip;
 	*out = (struct sip_status){.requests_in = 1234, .unknown_source = 5};
+}
+
+unsigned sip_listener_slot(const struct sip *sip, const struct listener_config *lc)
+{
+	(void)sip;
+	return (unsigned)(lc - fake.config.listener);
+}
+
+bool sip_listener_waits(const struct sip *sip, unsigned listener)
+{
+	(void)sip;
+	return listener == 0 || fake.unresolved;
+}
+
+char *sip_listener_text(const struct listener_config *lc, char buf[LISTENER_TEXT_MAX])
+{
+	snprintf(buf, LISTENER_TEXT_MAX, "%.63s 10.0.0.1:5060 udp", fake_text(lc->name));
+	return buf;
 }
 
 /* Numbers that begin with 0 are denied, with 9 match nothing. */

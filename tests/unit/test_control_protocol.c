@@ -150,6 +150,7 @@ static int finish(void **state)
 
 static void status_is_one_object_in_one_bounded_datagram(void **state)
 {
+	static struct listener_config many[CONFIG_LISTENERS_MAX];
 	int fd = client_socket(NULL);
 	struct reply r;
 
@@ -160,6 +161,15 @@ static void status_is_one_object_in_one_bounded_datagram(void **state)
 	assert_int_equal(r.objects, 1);
 	assert_int_equal(r.datagrams, 1);
 	assert_in_range(r.longest, 1000, VDC_DATAGRAM_MAX);
+	/* With all there can be that stands in the way. */
+	fake.unresolved = fake.long_texts = true;
+	for (unsigned i = 0; i < CONFIG_LISTENERS_MAX; i++)
+		many[i] = fake.listener[0];
+	fake.config.listener = many;
+	fake.config.listener_count = CONFIG_LISTENERS_MAX;
+	ask(fd, request(VDC_GET_STATUS), &r);
+	assert_int_equal(r.objects, 1);
+	assert_true(r.longest <= VDC_DATAGRAM_MAX);
 	close(fd);
 }
 

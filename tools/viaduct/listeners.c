@@ -4,7 +4,8 @@
 
 enum cli_exit cmd_listeners(const struct cli *cli)
 {
-	static const char *const heading[] = {"NAME", "SIDE", "TRANSPORT", "ADDRESS", "ADVERTISED"};
+	static const char *const heading[] = {
+		"NAME", "SIDE", "TRANSPORT", "ADDRESS", "ADVERTISED", ""};
 	json_t *list, *one;
 	struct table t;
 	size_t i;
@@ -24,6 +25,7 @@ enum cli_exit cmd_listeners(const struct cli *cli)
 		table_add(&t, "%s", show_text(one, "transport"));
 		table_add(&t, "%s", show_text(one, "address"));
 		table_add(&t, "%s", show_text(one, "advertised"));
+		table_add(&t, "%s", json_object_get(one, "why") ? show_text(one, "why") : "");
 	}
 	table_print(&t);
 	json_decref(list);

@@ -72,6 +72,8 @@ static void print_daemon(const json_t *s)
 {
 	char up[SHOW_SHORT_MAX], resident[SHOW_SHORT_MAX], maps[SHOW_SHORT_MAX];
 	char rate[LIMIT_MAX], bandwidth[LIMIT_MAX];
+	const json_t *one;
+	size_t i;
 
 	show_line("viaductd %s, instance %s: up %s, pid %" PRIu64 ", uid %" PRIu64,
 		show_text(s, "version"), show_text(s, "instance"),
@@ -86,6 +88,11 @@ static void print_daemon(const json_t *s)
 	show_line("bandwidth      %" PRIu64 " kbit/s%s", show_u64(s, "bandwidth_kbit"),
 		at_most(s, "bandwidth_max_kbit", " kbit/s", bandwidth));
 	print_overload(s);
+	json_array_foreach(json_object_get(s, "listeners_waiting"), i, one)
+	{
+		show_line("listener       %s: no device that is up has that address",
+			json_string_value(one));
+	}
 	show_line("flows          %" PRIu64 " of %" PRIu64, show_u64(s, "flows"),
 		show_u64(s, "flows_max"));
 	show_line("next hops      %" PRIu64 ", of those not resolved: %" PRIu64
