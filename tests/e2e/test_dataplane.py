@@ -761,6 +761,48 @@ def test_a_link_flap_is_followed_within_a_second(wires, driver):
     wire.close()
 
 
+@pytest.mark.parametrize("families", ["v4_to_v4", "v6_to_v6"])
+def test_an_address_that_is_back_is_followed_within_a_second(wires, driver, families):
+    local, remote, out_local, out_remote = FAMILIES[families]
+    near, wire = udp(wires.near, remote, 4000), FarWire(wires.far)
+    flow = driver.add("0", literal(local, 20000), literal(remote, 4000),
+                      literal(out_local, 20002), literal(out_remote, 5000))
+    address = out_local + ("/64" if ":" in out_local else "/24")
+
+    def taken_and_given():
+        driver.wait_path(flow, why="resolved")
+        wires.viaduct.run("ip", "address", "del", address, "dev", "x0")
+        try:
+            wait_until(lambda: driver.path(flow)["why"] in (
+                "media address is not on this machine", "no route"), 1, lambda: str(driver.path(flow)))
+        finally:
+            took = followed(near, (local, 20000), wire, wires.far.link_mac("e0"),
+                            lambda: wires.viaduct.add_address("x0", address))
+        return took
+    try:
+        assert_followed(taken_and_given for _ in range(3))
+    finally:
+        wires.viaduct.run("ip", "route", "replace", "10.9.0.0/24", "via", "10.2.0.2")
+    near.close()
+    wire.close()
+
+
+def test_a_device_that_is_back_is_followed_within_a_second(wires, driver):
+    near = udp(wires.near, "10.1.0.2", 4000)
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.2:5000")
+
+    def gone_and_back():
+        wires.far.run("ip", "link", "del", "e0")
+        driver.wait_path(flow, why="device gone")
+        wires.wire(wires.far, "x0", 2)
+        wire = FarWire(wires.far)
+        took = followed(near, ("10.1.0.1", 20000), wire, wires.far.link_mac("e0"), lambda: None)
+        wire.close()
+        return took
+    assert_followed(gone_and_back for _ in range(3))
+    near.close()
+
+
 def test_changes_among_more_events_than_the_socket_holds_are_not_missed(wires, driver):
     flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.9.0.9:5000")
     driver.wait_path(flow, gateway="10.2.0.2")
