@@ -178,7 +178,8 @@ tests-build: $(OUT)/tests/e2e/viaductd-other-layout
 
 $(OUT)/tests/unit/test_control_cli: | $(OUT)/viaduct
 
-$(OUT)/tests/bpf/%: $(OUT)/tests/bpf/%.o $(patsubst %.c,$(OUT)/%.o,$(filter-out $(wildcard tests/bpf/test_*.c),$(wildcard tests/bpf/*.c))) $(OUT)/libbase.a
+$(OUT)/tests/bpf/%: $(OUT)/tests/bpf/%.o $(patsubst %.c,$(OUT)/%.o,$(filter-out $(wildcard tests/bpf/test_*.c),$(wildcard tests/bpf/*.c))) \
+		$(OUT)/daemon/dataplane/locals_likely.o $(OUT)/libbase.a
 	$(CC) $(SANFLAGS) -o $@ $^ -lcmocka $(LIBS)
 $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/bpf/*.c) tests/unit/test_dataplane_load_failure.c): | build/gen/viaduct.skel.h
 

@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define VD_LAYOUT_VERSION 4
+#define VD_LAYOUT_VERSION 5
 
 /* Sizes the program is built for; the daemon sizes maps at load to what the configuration asks. */
 #define VD_LOCALS_MAX   16    /* media addresses of ours, both sides and families together */
@@ -22,8 +22,10 @@
 /* ---- locals: which packets are media for us ------------------------------------------------
  * Array map "vd_locals" with one element; the program scans it in order. A packet matches when it
  * came in by ifindex with that VLAN to that address. Its flow slot is ports[port_base + (dst port
- * - port_min)]. count is written last. The whole element is replaced by one map update on reload;
- * old entries keep their port_base while flows live. */
+ * - port_min)]. The whole element is replaced by one map update on reload; old entries keep their
+ * port_base while flows live. With several addresses on one device the scan's branches cannot be
+ * foreseen: a program that was told so at load looks first at the entry that likely[] names for the
+ * address's last four bytes. */
 struct vd_local {
 	__u8 addr[16];
 	__u32 ifindex;
@@ -34,9 +36,16 @@ struct vd_local {
 	__u8 family;              /* 4 or 6 */
 };
 
+#define VD_LOCALS_LIKELY 32
+/* low: as the bytes lie in memory. */
+#define VD_LOCALS_LIKELY_AT(low, factor) ((__u32)((__u32)(low) * (__u32)(factor)) >> 27)
+
 struct vd_locals {
 	__u32 count;
 	__u32 batched; /* bit a device of vd_devices: packets for it wait, see batches */
+	__u32 factor;  /* such that no two addresses share a place in likely[], where there is one */
+	__u8 likely[VD_LOCALS_LIKELY]; /* indices in local[], by VD_LOCALS_LIKELY_AT */
+	__u8 pad[20];
 	struct vd_local local[VD_LOCALS_MAX];
 };
 

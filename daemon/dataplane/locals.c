@@ -53,6 +53,22 @@ int locals_from_config(struct local_wanted want[VD_LOCALS_MAX], const struct con
 	return n;
 }
 
+bool locals_want_guesses(const struct config *cfg)
+{
+	const unsigned any[SIDE_COUNT] = {1, 1};
+	struct local_wanted want[VD_LOCALS_MAX];
+	int count = locals_from_config(want, cfg, any);
+
+	for (int i = 0; i < count; i++) {
+		for (int k = 0; k < i; k++) {
+			if (want[i].side == want[k].side &&
+				want[i].addr.family == want[k].addr.family)
+				return true;
+		}
+	}
+	return false;
+}
+
 uint32_t locals_exits_of(uint32_t ports)
 {
 	return (ports + VD_EXIT_PORTS - 1) / VD_EXIT_PORTS;
@@ -440,4 +456,5 @@ void locals_encode(const struct locals *l, struct vd_locals *out)
 		to->family = local->want.addr.family;
 		out->count = i + 1;
 	}
+	locals_spread(out);
 }

@@ -67,6 +67,10 @@ bool locals_draining(const struct locals *l);
 bool locals_drain(struct locals *l, uint64_t now_ms);
 /* A side's device was replaced by another. */
 void locals_set_ifindex(struct locals *l, uint8_t side, unsigned ifindex);
+/* Fills likely[] and factor of what the program is to see. */
+void locals_spread(struct vd_locals *locals);
+/* Whether the program should guess by them, as a side has two addresses of one family. */
+bool locals_want_guesses(const struct config *cfg);
 /* What the program is to see. */
 void locals_encode(const struct locals *l, struct vd_locals *out);
 /* Index in local[] of our media address with that port, or -ENOENT. */

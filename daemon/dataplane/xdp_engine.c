@@ -177,7 +177,7 @@ int xdp_engine_open(
 	ret = pins_open(&dp->xdp.pins, cfg->bpf_dir, cfg->instance);
 	if (ret)
 		return ret;
-	ret = xdp_load(&dp->xdp, &of_maps, cfg->batching);
+	ret = xdp_load(&dp->xdp, &of_maps, cfg->batching, locals_want_guesses(cfg));
 	if (ret)
 		return ret;
 	if (dp->xdp.maps == XDP_MAPS_ADOPTED) {

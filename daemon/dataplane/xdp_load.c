@@ -248,9 +248,10 @@ static const char *dispatcher_words(int error)
 	return strerror(-error);
 }
 
-static void choose_batching(struct xdp *x)
+static void choose_ways(struct xdp *x)
 {
 	x->skel->rodata->batching = x->batches;
+	x->skel->rodata->guessing = x->guesses;
 	bpf_program__set_autoload(x->skel->progs.viaduct_finish, x->finishes);
 }
 
@@ -260,7 +261,7 @@ static int load_program(struct xdp *x, struct xdp_sizes *sizes)
 
 	if (ret)
 		return ret;
-	choose_batching(x);
+	choose_ways(x);
 	/* Where a link is attached no dispatcher can be. */
 	if (!x->linked && xdp_dispatcher_works()) {
 		ret = xdp_attach_dispatcher(x);
@@ -274,7 +275,7 @@ static int load_program(struct xdp *x, struct xdp_sizes *sizes)
 			ret = xdp_left_reuse(x, sizes);
 		if (ret)
 			return ret;
-		choose_batching(x);
+		choose_ways(x);
 	}
 	return viaduct_bpf__load(x->skel);
 }
@@ -286,7 +287,8 @@ static bool batches_wanted(const struct xdp_sizes *sizes, enum batching_mode bat
 	return batching == BATCHING_ON;
 }
 
-int xdp_load(struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching)
+int xdp_load(
+	struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching, bool guessing)
 {
 	int ret;
 
@@ -302,6 +304,7 @@ int xdp_load(struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching
 		return ret;
 	x->batches = batches_wanted(sizes, batching);
 	x->finishes |= x->batches;
+	x->guesses = guessing;
 	ret = load_program(x, sizes);
 	if (ret) {
 		explain(x, ret);

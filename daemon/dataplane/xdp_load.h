@@ -48,6 +48,7 @@ struct xdp {
 	} maps;
 	bool batches;  /* packets shall wait for others: see struct vd_batch */
 	bool finishes; /* they may: the devices have the program that finishes them */
+	bool guesses;  /* where an address of ours stands: see struct vd_locals */
 	bool replaces; /* another layout's maps serve until xdp_left_remove() */
 	bool linked;   /* a daemon before us left pinned links, to be swung to our program */
 };
@@ -61,7 +62,7 @@ struct xdp {
  * they are of use: *sizes are then theirs. On a kernel where libxdp's dispatcher works, the program
  * is attached by that as well, beside what is attached already; as long as vd_locals is empty it
  * passes everything. Errors are logged in plain words; the caller closes what there is. */
-int xdp_load(struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching);
+int xdp_load(struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching, bool guessing);
 void xdp_unload(struct xdp *x);
 /* Gives up what is ours; the program stays attached, the maps pinned. */
 void xdp_leave(struct xdp *x);

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dataplane/locals.h"
 #include "viaduct.skel.h"
 
 static const struct {
@@ -75,7 +76,7 @@ static void make_devices(struct lab *lab)
 	assert_true(lab->ifindex[0] && lab->ifindex[1]);
 }
 
-static int open_lab(void **state, bool batching)
+static int open_lab(void **state, bool batching, bool guessing)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
 	struct viaduct_bpf *bpf;
@@ -91,6 +92,7 @@ static int open_lab(void **state, bool batching)
 	bpf_map__set_max_entries(bpf->maps.vd_nexthops, LAB_NEXTHOPS);
 	bpf_map__set_max_entries(bpf->maps.vd_events, (uint32_t)sysconf(_SC_PAGESIZE));
 	bpf->rodata->batching = batching;
+	bpf->rodata->guessing = guessing;
 	assert_int_equal(viaduct_bpf__load(bpf), 0);
 	lab->program = bpf_program__fd(bpf->progs.viaduct_xdp);
 	lab->ports = map_memory(bpf->maps.vd_ports, sizeof(*lab->ports));
@@ -105,12 +107,17 @@ static int open_lab(void **state, bool batching)
 
 int lab_setup(void **state)
 {
-	return open_lab(state, false);
+	return open_lab(state, false, false);
 }
 
 int lab_setup_batching(void **state)
 {
-	return open_lab(state, true);
+	return open_lab(state, true, false);
+}
+
+int lab_setup_guessing(void **state)
+{
+	return open_lab(state, true, true);
 }
 
 int lab_teardown(void **state)
@@ -165,6 +172,7 @@ void lab_set_locals(struct lab *lab)
 	const uint32_t zero = 0;
 	int fd = bpf_map__fd(lab->bpf->maps.vd_locals);
 
+	locals_spread(&lab->locals);
 	assert_int_equal(bpf_map_update_elem(fd, &zero, &lab->locals, 0), 0);
 }
 

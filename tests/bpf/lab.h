@@ -50,10 +50,13 @@ struct lab_result {
 int lab_setup(void **state);
 /* The same, and packets may wait (struct vd_batch). */
 int lab_setup_batching(void **state);
+/* The same, and the program guesses which address of ours a packet is for (struct vd_locals). */
+int lab_setup_guessing(void **state);
 int lab_teardown(void **state);
 /* Empties every map; what lab_setup made stays. */
 int lab_reset(void **state);
 
+/* As lab->locals is, its likely[] filled in. */
 void lab_set_locals(struct lab *lab);
 void lab_set_device(struct lab *lab, uint32_t index, unsigned ifindex);
 void lab_unset_device(struct lab *lab, uint32_t index);

@@ -625,5 +625,7 @@ int main(void)
 		cmocka_unit_test(no_headroom_to_grow_into_drops),
 	};
 
-	return cmocka_run_group_tests_name("bpf policy", tests, lab_setup, lab_teardown);
+	return cmocka_run_group_tests_name("bpf policy", tests, lab_setup, lab_teardown) +
+	       cmocka_run_group_tests_name(
+		       "bpf policy, guessing", tests, lab_setup_guessing, lab_teardown);
 }

@@ -416,5 +416,7 @@ int main(void)
 		cmocka_unit_test(program_and_model_agree_on_random_packets),
 	};
 
-	return cmocka_run_group_tests_name("bpf random", tests, lab_setup, lab_teardown);
+	return cmocka_run_group_tests_name("bpf random", tests, lab_setup, lab_teardown) +
+	       cmocka_run_group_tests_name(
+		       "bpf random, guessing", tests, lab_setup_guessing, lab_teardown);
 }

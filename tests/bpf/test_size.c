@@ -50,5 +50,6 @@ int main(void)
 		cmocka_unit_test(program_for_packets_that_waited_stays_within_its_bounds),
 	};
 
-	return cmocka_run_group_tests_name("bpf size", tests, lab_setup, lab_teardown);
+	/* With all that a configuration can ask for. */
+	return cmocka_run_group_tests_name("bpf size", tests, lab_setup_guessing, lab_teardown);
 }
