@@ -43,7 +43,7 @@ struct vd_local {
 struct vd_locals {
 	__u32 count;
 	__u32 batched; /* bit a device of vd_devices: packets for it wait, see batches */
-	__u32 factor;  /* such that no two addresses share a place in likely[], where there is one */
+	__u32 factor; /* such that no two addresses share a place in likely[], where there is one */
 	__u8 likely[VD_LOCALS_LIKELY]; /* indices in local[], by VD_LOCALS_LIKELY_AT */
 	__u8 pad[20];
 	struct vd_local local[VD_LOCALS_MAX];
@@ -236,10 +236,9 @@ struct vd_batch {
 	__u32 waiting; /* packets redirected since the second program last began */
 	__u32 dropped; /* by the second program, since the driver was last given packets */
 	__u32 pad[14];
-	__u32 port[VD_BATCH_MAX]; /* theirs: indices in vd_ports */
 	struct {
 		__u32 flow, stream_hint;
-	} found[VD_BATCH_MAX]; /* there */
+	} found[VD_BATCH_MAX]; /* at their ports, as of then */
 };
 
 /* ---- counters ---------------------------------------------------------------------------------

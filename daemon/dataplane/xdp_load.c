@@ -287,8 +287,7 @@ static bool batches_wanted(const struct xdp_sizes *sizes, enum batching_mode bat
 	return batching == BATCHING_ON;
 }
 
-int xdp_load(
-	struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching, bool guessing)
+int xdp_load(struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching, bool guessing)
 {
 	int ret;
 

@@ -14,7 +14,7 @@
 #include "frame.h"
 #include "viaduct_xdp.h"
 
-#define LAB_PORTS    64
+#define LAB_PORTS    1024
 #define LAB_FLOWS    64
 #define LAB_STREAMS  64
 #define LAB_NEXTHOPS 16

@@ -11,6 +11,7 @@
 
 #define DEVICE  1 /* of those that vd_exits has room for */
 #define BATCHES 128
+#define HINT    (SCENE_STREAM + 1) /* wrong, as a hint may be */
 
 static void set_exit(const struct lab *lab, uint32_t port, unsigned exit)
 {
@@ -34,8 +35,8 @@ static void forget_batches(const struct lab *lab)
 		assert_int_equal(bpf_map_update_elem(fd, &i, &none, 0), 0);
 }
 
-/* The one packet that waits since then is for that port. */
-static void assert_waits(const struct lab *lab, uint32_t port)
+/* One packet waits since then, for the flow and stream that stand at its port. */
+static void assert_waits(const struct lab *lab)
 {
 	int fd = bpf_map__fd(lab->bpf->maps.vd_batches);
 	unsigned waiting = 0;
@@ -45,8 +46,10 @@ static void assert_waits(const struct lab *lab, uint32_t port)
 
 		assert_int_equal(bpf_map_lookup_elem(fd, &i, &batch), 0);
 		waiting += batch.waiting;
-		if (batch.waiting)
-			assert_int_equal(batch.port[0], port);
+		if (batch.waiting) {
+			assert_int_equal(batch.found[0].flow, SCENE_FLOW);
+			assert_int_equal(batch.found[0].stream_hint, HINT);
+		}
 	}
 	assert_int_equal(waiting, 1);
 }
@@ -60,14 +63,13 @@ static void open_waiting(struct scene *s, void **state, uint32_t port)
 	s->lab->locals.batched = 1u << DEVICE;
 	lab_set_locals(s->lab);
 	s->lab->ports[4].flow = 0;
-	if (port < LAB_PORTS)
-		s->lab->ports[port].flow = SCENE_FLOW;
+	s->lab->ports[port] = (struct vd_port){.flow = SCENE_FLOW, .stream_hint = HINT};
 	set_exit(s->lab, port, DEVICE + 1);
 	forget_batches(s->lab);
 }
 
 /* It is on its way as it came, and not counted yet. */
-static void expect_waits(struct scene *s, uint32_t port)
+static void expect_waits(struct scene *s)
 {
 	uint64_t counted = lab_counted(s->lab);
 	uint8_t data[FRAME_MAX];
@@ -78,7 +80,7 @@ static void expect_waits(struct scene *s, uint32_t port)
 	assert_int_equal(s->result.len, len);
 	assert_memory_equal(s->result.data, data, len);
 	assert_int_equal(lab_counted(s->lab), counted);
-	assert_waits(s->lab, port);
+	assert_waits(s->lab);
 }
 
 static void each_port_has_its_own_exit(void **state)
@@ -88,7 +90,7 @@ static void each_port_has_its_own_exit(void **state)
 
 	for (unsigned i = 0; i < sizeof(ports) / sizeof(*ports); i++) {
 		open_waiting(&s, state, ports[i]);
-		expect_waits(&s, ports[i]);
+		expect_waits(&s);
 		/* Neither neighbour waits, and none has a flow. */
 		s.in.dport = SCENE_PORT + 1;
 		scene_expect(&s, VD_DROP_NO_FLOW);
@@ -143,7 +145,7 @@ static void what_is_longer_than_each_link_takes_is_finished_at_once(void **state
 	scene_rtp(&s, 1280 - headers + 1, 0, SCENE_SEQ, SCENE_TIMESTAMP);
 	scene_expect(&s, VD_FORWARDED);
 	scene_rtp(&s, 1280 - headers, 0, SCENE_SEQ + 1, SCENE_TIMESTAMP);
-	expect_waits(&s, 4);
+	expect_waits(&s);
 	set_exit(s.lab, 4, 0);
 }
 
