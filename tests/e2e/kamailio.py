@@ -13,9 +13,23 @@ PROGRAM = shutil.which("kamailio") or "/usr/sbin/kamailio"
 LISTEN_TIMEOUT_S = 10
 
 
+OPENING = """#!KAMAILIO
+debug=1
+log_stderror=yes
+children=1
+auto_aliases=no
+mpath="%s/"
+"""
+
+
+def load(names):
+    """The lines of a configuration that load those modules."""
+    return "".join(f'loadmodule "{name}.so"\n' for name in names.split())
+
+
 class Kamailio:
-    """The text of its configuration has %(modules)s where their directory belongs. listens is its
-    last transport, address and port: it is there when that is."""
+    """text: its configuration after OPENING. listens is its last transport, address and port: it is there when
+    that is."""
 
     def __init__(self, ns, text, directory, listens):
         if not os.path.exists(PROGRAM):
@@ -24,7 +38,7 @@ class Kamailio:
         config = os.path.join(directory, "kamailio.cfg")
         self.log_path = os.path.join(directory, "kamailio.log")
         with open(config, "w", encoding="utf-8") as f:
-            f.write(text.replace("%(modules)s", modules))
+            f.write(OPENING % modules + text)
         with open(self.log_path, "w", encoding="utf-8") as log:
             self.process = ns.popen(PROGRAM, "-f", config, "-DD", "-E", "-Y", directory,
                                     "-P", os.path.join(directory, "pid"), stdout=log, stderr=log)

@@ -2,31 +2,18 @@
 """kamailio as a peer's proxy: TCP or TLS to Viaduct, UDP to the sipp behind it. A process for each:
 more would pass each other with what one side says in one order."""
 
-from kamailio import Kamailio
+from kamailio import Kamailio, load
 
 PORTS = {"tcp": 5060, "tls": 5061}
 
-TEXT = """#!KAMAILIO
-debug=2
-log_stderror=yes
-children=1
+TEXT = """
 tcp_children=1
-auto_aliases=no
 enable_tls={enable_tls}
 listen=udp:{address}:5060
 listen={transport}:{address}:{port}
 tcp_connection_lifetime=3605
 tcp_source_ipv4={address}
-mpath="%(modules)s/"
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "maxfwd.so"
-loadmodule "siputils.so"
-loadmodule "textops.so"
-{load_tls}
-modparam("rr", "enable_double_rr", 1)
+{load_modules}modparam("rr", "enable_double_rr", 1)
 # RFC 6026 7.1: an INVITE that comes again is no new one for 64*T1, also when it is answered.
 modparam("tm", "wt_timer", 32000)
 request_route {{
@@ -45,8 +32,7 @@ request_route {{
     t_relay();
 }}
 """
-LOAD_TLS = """loadmodule "tls.so"
-modparam("tls", "config", "{file}")"""
+MODULES = "tm sl rr pv maxfwd siputils textops"
 TLS = """[server:default]
 method = TLSv1.2+
 verify_certificate = yes
@@ -67,14 +53,14 @@ ca_list = {ca}
 def start(ns, directory, address, behind, viaduct, name, identity=None, authority=None):
     """name: what Viaduct calls itself towards it. With an identity it speaks TLS."""
     transport = "tls" if identity else "tcp"
-    load_tls = ""
+    load_modules = load(MODULES)
     if identity:
         file = directory / "tls.cfg"
         file.write_text(TLS.format(key=identity.key, certificate=identity.certificate,
                                    ca=authority.file))
-        load_tls = LOAD_TLS.format(file=file)
+        load_modules += load("tls") + f'modparam("tls", "config", "{file}")\n'
     port = PORTS[transport]
     text = TEXT.format(enable_tls="yes" if identity else "no", address=address, port=port,
-                       transport=transport, load_tls=load_tls, behind=behind, viaduct=viaduct,
+                       transport=transport, load_modules=load_modules, behind=behind, viaduct=viaduct,
                        name=name)
     return Kamailio(ns, text, str(directory), (transport, address, port))

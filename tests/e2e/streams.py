@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A world whose calls are over TCP inside and TLS outside: kamailio is the proxy of both sides, and sipp, behind
-it, speaks UDP."""
+it, speaks UDP. Whose tests are in it imports the fixtures."""
 
-import contextlib
+import pytest
 
 import plan
-import proxy as proxies
+import proxy
 from conftest import Stage
 from sipp import Sipp
 
@@ -15,6 +15,7 @@ PBX, TRUNK = plan.PEERS["pbx"], plan.PEERS["trunk"]
 PAIRS = (("pbx", "trunk"), ("trunk", "pbx"))
 
 
+@pytest.fixture(scope="module")
 def configuration(authority):
     base = plan.configuration()
     ours = authority.issue("ours", [f"DNS:{OUR_NAME}"])
@@ -30,14 +31,14 @@ def configuration(authority):
                      "ca": authority.file, "fqdn": OUR_NAME}]}
 
 
-@contextlib.contextmanager
-def running_proxies(world, authority, make_directory):
+@pytest.fixture(scope="module")
+def proxies(world, daemon, authority, tmp_path_factory):
     identity = authority.issue("proxy", [f"DNS:{PROXY_NAME}"])
     servers = [
-        proxies.start(world.internal, make_directory("inside"), PROXY["pbx"], PBX.address,
-                      PBX.viaduct, PBX.viaduct),
-        proxies.start(world.external, make_directory("outside"), PROXY["trunk"], TRUNK.address,
-                      TRUNK.viaduct, OUR_NAME, identity, authority)]
+        proxy.start(world.internal, tmp_path_factory.mktemp("inside"), PROXY["pbx"], PBX.address,
+                    PBX.viaduct, PBX.viaduct),
+        proxy.start(world.external, tmp_path_factory.mktemp("outside"), PROXY["trunk"], TRUNK.address,
+                    TRUNK.viaduct, OUR_NAME, identity, authority)]
     yield servers
     for server in servers:
         server.close()
@@ -56,3 +57,11 @@ class ProxiedStage(Stage):
     def handshakes(self):
         sip = self.cli.status()["sip"]
         return {"opened by us": sip["tls_connected"], "by the peer": sip["tls_accepted"]}
+
+
+@pytest.fixture
+def stage(world, daemon, proxies):
+    with ProxiedStage(world, daemon) as stage:
+        yield stage
+        stage.check_hidden()
+        stage.quiet()

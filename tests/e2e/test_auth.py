@@ -13,7 +13,7 @@ from baresip import Baresip
 from conftest import Stage, running_daemon
 from daemon import Daemon
 from events import Events
-from kamailio import Kamailio
+from kamailio import Kamailio, load
 from linphone import Linphone
 from rtp import wait_until
 from scenario import Caller, basic_callee, basic_caller, sdp
@@ -32,26 +32,10 @@ RETRY_MAX_S, RETRY_AFTER_S = 2, 3
 CLOCK_S = 0.05  # between two clocks
 
 KAMAILIO_CONFIG = """
-debug=1
-log_stderror=yes
-fork=yes
-children=1
 disable_tcp=yes
-auto_aliases=no
 alias="%(domain)s"
 listen=udp:%(address)s:5060
-mpath="%(modules)s/"
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "xlog.so"
-loadmodule "siputils.so"
-loadmodule "textops.so"
-loadmodule "auth.so"
-loadmodule "usrloc.so"
-loadmodule "registrar.so"
-loadmodule "nathelper.so"
+""" + load("tm sl rr pv xlog siputils textops auth usrloc registrar nathelper") + """\
 modparam("usrloc", "db_mode", 0)
 modparam("registrar", "min_expires", %(granted)d)
 modparam("auth", "algorithm", "%(algorithm)s")
@@ -103,18 +87,9 @@ request_route {
 """
 
 RELUCTANT_CONFIG = """
-debug=1
-log_stderror=yes
-children=1
 disable_tcp=yes
 listen=udp:%(address)s:5060
-mpath="%%(modules)s/"
-loadmodule "sl.so"
-loadmodule "pv.so"
-loadmodule "xlog.so"
-loadmodule "textops.so"
-loadmodule "usrloc.so"
-loadmodule "registrar.so"
+""" + load("sl pv xlog textops usrloc registrar") + """\
 request_route {
 	xlog("L_ERR", "REGISTER $cs at $TV(Sn)\\n");
 	if ($cs < 3) {
@@ -168,9 +143,8 @@ def configuration(secrets, provider):
 
 def registrar(world, at, algorithm, directory):
     text = KAMAILIO_CONFIG % {"domain": DOMAIN, "address": at.address, "password": PASSWORD,
-                              "modules": "%(modules)s", "subscriber": SUBSCRIBER,
-                              "granted": GRANTED_S, "advertised": ADVERTISED,
-                              "algorithm": algorithm}
+                              "subscriber": SUBSCRIBER, "granted": GRANTED_S,
+                              "advertised": ADVERTISED, "algorithm": algorithm}
     return Kamailio(world.external, text, str(directory), ("udp", at.address, 5060))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import plan
 from baresip import Baresip
-from kamailio import Kamailio
+from kamailio import Kamailio, load
 from nameserver import NAMESERVER, Nameserver
 from rtp import wait_until
 from test_baresip import HEARD, INSIDE_TONE_HZ, OUTSIDE_TONE_HZ, PURE, heard
@@ -29,24 +29,10 @@ RECORDS = [f"srv-host=_sips._tcp.{OUR_NAME},{OUR_NAME},5061,1", f"host-record={O
 DOMAIN, PASSWORD = "provider.test", "pAss-for-subscriber"
 
 REGISTRAR = f"""
-debug=1
-log_stderror=yes
-children=1
 disable_tcp=yes
-auto_aliases=no
 alias="{DOMAIN}"
 listen=udp:{PROVIDER.address}:5060
-mpath="%(modules)s/"
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "xlog.so"
-loadmodule "siputils.so"
-loadmodule "textops.so"
-loadmodule "auth.so"
-loadmodule "usrloc.so"
-loadmodule "registrar.so"
+""" + load("tm sl rr pv xlog siputils textops auth usrloc registrar") + f"""\
 modparam("usrloc", "db_mode", 0)
 modparam("auth", "nonce_count", 1)
 modparam("auth", "qop", "auth")

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import plan
-from kamailio import Kamailio
+from kamailio import Kamailio, load
 from rtp import Stream
 from scenario import Callee, Caller, basic_callee, basic_caller, confirm, sdp
 from sipp import finish
@@ -69,19 +69,8 @@ def test_forked_early_dialogs_stay_apart_and_the_one_that_answers_wins(stage):
 
 
 KAMAILIO_CONFIG = """\
-debug=1
-log_stderror=yes
-children=1
 listen=udp:192.0.2.9:5060
-auto_aliases=no
-mpath="%(modules)s/"
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "siputils.so"
-loadmodule "textops.so"
-loadmodule "corex.so"
+""" + load("tm sl rr pv siputils textops corex") + """\
 request_route {
 	if (has_totag()) {
 		if (loose_route()) { t_relay(); exit; }

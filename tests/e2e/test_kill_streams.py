@@ -7,10 +7,9 @@ import time
 
 import pytest
 
-import streams
 from rtp import wait_until
 from scenario import Callee, Caller, sdp
-from streams import PAIRS, PBX, ProxiedStage, running_proxies
+from streams import PAIRS, PBX, configuration, proxies, stage
 from test_kill import CALLS, LATEST_S, RATE, THINKS_MS, answers, check_media, check_records
 
 KILLS = 3  # of each sort
@@ -19,25 +18,6 @@ LOST = (408, 477, 500, 503)
 ANSWERED_S = 10
 # What a proxy says late of a call that is lost finds nobody that takes it for a new one.
 CALLER_PORT = 5070
-
-
-@pytest.fixture(scope="module")
-def configuration(authority):
-    return streams.configuration(authority)
-
-
-@pytest.fixture(scope="module")
-def proxies(world, daemon, authority, tmp_path_factory):
-    with running_proxies(world, authority, tmp_path_factory.mktemp) as servers:
-        yield servers
-
-
-@pytest.fixture
-def stage(world, daemon, proxies):
-    with ProxiedStage(world, daemon) as stage:
-        yield stage
-        stage.check_hidden()
-        stage.quiet()
 
 
 def caller(address, port, ends):

@@ -10,7 +10,7 @@ import pytest
 
 import plan
 from events import Events
-from kamailio import Kamailio
+from kamailio import Kamailio, load
 from rtp import wait_until
 from scenario import Callee, Caller, basic_callee, basic_caller, confirm, sdp
 
@@ -231,18 +231,8 @@ def test_a_trunk_that_falls_silent_costs_no_call(stage):
 
 
 KAMAILIO_CONFIG = """\
-debug=1
-log_stderror=yes
-children=1
 listen=udp:192.0.2.9:5060
-auto_aliases=no
-mpath="%(modules)s/"
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "pv.so"
-loadmodule "xlog.so"
-loadmodule "textops.so"
-loadmodule "dispatcher.so"
+""" + load("tm sl pv xlog textops dispatcher") + """\
 modparam("dispatcher", "list_file", "LIST")
 modparam("dispatcher", "ds_ping_interval", 1)
 modparam("dispatcher", "ds_probing_mode", 1)

@@ -5,32 +5,12 @@ are gone with it, and the one who has something to say opens a new one."""
 import pytest
 
 import plan
-import streams
 from rtp import Stream, wait_until
 from scenario import Callee, Caller, basic_callee, basic_caller, sdp
 from sipp import finish
-from streams import PAIRS, PBX, PROXY, TRUNK, ProxiedStage, running_proxies
+from streams import PAIRS, PBX, PROXY, TRUNK, configuration, proxies, stage
 
 BOTH_WAYS = ("kill", "leave")
-
-
-@pytest.fixture(scope="module")
-def configuration(authority):
-    return streams.configuration(authority)
-
-
-@pytest.fixture(scope="module")
-def proxies(world, daemon, authority, tmp_path_factory):
-    with running_proxies(world, authority, tmp_path_factory.mktemp) as servers:
-        yield servers
-
-
-@pytest.fixture
-def stage(world, daemon, proxies):
-    with ProxiedStage(world, daemon) as stage:
-        yield stage
-        stage.check_hidden()
-        stage.quiet()
 
 
 def restart(stage, how):

@@ -6,7 +6,7 @@ import pytest
 import plan
 import proxy
 from conftest import Stage
-from kamailio import Kamailio
+from kamailio import Kamailio, load
 from rtp import wait_until
 from scenario import Caller, basic_callee, basic_caller, sdp
 from sipp import Sipp, finish
@@ -18,29 +18,13 @@ PBX = plan.PEERS["pbx"]
 VIA = plan.VIADUCT["external", 4]
 ACCOUNT, PASSWORD = "acc123", "pAss-over-tls"
 
-TEXT = """#!KAMAILIO
-debug=1
-log_stderror=yes
-children=1
+TEXT = """
 tcp_children=1
-auto_aliases=no
 enable_tls=yes
 listen=udp:%(address)s:5060
 listen=tls:%(address)s:5061
 tcp_connection_lifetime=3605
-mpath="%%(modules)s/"
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "xlog.so"
-loadmodule "siputils.so"
-loadmodule "textops.so"
-loadmodule "auth.so"
-loadmodule "usrloc.so"
-loadmodule "registrar.so"
-loadmodule "nathelper.so"
-loadmodule "tls.so"
+""" + load("tm sl rr pv xlog siputils textops auth usrloc registrar nathelper tls") + """\
 modparam("tls", "config", "%(tls)s")
 modparam("rr", "enable_double_rr", 1)
 modparam("usrloc", "db_mode", 0)
