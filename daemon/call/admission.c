@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
-#include "base/token.h"
 #include "call/attempt.h"
 #include "call/carry.h"
 #include "call/end.h"
@@ -138,21 +136,12 @@ static int check_dialog(struct sip_server *txn)
 /* 0, or the code to refuse the call with; *retry_after_s is then 0 where it is not known. */
 static int find_route(struct call *call, unsigned *retry_after_s)
 {
-	const struct route_query query = {.from = call->asking ? call->asking : call->peer[LEG_A],
-		.calling = call->routed.calling,
-		.called = call->routed.called,
-		.dialled = call->to,
-		.at = (int64_t)time(NULL),
-		.seed = token_random64()};
 	struct peers_choice choice;
 
 	*retry_after_s = 0;
 	if (numbers_receive(call, sip_server_request(call->initial->server)))
 		return SIP_NOT_FOUND;
-	if (refer_back_of(call))
-		refer_back_find(call, &call->route);
-	else
-		route_find(call->cfg, &query, &call->route, NULL, NULL);
+	call_find_route(call, &call->route);
 	if (call->route.verdict != ROUTE_FOUND) {
 		call->calls->counters.refused_route++;
 		return call->route.verdict == ROUTE_DENIED ? SIP_FORBIDDEN : SIP_NOT_FOUND;

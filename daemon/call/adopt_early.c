@@ -4,12 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/token.h"
 #include "call/attempt.h"
 #include "call/exchange.h"
-#include "call/refer.h"
 #include "call/reliable.h"
 #include "call/session_timer.h"
 #include "call/state.h"
@@ -91,20 +88,11 @@ static bool was_tried(const struct call *call, const char *peer)
  * there is no route at all. */
 static int find_route(struct call *call)
 {
-	const struct route_query query = {.from = call->asking ? call->asking : call->peer[LEG_A],
-		.calling = call->routed.calling,
-		.called = call->routed.called,
-		.dialled = call->to,
-		.at = (int64_t)time(NULL),
-		.seed = token_random64()};
 	const struct route_config *before = call->route.route;
 	struct route_result now = {0}, *r = &call->route;
 	struct peers_choice choice;
 
-	if (refer_back_of(call))
-		refer_back_find(call, &now);
-	else
-		route_find(call->cfg, &query, &now, NULL, NULL);
+	call_find_route(call, &now);
 	if (now.verdict == ROUTE_FOUND)
 		calls_order(call->calls, &now, &choice, NULL, NULL);
 	else

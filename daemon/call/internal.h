@@ -362,6 +362,10 @@ void exchange_free(struct exchange *x);
 /* Frees it when neither side has anything more to say, and the call after its last. */
 void exchange_release_if_done(struct exchange *x);
 
+/* ---- choice.c ---- */
+/* By its numbers as they are now and the present time; back to where refer: back has it lead. */
+void call_find_route(const struct call *call, struct route_result *out);
+
 /* ---- table.c: where calls and dialogs are found ---- */
 int order_append(struct order *o, struct call *call);
 void order_remove(struct order *o, struct call *call);

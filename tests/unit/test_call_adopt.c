@@ -274,6 +274,16 @@ static void a_refresh_is_answered_and_the_session_ends_when_none_comes(void **st
 	relay_close(&r);
 }
 
+/* A's re-INVITE has gone on to B: the next daemon refuses it to A. */
+static void restart_in_a_change(struct relay *r, struct ua *a, struct ua *b)
+{
+	begin(r, a, b);
+	say(&r->w, a, "INVITE", SDP_HOLD);
+	copy_text(request, TEXT_MAX, expect(&r->w, B, "INVITE "));
+	restart_at_once(r);
+	ack_refusal(&r->w, a, expect(&r->w, A, "SIP/2.0 500"));
+}
+
 /* The old daemon's INVITE is answered to the new one, which has no such transaction. */
 static void a_2xx_to_a_change_under_way_is_acknowledged_and_the_leg_led_back(void **state)
 {
@@ -281,11 +291,7 @@ static void a_2xx_to_a_change_under_way_is_acknowledged_and_the_leg_led_back(voi
 	struct ua a, b;
 
 	(void)state;
-	begin(&r, &a, &b);
-	say(&r.w, &a, "INVITE", SDP_HOLD);
-	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
-	restart_at_once(&r);
-	ack_refusal(&r.w, &a, expect(&r.w, A, "SIP/2.0 500"));
+	restart_in_a_change(&r, &a, &b);
 	assert_false(media_offer_pending(call_media(call_next(r.w.calls, 0))));
 	answer(&r.w, B, request, 200, NULL, SDP_B);
 	assert_int_equal(cseq_of(expect(&r.w, B, "ACK ")), cseq_of(request));
@@ -306,11 +312,7 @@ static void a_leg_that_is_led_back_is_so_by_the_next_daemon_too(void **state)
 	struct ua a, b;
 
 	(void)state;
-	begin(&r, &a, &b);
-	say(&r.w, &a, "INVITE", SDP_HOLD);
-	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
-	restart_at_once(&r);
-	ack_refusal(&r.w, &a, expect(&r.w, A, "SIP/2.0 500"));
+	restart_in_a_change(&r, &a, &b);
 	answer(&r.w, B, request, 200, NULL, SDP_B);
 	expect(&r.w, B, "ACK ");
 	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
