@@ -155,6 +155,10 @@ unsigned pause_asked_ms(const struct peer *peer, const osip_message_t *resp);
 /* The peer takes no calls for so long, 0 = it does. */
 void pause_for(struct peer *peer, uint64_t ms);
 
+/* ---- targets.c ---- */
+/* It has other places than before: those may want calls. */
+void targets_changed(struct peer *peer);
+
 /* ---- health.c ---- */
 /* A request of ours, sent then, that got no sign. what: in words. */
 void health_missed(struct peer *peer, uint64_t sent_ms, const char *what);

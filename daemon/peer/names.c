@@ -129,6 +129,7 @@ static void changed(void *ctx)
 
 	dns_get(peer->watch, &info);
 	take_sources(peer, &info);
+	targets_changed(peer);
 	take_state(peer, &info);
 }
 

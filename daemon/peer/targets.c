@@ -90,6 +90,14 @@ void peer_target_unavailable(
 	pause_for(peer, all_want_none_ms(peer));
 }
 
+void targets_changed(struct peer *peer)
+{
+	if (peer->fact[FACT_PAUSED].holds && !all_want_none_ms(peer)) {
+		loop_timer_stop(peer->peers->loop, &peer->pause_timer);
+		fact_clear(peer, FACT_PAUSED, "its name stands for others now");
+	}
+}
+
 unsigned peer_targets_by_health(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX])
 {
 	struct sip_dest all[PEER_TARGETS_MAX];

@@ -514,6 +514,27 @@ static void each_address_says_for_how_long_it_wants_no_calls(void **state)
 	close_world(&w);
 }
 
+static void a_name_that_moves_away_from_those_who_want_no_calls_takes_calls(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	add_a(&w.server, "itsp.test", 60, "127.0.0.4");
+	start(&w, "  - {name: itsp, kind: trunk, listener: out, address: 'itsp.test:5060'}\n");
+	wait_for(&w, state_of(&w, "itsp") == PEER_UP);
+	is_unavailable(&w, "itsp", "127.0.0.4:5060", 120);
+	assert_int_equal(state_of(&w, "itsp"), PEER_DOWN);
+	w.server.rows = 0;
+	add_a(&w.server, "itsp.test", 60, "127.0.0.4");
+	add_a(&w.server, "itsp.test", 60, "127.0.0.6");
+	wait_for(&w, state_of(&w, "itsp") == PEER_UP);
+	assert_string_equal(
+		w.last_event, "peer: itsp: up, was down: its name stands for others now");
+	assert_string_equal(able_targets(&w, "itsp"), "127.0.0.6:5060");
+	close_world(&w);
+}
+
 static void our_own_address_is_no_target(void **state)
 {
 	struct server_row *row;
@@ -566,6 +587,7 @@ int main(void)
 		cmocka_unit_test(a_reload_keeps_what_was_resolved),
 		cmocka_unit_test(a_dropped_peer_is_admitted_while_calls_hold_its_configuration),
 		cmocka_unit_test(each_address_says_for_how_long_it_wants_no_calls),
+		cmocka_unit_test(a_name_that_moves_away_from_those_who_want_no_calls_takes_calls),
 		cmocka_unit_test(our_own_address_is_no_target),
 		cmocka_unit_test(without_names_no_resolver_is_started),
 	};
