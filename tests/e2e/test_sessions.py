@@ -18,7 +18,7 @@ SETTINGS = {
     "pbx": {"session_timer": {"min": 1}},
     "phone": {"forking": "fold", "early_media": "block"},
     "trunk": {"session_timer": {"mode": "request", "interval": INTERVAL_S, "min": 1}},
-    "alaw": {"codecs": [], "delayed_offer": "convert"},
+    "alaw": {"codecs": ["PCMA", "PCMU", "telephone-event"], "delayed_offer": "convert"},
     "second": {"reliable": "end"},
     "informed": {"hold": "inactive"},
     "latching": {"media": {}, "hold": "zero"},
