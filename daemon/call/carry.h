@@ -10,7 +10,7 @@
 struct crossing {
 	const struct peer_config *from, *to;
 	const char *host; /* ours towards to: stands where a URI names a place of from's side */
-	const struct caller_config *caller; /* of the route, of an INVITE alone; NULL = as it is */
+	const struct caller_config *caller; /* of the route, from leg A alone; NULL = as it is */
 	bool withhold;                      /* the caller is suppressed */
 };
 /* Header fields that are end to end. */
@@ -45,6 +45,9 @@ const char *identity_host(
 	const struct calls *calls, const struct peer_config *to, unsigned listener);
 /* Identities, as the peers' trust and settings allow, and Privacy. 0 or -ENOMEM. */
 int identity_carry(const struct crossing *way, const osip_message_t *from, osip_message_t *to);
+/* What is said in the dialog by that leg: of its caller no more than the INVITE to leg B has told.
+ */
+void identity_keep(struct crossing *way, const struct call *call, enum leg from);
 /* host as in a SIP URI: libosip2 writes the brackets of an IPv6 address itself. 0 or -ENOMEM. */
 int uri_set_host(osip_uri_t *uri, const char *host);
 

@@ -315,7 +315,7 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 {
 	struct call *call = pair->call;
 	struct dialog *to = &pair->leg[OTHER_LEG(leg)];
-	const struct crossing way = {.from = call->peer[leg],
+	struct crossing way = {.from = call->peer[leg],
 		.to = to->peer,
 		.host = identity_host(call->calls, to->peer, to->listener)};
 	bool is_invite = MSG_IS_INVITE(req);
@@ -368,6 +368,7 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 		pair->answer_told = false;
 	}
 
+	identity_keep(&way, call, leg);
 	ret = dialog_request(to, call->calls->sip, req->sip_method, &out);
 	if (!ret)
 		ret = carry_headers(&way, req, out);

@@ -28,7 +28,7 @@ int exchange_make_response(struct exchange *x, osip_message_t *resp, int code,
 {
 	const char *phrase = code == resp->status_code ? resp->reason_phrase : NULL;
 	const char *rseq = header_value(resp, "RSeq");
-	const struct crossing way = {.from = x->call->peer[OTHER_LEG(x->from)],
+	struct crossing way = {.from = x->call->peer[OTHER_LEG(x->from)],
 		.to = x->call->peer[x->from],
 		.host = identity_host(
 			x->call->calls, x->call->peer[x->from], sip_server_listener(x->server))};
@@ -36,6 +36,7 @@ int exchange_make_response(struct exchange *x, osip_message_t *resp, int code,
 	bool is_update = strcmp(req->sip_method, "UPDATE") == 0;
 	int ret;
 
+	identity_keep(&way, x->call, OTHER_LEG(x->from));
 	ret = sip_response_make(x->server, code, phrase, local_tag, &msg);
 	if (ret)
 		return ret;

@@ -181,7 +181,7 @@ static int put_renumbered(
 			osip_free(addr->displayname);
 			addr->displayname = NULL;
 		}
-		if (renumber && !is_anonymous(addr->url)) {
+		if (!is_anonymous(addr->url)) {
 			ret = renumber(f, addr, number);
 			if (!ret)
 				ret = number_replace(addr->url, number);
@@ -191,11 +191,6 @@ static int put_renumbered(
 	}
 	osip_from_free(addr);
 	return ret == -EINVAL ? 0 : ret;
-}
-
-static int put_name_addr(const struct crossing_field *f, char *value, osip_message_t *out)
-{
-	return put_renumbered(f, value, out, NULL);
 }
 
 /* ---- Privacy ---- */
@@ -243,22 +238,11 @@ static int put_privacy(unsigned privacy, const struct crossing *way, osip_messag
 	return text[0] && osip_message_set_header(out, "Privacy", text) ? -ENOMEM : 0;
 }
 
-/* RFC 3323 4.1 and 5.3, of an INVITE that begins a dialog: its From names nobody, and what the
- * caller wrote about itself stays here. */
-static int withhold_caller(osip_message_t *out)
+/* RFC 3323 4.1: what the caller wrote about itself stays here. */
+static void withhold_details(osip_message_t *out)
 {
 	static const char *const told[] = {"Subject", "Organization", "Reply-To"};
-	osip_uri_t *url = NULL;
 
-	if (osip_uri_init(&url))
-		return -ENOMEM;
-	osip_uri_set_scheme(url, osip_strdup("sip"));
-	osip_uri_set_username(url, osip_strdup(ANONYMOUS_USER));
-	osip_uri_set_host(url, osip_strdup(ANONYMOUS_HOST));
-	osip_uri_free(out->from->url);
-	out->from->url = url;
-	osip_free(out->from->displayname);
-	out->from->displayname = osip_strdup(ANONYMOUS_NAME);
 	osip_list_special_free(&out->call_infos, (void (*)(void *))osip_call_info_free);
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
 		for (int j = osip_list_size(&out->headers) - 1; j >= 0; j--) {
@@ -270,6 +254,22 @@ static int withhold_caller(osip_message_t *out)
 			}
 		}
 	}
+}
+
+/* RFC 3323 4.1 and 5.3, of an INVITE that begins a dialog: its From names nobody. */
+static int withhold_caller(osip_message_t *out)
+{
+	osip_uri_t *url = NULL;
+
+	if (osip_uri_init(&url))
+		return -ENOMEM;
+	osip_uri_set_scheme(url, osip_strdup("sip"));
+	osip_uri_set_username(url, osip_strdup(ANONYMOUS_USER));
+	osip_uri_set_host(url, osip_strdup(ANONYMOUS_HOST));
+	osip_uri_free(out->from->url);
+	out->from->url = url;
+	osip_free(out->from->displayname);
+	out->from->displayname = osip_strdup(ANONYMOUS_NAME);
 	return url->username && url->host && out->from->displayname ? 0 : -ENOMEM;
 }
 
@@ -307,10 +307,10 @@ static int carry_asserted(const struct crossing *way, unsigned privacy, const os
 	osip_message_t *out, bool begins)
 {
 	struct crossing_field f = {.name = "P-Asserted-Identity",
-		.put = begins ? put_asserted : put_name_addr,
+		.put = put_asserted,
 		.way = way,
 		/* The name goes with the number that the route has put another in the place of. */
-		.drops_name = begins && way->caller && (way->caller->number || way->caller->name)};
+		.drops_name = way->caller && (way->caller->number || way->caller->name)};
 	unsigned count = 0;
 	int ret = 0;
 
@@ -404,6 +404,19 @@ const char *identity_host(
 	return to->identity.domain ? to->identity.domain : sip_listener_host(calls->sip, listener);
 }
 
+void identity_keep(struct crossing *way, const struct call *call, enum leg from)
+{
+	const struct route_result *r = &call->route;
+	/* Of a call of the daemon before, the route that it began with is all that is known. */
+	const struct route_config *route =
+		call->attempt < r->candidate_count ? r->candidate[call->attempt].route : r->route;
+
+	if (from != LEG_A)
+		return;
+	way->caller = route ? &route->caller : NULL;
+	way->withhold = call->sent.anonymous;
+}
+
 int identity_carry(const struct crossing *way, const osip_message_t *msg, osip_message_t *out)
 {
 	const struct identity_config *to = &way->to->identity;
@@ -413,8 +426,10 @@ int identity_carry(const struct crossing *way, const osip_message_t *msg, osip_m
 	struct crossing_field f = {.way = way};
 	int ret = 0;
 
-	if (begins && (way->withhold || ((privacy & PRIVACY_USER) && !to->trusted)))
-		ret = withhold_caller(out);
+	if (way->withhold || ((privacy & PRIVACY_USER) && !to->trusted)) {
+		withhold_details(out);
+		ret = begins ? withhold_caller(out) : 0;
+	}
 	if (!ret)
 		ret = carry_asserted(way, privacy, msg, out, begins);
 	if (!ret)

@@ -41,7 +41,9 @@ def configuration():
                   {"code": 503, "to": 486}]}
     peers["second"] |= {"numbers": {"remove_plus": True}, "identity": {"trusted": False}}
     # The PBX once more: by another port of ours it is another trunk, with routes of its own.
-    peers["pbx-lone"] = peers["pbx"] | {"name": "pbx-lone", "listener": "lone", "numbers": {}}
+    peers["pbx-lone"] = peers["pbx"] | {
+        "name": "pbx-lone", "listener": "lone",
+        "numbers": {"calling_in": peers["pbx"]["numbers"]["calling_in"]}}
     config["peers"] = list(peers.values())
     config["groups"] = [{"name": "carriers", "members": [{"peer": "trunk", "weight": 3},
                                                          {"peer": "second"}]}]
@@ -153,6 +155,37 @@ def test_trusted_peer_learns_who_is_suppressed_and_that_it_must_not_tell(stage):
     assert "<sip:anonymous@anonymous.invalid>" in invite.header("from")
     assert invite.header("privacy") == "id"
     assert user_of(invite.header("p-asserted-identity")) == "030555001"
+
+
+@pytest.mark.parametrize("called, user, name, privacy", [
+    ("00441", "080012", None, None), ("00341", "030555001", "Alice", "id"), ("0301", "030555001", "Alice", None)],
+    ids=["replaced", "suppressed", "as it is"])
+def test_what_the_route_says_of_the_caller_holds_within_the_call(stage, called, user, name, privacy):
+    """In a re-INVITE of the caller, and in its answer to one of the callee."""
+    says = ["P-Asserted-Identity: \"Alice\" <sip:1001@pbx.example>"]
+    offer, answer = ([sdp(peer.address, port, version=v) for v in (1, 2, 3)]
+                     for peer, port in ((PBX, 5000), (TRUNK, 6000)))
+    caller = number("1001").invite(offer[0], headers=says).trying().recv(180, optional=True).answered().ack()
+    caller.request("INVITE", offer[1], headers=says).recv(100, optional=True).recv(200).ack()
+    caller.recv("INVITE").answer_invite(offer[2], headers=says).recv("ACK").bye()
+    callee = basic_callee(answer[0], ringing=False).recv("INVITE").answer_invite(answer[1]).acked()
+    callee.request("INVITE", answer[2]).recv(100, optional=True).recv(200).ack().answer_bye()
+    agent = stage.callee(callee)
+    finish(stage.caller(caller, number=called), agent)
+    for message in [*agent.received("INVITE")[:2], agent.received(200, "INVITE")[0]]:
+        asserted = message.header("p-asserted-identity")
+        assert user_of(asserted) == user and message.header("privacy") == privacy, message.text
+        assert asserted.startswith(f'"{name}" <' if name else "<")
+
+
+def test_number_that_the_callee_asserts_takes_the_rules_too(stage):
+    says = ["P-Asserted-Identity: \"Bob\" <sip:1002@pbx.example>"]
+    callee = Callee().invited().answer(sdp(PBX.address, 5000), headers=says).acked().answer_bye()
+    called = stage.callee(callee, "pbx")
+    wire = sdp(TRUNK.address, 6000)
+    calling = stage.caller(Caller().invite(wire).trying().answered().ack().bye(), "trunk", number="6001")
+    finish(calling, called)
+    assert user_of(calling.received(200, "INVITE")[0].header("p-asserted-identity")) == "030555002"
 
 
 def test_group_shares_calls_by_weight(stage):

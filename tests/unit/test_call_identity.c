@@ -34,18 +34,18 @@ static osip_message_t *message(
 	return msg;
 }
 
-/* What the other side is sent, as text; the INVITE begins a dialog. */
-static const char *cross(const char *headers)
+/* What the other side is sent, as text. */
+static const char *cross_by(const struct crossing *way, const char *headers, const char *tag)
 {
 	static char text[8192];
-	const struct crossing way = {
-		.from = &from, .to = &to, .host = "192.0.2.1", .caller = replaced_caller};
 	osip_message_t *in = message("100", "10.0.0.2", "<sip:1@10.0.0.2>", headers);
 	osip_message_t *out = message("+100", "192.0.2.1", "\"Ann\" <sip:1@192.0.2.1>", "");
 	char *printed = NULL;
 	size_t len;
 
-	assert_int_equal(carry_headers(&way, in, out), 0);
+	if (*tag)
+		osip_to_set_tag(out->to, osip_strdup(tag));
+	assert_int_equal(carry_headers(way, in, out), 0);
 	osip_message_force_update(out);
 	assert_int_equal(osip_message_to_str(out, &printed, &len), 0);
 	snprintf(text, sizeof(text), "%s", printed);
@@ -53,6 +53,15 @@ static const char *cross(const char *headers)
 	osip_message_free(in);
 	osip_message_free(out);
 	return text;
+}
+
+/* The INVITE begins a dialog. */
+static const char *cross(const char *headers)
+{
+	const struct crossing way = {
+		.from = &from, .to = &to, .host = "192.0.2.1", .caller = replaced_caller};
+
+	return cross_by(&way, headers, "");
 }
 
 static void has(const char *text, const char *part)
@@ -282,6 +291,22 @@ static void private_history_is_not_told_to_the_untrusted(void **state)
 	}
 }
 
+static void a_suppressed_caller_stays_so_within_the_dialog(void **state)
+{
+	const struct crossing way = {
+		.from = &from, .to = &to, .host = "192.0.2.1", .withhold = true};
+	const char *text = cross_by(&way, PAI "Subject: of Ann\r\nCall-Info: <http://a/>\r\n", "t");
+
+	(void)state;
+	has_not(text, "4912345");
+	has_not(text, "Subject");
+	has_not(text, "http");
+	has(text, "Privacy: id\r\n");
+	has(text, "From: \"Ann\" <sip:1@192.0.2.1>"); /* the dialog's */
+	to.identity.trusted = true;
+	has(cross_by(&way, PAI, "t"), "sip:+4912345");
+}
+
 static void a_name_that_is_private_is_not_told_to_the_untrusted(void **state)
 {
 	static const char *const entries[] = {"Diversion: \"Boss\" <sip:5@a>;privacy=name\r\n",
@@ -342,6 +367,7 @@ int main(void)
 		TEST(the_entry_that_is_the_request_uri_stays_it),
 		TEST(private_history_is_not_told_to_the_untrusted),
 		TEST(a_name_that_is_private_is_not_told_to_the_untrusted),
+		TEST(a_suppressed_caller_stays_so_within_the_dialog),
 		TEST(referred_by_and_user_to_user_cross),
 		TEST(hostile_values_come_to_nothing_or_something_harmless),
 	};
