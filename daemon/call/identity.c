@@ -238,22 +238,36 @@ static int put_privacy(unsigned privacy, const struct crossing *way, osip_messag
 	return text[0] && osip_message_set_header(out, "Privacy", text) ? -ENOMEM : 0;
 }
 
+static void remove_headers(osip_message_t *out, const char *const *name, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (int j = osip_list_size(&out->headers) - 1; j >= 0; j--) {
+			osip_header_t *h = osip_list_get(&out->headers, j);
+
+			if (h->hname && strcasecmp(h->hname, name[i]) == 0) {
+				osip_list_remove(&out->headers, j);
+				osip_header_free(h);
+			}
+		}
+	}
+}
+
+/* RFC 8224: its signature is of the number that is not shown, which it has in it. */
+static void withhold_signed(osip_message_t *out)
+{
+	static const char *const names[] = {"Identity", "y", "Identity-Info", "n"};
+
+	remove_headers(out, names, sizeof(names) / sizeof(names[0]));
+}
+
 /* RFC 3323 4.1: what the caller wrote about itself stays here. */
 static void withhold_details(osip_message_t *out)
 {
 	static const char *const told[] = {"Subject", "Organization", "Reply-To"};
 
 	osip_list_special_free(&out->call_infos, (void (*)(void *))osip_call_info_free);
-	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
-		for (int j = osip_list_size(&out->headers) - 1; j >= 0; j--) {
-			osip_header_t *h = osip_list_get(&out->headers, j);
-
-			if (h->hname && strcasecmp(h->hname, told[i]) == 0) {
-				osip_list_remove(&out->headers, j);
-				osip_header_free(h);
-			}
-		}
-	}
+	remove_headers(out, told, sizeof(told) / sizeof(told[0]));
+	withhold_signed(out);
 }
 
 /* RFC 3323 4.1 and 5.3, of an INVITE that begins a dialog: its From names nobody. */
@@ -429,6 +443,8 @@ int identity_carry(const struct crossing *way, const osip_message_t *msg, osip_m
 	if (way->withhold || ((privacy & PRIVACY_USER) && !to->trusted)) {
 		withhold_details(out);
 		ret = begins ? withhold_caller(out) : 0;
+	} else if (way->caller && way->caller->number) {
+		withhold_signed(out);
 	}
 	if (!ret)
 		ret = carry_asserted(way, privacy, msg, out, begins);

@@ -291,6 +291,26 @@ static void private_history_is_not_told_to_the_untrusted(void **state)
 	}
 }
 
+/* RFC 8224: a PASSporT names the number that it was made for. */
+static void a_signed_number_crosses_with_that_number_alone(void **state)
+{
+	static const char *const fields[] = {
+		"Identity: eyJ.b.c;info=<https://a/>\r\n", "y: eyJ.b.c\r\n"};
+	static const struct caller_config caller = {.number = "2"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const struct crossing suppressed = {
+			.from = &from, .to = &to, .host = "192.0.2.1", .withhold = true};
+
+		has(cross(fields[i]), "eyJ.b.c");
+		has_not(cross_by(&suppressed, fields[i], ""), "eyJ");
+		replaced_caller = &caller;
+		has_not(cross(fields[i]), "eyJ");
+		replaced_caller = NULL;
+	}
+}
+
 static void a_suppressed_caller_stays_so_within_the_dialog(void **state)
 {
 	const struct crossing way = {
@@ -368,6 +388,7 @@ int main(void)
 		TEST(private_history_is_not_told_to_the_untrusted),
 		TEST(a_name_that_is_private_is_not_told_to_the_untrusted),
 		TEST(a_suppressed_caller_stays_so_within_the_dialog),
+		TEST(a_signed_number_crosses_with_that_number_alone),
 		TEST(referred_by_and_user_to_user_cross),
 		TEST(hostile_values_come_to_nothing_or_something_harmless),
 	};
