@@ -38,13 +38,17 @@ bool option_has(const osip_message_t *msg, const char *name, const char *tag);
 const char *header_value(const osip_message_t *msg, const char *name);
 
 /* ---- identity.c ---- */
-/* RFC 3323 4.1.1.3: the host that says "I withhold my name". */
+/* RFC 3323 4.1.1.3: the user and host that say "I withhold my name". */
+#define ANONYMOUS_USER "anonymous"
 #define ANONYMOUS_HOST "anonymous.invalid"
 /* The host of From and of identities in what that peer is sent by way of that listener. */
 const char *identity_host(
 	const struct calls *calls, const struct peer_config *to, unsigned listener);
 /* Identities, as the peers' trust and settings allow, and Privacy. 0 or -ENOMEM. */
 int identity_carry(const struct crossing *way, const osip_message_t *from, osip_message_t *to);
+/* What the route of the present attempt has for the caller. Of a call of the daemon before, the
+ * route that it began with is all that is known. NULL: nothing. */
+const struct caller_config *identity_caller(const struct call *call);
 /* What is said in the dialog by that leg: of its caller no more than the INVITE to leg B has told.
  */
 void identity_keep(struct crossing *way, const struct call *call, enum leg from);

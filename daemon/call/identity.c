@@ -11,9 +11,8 @@
 #include "call/carry.h"
 #include "call/number.h"
 
-/* RFC 3323 4.1.1.3: the user and host that say "I withhold my name". */
+/* RFC 3323 4.1.1.3 */
 #define ANONYMOUS_NAME "\"Anonymous\""
-#define ANONYMOUS_USER "anonymous"
 
 enum privacy {
 	PRIVACY_HEADER = 1 << 0,
@@ -418,16 +417,20 @@ const char *identity_host(
 	return to->identity.domain ? to->identity.domain : sip_listener_host(calls->sip, listener);
 }
 
-void identity_keep(struct crossing *way, const struct call *call, enum leg from)
+const struct caller_config *identity_caller(const struct call *call)
 {
 	const struct route_result *r = &call->route;
-	/* Of a call of the daemon before, the route that it began with is all that is known. */
 	const struct route_config *route =
 		call->attempt < r->candidate_count ? r->candidate[call->attempt].route : r->route;
 
+	return route ? &route->caller : NULL;
+}
+
+void identity_keep(struct crossing *way, const struct call *call, enum leg from)
+{
 	if (from != LEG_A)
 		return;
-	way->caller = route ? &route->caller : NULL;
+	way->caller = identity_caller(call);
 	way->withhold = call->sent.anonymous;
 }
 

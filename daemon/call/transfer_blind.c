@@ -44,11 +44,56 @@ static void target_responded(void *ctx, struct sip_server *txn, osip_message_t *
 
 const struct sip_local_handlers transfer_local_handlers = {.response = target_responded};
 
+/* What the route has put in the caller's place for who refers it: whom that one calls learns no
+ * more. NULL: the remaining one is shown as it shows itself. */
+static const struct caller_config *shown_caller(const struct transfer *t)
+{
+	const struct caller_config *caller =
+		transfer_remaining(t) == LEG_A ? identity_caller(t->call) : NULL;
+
+	return caller && (caller->number || caller->name || caller->suppress) ? caller : NULL;
+}
+
+static bool is_suppressed(const struct transfer *t)
+{
+	return shown_caller(t) && t->call->sent.anonymous;
+}
+
+static int set_from(const struct transfer *t, osip_message_t *msg, const char *host)
+{
+	const struct caller_config *caller = shown_caller(t);
+	char *text = NULL, *user = NULL, tag[FROM_TAG_LEN + 1];
+	bool has_name = caller && caller->name && caller->name[0];
+	int n, ret;
+
+	token_make(tag, FROM_TAG_LEN);
+	if (is_suppressed(t)) {
+		n = asprintf(&text, "<sip:" ANONYMOUS_USER "@" ANONYMOUS_HOST ">;tag=%s", tag);
+	} else if (caller) {
+		user = refer_to_escape(
+			caller->number ? caller->number : transfer_remaining_number(t));
+		n = user ? asprintf(&text, "%s%s%s<sip:%s@%s>;tag=%s", has_name ? "\"" : "",
+				   has_name ? caller->name : "", has_name ? "\" " : "", user, host,
+				   tag)
+			 : -1;
+	} else {
+		n = asprintf(&text, "%s;tag=%s",
+			t->call->answered->leg[transfer_remaining(t)].remote_uri, tag);
+	}
+	ret = n < 0 || osip_message_set_from(msg, text) ||
+			      (is_suppressed(t) && osip_message_set_header(msg, "Privacy", "id"))
+		      ? -ENOMEM
+		      : 0;
+	if (n >= 0)
+		free(text);
+	free(user);
+	return ret;
+}
+
 /* From the remaining one, as it would call itself (RFC 3515 2.4.3), with the name of who sent it.
  */
 static int make_target_invite(struct transfer *t, const osip_message_t *refer, osip_message_t **out)
 {
-	const struct dialog *rem = &t->call->answered->leg[transfer_remaining(t)];
 	const struct dialog *by = &t->call->answered->leg[t->by];
 	const struct sip *sip = t->call->calls->sip;
 	const char *referred_by = header_value(refer, "Referred-By");
@@ -76,9 +121,7 @@ static int make_target_invite(struct transfer *t, const osip_message_t *refer, o
 	snprintf(text, sizeof(text), "<sip:%s%s%s>", user, *user ? "@" : "", host);
 	if (osip_message_set_to(msg, text))
 		goto out;
-	token_make(id, FROM_TAG_LEN);
-	snprintf(text, sizeof(text), "%s;tag=%s", rem->remote_uri, id);
-	if (osip_message_set_from(msg, text))
+	if (set_from(t, msg, host))
 		goto out;
 	token_make(id, TOKEN_LEN);
 	snprintf(text, sizeof(text), "%s@%s", id, host);
@@ -144,5 +187,10 @@ void transfer_call_made(struct call *call, const struct sip_server *txn)
 
 void transfer_calling_number(struct call *call)
 {
-	strcpy(call->routed.calling, transfer_remaining_number(call->target_of));
+	const struct transfer *t = call->target_of;
+	const struct caller_config *caller = shown_caller(t);
+
+	strcpy(call->routed.calling, is_suppressed(t)           ? ANONYMOUS_USER
+				     : caller && caller->number ? caller->number
+								: transfer_remaining_number(t));
 }

@@ -178,6 +178,25 @@ def test_what_the_route_says_of_the_caller_holds_within_the_call(stage, called, 
         assert asserted.startswith(f'"{name}" <' if name else "<")
 
 
+@pytest.mark.parametrize("called, shown, privacy", [
+    ("00441", '"Example" <sip:4980012@', None), ("00341", "<sip:anonymous@anonymous.invalid>", "id"),
+    ("0301", '"Alice" <sip:4930555001@', None)], ids=["replaced", "suppressed", "as it is"])
+def test_whom_the_callee_transfers_to_learns_no_more_of_the_caller_than_it_did(stage, called, shown, privacy):
+    target = stage.callee(Callee().invited().respond(486).acked(), "second")
+    callee = basic_callee(sdp(TRUNK.address, 6000), ringing=False)
+    callee.request("REFER", headers=[f"Refer-To: <sip:3001@{TRUNK.viaduct}>", "Contact: <sip:callee@[local_ip]>"])
+    callee.recv(202)
+    for _ in range(2):  # 100, 486
+        callee.recv("NOTIFY").reply(200)
+    caller = number("1001").invite(sdp(PBX.address, 5000)).trying().recv(180, optional=True).answered().ack()
+    referring = stage.callee(callee.bye())
+    finish(stage.caller(caller.answer_bye(), number=called), referring, target)
+    invite = target.expect("INVITE")
+    assert shown in invite.header("from") and invite.header("privacy") == privacy, invite.text
+    if called != "0301":
+        assert "Alice" not in invite.text and "1001" not in invite.text and "555001" not in invite.text
+
+
 def test_number_that_the_callee_asserts_takes_the_rules_too(stage):
     says = ["P-Asserted-Identity: \"Bob\" <sip:1002@pbx.example>"]
     callee = Callee().invited().answer(sdp(PBX.address, 5000), headers=says).acked().answer_bye()
