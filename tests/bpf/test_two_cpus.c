@@ -157,6 +157,29 @@ static void first_packets_at_once_start_the_stream_once(void **state)
 	}
 }
 
+/* Both jump far ahead of what came first, again and again: what is not counted with it goes to
+ * packets_apart. */
+static void packets_are_exact_while_numbers_jump(void **state)
+{
+	struct scene s;
+
+	if (single_cpu())
+		skip();
+	for (int round = 0; round < 5; round++) {
+		open_loop(&s, state);
+		scene_rtp(&s, 100, 0, SCENE_SEQ, 0);
+		give(&s, 0);
+		lab_run(s.lab, 0, workers[0].data, workers[0].len, &workers[0].result);
+		for (int i = 0; i < CPUS; i++) {
+			scene_rtp(&s, 100, 0, (uint16_t)(SCENE_SEQ + (i + 1) * 20000), 0);
+			give(&s, i);
+		}
+		run_both(work_often);
+		assert_int_equal(s.stream->packets_apart, CPUS * REPEAT);
+		assert_int_equal(s.stream->received_ssrc, 1);
+	}
+}
+
 /* The event of the one that was refused may come first. */
 static uint16_t latched_port(const struct lab *lab)
 {
@@ -220,6 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_bytes_and_sequence_are_exact),
 		cmocka_unit_test(packets_are_exact_while_two_sources_take_turns),
+		cmocka_unit_test(packets_are_exact_while_numbers_jump),
 		cmocka_unit_test(first_packets_at_once_start_the_stream_once),
 		cmocka_unit_test(of_two_sources_at_once_one_latches),
 		cmocka_unit_test(telephone_event_end_on_two_cpus_is_told_once),

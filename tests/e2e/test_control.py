@@ -175,14 +175,19 @@ def test_log_level_changes_while_running(stage):
 
 # ---- configuration ----
 
+def viaductd(path, *argv):
+    """With those arguments, FILE among them stands for path."""
+    return subprocess.run([Daemon.program, *(str(path) if word == "FILE" else word for word in argv)],
+                          capture_output=True, text=True, timeout=10, check=False)
+
+
 def check(tmp_path, configuration):
     path = tmp_path / "viaduct.yaml"
     if isinstance(configuration, str):
         path.write_text(configuration)
     else:
         write_configuration(path, configuration)
-    return path, subprocess.run([Daemon.program, "--check", str(path)], capture_output=True,
-                                text=True, timeout=10, check=False)
+    return path, viaductd(path, "--check", "FILE")
 
 
 def test_check_accepts_a_good_file(tmp_path):
@@ -200,10 +205,22 @@ def test_check_accepts_a_good_file(tmp_path):
 ])
 def test_nothing_is_done_before_the_whole_command_line_is_read(tmp_path, argv, code):
     path, _ = check(tmp_path, plan.configuration("x"))
-    done = subprocess.run([Daemon.program, *(str(path) if word == "FILE" else word for word in argv)],
-                          capture_output=True, text=True, timeout=10, check=False)
+    done = viaductd(path, *argv)
     assert done.returncode == code, done.stderr
     assert ("good: " in done.stdout) == (argv[-1] == "error")
+
+
+@pytest.mark.parametrize("argv", [
+    ("FILE", "more"),
+    ("--check", "FILE", "more"),
+    ("--remove", "FILE", "more"),
+    ("--give", "root", "FILE", "more"),
+])
+def test_an_argument_too_many_is_named(tmp_path, argv):
+    path, _ = check(tmp_path, plan.configuration("x"))
+    done = viaductd(path, *argv)
+    assert done.returncode == 2
+    assert done.stderr == "viaductd: more: one FILE is expected, and no more\n"
 
 
 @pytest.mark.parametrize("path, value, word", [

@@ -3,6 +3,7 @@
 #include "test_call_transfer.h"
 
 #include "call/refer_to.h"
+#include "peer/internal.h"
 
 /* As Microsoft Teams has them: no user part, parameters of its own, escapes. */
 #define TEAMS_URI                                                                                  \
@@ -276,6 +277,54 @@ static void one_without_refer_back_is_no_next_one(void **state)
 	world_close(&w);
 }
 
+static void a_group_without_the_one_that_refers_has_no_next_one(void **state)
+{
+	struct ua a, b;
+	struct world w;
+
+	(void)state;
+	world_peer_keys[C] = ", refer: back";
+	begin_with(&w, &a, &b, "groups: [{name: g, members: [{peer: c}, {peer: a}]}]\n");
+	world_peer_keys[C] = "";
+	refer(&w, &b, "<sip:127.0.0.4;x=1>");
+	copy_text(target, TEXT_MAX, expect(&w, B, "INVITE "));
+	expect_notify(&w, &b, 100);
+	answer_final(&w, B, target, 503, "b2", NULL);
+	expect_notify(&w, &b, 503);
+	expect_nothing(&w, C);
+	bye_from(&w, &b, A);
+	world_close(&w);
+}
+
+/* One that is failing comes after the others of its priority alone. */
+static void those_of_its_group_are_next_by_priority_and_cost(void **state)
+{
+	static const char *const lower[] = {"priority: 1", "priority: 0, cost: 1"};
+	char groups[256];
+	struct ua a, b;
+	struct world w;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(groups, sizeof(groups),
+			"groups: [{name: g, members: [{peer: c, priority: 0}, {peer: a, %s}, "
+			"{peer: b, priority: 2}]}]\n",
+			lower[i]);
+		world_peer_keys[A] = world_peer_keys[C] = ", refer: back";
+		begin_with(&w, &a, &b, groups);
+		world_peer_keys[A] = world_peer_keys[C] = "";
+		fact_set(peer_by_name(calls_peers(w.calls), "c"), FACT_FAILING, "x");
+		refer(&w, &b, "<sip:127.0.0.4;x=1>");
+		copy_text(target, TEXT_MAX, expect(&w, B, "INVITE "));
+		expect_notify(&w, &b, 100);
+		answer_final(&w, B, target, 503, "b2", NULL);
+		answer_final(&w, C, expect(&w, C, "INVITE "), 486, "c1", NULL);
+		expect_notify(&w, &b, 486);
+		bye_from(&w, &b, A);
+		world_close(&w);
+	}
+}
+
 /* A URI in brackets, of so many bytes. */
 static char *long_value(char *out, int bytes)
 {
@@ -414,6 +463,8 @@ int main(void)
 		cmocka_unit_test(
 			a_peer_that_takes_no_calls_is_passed_over_for_the_next_of_its_group),
 		cmocka_unit_test(one_without_refer_back_is_no_next_one),
+		cmocka_unit_test(a_group_without_the_one_that_refers_has_no_next_one),
+		cmocka_unit_test(those_of_its_group_are_next_by_priority_and_cost),
 		cmocka_unit_test(what_cannot_come_back_is_refused),
 		cmocka_unit_test(values_at_their_limit_are_taken),
 		cmocka_unit_test(a_uri_too_long_for_the_dialog_is_whole_in_the_request_line),

@@ -204,6 +204,12 @@ static void what_is_too_long_for_the_device_is_not_said_to_flow(void **state)
 		"199 (MTU)");
 	assert_non_null(found(FINDING_one_way, LEG_B));
 	assert_null(found(FINDING_ok, -1));
+	/* By the family that they leave with. */
+	flow[LEG_A].out_remote = addr("[2001:db8::9]:6000");
+	stream.leg[LEG_A].path.mtu = 220;
+	finds(FINDING_ok, -1);
+	stream.leg[LEG_A].path.mtu = 219;
+	finds(FINDING_too_long, LEG_A);
 }
 
 static void what_the_driver_loses_is_not_said_to_flow(void **state)

@@ -112,6 +112,9 @@ static void test_two_content_lengths_are_bad(void **state)
 static void test_content_length_over_the_limit_is_too_long(void **state)
 {
 	(void)state;
+	/* Of the whole message. */
+	expect("BYE sip:a@b SIP/2.0\r\nContent-Length: 65489\r\n\r\n", FRAMING_MORE);
+	expect("BYE sip:a@b SIP/2.0\r\nContent-Length: 65490\r\n\r\n", FRAMING_TOO_LONG);
 	expect("BYE sip:a@b SIP/2.0\r\nContent-Length: 65535\r\n\r\n", FRAMING_TOO_LONG);
 	expect("BYE sip:a@b SIP/2.0\r\nContent-Length: 4294967295\r\n\r\n", FRAMING_TOO_LONG);
 }
