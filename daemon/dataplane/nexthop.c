@@ -317,6 +317,18 @@ static void neighbour_failed(struct nexthop_table *t, const struct neighbour *n)
 	}
 }
 
+/* Where the kernel leaves gateways that do not answer as well (IPv6;
+ * net.ipv4.fib_multipath_use_neigh) it may name this one again. */
+static void neighbour_is_back(struct nexthop_table *t, const struct neighbour *n)
+{
+	const struct way *w;
+
+	DL_FOREACH (n->ways, w) {
+		if (w->destination->neighbour != n)
+			mark_dirty(t, w->destination);
+	}
+}
+
 static void neighbour_learn(struct nexthop_table *t, struct neighbour *n,
 	enum neighbour_state state, const uint8_t *mac)
 {
@@ -328,6 +340,8 @@ static void neighbour_learn(struct nexthop_table *t, struct neighbour *n,
 	case NEIGHBOUR_STALE:
 		if (n->has_mac && memcmp(n->mac, mac, sizeof(n->mac)) != 0)
 			neighbour_settle(n, mac, now);
+		if (!n->has_mac)
+			neighbour_is_back(t, n);
 		memcpy(n->mac, mac, sizeof(n->mac));
 		n->has_mac = true;
 		n->probe_wait_ms = PROBE_FIRST_MS;

@@ -614,49 +614,66 @@ def test_a_router_that_falls_silent_is_left_for_the_other_one(driver, routers):
     driver.wait_path(flow, gateway=second, why="resolved")
 
 
-GATEWAYS = ("10.2.0.5", "10.2.0.6")  # both are far
+class Gateways:
+    """Two of one route, both far's; a packet of the kernel's own takes either, by its addresses."""
+
+    def __init__(self, wires, driver, family):
+        self.wires, self.driver = wires, driver
+        self.local, self.net, self.each, self.bits = {
+            4: ("10.2.0.1", "10.19.0.", ("10.2.0.5", "10.2.0.6"), 24),
+            6: ("fd02::1", "fd19::", ("fd02::5", "fd02::6"), 64)}[family]
+        self.route = self.net + ("/64" if family == 6 else "0/24")
+        for gateway in self.each:
+            self.answers(gateway)
+        wires.viaduct.run("ip", "route", "add", self.route, *(
+            word for gateway in self.each for word in ("nexthop", "via", gateway, "dev", "x0")))
+
+    def answers(self, gateway):
+        self.wires.far.add_address("e0", f"{gateway}/{self.bits}")
+
+    def is_silent(self, gateway, check=True):
+        self.wires.far.run("ip", "address", "del", f"{gateway}/{self.bits}", "dev", "e0", check=check)
+
+    def flow(self, number):
+        flow = self.driver.add("0", f"10.1.0.1:{20000 + 2 * number}", "10.1.0.2:4000",
+                               literal(self.local, 20000 + 2 * number),
+                               literal(f"{self.net}{number}", 5000))
+        self.driver.wait_path(flow, why="resolved")
+        return flow
+
+    def close(self):
+        self.wires.viaduct.run("ip", "route", "del", self.route)
+        for gateway in self.each:
+            self.is_silent(gateway, check=False)
 
 
-@pytest.fixture
-def gateways(wires):
-    """Two of one route; a packet of the kernel's own takes either, by its addresses."""
-    for gateway in GATEWAYS:
-        wires.far.add_address("e0", f"{gateway}/24")
-    wires.viaduct.run("ip", "route", "add", "10.19.0.0/16", *(
-        word for gateway in GATEWAYS for word in ("nexthop", "via", gateway, "dev", "x0")))
-    yield GATEWAYS
-    wires.viaduct.run("ip", "route", "del", "10.19.0.0/16")
-    for gateway in GATEWAYS:
-        wires.far.run("ip", "address", "del", f"{gateway}/24", "dev", "e0", check=False)
-
-
-def by_gateway(driver, number):
-    flow = driver.add("0", f"10.1.0.1:{20000 + 2 * number}", "10.1.0.2:4000",
-                      f"10.2.0.1:{20000 + 2 * number}", f"10.19.0.{number}:5000")
-    driver.wait_path(flow, why="resolved")
-    return flow
+@pytest.fixture(params=[4, 6], ids=["v4", "v6"])
+def gateways(request, wires, driver):
+    gateways = Gateways(wires, driver, request.param)
+    yield gateways
+    gateways.close()
 
 
 def test_flows_take_the_gateways_of_a_route_that_the_kernel_takes(wires, driver, gateways):
     taken = set()
     for number in range(1, 17):
-        told = wires.viaduct.run("ip", "route", "get", f"10.19.0.{number}", "from", "10.2.0.1").stdout
-        gateway = driver.path(by_gateway(driver, number))["gateway"]
+        told = wires.viaduct.run("ip", "route", "get", f"{gateways.net}{number}",
+                                 "from", gateways.local).stdout
+        gateway = driver.path(gateways.flow(number))["gateway"]
         assert f"via {gateway} " in told
         taken.add(gateway)
-    assert taken == set(gateways)
+    assert taken == set(gateways.each)
 
 
-def test_of_two_gateways_of_a_route_one_that_falls_silent_is_left_until_it_answers(
-        wires, driver, gateways):
-    flow = by_gateway(driver, 1)
+def test_of_two_gateways_of_a_route_one_that_falls_silent_is_left_until_it_answers(driver, gateways):
+    flow = gateways.flow(1)
     first = driver.path(flow)["gateway"]
-    second = gateways[1 - gateways.index(first)]
-    wires.far.run("ip", "address", "del", f"{first}/24", "dev", "e0")
+    second = next(gateway for gateway in gateways.each if gateway != first)
+    gateways.is_silent(first)
     wait_until(lambda: driver.path(flow)["gateway"] == second, SILENT_S,
                lambda: str(driver.path(flow)))
     assert driver.path(flow)["why"] == "resolved"
-    wires.far.add_address("e0", f"{first}/24")
+    gateways.answers(first)
     wait_until(lambda: driver.path(flow)["gateway"] == first, SILENT_S,
                lambda: str(driver.path(flow)))
     driver.wait_path(flow, gateway=first, why="resolved")
