@@ -154,6 +154,7 @@ struct call_record {
 	const char *peer;                    /* name of the peer that asked */
 	const char *route;                   /* name of the route taken, "" */
 	uint64_t setup_ms, ring_ms, answer_ms, end_ms; /* wall clock; 0 = it did not come to that */
+	uint64_t talk_ms;                              /* by a clock that nobody sets */
 	int code;                /* of the final response to leg A; 200 where answered */
 	const char *ended_by;    /* "a", "b" or "viaduct" */
 	const char *why;         /* in words */

@@ -176,6 +176,8 @@ void history_end(struct call *call, const struct ending *end)
 	record.ring_ms = h->ring_ms;
 	record.answer_ms = h->answer_ms;
 	record.end_ms = wall_clock_ms();
+	if (call->answered)
+		record.talk_ms = loop_now_ms(calls->loop) - call->answered_ms;
 	record.code = end->code;
 	record.ended_by = who(end->by);
 	record.why = end->why;

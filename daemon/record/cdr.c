@@ -176,7 +176,6 @@ static bool is_poor(const struct call_record *call)
 
 char *cdr_call_line(const struct call_record *call)
 {
-	uint64_t talk_ms = call->answer_ms ? call->end_ms - call->answer_ms : 0;
 	char *json, *line = NULL;
 	json_t *root;
 
@@ -189,7 +188,7 @@ char *cdr_call_line(const struct call_record *call)
 		cdr_text(call->peer), "route", text_or_null(call->route), "setup",
 		wall_clock(call->setup_ms), "ring", wall_clock(call->ring_ms), "answer",
 		wall_clock(call->answer_ms), "end", wall_clock(call->end_ms), "talk_ms",
-		(json_int_t)talk_ms, "code", call->code, "ended_by", call->ended_by, "why",
+		(json_int_t)call->talk_ms, "code", call->code, "ended_by", call->ended_by, "why",
 		cdr_text(call->why), "reason", text_or_null(call->reason), "cause_in",
 		cause_or_null(call->cause_in), "cause_out", cause_or_null(call->cause_out), "a",
 		leg(&call->leg[LEG_A]), "b", leg(&call->leg[LEG_B]), "attempts", attempts(call),

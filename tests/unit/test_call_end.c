@@ -270,6 +270,30 @@ static void calls_that_still_are_when_the_room_closes_leave_nothing(void **state
 	world_free(&w);
 }
 
+static void note_length(void *ctx, const struct call_record *record)
+{
+	*(uint64_t *)ctx = record->talk_ms;
+}
+
+static void a_clock_that_is_set_makes_no_call_longer(void **state)
+{
+	char invite_text[TEXT_MAX];
+	uint64_t talk_ms = 0;
+	struct world w;
+	struct ua a, b;
+
+	(void)state;
+	world_open(&w);
+	calls_set_recorder(w.calls, note_length, &talk_ms);
+	establish(&w, &a, &b, invite_text, "200");
+	run_ms(&w, 100);
+	test_clock_late_ms = 3600000;
+	bye_from(&w, &a, B);
+	test_clock_late_ms = 0;
+	assert_in_range(talk_ms, 100, PATIENCE_MS);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +311,7 @@ int main(void)
 		cmocka_unit_test(a_listener_that_goes_before_the_ack_ends_the_call),
 		cmocka_unit_test(a_listener_that_goes_during_a_change_leaves_the_call_usable),
 		cmocka_unit_test(calls_that_still_are_when_the_room_closes_leave_nothing),
+		cmocka_unit_test(a_clock_that_is_set_makes_no_call_longer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
