@@ -126,6 +126,7 @@ static void read_negotiated(
 	out->opaque = in->opaque;
 	out->mux = in->mux;
 	out->secure = in->secure;
+	out->profiles_differ = in->profiles_differ;
 	read_text(r, out->kind, sizeof(out->kind), &in->kind);
 	read_text(r, out->proto, sizeof(out->proto), &in->proto);
 	read_text(r, out->codec, sizeof(out->codec), &in->codec);
@@ -309,6 +310,7 @@ static void read_offered(struct reading *r, struct offered *out, const VdState__
 	out->opaque = in->opaque;
 	out->mux = in->mux;
 	out->secure = in->secure;
+	out->savp = in->savp;
 	read_text(r, out->kind, sizeof(out->kind), &in->kind);
 	if (in->direction > SDP_INACTIVE)
 		fail(r, -EINVAL);

@@ -91,6 +91,7 @@ static VdState__Negotiated *save_negotiated(struct arena *a, const struct negoti
 	m->opaque = now->opaque;
 	m->mux = now->mux;
 	m->secure = now->secure;
+	m->profiles_differ = now->profiles_differ;
 	m->kind = text_of(now->kind);
 	m->proto = text_of(now->proto);
 	m->codec = text_of(now->codec);
@@ -262,6 +263,7 @@ static VdState__Offered *save_offered(struct arena *a, const struct offered *o)
 	m->opaque = o->opaque;
 	m->mux = o->mux;
 	m->secure = o->secure;
+	m->savp = o->savp;
 	m->kind = text_of(o->kind);
 	m->direction = o->direction;
 	m->said = save_said(a, &o->said);
