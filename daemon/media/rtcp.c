@@ -57,17 +57,25 @@ static void note_reception(struct rtcp_leg *from, const struct rtcp_leg *to, uin
 	}
 }
 
-/* A leg that receives nothing reports on no source (RFC 3550 6.4.2). */
+/* A leg that has never heard anything reports on no source (RFC 3550 6.4.2); one that hears nothing
+ * any more names the same highest sequence number again, and a loss of 0, as it expects nothing
+ * (A.3).
+ */
 static void note_hearing(
 	struct rtcp_leg *from, const uint8_t *block, unsigned count, uint64_t time_ns)
 {
+	uint32_t highest = count ? read32(block + 8) : 0;
+
 	from->told_ns = time_ns;
-	if (count) {
+	if (count && (!from->has_highest || highest != from->highest))
 		from->unheard = 0;
-		from->loss_percent = block[4] * FRACTION_PERCENT;
-	} else if (from->unheard < RTCP_UNHEARD) {
+	else if (from->unheard < RTCP_UNHEARD)
 		from->unheard++;
-	}
+	if (!count)
+		return;
+	from->has_highest = true;
+	from->highest = highest;
+	from->loss_percent = block[4] * FRACTION_PERCENT;
 }
 
 static void read_blocks(struct rtcp_leg *from, const struct rtcp_leg *to, const uint8_t *p,

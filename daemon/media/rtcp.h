@@ -11,8 +11,7 @@
 #include <stdint.h>
 
 #define RTCP_REPORTS_KEPT 3 /* as many reports of a leg may be on the way and not yet answered */
-#define RTCP_UNHEARD                                                                               \
-	2 /* reports in a row without a source: the first may come before one is heard */
+#define RTCP_UNHEARD      2 /* reports in a row without a packet: one may come too early */
 
 struct rtcp_leg {
 	struct {
@@ -23,7 +22,9 @@ struct rtcp_leg {
 	bool has_rtt;
 	double rtt_ms; /* between us and this leg */
 	/* What the leg says of what it is sent. */
-	uint8_t unheard;     /* last reports in a row that name no source, RTCP_UNHEARD at most */
+	uint8_t unheard; /* last reports in a row by which it heard nothing, RTCP_UNHEARD at most */
+	bool has_highest;    /* one has named a source */
+	uint32_t highest;    /* extended sequence number that it had heard last */
 	uint64_t told_ns;    /* when it said so last; 0 = never */
 	double loss_percent; /* since the report before (RFC 3550 6.4.1, fraction lost) */
 };

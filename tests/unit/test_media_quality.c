@@ -113,6 +113,28 @@ static void round_trip_is_between_us_and_who_reports(void **state)
 	assert_near(b.rtt_ms, 40, 0.01);
 }
 
+static void who_hears_nothing_is_known_by_reports_that_stand_still(void **state)
+{
+	struct rtcp_leg a = {0}, b = {0};
+	uint8_t p[256];
+	unsigned n = receiver_report(p, 0, 0);
+
+	(void)state;
+	for (uint8_t highest = 1; highest < 4; highest++) {
+		p[8 + 11] = highest;
+		rtcp_read(&b, &a, p, n, 1000 * NS_A_MS);
+		assert_int_equal(b.unheard, 0);
+	}
+	rtcp_read(&b, &a, p, n, 2000 * NS_A_MS);
+	rtcp_read(&b, &a, p, n, 3000 * NS_A_MS);
+	assert_int_equal(b.unheard, RTCP_UNHEARD);
+	p[8 + 11]++;
+	p[8 + 4] = 64;
+	rtcp_read(&b, &a, p, n, 4000 * NS_A_MS);
+	assert_int_equal(b.unheard, 0);
+	assert_near(b.loss_percent, 25, 0.01);
+}
+
 static void compound_packets_and_extended_reports_are_read(void **state)
 {
 	struct rtcp_leg a = {0}, b = {0};
@@ -173,6 +195,7 @@ int main(void)
 		cmocka_unit_test(five_percent_loss_is_clearly_worse),
 		cmocka_unit_test(mos_never_rises_with_loss_jitter_or_delay),
 		cmocka_unit_test(round_trip_is_between_us_and_who_reports),
+		cmocka_unit_test(who_hears_nothing_is_known_by_reports_that_stand_still),
 		cmocka_unit_test(compound_packets_and_extended_reports_are_read),
 		cmocka_unit_test(any_bytes_cut_anywhere_are_harmless),
 	};
