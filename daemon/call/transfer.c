@@ -176,6 +176,9 @@ static void join(struct transfer *t)
 	ret = call_replace_leg(target, t->target_leg, &moved, "SIP;cause=200;text=\"Transferred\"");
 	strcpy(t->target_leg == LEG_A ? target->routed.calling : target->routed.called,
 		transfer_remaining_number(t));
+	/* Who was withheld here stays so there (identity_keep). */
+	if (rem == LEG_A && t->target_leg == LEG_A)
+		target->sent.anonymous |= call->sent.anonymous;
 	session_timer_move(call, rem, target, t->target_leg);
 	target->asking = NULL;
 	target->target_of = NULL;

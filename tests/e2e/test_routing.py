@@ -5,8 +5,9 @@ hears. The daemon has a configuration of its own."""
 import pytest
 
 import plan
-from scenario import Callee, Caller, basic_callee, sdp
+from scenario import Callee, Caller, basic_callee, escaped, replaces, sdp
 from sipp import finish
+from transfers import referring, until_bye
 
 PBX, TRUNK, SECOND, PHONE = (plan.PEERS[name] for name in ("pbx", "trunk", "second", "phone"))
 WEIGHED_CALLS = 80
@@ -39,7 +40,7 @@ def configuration():
                     "calling_out": [{"match": r"\+49(\d+)", "replace": "0$1"}]},
         "codes": [{"code": "500-599", "cause": 34, "to": 480, "reason": "Circuits busy"},
                   {"code": 503, "to": 486}]}
-    peers["second"] |= {"numbers": {"remove_plus": True}, "identity": {"trusted": False}}
+    peers["second"] |= {"numbers": {"remove_plus": True}, "identity": {"trusted": False, "asserted": "pass"}}
     # The PBX once more: by another port of ours it is another trunk, with routes of its own.
     peers["pbx-lone"] = peers["pbx"] | {
         "name": "pbx-lone", "listener": "lone",
@@ -195,6 +196,36 @@ def test_whom_the_callee_transfers_to_learns_no_more_of_the_caller_than_it_did(s
     assert shown in invite.header("from") and invite.header("privacy") == privacy, invite.text
     if called != "0301":
         assert "Alice" not in invite.text and "1001" not in invite.text and "555001" not in invite.text
+
+
+@pytest.mark.parametrize("called, asserted", [("00341", []), ("0301", ["4930555001"])],
+                         ids=["suppressed", "as it is"])
+def test_a_caller_suppressed_stays_so_in_the_call_that_it_is_transferred_to(stage, called, asserted):
+    """The callee asks the target first, and joins the two; the caller changes its media then."""
+    says = ["P-Asserted-Identity: \"Alice\" <sip:1001@pbx.example>"]
+    offer, answer = ([sdp(peer.address, port, version=v) for v in (1, 2, 3)]
+                     for peer, port in ((PBX, 5000), (SECOND, 6000)))
+    target = Callee().invited().answer(answer[0]).acked()
+    for again in answer[1:]:
+        target.recv("INVITE").answer_invite(again).recv("ACK")
+    target = stage.callee(target.answer_bye(), "second")
+    consulting = stage.caller(Caller().invite(sdp(TRUNK.address, 6100)).trying().answered().ack().answer_bye(),
+                              "trunk", number="3001", port=5062)
+    named = escaped(replaces(consulting.expect(200, "INVITE")))
+    callee = referring(basic_callee(sdp(TRUNK.address, 6000), ringing=False),
+                       f"Refer-To: <sip:3001@{TRUNK.viaduct}?Replaces={named}>")
+    referring_one = stage.callee(until_bye(callee))
+    caller = number("1001").invite(offer[0], headers=says).trying().recv(180, optional=True).answered().ack()
+    caller.recv("INVITE").answer_invite(offer[1]).recv("ACK").hold()
+    caller.request("INVITE", offer[2], headers=says).recv(100, optional=True).recv(200).ack().bye()
+    calling = stage.caller(caller, number=called)
+    referring_one.expect("ACK")
+    referring_one.go()
+    finish(consulting, referring_one)
+    calling.go()
+    finish(calling, target)
+    changed = target.received("INVITE")[2]
+    assert [user_of(value) for value in changed.all("p-asserted-identity")] == asserted, changed.text
 
 
 def test_number_that_the_callee_asserts_takes_the_rules_too(stage):
