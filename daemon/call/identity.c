@@ -453,7 +453,9 @@ int identity_carry(const struct crossing *way, const osip_message_t *msg, osip_m
 		ret = carry_asserted(way, privacy, msg, out, begins);
 	if (!ret)
 		ret = carry_history(way, privacy, msg, out);
-	if (!ret && to->referred_by && way->from->identity.trusted) {
+	/* Within the call, who refers is the caller. */
+	if (!ret && to->referred_by && way->from->identity.trusted &&
+		(begins || !way->withhold || to->trusted)) {
 		f.name = "Referred-By";
 		f.compact = "b";
 		f.put = put_party;

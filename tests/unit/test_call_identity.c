@@ -315,10 +315,14 @@ static void a_suppressed_caller_stays_so_within_the_dialog(void **state)
 {
 	const struct crossing way = {
 		.from = &from, .to = &to, .host = "192.0.2.1", .withhold = true};
-	const char *text = cross_by(&way, PAI "Subject: of Ann\r\nCall-Info: <http://a/>\r\n", "t");
+	const char *text = cross_by(&way,
+		PAI "Subject: of Ann\r\nCall-Info: <http://a/>\r\n"
+		    "Referred-By: <sip:777@a>\r\n",
+		"t");
 
 	(void)state;
 	has_not(text, "4912345");
+	has_not(text, "sip:777@");
 	has_not(text, "Subject");
 	has_not(text, "http");
 	has(text, "Privacy: id\r\n");
