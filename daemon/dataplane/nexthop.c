@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "dataplane/nexthop.h"
+#include "dataplane/neighbour.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -16,17 +16,6 @@
 #define DESTINATION_IDLE_MS 60000 /* kept this long after its last flow, for the next call */
 #define REEXAMINE_A_ROUND   64    /* destinations asked about again in one round of the loop */
 #define REEXAMINE_DELAY_MS  1     /* between such rounds */
-#define PROBES_A_TICK       256
-#define PROBE_FIRST_MS      1000 /* between attempts to find a neighbour, doubled up to … */
-#define PROBE_MAX_MS        2000 /* … so: whoever is back is found soon, also if it says nothing */
-#define CONFIRM_MS          10000 /* between requests to confirm a neighbour that stays stale */
-#define CONFIRM_USED_MS     5000  /* the same for a valid one that flows lead to, which … */
-#define CONFIRM_LOOKS       16    /* … so many are looked at for in a tick, in turn */
-#define LOOKING_GRACE_MS    4000  /* three unanswered requests, one a second: kernel's default */
-#define ASKS_A_TICK         64    /* for neighbours whose packets come from another MAC address */
-/* Between two such for one neighbour, doubled while it answers as before up to … so. */
-#define ASK_FIRST_MS 1000
-#define ASK_MAX_MS   60000
 
 static const char why_no_route[] = "no route";
 static const char why_other_device[] = "route leaves by another device";
@@ -43,89 +32,7 @@ static const char change_neighbour_mac[] = "the neighbour has another MAC addres
 static const char after_its_packets[] = "packets came from it";
 static const char change_own_mac[] = "our device has another MAC address";
 
-struct neighbour_key {
-	uint32_t ifindex;
-	struct addr ip; /* port 0 */
-};
-
-struct neighbour {
-	struct neighbour_key key;
-	UT_hash_handle hh;
-	enum neighbour_state state;
-	uint8_t mac[6];
-	bool reread;  /* events about it were lost */
-	bool has_mac; /* the last one known is kept while the kernel looks again, until it fails */
-	uint64_t probe_at_ms, confirm_at_ms;
-	uint32_t probe_wait_ms;
-	uint64_t keep_until_ms; /* has_mac without an entry that backs it: until then */
-	/* Packets that lead back to it came from another MAC address, ending so; 0 = never. */
-	uint32_t other_mac_end;
-	bool doubted;         /* it has to be asked, at ask_at_ms the soonest */
-	bool told_by_packets; /* that it has another one than before */
-	uint64_t ask_at_ms;
-	uint32_t ask_wait_ms;
-	struct way *ways;
-};
-
-/* One of those by which a destination may be reached: a route may name several gateways. */
-struct way {
-	struct destination *destination;
-	struct neighbour *neighbour;
-	struct way *prev, *next;             /* of the neighbour */
-	struct way *other_prev, *other_next; /* of the destination */
-};
-
-struct destination_key {
-	struct addr src, dst; /* ports 0 */
-	uint32_t side;
-};
-
-struct destination {
-	struct destination_key key;
-	UT_hash_handle hh;
-	uint32_t index; /* in vd_nexthops */
-	unsigned refs;
-	uint64_t idle_since_ms;
-	const char *why; /* NULL: the route is known */
-	struct addr gateway;
-	/* What packets saw of it so far. */
-	bool resolved, ever_resolved;
-	struct addr resolved_gateway; /* when it was resolved last */
-	const char *unresolved_by;    /* why it was not first, or ceased to be */
-	const char *change, *change_of;
-	uint64_t changed_at_ms;
-	struct way *ways;            /* in the order to take them */
-	struct neighbour *neighbour; /* of the one taken, NULL: there is none */
-	struct destination *idle_prev, *idle_next;
-	bool inherited; /* its element is a dead daemon's still: the kernel was not asked yet */
-	bool dirty;
-	struct destination *dirty_prev, *dirty_next;
-};
-
-struct nexthop_table {
-	struct loop *loop;
-	struct nexthop_ops ops;
-	struct vd_nexthop *array;
-	struct slots slots;
-	uint8_t *kept; /* by index, while adopting: not 0 where the element waits for its
-			  destination */
-	uint32_t count;
-	struct egress egress[SIDE_COUNT];
-	struct destination *destinations;
-	struct neighbour *neighbours, *probe_next, *confirm_next; /* NULL: the first one */
-	struct destination *idle;                                 /* oldest first */
-	struct destination *dirty;                                /* first in, first examined */
-	struct loop_timer tick, reexamine;
-	unsigned asks;  /* since the last tick */
-	uint64_t asked; /* in all */
-};
-
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-
-static bool neighbour_usable(const struct neighbour *n)
-{
-	return n && n->has_mac;
-}
 
 const char *egress_why(const struct egress *e)
 {
@@ -265,7 +172,7 @@ static void take_way(struct destination *d)
 		d->gateway = d->neighbour->key.ip;
 }
 
-static void write_neighbour(const struct nexthop_table *t, const struct neighbour *n)
+void nexthop_neighbour_moved(const struct nexthop_table *t, const struct neighbour *n)
 {
 	const struct way *w;
 
@@ -275,7 +182,7 @@ static void write_neighbour(const struct nexthop_table *t, const struct neighbou
 	}
 }
 
-static void mark_dirty(struct nexthop_table *t, struct destination *d)
+void nexthop_examine_later(struct nexthop_table *t, struct destination *d)
 {
 	if (d->dirty)
 		return;
@@ -283,176 +190,6 @@ static void mark_dirty(struct nexthop_table *t, struct destination *d)
 	DL_APPEND2(t->dirty, d, dirty_prev, dirty_next);
 	if (!loop_timer_is_started(&t->reexamine))
 		loop_timer_start(t->loop, &t->reexamine, REEXAMINE_DELAY_MS);
-}
-
-/* As vd_flow.src_mac has it. */
-static uint32_t mac_end(const uint8_t mac[6])
-{
-	uint32_t end;
-
-	memcpy(&end, mac + 2, sizeof(end));
-	return end;
-}
-
-/* It has another MAC address than before: what was doubted is settled. */
-static void neighbour_settle(struct neighbour *n, const uint8_t *mac, uint64_t now)
-{
-	n->told_by_packets = n->other_mac_end && n->other_mac_end == mac_end(mac);
-	n->other_mac_end = 0;
-	n->doubted = false;
-	n->ask_wait_ms = ASK_FIRST_MS;
-	n->ask_at_ms = now + ASK_FIRST_MS;
-}
-
-/* Of two routers the kernel leaves the one that does not answer (RFC 4861 6.3.6), and tells nobody:
- * no route has changed. It goes back to one that is asked for again, so this comes before that. */
-static void neighbour_failed(struct nexthop_table *t, const struct neighbour *n)
-{
-	const struct way *w;
-
-	DL_FOREACH (n->ways, w) {
-		if (w->destination->neighbour == n &&
-			!addr_equal_ip(&w->destination->key.dst, &n->key.ip))
-			mark_dirty(t, w->destination);
-	}
-}
-
-/* Where the kernel leaves gateways that do not answer as well (IPv6;
- * net.ipv4.fib_multipath_use_neigh) it may name this one again. */
-static void neighbour_is_back(struct nexthop_table *t, const struct neighbour *n)
-{
-	const struct way *w;
-
-	DL_FOREACH (n->ways, w) {
-		if (w->destination->neighbour != n)
-			mark_dirty(t, w->destination);
-	}
-}
-
-static void neighbour_learn(struct nexthop_table *t, struct neighbour *n,
-	enum neighbour_state state, const uint8_t *mac)
-{
-	uint64_t now = loop_now_ms(t->loop);
-
-	n->state = state;
-	switch (state) {
-	case NEIGHBOUR_VALID:
-	case NEIGHBOUR_STALE:
-		if (n->has_mac && memcmp(n->mac, mac, sizeof(n->mac)) != 0)
-			neighbour_settle(n, mac, now);
-		if (!n->has_mac)
-			neighbour_is_back(t, n);
-		memcpy(n->mac, mac, sizeof(n->mac));
-		n->has_mac = true;
-		n->probe_wait_ms = PROBE_FIRST_MS;
-		n->probe_at_ms = now; /* looked at for stale ones alone */
-		break;
-	case NEIGHBOUR_FAILED:
-		n->has_mac = false;
-		n->probe_at_ms = now + n->probe_wait_ms;
-		neighbour_failed(t, n);
-		break;
-	case NEIGHBOUR_NONE:
-		n->probe_at_ms = now;
-		n->keep_until_ms = now + LOOKING_GRACE_MS;
-		break;
-	case NEIGHBOUR_LOOKING:
-		n->keep_until_ms = now + LOOKING_GRACE_MS;
-		break;
-	}
-}
-
-static void neighbour_probe(struct nexthop_table *t, struct neighbour *n)
-{
-	uint64_t now = loop_now_ms(t->loop);
-
-	t->ops.neighbour_use(t->ops.ctx, n->key.ifindex, &n->key.ip);
-	if (n->state == NEIGHBOUR_STALE) {
-		n->probe_at_ms = now + CONFIRM_MS;
-		return;
-	}
-	n->probe_at_ms = now + n->probe_wait_ms;
-	n->probe_wait_ms *= 2;
-	if (n->probe_wait_ms > PROBE_MAX_MS)
-		n->probe_wait_ms = PROBE_MAX_MS;
-}
-
-static void neighbour_read(struct nexthop_table *t, struct neighbour *n)
-{
-	uint8_t mac[6];
-	enum neighbour_state state =
-		t->ops.neighbour_get(t->ops.ctx, n->key.ifindex, &n->key.ip, mac);
-
-	n->reread = false;
-	neighbour_learn(t, n, state, mac);
-}
-
-/* Packets go where they went until there is an answer. */
-static void neighbour_ask_anew(struct nexthop_table *t, struct neighbour *n)
-{
-	char text[ADDR_TEXT_MAX];
-
-	n->doubted = false;
-	n->ask_at_ms = loop_now_ms(t->loop) + n->ask_wait_ms;
-	n->ask_wait_ms *= 2;
-	if (n->ask_wait_ms > ASK_MAX_MS)
-		n->ask_wait_ms = ASK_MAX_MS;
-	t->asks++;
-	if (!t->ops.neighbour_ask_anew(t->ops.ctx, n->key.ifindex, &n->key.ip))
-		return;
-	t->asked++;
-	log_limited(LOG_LEVEL_INFO,
-		"dataplane: packets by way of %s come from another MAC address than it has: it is "
-		"asked anew",
-		addr_print_ip(&n->key.ip, text));
-	/* What else came before the answer is about the same. */
-	neighbour_read(t, n);
-	write_neighbour(t, n);
-}
-
-/* Where the wait since the last time, and this tick's share, leave room for it. */
-static void ask_if_doubted(struct nexthop_table *t, struct neighbour *n)
-{
-	if (n->doubted && n->ask_at_ms <= loop_now_ms(t->loop) && t->asks < ASKS_A_TICK)
-		neighbour_ask_anew(t, n);
-}
-
-static struct neighbour *neighbour_find(
-	const struct nexthop_table *t, unsigned ifindex, const struct addr *ip)
-{
-	struct neighbour_key key = {.ifindex = ifindex, .ip = *ip};
-	struct neighbour *n;
-
-	key.ip.port = 0;
-	HASH_FIND(hh, t->neighbours, &key, sizeof(key), n);
-	return n;
-}
-
-static struct neighbour *neighbour_make(
-	struct nexthop_table *t, unsigned ifindex, const struct addr *ip)
-{
-	struct neighbour *n = calloc(1, sizeof(*n));
-
-	if (!n)
-		return NULL;
-	n->key.ifindex = ifindex;
-	n->key.ip = *ip;
-	n->key.ip.port = 0;
-	n->probe_wait_ms = PROBE_FIRST_MS;
-	n->ask_wait_ms = ASK_FIRST_MS;
-	n->confirm_at_ms = loop_now_ms(t->loop) + CONFIRM_USED_MS;
-	table_add_failed = false;
-	HASH_ADD(hh, t->neighbours, key, sizeof(n->key), n);
-	if (table_add_failed) {
-		free(n);
-		return NULL;
-	}
-	neighbour_read(t, n);
-	if (!n->has_mac) {
-		neighbour_probe(t, n);
-		neighbour_read(t, n);
-	}
-	return n;
 }
 
 static void ways_free(struct nexthop_table *t, struct way *ways)
@@ -465,14 +202,8 @@ static void ways_free(struct nexthop_table *t, struct way *ways)
 
 		DL_DELETE(n->ways, w);
 		free(w);
-		if (n->ways)
-			continue;
-		if (t->probe_next == n)
-			t->probe_next = n->hh.next;
-		if (t->confirm_next == n)
-			t->confirm_next = n->hh.next;
-		HASH_DEL(t->neighbours, n);
-		free(n);
+		if (!n->ways)
+			neighbour_free(t, n);
 	}
 }
 
@@ -551,9 +282,8 @@ static void neighbour_inherit(struct nexthop_table *t, const struct destination 
 	if (!n || n->has_mac || !(element->flags & VD_NEXTHOP_VALID))
 		return;
 	memcpy(n->mac, element->dmac, sizeof(n->mac));
-	n->has_mac = true;
-	n->keep_until_ms = loop_now_ms(t->loop) + LOOKING_GRACE_MS;
-	write_neighbour(t, n);
+	neighbour_keep(t, n);
+	nexthop_neighbour_moved(t, n);
 }
 
 /* 0, -EXDEV where the way leads over another device, or why there is none. */
@@ -589,7 +319,7 @@ static void examine(struct nexthop_table *t, struct destination *d)
 	}
 	ret = ask_route(t, d, e->route_ifindex, &answer);
 	if (ret == -EAGAIN) {
-		mark_dirty(t, d);
+		nexthop_examine_later(t, d);
 		return;
 	}
 	if (ret) {
@@ -600,7 +330,7 @@ static void examine(struct nexthop_table *t, struct destination *d)
 	}
 	ret = ways_set(t, d, &answer);
 	if (ret) {
-		mark_dirty(t, d);
+		nexthop_examine_later(t, d);
 		return;
 	}
 	take_way(d);
@@ -610,7 +340,7 @@ static void examine(struct nexthop_table *t, struct destination *d)
 		if (!w->neighbour->reread)
 			continue;
 		neighbour_read(t, w->neighbour);
-		write_neighbour(t, w->neighbour);
+		nexthop_neighbour_moved(t, w->neighbour);
 	}
 	if (d->inherited)
 		neighbour_inherit(t, d);
@@ -647,76 +377,14 @@ static void destination_drop(struct nexthop_table *t, struct destination *d)
 	destination_free(t, d);
 }
 
-static bool wants_probe(const struct nexthop_table *t, const struct neighbour *n, uint64_t now)
-{
-	return n->state != NEIGHBOUR_VALID && n->probe_at_ms <= now &&
-	       t->egress[n->ways->destination->key.side].up;
-}
-
-/* In turn: each tick goes on where the one before had done enough. */
-static void probe_some(struct nexthop_table *t, uint64_t now)
-{
-	struct neighbour *n = t->probe_next ? t->probe_next : t->neighbours;
-	unsigned count = HASH_COUNT(t->neighbours);
-
-	for (unsigned i = 0, probes = 0; i < count && probes < PROBES_A_TICK; i++) {
-		if (wants_probe(t, n, now)) {
-			neighbour_probe(t, n);
-			probes++;
-		}
-		n = n->hh.next ? n->hh.next : t->neighbours;
-	}
-	t->probe_next = n;
-}
-
-static bool is_used(const struct neighbour *n)
-{
-	const struct way *w;
-
-	DL_FOREACH (n->ways, w) {
-		if (w->destination->refs)
-			return true;
-	}
-	return false;
-}
-
-/* Who moves to another MAC address without a word, and sends us nothing that would tell it, is
- * noticed by being asked alone. The kernel believes in it for half a minute. */
-static void confirm_some(struct nexthop_table *t, uint64_t now)
-{
-	struct neighbour *n = t->confirm_next ? t->confirm_next : t->neighbours;
-	unsigned count = HASH_COUNT(t->neighbours);
-
-	for (unsigned i = 0; i < count && i < CONFIRM_LOOKS; i++) {
-		if (n->state == NEIGHBOUR_VALID && n->confirm_at_ms <= now && is_used(n) &&
-			t->egress[n->ways->destination->key.side].up) {
-			t->ops.neighbour_confirm(t->ops.ctx, n->key.ifindex, &n->key.ip);
-			n->confirm_at_ms = now + CONFIRM_USED_MS;
-		}
-		n = n->hh.next ? n->hh.next : t->neighbours;
-	}
-	t->confirm_next = n;
-}
-
 static void tick_fire(struct loop_timer *timer)
 {
 	struct nexthop_table *t = container_of(timer, struct nexthop_table, tick);
 	uint64_t now = loop_now_ms(t->loop);
-	struct neighbour *n, *next;
 
 	while (t->idle && t->idle->idle_since_ms + DESTINATION_IDLE_MS <= now)
 		destination_drop(t, t->idle);
-	t->asks = 0;
-	HASH_ITER (hh, t->neighbours, n, next) {
-		ask_if_doubted(t, n);
-		if (n->state != NEIGHBOUR_VALID && n->state != NEIGHBOUR_STALE && n->has_mac &&
-			n->keep_until_ms <= now) {
-			n->has_mac = false;
-			write_neighbour(t, n);
-		}
-	}
-	probe_some(t, now);
-	confirm_some(t, now);
+	neighbours_tick(t, now);
 	loop_timer_start(t->loop, &t->tick, TICK_MS);
 }
 
@@ -784,7 +452,7 @@ void nexthop_set_egress(struct nexthop_table *t, uint8_t side, const struct egre
 			d->why = why_not_asked;
 		/* At once what is known (down, a new MAC); the route when its turn comes. */
 		write_element(t, d);
-		mark_dirty(t, d);
+		nexthop_examine_later(t, d);
 	}
 }
 
@@ -854,7 +522,7 @@ static int get_at(struct nexthop_table *t, uint8_t side, const struct addr *src,
 	d->refs = 1;
 	/* Packets have a way out meanwhile: the kernel is asked in the next rounds of the loop. */
 	if (d->inherited)
-		mark_dirty(t, d);
+		nexthop_examine_later(t, d);
 	else
 		examine(t, d);
 	*out = d;
@@ -1023,7 +691,7 @@ void nexthop_route_changed(struct nexthop_table *t, const struct addr *net, unsi
 	HASH_ITER (hh, t->destinations, d, next) {
 		if (!net->family || (net->family == d->key.dst.family &&
 					    addr_in_prefix(&d->key.dst, net, prefix)))
-			mark_dirty(t, d);
+			nexthop_examine_later(t, d);
 	}
 }
 
@@ -1035,7 +703,7 @@ void nexthop_neighbour_changed(struct nexthop_table *t, unsigned ifindex, const 
 	if (!n)
 		return;
 	neighbour_learn(t, n, state, mac);
-	write_neighbour(t, n);
+	nexthop_neighbour_moved(t, n);
 }
 
 static bool has_way_with(const struct destination *d, uint32_t end)
@@ -1044,7 +712,7 @@ static bool has_way_with(const struct destination *d, uint32_t end)
 
 	DL_FOREACH2(d->ways, w, other_next)
 	{
-		if (neighbour_usable(w->neighbour) && mac_end(w->neighbour->mac) == end)
+		if (neighbour_usable(w->neighbour) && neighbour_mac_end(w->neighbour) == end)
 			return true;
 	}
 	return false;
@@ -1063,15 +731,7 @@ void nexthop_came_from(struct nexthop_table *t, uint8_t side, const struct addr 
 	/* They may come back by another gateway than they go by. */
 	if (!n || has_way_with(d, end))
 		return;
-	/* While the kernel looks it will have an answer by itself. */
-	if (n->state != NEIGHBOUR_VALID && n->state != NEIGHBOUR_STALE)
-		return;
-	/* Asymmetric routing, or VRRP from a router's own address: asked about once. */
-	if (end == n->other_mac_end && !moved)
-		return;
-	n->other_mac_end = end;
-	n->doubted = true;
-	ask_if_doubted(t, n);
+	neighbour_doubt(t, n, end, moved);
 }
 
 void nexthop_resync(struct nexthop_table *t)
