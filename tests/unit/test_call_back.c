@@ -259,6 +259,15 @@ static void a_peer_that_takes_no_calls_is_passed_over_for_the_next_of_its_group(
 	world_close(&w);
 }
 
+/* B has itself called, and takes no call. */
+static void refer_and_refuse(struct world *w, struct ua *b)
+{
+	refer(w, b, "<sip:127.0.0.4;x=1>");
+	copy_text(target, TEXT_MAX, expect(w, B, "INVITE "));
+	expect_notify(w, b, 100);
+	answer_final(w, B, target, 503, "b2", NULL);
+}
+
 /* What it says means nothing to a peer that stands there for another reason. */
 static void one_without_refer_back_is_no_next_one(void **state)
 {
@@ -267,10 +276,7 @@ static void one_without_refer_back_is_no_next_one(void **state)
 
 	(void)state;
 	begin_with(&w, &a, &b, GROUP);
-	refer(&w, &b, "<sip:127.0.0.4;x=1>");
-	copy_text(target, TEXT_MAX, expect(&w, B, "INVITE "));
-	expect_notify(&w, &b, 100);
-	answer_final(&w, B, target, 503, "b2", NULL);
+	refer_and_refuse(&w, &b);
 	expect_notify(&w, &b, 503);
 	expect_nothing(&w, C);
 	bye_from(&w, &b, A);
@@ -286,10 +292,7 @@ static void a_group_without_the_one_that_refers_has_no_next_one(void **state)
 	world_peer_keys[C] = ", refer: back";
 	begin_with(&w, &a, &b, "groups: [{name: g, members: [{peer: c}, {peer: a}]}]\n");
 	world_peer_keys[C] = "";
-	refer(&w, &b, "<sip:127.0.0.4;x=1>");
-	copy_text(target, TEXT_MAX, expect(&w, B, "INVITE "));
-	expect_notify(&w, &b, 100);
-	answer_final(&w, B, target, 503, "b2", NULL);
+	refer_and_refuse(&w, &b);
 	expect_notify(&w, &b, 503);
 	expect_nothing(&w, C);
 	bye_from(&w, &b, A);
@@ -314,10 +317,7 @@ static void those_of_its_group_are_next_by_priority_and_cost(void **state)
 		begin_with(&w, &a, &b, groups);
 		world_peer_keys[A] = world_peer_keys[C] = "";
 		fact_set(peer_by_name(calls_peers(w.calls), "c"), FACT_FAILING, "x");
-		refer(&w, &b, "<sip:127.0.0.4;x=1>");
-		copy_text(target, TEXT_MAX, expect(&w, B, "INVITE "));
-		expect_notify(&w, &b, 100);
-		answer_final(&w, B, target, 503, "b2", NULL);
+		refer_and_refuse(&w, &b);
 		answer_final(&w, C, expect(&w, C, "INVITE "), 486, "c1", NULL);
 		expect_notify(&w, &b, 486);
 		bye_from(&w, &b, A);

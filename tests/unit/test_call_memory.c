@@ -12,18 +12,14 @@ static void every_failing_allocation_is_survived(void **state)
 	skip(); /* the sanitizer owns malloc */
 }
 #else
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t size);
-void __libc_free(void *p);
+#include "failing_memory.h"
 
 static long fail_at = -1, taken;
-static long live;
 
 extern char __executable_start, etext;
 
 /* Of our own allocations: libosip2 does not survive that its own fail. */
-static int fails_for(const void *caller)
+static int memory_fails(const void *caller)
 {
 	const char *at = caller;
 
@@ -33,52 +29,22 @@ static int fails_for(const void *caller)
 	return 1;
 }
 
-void *malloc(size_t size)
-{
-	void *p = fails_for(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
-
-	live += p != NULL;
-	return p;
-}
-
-void *calloc(size_t n, size_t size)
-{
-	void *p = fails_for(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
-
-	live += p != NULL;
-	return p;
-}
-
-void *realloc(void *old, size_t size)
-{
-	void *p = fails_for(__builtin_return_address(0)) ? NULL : __libc_realloc(old, size);
-
-	live += p != NULL && old == NULL;
-	return p;
-}
-
-void free(void *p)
-{
-	live -= p != NULL;
-	__libc_free(p);
-}
-
 /* libc's own would ask malloc from elsewhere. */
 char *strdup(const char *text)
 {
 	size_t size = strlen(text) + 1;
-	char *p = fails_for(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+	char *p = memory_fails(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
 
-	live += p != NULL;
+	memory_live += p != NULL;
 	return p ? memcpy(p, text, size) : NULL;
 }
 
 char *strndup(const char *text, size_t n)
 {
 	size_t len = strnlen(text, n);
-	char *p = fails_for(__builtin_return_address(0)) ? NULL : __libc_malloc(len + 1);
+	char *p = memory_fails(__builtin_return_address(0)) ? NULL : __libc_malloc(len + 1);
 
-	live += p != NULL;
+	memory_live += p != NULL;
 	if (p) {
 		memcpy(p, text, len);
 		p[len] = '\0';
@@ -491,14 +457,14 @@ static void every_failing_allocation_is_survived(void **state)
 	for (unsigned i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
 		long before, count = run(scenes[i], 1000000), stride = count / RUNS_MAX + 1;
 
-		before = live;
+		before = memory_live;
 		run(scenes[i], 1000000);
-		assert_int_equal(live, before);
+		assert_int_equal(memory_live, before);
 		for (long fail = i % (unsigned)stride; fail < count; fail += stride) {
 			run(scenes[i], fail);
-			if (live != before)
+			if (memory_live != before)
 				fail_msg("scene %u: allocation %ld of %ld fails: %ld are left", i,
-					fail, count, live - before);
+					fail, count, memory_live - before);
 		}
 	}
 }

@@ -19,47 +19,14 @@ static void loading_survives_every_failing_allocation(void **state)
 	skip(); /* the sanitizer owns malloc */
 }
 #else
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t size);
-void __libc_free(void *p);
+#include "failing_memory.h"
 
 static long fail_at = -1, step;
-static long live;
 
-static int fails(void)
+static int memory_fails(const void *caller)
 {
+	(void)caller;
 	return fail_at >= 0 && step++ == fail_at;
-}
-
-void *malloc(size_t size)
-{
-	void *p = fails() ? NULL : __libc_malloc(size);
-
-	live += p != NULL;
-	return p;
-}
-
-void *calloc(size_t n, size_t size)
-{
-	void *p = fails() ? NULL : __libc_calloc(n, size);
-
-	live += p != NULL;
-	return p;
-}
-
-void *realloc(void *old, size_t size)
-{
-	void *p = fails() ? NULL : __libc_realloc(old, size);
-
-	live += p && !old;
-	return p;
-}
-
-void free(void *p)
-{
-	live -= p != NULL;
-	__libc_free(p);
 }
 
 static void survives_every_failing_allocation(const char *file)
@@ -73,7 +40,7 @@ static void survives_every_failing_allocation(const char *file)
 	assert_int_equal(config_load(&cfg, file, errors), 0);
 	config_unref(cfg);
 	for (long at = 0;; at++) {
-		before = live;
+		before = memory_live;
 		cfg = NULL;
 		step = 0;
 		fail_at = at;
@@ -83,7 +50,7 @@ static void survives_every_failing_allocation(const char *file)
 			assert_null(cfg);
 		else
 			config_unref(cfg);
-		assert_int_equal(live, before);
+		assert_int_equal(memory_live, before);
 		if (step <= at)
 			break; /* the load needed no more */
 		assert_true(ret == 0 || ret == -ENOMEM);

@@ -7,32 +7,16 @@
 #include "test_media_room.h"
 
 #ifndef __SANITIZE_ADDRESS__
+#include "failing_memory.h"
+
 /* Allocation fails for once when the countdown reaches 0 (-1: never). Under AddressSanitizer, which
  * has these functions for itself, that test is skipped and the leak checker does its work. */
 static long fail_after = -1;
 
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t n);
-
-static bool fails(void)
+static int memory_fails(const void *caller)
 {
+	(void)caller;
 	return fail_after >= 0 && fail_after-- == 0;
-}
-
-void *malloc(size_t n)
-{
-	return fails() ? NULL : __libc_malloc(n);
-}
-
-void *calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __libc_realloc(p, n);
 }
 #endif
 

@@ -397,6 +397,24 @@ static inline const char *request_text(
 	return text;
 }
 
+/* A request over a connection that the peer opens to our listener of that transport, "TCP" or
+ * "TLS".
+ */
+static inline const char *stream_request(
+	const char *transport, const char *method, const char *branch)
+{
+	static char text[2][2048];
+	static unsigned turn;
+	char *out = text[turn++ % 2];
+
+	snprintf(out, sizeof(text[0]),
+		"%s sip:100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:5099;branch=%s\r\n"
+		"From: <sip:1@127.0.0.1>;tag=a\r\nTo: <sip:100@127.0.0.1>\r\n"
+		"Call-ID: %s@test\r\nCSeq: 1 %s\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+		method, transport, branch, branch, method);
+	return out;
+}
+
 /* The peer's response to a request of ours. */
 static inline const char *response_text(const char *request, int code, const char *to_tag)
 {

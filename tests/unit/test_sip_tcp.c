@@ -24,16 +24,7 @@ static void tcp_send(struct world *w, int fd, const char *text, size_t len)
 
 static const char *tcp_request(const char *method, const char *branch)
 {
-	static char text[2][2048];
-	static unsigned turn;
-	char *out = text[turn++ % 2];
-
-	snprintf(out, sizeof(text[0]),
-		"%s sip:100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:5099;branch=%s\r\n"
-		"From: <sip:1@127.0.0.1>;tag=a\r\nTo: <sip:100@127.0.0.1>\r\n"
-		"Call-ID: %s@test\r\nCSeq: 1 %s\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
-		method, branch, branch, method);
-	return out;
+	return stream_request("TCP", method, branch);
 }
 
 /* A TCP listener of the peer's at the address of its UDP socket. */

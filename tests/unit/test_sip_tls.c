@@ -190,16 +190,7 @@ static bool end_is_refused(struct world *w, struct end *e)
 
 static const char *request(const char *method, const char *branch)
 {
-	static char text[2][2048];
-	static unsigned turn;
-	char *out = text[turn++ % 2];
-
-	snprintf(out, sizeof(text[0]),
-		"%s sip:100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:5099;branch=%s\r\n"
-		"From: <sip:1@127.0.0.1>;tag=a\r\nTo: <sip:100@127.0.0.1>\r\n"
-		"Call-ID: %s@test\r\nCSeq: 1 %s\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
-		method, branch, branch, method);
-	return out;
+	return stream_request("TLS", method, branch);
 }
 
 /* ---- a peer that connects to us ---- */
