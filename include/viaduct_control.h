@@ -241,7 +241,8 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(ATTEMPTS, attempts, U32, none, "peers tried, the present one included")                  \
 	X(STREAM_COUNT, stream_count, U32, none, "m-lines")                                        \
 	X(LEGS, legs, LIST, leg, "a: the calling one, b: the called one (one call alone)")         \
-	X(FINDINGS, findings, LIST, finding, "diagnosis (one call alone)")
+	X(FINDINGS, findings, LIST, finding, "diagnosis (one call alone)")                         \
+	X(MEDIA, media, TEXT, none, "came from, in the last 3 s: both, a, b, none")
 
 #define VDC_LEG_FIELDS(X)                                                                          \
 	X(LEG, leg, TEXT, none, "a, b")                                                            \

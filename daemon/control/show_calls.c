@@ -6,6 +6,19 @@
 #include "control/diagnosis.h"
 #include "control/request.h"
 
+/* From whom media came lately, once the call is answered. */
+static void put_media(struct answer *a, const struct media_session *media)
+{
+	bool heard[2];
+
+	if (media && media_heard(media, DIAGNOSIS_SILENT_MS, heard))
+		answer_put_text(a, VDC_CALL_MEDIA,
+			heard[LEG_A] && heard[LEG_B] ? "both"
+			: heard[LEG_A]               ? leg_name(LEG_A)
+			: heard[LEG_B]               ? leg_name(LEG_B)
+						     : "none");
+}
+
 static void put_call(struct answer *a, const struct call *call, const struct call_info *info)
 {
 	const struct media_session *media = call_media(call);
@@ -21,6 +34,8 @@ static void put_call(struct answer *a, const struct call *call, const struct cal
 	answer_put_u64(a, VDC_CALL_AGE, info->setup_ms_ago);
 	if (info->answered_ms_ago != UINT64_MAX)
 		answer_put_u64(a, VDC_CALL_TALKING, info->answered_ms_ago);
+	if (info->state == CALL_ANSWERED)
+		put_media(a, media);
 	answer_put_u32(a, VDC_CALL_ATTEMPTS, info->attempts);
 	answer_put_u32(a, VDC_CALL_STREAM_COUNT, media ? media_stream_count(media) : 0);
 }

@@ -18,6 +18,27 @@ unsigned media_stream_count(const struct media_session *s)
 	return s->count;
 }
 
+bool media_heard(const struct media_session *s, uint64_t ms, bool heard[LEG_COUNT])
+{
+	bool any = false;
+
+	heard[LEG_A] = heard[LEG_B] = false;
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct stream *st = s->stream[i];
+
+		for (unsigned leg = 0; st && st->now.active && leg < LEG_COUNT; leg++) {
+			dataplane_flow_id rtp = st->flow[leg][COMPONENT_RTP];
+			struct dataplane_stats stats;
+
+			if (!rtp || dataplane_flow_stats(s->media->dataplane, rtp, &stats))
+				continue;
+			any = true;
+			heard[leg] |= stats.packets && stats.last_seen_ms_ago < ms;
+		}
+	}
+	return any;
+}
+
 static double far_loss(const struct rtcp_leg *rtcp, uint64_t now_ms)
 {
 	if (!rtcp->told_ns || now_ms > rtcp->told_ns / NS_A_MS + FAR_LOSS_OLD_MS)

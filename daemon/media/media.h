@@ -208,6 +208,9 @@ struct media_stream_info {
 	struct media_leg_info leg[2];
 };
 unsigned media_stream_count(const struct media_session *s);
+/* Which legs have sent media of any stream within the last ms. False: no stream carries any here.
+ */
+bool media_heard(const struct media_session *s, uint64_t ms, bool heard[2]);
 int media_stream_info(const struct media_session *s, unsigned index, struct media_stream_info *out);
 
 struct media_status {

@@ -146,3 +146,20 @@ def test_a_call_that_ends_for_want_of_media_says_whose_was_missing(stage):
     finish(talk.calling, talk.called)
     record = wait_until(lambda: [r for r in stage.daemon.records() if r["id"] == talk.id], 5, "the record")[0]
     assert record["why"] == f"media timeout: nothing from leg b (watched) for {plan.WATCHED_S} s"
+
+
+def test_calls_without_media_are_found_in_the_list(stage):
+    talk = Talk(stage)
+    streams = {end: (to, Stream()) for end, to, *_ in talk.ways()}
+
+    def listed(*speaking):
+        for end in speaking:
+            to, stream = streams[end]
+            end.send(stream.packet(), to)
+        return stage.cli.calls()[0].get("media")
+    assert listed() == "none"
+    wait_until(lambda: listed(talk.b) == "b", 3, listed)
+    wait_until(lambda: listed(talk.a, talk.b) == "both", 3, listed)
+    wait_until(lambda: listed(talk.a) == "a", 8, listed)
+    assert "from a" in stage.cli.text("calls").stdout
+    talk.end()

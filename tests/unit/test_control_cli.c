@@ -206,7 +206,8 @@ static void calls_flows_peers_listeners_and_routes_are_tables(void **state)
 {
 	(void)state;
 	assert_int_equal(run("calls"), 0);
-	assert_true(says("ID  STATE     FROM"));
+	assert_true(says("ID  STATE     MEDIA"));
+	assert_true(says("answered  from a"));
 	assert_true(says("1m23s"));
 	assert_int_equal(run("flows"), 0);
 	assert_true(says("10.0.0.9:4002 (latched)"));

@@ -393,6 +393,15 @@ unsigned media_stream_count(const struct media_session *s)
 	return fake.streams;
 }
 
+bool media_heard(const struct media_session *s, uint64_t ms, bool heard[2])
+{
+	(void)s;
+	(void)ms;
+	heard[LEG_A] = true;
+	heard[LEG_B] = false;
+	return true;
+}
+
 static struct dataplane_path fake_path(void)
 {
 	struct dataplane_path path = {.device = "interface-long0",

@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
+#include <string.h>
 
 #include "client.h"
 #include "table.h"
 
+/* In words that no leg's letter stands alone. */
+static const char *media_text(const char *media)
+{
+	if (strcmp(media, "a") == 0)
+		return "from a";
+	return strcmp(media, "b") == 0 ? "from b" : media;
+}
+
 enum cli_exit cmd_calls(const struct cli *cli)
 {
-	static const char *const heading[] = {">ID", "STATE", "FROM", "TO", "PEERS", "ROUTE",
-		">AGE", ">TALKING", ">STREAMS", ">TRIES"};
+	static const char *const heading[] = {">ID", "STATE", "MEDIA", "FROM", "TO", "PEERS",
+		"ROUTE", ">AGE", ">TALKING", ">STREAMS", ">TRIES"};
 	json_t *list, *one;
 	struct table t;
 	size_t i;
@@ -26,6 +35,7 @@ enum cli_exit cmd_calls(const struct cli *cli)
 
 		table_add(&t, "%" PRIu64, show_u64(one, "id"));
 		table_add(&t, "%s", show_text(one, "state"));
+		table_add(&t, "%s", media_text(show_text(one, "media")));
 		table_add(&t, "%s", show_text(one, "from"));
 		table_add(&t, "%s", show_text(one, "to"));
 		table_add(&t, "%s -> %s", show_text(one, "peer_a"), show_text(one, "peer_b"));
