@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <pty.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "test_control_fake.h"
@@ -444,22 +445,19 @@ static void a_daemon_that_is_stuck_exits_3_within_the_timeout(void **state)
 	kill(daemon_pid, SIGCONT);
 }
 
-static void another_user_is_not_permitted_and_exits_4(void **state)
+/* Its exit status; out holds what it printed. By descriptor: that user may not be able to walk to
+ * the file. */
+static int run_as_nobody(char *command, char *out, size_t room)
 {
-	pid_t child;
-	int status;
+	char *const args[] = {"viaduct", command, NULL};
+	int fd = open(cli, O_RDONLY), null = open("/dev/null", O_WRONLY);
+	int print = memfd_create("printed", 0), status;
+	pid_t child = fork();
+	ssize_t n;
 
-	(void)state;
-	if (setegid(NOBODY) || setegid(0))
-		skip();
-	child = fork();
-	assert_true(child >= 0);
+	assert_true(child >= 0 && print >= 0);
 	if (child == 0) {
-		char *const args[] = {"viaduct", "status", NULL};
-		int fd = open(cli, O_RDONLY), null = open("/dev/null", O_WRONLY);
-
-		/* By descriptor: that user may not be able to walk to the file. */
-		dup2(null, STDOUT_FILENO);
+		dup2(print, STDOUT_FILENO);
 		dup2(null, STDERR_FILENO);
 		if (setgroups(0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0)
 			fexecve(fd, args, environ);
@@ -467,7 +465,25 @@ static void another_user_is_not_permitted_and_exits_4(void **state)
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 4);
+	n = pread(print, out, room - 1, 0);
+	out[n > 0 ? n : 0] = '\0';
+	close(print);
+	close(fd);
+	close(null);
+	return WEXITSTATUS(status);
+}
+
+static void another_user_is_not_permitted_and_exits_4(void **state)
+{
+	char out[256];
+
+	(void)state;
+	if (setegid(NOBODY) || setegid(0))
+		skip();
+	assert_int_equal(run_as_nobody("status", out, sizeof(out)), 4);
+	assert_string_equal(out, "");
+	assert_int_equal(run_as_nobody("version", out, sizeof(out)), 4);
+	assert_non_null(strstr(out, "viaductd does not tell this user"));
 }
 
 static void who_squats_the_port_is_not_trusted(void **state)

@@ -30,7 +30,9 @@ enum cli_exit cmd_version(const struct cli *cli)
 		cli_print_json(v, false);
 	} else {
 		show_line("viaduct %s, control protocol %d", VIADUCT_VERSION, VDC_VERSION);
-		show_line("viaductd %s", status ? show_text(status, "version") : "does not answer");
+		show_line("viaductd %s", status                     ? show_text(status, "version")
+					 : ret == CLI_NOT_PERMITTED ? "does not tell this user"
+								    : "does not answer");
 	}
 	json_decref(status);
 	return ret == CLI_UNREACHABLE ? CLI_OK : ret;
