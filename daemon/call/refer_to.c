@@ -121,13 +121,20 @@ static const char *only_value(const osip_message_t *msg, const char *name, const
 	return value;
 }
 
+/* A phone that speaks TLS may write sips for every number: it is as good as in an INVITE, and what
+ * the call goes over is the routes' matter. Where the URI itself goes back it is not followed. */
+static bool is_number_scheme(const char *scheme, bool back)
+{
+	return strcasecmp(scheme, "sip") == 0 || strcasecmp(scheme, "tel") == 0 ||
+	       (!back && strcasecmp(scheme, "sips") == 0);
+}
+
 static int take_uri(struct refer_to *r, const osip_uri_t *uri, bool back)
 {
 	osip_uri_param_t *method = NULL;
 	int ret = 0;
 
-	if (!uri || !uri->scheme ||
-		(strcasecmp(uri->scheme, "sip") != 0 && strcasecmp(uri->scheme, "tel") != 0))
+	if (!uri || !uri->scheme || !is_number_scheme(uri->scheme, back))
 		return -EPROTONOSUPPORT;
 	osip_uri_param_get_byname(
 		(osip_list_t *)(uintptr_t)&uri->url_params, (char *)"method", &method);

@@ -79,8 +79,8 @@ def led_anew(callee, address, port):
     return callee.answer_invite(sdp(address, port, version=2)).recv("ACK")
 
 
-def to(number):
-    return f"Refer-To: <sip:{number}@{OUR_NAME}>"
+def to(number, scheme):
+    return f"Refer-To: <{scheme}:{number}@{OUR_NAME}>"
 
 
 # ---- INVITE with Replaces (RFC 3891) ----
@@ -126,12 +126,13 @@ def test_a_call_that_rings_is_picked_up_at_another_phone(stage):
 
 # ---- REFER done here (RFC 3515) ----
 
-def test_blind_transfer_by_the_callee_over_tls_and_the_others_talk(stage):
+@pytest.mark.parametrize("scheme", ["sip", "sips"])
+def test_blind_transfer_by_the_callee_over_tls_and_the_others_talk(stage, scheme):
     at_pbx, at_phone = stage.endpoint(), stage.endpoint("phone")
     target = stage.callee(Callee().invited().respond(180).answer(sdp(PHONE.address, at_phone.port)).acked()
                           .hold().bye(), "phone")
     callee = Callee().invited().answer(sdp(TRUNK.address, stage.endpoint("trunk").port)).acked()
-    called = stage.callee(until_bye(referring(callee, to(PHONE.number))))
+    called = stage.callee(until_bye(referring(callee, to(PHONE.number, scheme))))
     caller = Caller().invite(sdp(PBX.address, at_pbx.port)).trying().recv(180, optional=True).answered().ack()
     caller.recv("INVITE").answer_invite(sdp(PBX.address, at_pbx.port, version=2))
     calling = stage.caller(caller.recv("ACK").answer_bye())
