@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What we tell a peer that we can do. */
+/* What we tell a peer that we can do, and the answer of ours that says it. */
 #include <errno.h>
 
 #include "call/carry.h"
@@ -17,4 +17,23 @@ int call_announce(osip_message_t *msg, const struct peer_config *peer)
 		return -ENOMEM;
 	/* RFC 3891 4 */
 	return peer->replaces == REPLACES_REFUSE ? 0 : option_add(msg, "Supported", "replaces");
+}
+
+int call_make_2xx(struct call *call, struct sip_server *txn, const char *tag,
+	const struct peer_config *peer, osip_message_t **out)
+{
+	osip_message_t *resp;
+	int ret = sip_response_make(txn, SIP_OK, NULL, tag, &resp);
+
+	*out = NULL;
+	if (ret)
+		return ret;
+	ret = sip_set_contact(resp, call->calls->sip, sip_server_listener(txn));
+	if (!ret)
+		ret = call_announce(resp, peer);
+	if (ret)
+		osip_message_free(resp);
+	else
+		*out = resp;
+	return ret;
 }

@@ -60,5 +60,9 @@ int uri_set_host(osip_uri_t *uri, const char *host);
 const char *call_allow(const struct peer_config *peer);
 /* Allow and, what we support of our own accord, Supported. 0 or -ENOMEM. */
 int call_announce(osip_message_t *msg, const struct peer_config *peer);
+/* A 200 of ours to that peer, within the dialog where our tag is that: with Contact and both of
+ * these. *out is NULL after an error. 0 or -errno. */
+int call_make_2xx(struct call *call, struct sip_server *txn, const char *tag,
+	const struct peer_config *peer, osip_message_t **out);
 
 #endif

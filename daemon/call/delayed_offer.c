@@ -124,11 +124,7 @@ static int offer_here(struct exchange *x, struct sip_server *txn, osip_message_t
 	size_t len = 0;
 	int ret;
 
-	ret = sip_response_make(txn, SIP_OK, NULL, d->local_tag, &resp);
-	if (!ret)
-		ret = sip_set_contact(resp, call->calls->sip, sip_server_listener(txn));
-	if (!ret)
-		ret = call_announce(resp, d->peer);
+	ret = call_make_2xx(call, txn, d->local_tag, d->peer, &resp);
 	if (!ret)
 		ret = session_timer_answer(call, x->from, req, resp);
 	if (!ret)

@@ -68,13 +68,8 @@ static int make_2xx(struct exchange *x, struct pair *pair, osip_message_t **out)
 	struct sip_server *txn = x->server;
 	char *text = NULL;
 	size_t len = 0;
-	int ret = sip_response_make(txn, SIP_OK, NULL, pair->leg[LEG_A].local_tag, out);
+	int ret = call_make_2xx(call, txn, pair->leg[LEG_A].local_tag, call->peer[LEG_A], out);
 
-	if (ret)
-		return ret;
-	ret = sip_set_contact(*out, call->calls->sip, sip_server_listener(txn));
-	if (!ret)
-		ret = call_announce(*out, call->peer[LEG_A]);
 	if (!ret)
 		ret = session_timer_answer(call, LEG_A, sip_server_request(txn), *out);
 	if (!ret)

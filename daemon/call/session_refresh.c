@@ -58,11 +58,7 @@ bool session_refresh_received(
 		x->pair = pair;
 		x->is_invite = x->accepted = true;
 	}
-	ret = sip_response_make(txn, SIP_OK, NULL, d->local_tag, &resp);
-	if (!ret)
-		ret = sip_set_contact(resp, call->calls->sip, sip_server_listener(txn));
-	if (!ret)
-		ret = call_announce(resp, d->peer);
+	ret = call_make_2xx(call, txn, d->local_tag, d->peer, &resp);
 	if (!ret)
 		ret = put_answer(call, leg, req, resp);
 	if (!ret)

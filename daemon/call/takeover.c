@@ -78,12 +78,8 @@ static int answer_new_leg(struct takeover *t, struct exchange *x, const char *sd
 	osip_message_t *resp = NULL;
 	int ret;
 
-	ret = sip_response_make(t->txn, SIP_OK, NULL, call->answered->leg[t->leg].local_tag, &resp);
-	if (ret)
-		return ret;
-	ret = sip_set_contact(resp, call->calls->sip, sip_server_listener(t->txn));
-	if (!ret)
-		ret = call_announce(resp, sip_server_peer(t->txn));
+	ret = call_make_2xx(call, t->txn, call->answered->leg[t->leg].local_tag,
+		sip_server_peer(t->txn), &resp);
 	if (!ret)
 		ret = session_timer_answer(call, t->leg, sip_server_request(t->txn), resp);
 	if (!ret && (osip_message_set_body(resp, sdp, strlen(sdp)) ||
