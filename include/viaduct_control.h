@@ -181,7 +181,10 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 		"gateways of multipath routes whose packets take another one, the first 8")        \
 	X(LISTENERS_WAITING, listeners_waiting, TEXTS, none,                                       \
 		"those whose address no device that is up has, the first 8: NAME ADDRESS "         \
-		"TRANSPORT")
+		"TRANSPORT")                                                                       \
+	X(LAST_CHANGE, last_change, TEXT, none,                                                    \
+		"what the network changed last about a next hop in use, and which")                \
+	X(LAST_CHANGE_MS, last_change_ms, U64, none, "since then")
 
 #define VDC_DEVICE_FIELDS(X)                                                                       \
 	X(NAME, name, TEXT, none, "interface")                                                     \

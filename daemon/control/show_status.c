@@ -286,6 +286,20 @@ static void put_gateways_left(struct answer *a, const struct dataplane_status *d
 	answer_nest_end(a, list);
 }
 
+static void put_last_change(struct answer *a, const struct dataplane_status *dp)
+{
+	const struct dataplane_last_change *last = &dp->last_change;
+	char text[256], to[ADDR_TEXT_MAX];
+
+	if (!last->change)
+		return;
+	snprintf(text, sizeof(text), "next hop to %s on %s: %s%s%s", addr_print_ip(&last->to, to),
+		dp->device[last->side].name, last->change, last->change_of ? " after: " : "",
+		last->change_of ? last->change_of : "");
+	answer_put_text(a, VDC_STATUS_LAST_CHANGE, text);
+	answer_put_u64(a, VDC_STATUS_LAST_CHANGE_MS, last->ms_ago);
+}
+
 static void put_packets(struct answer *a, const struct dataplane_status *dp)
 {
 	struct nlattr *list = answer_nest(a, VDC_STATUS_PACKETS);
@@ -322,6 +336,7 @@ static void put_dataplane(struct answer *a, const struct dataplane_status *dp)
 	answer_put_u64(a, VDC_STATUS_NEXTHOPS_ASKED, dp->nexthops_asked);
 	put_unresolved(a, dp);
 	put_gateways_left(a, dp);
+	put_last_change(a, dp);
 	answer_put_u64(a, VDC_STATUS_EVENTS_LOST, dp->events_lost);
 	answer_put_u64(a, VDC_STATUS_MAP_BYTES, dp->memory_bytes);
 }

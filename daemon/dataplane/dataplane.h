@@ -190,6 +190,13 @@ struct dataplane_gateway_left {
 	const char *why;
 };
 #define DATAPLANE_GATEWAYS_SHOWN 8
+/* What the network changed last about a next hop in use, as in struct dataplane_path. */
+struct dataplane_last_change {
+	uint8_t side;
+	struct addr to;
+	const char *change, *change_of; /* change NULL: nothing */
+	uint64_t ms_ago;
+};
 struct dataplane_status {
 	struct dataplane_device_status device[SIDE_COUNT];
 	uint64_t packets[SIDE_COUNT][VD_REASON_MAX];
@@ -200,6 +207,7 @@ struct dataplane_status {
 	unsigned nexthops, nexthops_unresolved;
 	uint64_t nexthops_asked; /* as packets came from another MAC address than one has */
 	struct dataplane_unresolved unresolved[DATAPLANE_UNRESOLVED_SHOWN]; /* the first of them */
+	struct dataplane_last_change last_change;
 	unsigned gateways_left;
 	struct dataplane_gateway_left left[DATAPLANE_GATEWAYS_SHOWN]; /* the first of them */
 	uint64_t memory_bytes; /* of all maps, from the kernel */

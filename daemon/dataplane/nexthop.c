@@ -662,12 +662,27 @@ static void survey_gateways(const struct nexthop_table *t, struct dataplane_stat
 	}
 }
 
+static void keep_last_change(const struct nexthop_table *t, const struct destination *d,
+	struct dataplane_last_change *out)
+{
+	uint64_t ms_ago = loop_now_ms(t->loop) - d->changed_at_ms;
+
+	if (!d->change || (out->change && out->ms_ago <= ms_ago))
+		return;
+	*out = (struct dataplane_last_change){.side = (uint8_t)d->key.side,
+		.to = d->key.dst,
+		.change = d->change,
+		.change_of = d->change_of,
+		.ms_ago = ms_ago};
+}
+
 void nexthop_survey(const struct nexthop_table *t, struct dataplane_status *out)
 {
 	struct destination *d, *next;
 
 	out->nexthops = out->nexthops_unresolved = 0;
 	out->nexthops_asked = t->asked;
+	out->last_change.change = NULL;
 	survey_gateways(t, out);
 	HASH_ITER (hh, t->destinations, d, next) {
 		const char *why = unresolved_why(t, d);
@@ -676,6 +691,7 @@ void nexthop_survey(const struct nexthop_table *t, struct dataplane_status *out)
 		if (!d->refs)
 			continue;
 		out->nexthops++;
+		keep_last_change(t, d, &out->last_change);
 		if (!why)
 			continue;
 		if (n < DATAPLANE_UNRESOLVED_SHOWN)

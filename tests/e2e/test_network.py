@@ -111,7 +111,11 @@ class Media:
         path = self.path()
         assert (path["resolved"], path.get("change")) == (True, change)
         assert path["changed_ms"] < 60000
-        assert f"ago: {change}" in self.talk.stage.cli.text("call", str(self.talk.id)).stdout
+        cli = self.talk.stage.cli
+        assert f"ago: {change}" in cli.text("call", str(self.talk.id)).stdout
+        told = f"next hop to {self.talk.b.address} on vde0: {change}"
+        assert cli.status()["last_change"] == told
+        assert f"ago: {told}" in cli.text("status").stdout
 
 
 def talk_to(stage, address, peer="trunk"):

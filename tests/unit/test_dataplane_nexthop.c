@@ -474,6 +474,8 @@ static void of_a_multipath_route_a_gateway_that_fails_is_left_until_it_answers(v
 	assert_string_equal(path.change, "another gateway");
 	assert_string_equal(path.change_of, "no neighbour");
 	nexthop_survey(k->table, &status);
+	assert_string_equal(status.last_change.change, "another gateway");
+	assert_string_equal(status.last_change.change_of, "no neighbour");
 	assert_int_equal(status.nexthops_unresolved, 0);
 	assert_int_equal(status.gateways_left, 1);
 	assert_true(addr_equal_ip(&status.left[0].gateway, &k->gateway));

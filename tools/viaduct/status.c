@@ -70,7 +70,8 @@ static void print_state(const json_t *s)
 
 static void print_daemon(const json_t *s)
 {
-	char up[SHOW_SHORT_MAX], resident[SHOW_SHORT_MAX], maps[SHOW_SHORT_MAX];
+	char changed[SHOW_SHORT_MAX], up[SHOW_SHORT_MAX], resident[SHOW_SHORT_MAX],
+		maps[SHOW_SHORT_MAX];
 	char rate[LIMIT_MAX], bandwidth[LIMIT_MAX];
 	const json_t *one;
 	size_t i;
@@ -99,6 +100,9 @@ static void print_daemon(const json_t *s)
 		  "; asked anew for packets from elsewhere: %" PRIu64,
 		show_u64(s, "nexthops"), show_u64(s, "nexthops_unresolved"),
 		show_u64(s, "nexthops_asked"));
+	if (json_object_get(s, "last_change"))
+		show_line("network        %s ago: %s", show_duration(s, "last_change_ms", changed),
+			show_text(s, "last_change"));
 	show_line("kernel events  %" PRIu64 " lost", show_u64(s, "events_lost"));
 	show_line("memory         %s resident, %s in kernel maps",
 		show_bytes(show_u64(s, "resident_bytes"), resident),
