@@ -104,9 +104,8 @@ static void reject_with_best(struct call *call)
 	if (code == SIP_NOT_ACCEPTABLE_HERE && !why.resp && a->unsupported) {
 		snprintf(words, sizeof(words), "not answered: %d: %s", why.code, a->unsupported);
 		why.why = words;
-		/* RFC 3261 20.43 */
 		why.header = "Warning";
-		why.value = "304 viaduct \"Media type not available\"";
+		why.value = UNSUPPORTED_WARNING;
 	}
 	invite_reject(call, &why);
 }

@@ -396,8 +396,13 @@ void exchange_carry(struct pair *pair, enum leg leg, struct sip_server *txn, osi
 		ret = session_timer_ask(call, OTHER_LEG(leg), out);
 	if (ret) {
 		osip_message_free(out);
-		exchange_refuse(x, media_error_code(ret), ret == -EDQUOT ? "Warning" : NULL,
-			BANDWIDTH_WARNING);
+		if (ret == -EPROTONOSUPPORT)
+			call_event(call, "refused", "%s -> %s, a change by leg %c: %d by us: %s",
+				call->from, call->to, leg == LEG_A ? 'a' : 'b',
+				SIP_NOT_ACCEPTABLE_HERE, media_unsupported(call->calls->media));
+		exchange_refuse(x, media_error_code(ret),
+			ret == -EDQUOT || ret == -EPROTONOSUPPORT ? "Warning" : NULL,
+			ret == -EDQUOT ? BANDWIDTH_WARNING : UNSUPPORTED_WARNING);
 		exchange_free(x);
 		return;
 	}

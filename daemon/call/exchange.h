@@ -30,6 +30,8 @@ void exchange_keep_early_answer(struct pair *pair, const osip_message_t *resp);
 int exchange_conclude_answer(struct exchange *x, const struct pair *pair, char **text, size_t *len);
 /* The response code that says an error of the media room. */
 int media_error_code(int error);
+/* RFC 3261 20.43, beside a 488 of ours. */
+#define UNSUPPORTED_WARNING "304 viaduct \"Media type not available\""
 
 /* ---- exchange_response.c ---- */
 /* A response of the other leg as it is passed on, header fields and body; code as given. 0 or

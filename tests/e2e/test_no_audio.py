@@ -6,7 +6,7 @@ import pytest
 import plan
 from events import Events
 from rtp import Stream, wait_until
-from scenario import Caller, sdp
+from scenario import Caller, basic_callee, basic_caller, sdp
 from sipp import finish
 from talk import Talk
 
@@ -122,6 +122,22 @@ def test_a_488_of_ours_says_why_to_caller_events_and_record(stage, offer, to, wh
     assert calling.received(488)[0].header("warning") == '304 viaduct "Media type not available"'
     record = wait_until(lambda: [r for r in stage.daemon.records() if r["id"] == ended["call"]], 5, "the record")[0]
     assert record["why"] == f"not answered: 488: {why}"
+
+
+def test_a_change_within_a_call_that_we_refuse_says_why(stage):
+    caller = basic_caller(sdp(PBX, 5000, ("8 PCMA/8000",)))
+    caller.request("INVITE", sdp(PBX, 5000, ("18 G729/8000",), version=2)).recv(100, optional=True)
+    caller.recv(488).ack_failure().bye()
+    callee = basic_callee(sdp(plan.PEERS["alaw"].address, 6000, ("8 PCMA/8000",))).answer_bye()
+    with Events(stage) as events:
+        called = stage.callee(callee, "alaw")
+        calling = stage.caller(caller, to="alaw")
+        finish(calling, called)
+        refused = events.wait(lambda e: e["kind"] == "refused")
+    number = plan.PEERS["alaw"].number
+    assert refused["text"] == f"caller -> {number}, a change by leg a: 488 by us: audio with G729; " \
+                              "PCMA, telephone-event allowed to alaw"
+    assert calling.received(488)[0].header("warning") == '304 viaduct "Media type not available"'
 
 
 def test_srtp_that_is_answered_by_plain_rtp_is_told(stage):
