@@ -119,6 +119,8 @@ int names_prepare(struct peers *peers, const struct config *cfg);
 void names_commit(struct peers *peers);
 void names_cancel(struct peers *peers);
 void names_stop(struct peer *peer);
+/* As peer_targets, with those whose listener waits for its address. */
+unsigned peer_places(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX]);
 
 /* ---- sources.c ---- */
 #define LEAVING_MAX 64   /* addresses that a peer's name has left; the oldest go first */
@@ -156,7 +158,7 @@ unsigned pause_asked_ms(const struct peer *peer, const osip_message_t *resp);
 void pause_for(struct peer *peer, uint64_t ms);
 
 /* ---- targets.c ---- */
-/* It has other places than before: those may want calls. */
+/* It has other places than before: those may want calls, or none of them does. */
 void targets_changed(struct peer *peer);
 
 /* ---- health.c ---- */

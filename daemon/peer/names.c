@@ -107,10 +107,10 @@ static void take_sources(struct peer *peer, const struct dns_info *info)
 
 static void take_state(struct peer *peer, const struct dns_info *info)
 {
-	struct sip_dest target[PEER_TARGETS_MAX];
+	struct sip_dest place[PEER_TARGETS_MAX];
 	bool was_unresolved = peer->fact[FACT_UNRESOLVED].holds;
 
-	if (peer_targets(peer, target)) {
+	if (peer_places(peer, place)) {
 		fact_clear(peer, FACT_UNRESOLVED, "its name resolves");
 		/* A registration that waited for it waits no longer. */
 		if (was_unresolved && peer->registration && !peer->peers->shutting_down)
@@ -211,7 +211,7 @@ static unsigned written_target(struct peer *peer, struct sip_dest *out)
 	const struct listener_config *lc = &peer->peers->cfg->listener[peer->config->listener];
 	unsigned listener = sip_listener_slot(peer->peers->sip, lc);
 
-	if (listener == SIP_NO_LISTENER || sip_listener_waits(peer->peers->sip, listener))
+	if (listener == SIP_NO_LISTENER)
 		return 0;
 	*out = (struct sip_dest){.listener = listener,
 		.remote = peer->config->address,
@@ -219,7 +219,7 @@ static unsigned written_target(struct peer *peer, struct sip_dest *out)
 	return 1;
 }
 
-unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX])
+unsigned peer_places(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX])
 {
 	const struct config *cfg = peer->peers->cfg;
 	struct addr drawn[DNS_TARGETS_MAX];
@@ -232,12 +232,23 @@ unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX])
 	for (unsigned i = 0; i < count; i++) {
 		unsigned listener = slot_of(peer, drawn[i].family);
 
-		if (listener == SIP_NO_LISTENER || sip_listener_waits(peer->peers->sip, listener) ||
+		if (listener == SIP_NO_LISTENER ||
 			(peer->has_own_address && is_ours(cfg, &drawn[i])))
 			continue;
 		out[n++] = (struct sip_dest){.listener = listener,
 			.remote = drawn[i],
 			.peer = sip_intern(peer->peers->sip, peer->name)};
+	}
+	return n;
+}
+
+unsigned peer_targets(struct peer *peer, struct sip_dest out[PEER_TARGETS_MAX])
+{
+	unsigned count = peer_places(peer, out), n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (!sip_listener_waits(peer->peers->sip, out[i].listener))
+			out[n++] = out[i];
 	}
 	return n;
 }

@@ -59,22 +59,29 @@ void peer_target_answered(struct peer *peer, const struct addr *remote)
 	}
 }
 
-/* Milliseconds until the first of its places wants calls again, 0 = one does. */
+/* Milliseconds until the first of its places wants calls again, 0 = one does; UINT64_MAX: there is
+ * none. */
 static uint64_t all_want_none_ms(struct peer *peer)
 {
-	struct sip_dest target[PEER_TARGETS_MAX];
-	unsigned count = peer_targets(peer, target);
+	struct sip_dest place[PEER_TARGETS_MAX];
+	unsigned count = peer_places(peer, place);
 	uint64_t soonest = UINT64_MAX;
 
 	for (unsigned i = 0; i < count; i++) {
-		const struct shunned *s = shunned(peer, &target[i].remote);
+		const struct shunned *s = shunned(peer, &place[i].remote);
 
 		if (!s || !s->wants_none)
 			return 0;
 		if (s->until_ms < soonest)
 			soonest = s->until_ms;
 	}
-	return count ? soonest - loop_now_ms(peer->peers->loop) : 0;
+	return count ? soonest - loop_now_ms(peer->peers->loop) : UINT64_MAX;
+}
+
+static void pause_if_all_want_none(struct peer *peer, uint64_t ms)
+{
+	if (ms != UINT64_MAX)
+		pause_for(peer, ms);
 }
 
 void peer_target_unavailable(
@@ -87,12 +94,16 @@ void peer_target_unavailable(
 		return;
 	}
 	shun(peer, remote, ms, true);
-	pause_for(peer, all_want_none_ms(peer));
+	pause_if_all_want_none(peer, all_want_none_ms(peer));
 }
 
 void targets_changed(struct peer *peer)
 {
-	if (peer->fact[FACT_PAUSED].holds && !all_want_none_ms(peer)) {
+	uint64_t ms = all_want_none_ms(peer);
+
+	if (ms) {
+		pause_if_all_want_none(peer, ms);
+	} else if (peer->fact[FACT_PAUSED].holds) {
 		loop_timer_stop(peer->peers->loop, &peer->pause_timer);
 		fact_clear(peer, FACT_PAUSED, "its name stands for others now");
 	}

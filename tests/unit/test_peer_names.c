@@ -535,6 +535,53 @@ static void a_name_that_moves_away_from_those_who_want_no_calls_takes_calls(void
 	close_world(&w);
 }
 
+static void a_name_that_is_left_with_those_who_want_no_calls_gets_none(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	add_a(&w.server, "itsp.test", 60, "127.0.0.4");
+	add_a(&w.server, "itsp.test", 60, "127.0.0.5");
+	start(&w, "  - {name: itsp, kind: trunk, listener: out, address: 'itsp.test:5060'}\n");
+	wait_for(&w, state_of(&w, "itsp") == PEER_UP);
+	is_unavailable(&w, "itsp", "127.0.0.4:5060", 120);
+	assert_int_equal(state_of(&w, "itsp"), PEER_UP);
+	w.server.rows = 0;
+	add_a(&w.server, "itsp.test", 60, "127.0.0.4");
+	wait_for(&w, state_of(&w, "itsp") == PEER_DOWN);
+	assert_true(peer_retry_after_s(peer_by_name(w.peers, "itsp")) > 100);
+	/* Nor does it forget that where the name stands for nothing in between. */
+	w.server.rows = 0;
+	wait_for(&w, goes_to(&w, "itsp", ""));
+	add_a(&w.server, "itsp.test", 60, "127.0.0.4");
+	wait_for(&w, goes_to(&w, "itsp", "127.0.0.4:5060"));
+	assert_true(peer_retry_after_s(peer_by_name(w.peers, "itsp")) > 100);
+	close_world(&w);
+}
+
+static void a_name_resolves_whether_its_listener_has_its_address_or_not(void **state)
+{
+	struct listener *out;
+	struct dns_info info;
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	add_a(&w.server, "itsp.test", 60, "127.0.0.4");
+	start(&w, "  - {name: itsp, kind: trunk, listener: out, address: 'itsp.test:5060'}\n");
+	out = listener_at(
+		w.sip, sip_listener_slot(w.sip, &w.cfg->listener[w.cfg->peer[0].listener]));
+	loop_timer_stop(w.loop, &w.sip->address_timer);
+	out->is_waiting = true;
+	wait_for(&w, peer_get_name(peer_by_name(w.peers, "itsp"), &info) && info.count == 1);
+	assert_string_equal(targets(&w, "itsp"), "");
+	out->is_waiting = false;
+	assert_string_equal(targets(&w, "itsp"), "127.0.0.4:5060");
+	assert_int_equal(state_of(&w, "itsp"), PEER_UP);
+	close_world(&w);
+}
+
 static void our_own_address_is_no_target(void **state)
 {
 	struct server_row *row;
@@ -588,6 +635,8 @@ int main(void)
 		cmocka_unit_test(a_dropped_peer_is_admitted_while_calls_hold_its_configuration),
 		cmocka_unit_test(each_address_says_for_how_long_it_wants_no_calls),
 		cmocka_unit_test(a_name_that_moves_away_from_those_who_want_no_calls_takes_calls),
+		cmocka_unit_test(a_name_that_is_left_with_those_who_want_no_calls_gets_none),
+		cmocka_unit_test(a_name_resolves_whether_its_listener_has_its_address_or_not),
 		cmocka_unit_test(our_own_address_is_no_target),
 		cmocka_unit_test(without_names_no_resolver_is_started),
 	};
