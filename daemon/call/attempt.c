@@ -71,10 +71,13 @@ void attempts_clear(struct call *call)
 	call->attempts.unsupported = NULL;
 }
 
-/* The offer has nothing that the peer may be shown. */
+/* The offer has nothing that the peer may be shown; or there is none, and the peer takes no INVITE
+ * without: then the media room speaks of another. */
 static void keep_unsupported(struct call *call, const struct peer_config *peer)
 {
-	const char *why = media_unsupported(call->calls->media);
+	bool has_offer = call->initial->sdp != SDP_DELAYED ||
+			 peer->session.delayed_offer != DELAYED_OFFER_REFUSE;
+	const char *why = has_offer ? media_unsupported(call->calls->media) : "";
 
 	call_event(call, "refused", "%s -> %s at %s: %d by us%s%s", call->from, call->to,
 		peer->name, SIP_NOT_ACCEPTABLE_HERE, *why ? ": " : "", why);

@@ -471,6 +471,31 @@ static void what_cannot_become_a_call_is_refused_at_once(void **state)
 	world_close(&w);
 }
 
+static void what_one_offer_lacked_is_not_told_of_a_call_that_has_none(void **state)
+{
+	static const char over_dtls[] = "v=0\r\no=- 1 1 IN IP4 127.0.0.3\r\ns=-\r\n"
+					"c=IN IP4 127.0.0.3\r\nt=0 0\r\n"
+					"m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n";
+	char refusal[TEXT_MAX];
+	struct world w;
+	struct ua a;
+
+	(void)state;
+	world_peer_keys[B] = ", delayed_offer: refuse";
+	world_open(&w);
+	world_peer_keys[B] = "";
+	invite(&w, &a, "100", over_dtls);
+	copy_text(refusal, TEXT_MAX, expect(&w, A, "SIP/2.0 488"));
+	has(refusal, "Warning: 304 ");
+	ack_refusal(&w, &a, refusal);
+	invite(&w, &a, "100", NULL);
+	copy_text(refusal, TEXT_MAX, expect(&w, A, "SIP/2.0 488"));
+	has_not(refusal, "Warning");
+	ack_refusal(&w, &a, refusal);
+	expect_nothing(&w, B);
+	world_close(&w);
+}
+
 static void a_caller_that_fits_no_dialog_is_refused_before_anybody_rings(void **state)
 {
 	char text[TEXT_MAX], name[600];
@@ -577,6 +602,7 @@ int main(void)
 		cmocka_unit_test(a_delayed_offer_is_answered_in_the_ack),
 		cmocka_unit_test(a_delayed_offer_without_an_answer_ends_the_call),
 		cmocka_unit_test(what_cannot_become_a_call_is_refused_at_once),
+		cmocka_unit_test(what_one_offer_lacked_is_not_told_of_a_call_that_has_none),
 		cmocka_unit_test(a_caller_that_fits_no_dialog_is_refused_before_anybody_rings),
 		cmocka_unit_test(a_number_too_long_is_refused),
 		cmocka_unit_test(the_same_invite_by_another_way_is_a_loop),
