@@ -176,6 +176,9 @@ int make_invite(struct call *call, const struct peer_config *peer, osip_message_
 		ret = set_max_forwards(req, msg, call->cfg->max_forwards);
 	if (!ret)
 		ret = carry_headers(&way, req, msg);
+	/* RFC 3323: whom Privacy: user has withheld here is not shown by what comes of the call. */
+	if (!ret && strcasecmp(msg->from->url->host, ANONYMOUS_HOST) == 0)
+		call->sent.anonymous = true;
 	if (!ret && back)
 		ret = refer_back_write(back, msg);
 	if (!ret)

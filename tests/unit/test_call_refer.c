@@ -107,6 +107,30 @@ static void the_caller_is_led_by_the_callee(void **state)
 	world_close(&w);
 }
 
+static void a_caller_withheld_from_the_callee_is_withheld_from_whom_that_refers_it_to(void **state)
+{
+	struct ua a, b;
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	invite_with(&w, &a, "100", "Privacy: user\r\n", SDP_A);
+	copy_text(b_invite, TEXT_MAX, expect(&w, B, "INVITE "));
+	has(header(b_invite, "From"), "sip:anonymous@anonymous.invalid");
+	take(&b, B, b_invite, "b1");
+	answer_final(&w, B, b_invite, 200, "b1", SDP_B);
+	expect_answer(&w, &a, 1);
+	refer(&w, &b, "<sip:700@127.0.0.2>");
+	copy_text(c_invite, TEXT_MAX, expect(&w, C, "INVITE "));
+	expect_notify(&w, &b, 100);
+	has(header(c_invite, "From"), "sip:anonymous@anonymous.invalid");
+	has_not(c_invite, "1000@");
+	answer_final(&w, C, c_invite, 486, "c1", NULL);
+	expect_notify(&w, &b, 486);
+	bye_from(&w, &a, B);
+	world_close(&w);
+}
+
 static void a_target_that_refuses_leaves_the_call_as_it_was(void **state)
 {
 	static const int codes[] = {486, 603, 404};
@@ -764,6 +788,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_callee_is_led_to_the_target),
 		cmocka_unit_test(the_caller_is_led_by_the_callee),
+		cmocka_unit_test(
+			a_caller_withheld_from_the_callee_is_withheld_from_whom_that_refers_it_to),
 		cmocka_unit_test(a_target_that_refuses_leaves_the_call_as_it_was),
 		cmocka_unit_test(routes_decide_whom_a_peer_may_refer_to),
 		cmocka_unit_test(media_on_hold_is_taken_off),
