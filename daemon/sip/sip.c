@@ -274,25 +274,29 @@ int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors)
 			index[slot] = i;
 		}
 	}
+	/* Those that go say what they have to say by the configuration that they have. */
 	for (unsigned slot = 0; slot < SLOTS_MAX; slot++) {
 		struct listener *l = sip->listener[slot];
 
-		if (!l || (ret && !opened[slot]))
+		if (!l || (ret ? !opened[slot] : keep[slot]))
 			continue;
-		if (ret || !keep[slot]) {
-			sip->listener[slot] = NULL;
-			fail_listener(sip, slot);
-			udp_later_flush(sip->later);
-			listener_close(l);
-		} else {
-			l->index = index[slot];
-			if (listener_update(l, &cfg->listener[l->index]))
-				log_warn("sip: out of memory: listener %s keeps its old names",
-					cfg->listener[l->index].name);
-		}
+		sip->listener[slot] = NULL;
+		fail_listener(sip, slot);
+		udp_later_flush(sip->later);
+		listener_close(l);
 	}
 	if (ret)
 		return ret;
+	for (unsigned slot = 0; slot < SLOTS_MAX; slot++) {
+		struct listener *l = sip->listener[slot];
+
+		if (!l)
+			continue;
+		l->index = index[slot];
+		if (listener_update(l, &cfg->listener[l->index]))
+			log_warn("sip: out of memory: listener %s keeps its old names",
+				cfg->listener[l->index].name);
+	}
 	admission_retire(sip, sip->cfg);
 	auth_client_forget(sip);
 	sip->cfg = config_ref((struct config *)cfg);
