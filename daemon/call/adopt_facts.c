@@ -122,6 +122,8 @@ int adopt_facts(struct call *call, const VdState__Call *in)
 	call->refers = in->refers;
 	call->transfers = in->transfers;
 	call->came_of = in->came_of;
+	call->unnamed[LEG_A] = in->unnamed_a;
+	call->unnamed[LEG_B] = in->unnamed_b;
 	h->setup_ms = in->setup_wall_ms;
 	h->ring_ms = in->ring_wall_ms;
 	h->answer_ms = in->answer_wall_ms;

@@ -12,6 +12,7 @@ struct crossing {
 	const char *host; /* ours towards to: stands where a URI names a place of from's side */
 	const struct caller_config *caller; /* of the route, from leg A alone; NULL = as it is */
 	bool withhold;                      /* the caller is suppressed */
+	bool is_unnamed;                    /* in a dialog: what from says of itself stays there */
 };
 /* Header fields that are end to end. */
 int carry_headers(const struct crossing *way, const osip_message_t *from, osip_message_t *to);
@@ -49,7 +50,9 @@ int identity_carry(const struct crossing *way, const osip_message_t *from, osip_
 /* What the route of the present attempt has for the caller. Of a call of the daemon before, the
  * route that it began with is all that is known. NULL: nothing. */
 const struct caller_config *identity_caller(const struct call *call);
-/* What is said in the dialog by that leg: of its caller no more than the INVITE to leg B has told.
+/* Whether who speaks in that leg was shown as another, or as nobody. */
+bool identity_is_hidden(const struct call *call, enum leg leg);
+/* What is said in the dialog by that leg: of who speaks there no more than was told when it came.
  */
 void identity_keep(struct crossing *way, const struct call *call, enum leg from);
 /* host as in a SIP URI: libosip2 writes the brackets of an IPv6 address itself. 0 or -ENOMEM. */

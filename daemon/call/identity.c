@@ -327,6 +327,8 @@ static int carry_asserted(const struct crossing *way, unsigned privacy, const os
 	unsigned count = 0;
 	int ret = 0;
 
+	if (way->is_unnamed)
+		return 0;
 	/* RFC 3325 7: not to those outside the trust domain where the user asked for that. */
 	if (way->to->identity.asserted == ASSERTED_STRIP ||
 		((privacy & PRIVACY_ID) && !way->to->identity.trusted))
@@ -426,8 +428,18 @@ const struct caller_config *identity_caller(const struct call *call)
 	return route ? &route->caller : NULL;
 }
 
+bool identity_is_hidden(const struct call *call, enum leg leg)
+{
+	const struct caller_config *caller = identity_caller(call);
+
+	return call->unnamed[leg] ||
+	       (leg == LEG_A &&
+		       (call->sent.anonymous || (caller && (caller->number || caller->name))));
+}
+
 void identity_keep(struct crossing *way, const struct call *call, enum leg from)
 {
+	way->is_unnamed = call->unnamed[from];
 	if (from != LEG_A)
 		return;
 	way->caller = identity_caller(call);
@@ -443,7 +455,7 @@ int identity_carry(const struct crossing *way, const osip_message_t *msg, osip_m
 	struct crossing_field f = {.way = way};
 	int ret = 0;
 
-	if (way->withhold || ((privacy & PRIVACY_USER) && !to->trusted)) {
+	if (way->withhold || way->is_unnamed || ((privacy & PRIVACY_USER) && !to->trusted)) {
 		withhold_details(out);
 		ret = begins ? withhold_caller(out) : 0;
 	} else if (way->caller && way->caller->number) {
@@ -454,7 +466,7 @@ int identity_carry(const struct crossing *way, const osip_message_t *msg, osip_m
 	if (!ret)
 		ret = carry_history(way, privacy, msg, out);
 	/* Within the call, who refers is the caller. */
-	if (!ret && to->referred_by && way->from->identity.trusted &&
+	if (!ret && to->referred_by && way->from->identity.trusted && !way->is_unnamed &&
 		(begins || !way->withhold || to->trusted)) {
 		f.name = "Referred-By";
 		f.compact = "b";

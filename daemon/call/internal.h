@@ -211,6 +211,9 @@ struct call {
 	struct replaces_grant grant;
 	unsigned refers, transfers; /* how many were asked for; through how many it has come */
 	uint64_t came_of;           /* call that was transferred to this one, 0 = none */
+	/* Who came to that leg by a transfer was shown as another there, or as nobody: nothing that
+	 * it says of itself crosses. */
+	bool unnamed[2];
 	const struct peer_config *asking;          /* whose routes it takes; NULL: leg A's */
 	struct config *held_cfg[CALL_CONFIGS_MAX]; /* that legs came from elsewhere with */
 	unsigned held_cfg_count;

@@ -128,6 +128,7 @@ int call_replace_leg(struct call *call, enum leg leg, struct dialog *with, const
 	*d = *with;
 	memset(with, 0, sizeof(*with));
 	call_set_peer(call, leg, d->peer);
+	call->unnamed[leg] = false;
 	media_session_set_spare(call->media, false);
 	ret = call_take_tag(call, leg, d->local_tag);
 	call->leg_gone[leg] = false;

@@ -160,6 +160,8 @@ static void save_call(struct arena *a, const struct call *call, VdState__Call *m
 	m->refers = call->refers;
 	m->transfers = call->transfers;
 	m->came_of = call->came_of;
+	m->unnamed_a = call->unnamed[LEG_A];
+	m->unnamed_b = call->unnamed[LEG_B];
 	m->start = call->calls->start;
 	if (call->state != CALL_ANSWERED)
 		m->early = save_early(a, call);

@@ -161,6 +161,7 @@ static void join(struct transfer *t)
 	enum leg rem = transfer_remaining(t);
 	struct dialog moved;
 	bool rekey = keys_changed(t, t->media ? t->media : target->media);
+	bool unnamed = identity_is_hidden(call, rem);
 	int ret;
 
 	if (dialog_copy(&moved, &call->answered->leg[rem])) {
@@ -176,9 +177,7 @@ static void join(struct transfer *t)
 	ret = call_replace_leg(target, t->target_leg, &moved, "SIP;cause=200;text=\"Transferred\"");
 	strcpy(t->target_leg == LEG_A ? target->routed.calling : target->routed.called,
 		transfer_remaining_number(t));
-	/* Who was withheld here stays so there (identity_keep). */
-	if (rem == LEG_A && t->target_leg == LEG_A)
-		target->sent.anonymous |= call->sent.anonymous;
+	target->unnamed[t->target_leg] = unnamed;
 	session_timer_move(call, rem, target, t->target_leg);
 	target->asking = NULL;
 	target->target_of = NULL;

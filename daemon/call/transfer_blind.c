@@ -56,7 +56,9 @@ static const struct caller_config *shown_caller(const struct transfer *t)
 
 static bool is_suppressed(const struct transfer *t)
 {
-	return transfer_remaining(t) == LEG_A && t->call->sent.anonymous;
+	enum leg leg = transfer_remaining(t);
+
+	return t->call->unnamed[leg] || (leg == LEG_A && t->call->sent.anonymous);
 }
 
 static int set_from(const struct transfer *t, osip_message_t *msg, const char *host)
