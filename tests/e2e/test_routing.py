@@ -198,9 +198,11 @@ def test_whom_the_callee_transfers_to_learns_no_more_of_the_caller_than_it_did(s
         assert "Alice" not in invite.text and "1001" not in invite.text and "555001" not in invite.text
 
 
-@pytest.mark.parametrize("called, asserted", [("00441", []), ("00341", []), ("0301", ["4930555001"])],
-                         ids=["replaced", "suppressed", "as it is"])
-def test_a_caller_replaced_or_suppressed_stays_so_in_the_call_that_it_is_transferred_to(stage, called, asserted):
+@pytest.mark.parametrize("called, asserted, dies", [
+    ("00441", [], False), ("00441", [], True), ("00341", [], False), ("0301", ["4930555001"], False)],
+    ids=["replaced", "replaced, and the daemon dies", "suppressed", "as it is"])
+def test_a_caller_replaced_or_suppressed_stays_so_in_the_call_that_it_is_transferred_to(
+        stage, called, asserted, dies):
     """The callee asks the target first, and joins the two; the caller changes its media then."""
     says = ["P-Asserted-Identity: \"Alice\" <sip:1001@pbx.example>"]
     offer, answer = ([sdp(peer.address, port, version=v) for v in (1, 2, 3)]
@@ -222,6 +224,9 @@ def test_a_caller_replaced_or_suppressed_stays_so_in_the_call_that_it_is_transfe
     referring_one.expect("ACK")
     referring_one.go()
     finish(consulting, referring_one)
+    if dies:
+        stage.daemon.kill()
+        stage.daemon.start()
     calling.go()
     finish(calling, target)
     changed = target.received("INVITE")[2]
