@@ -12,6 +12,7 @@ import plan
 from net import run
 from rtp import wait_until
 from talk import Talk
+from transfers import record_of
 
 ROOM = "40m"  # two journals of 16 MiB, and the state beside them
 
@@ -70,4 +71,5 @@ def test_calls_go_on_over_kills_while_the_disk_is_full(stage, filler):
     talk.check_media()
     talk.end()
     stage.quiet()
+    record_of(stage, talk.id)
     assert [record["id"] for record in stage.daemon.records()].count(talk.id) == 1

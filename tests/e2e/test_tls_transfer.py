@@ -129,8 +129,8 @@ def test_a_call_that_rings_is_picked_up_at_another_phone(stage):
 @pytest.mark.parametrize("scheme", ["sip", "sips"])
 def test_blind_transfer_by_the_callee_over_tls_and_the_others_talk(stage, scheme):
     at_pbx, at_phone = stage.endpoint(), stage.endpoint("phone")
-    target = stage.callee(Callee().invited().respond(180).answer(sdp(PHONE.address, at_phone.port)).acked()
-                          .hold().bye(), "phone")
+    target = stage.callee(Callee().invited().respond(180).hold().answer(
+        sdp(PHONE.address, at_phone.port)).acked().hold().bye(), "phone")
     callee = Callee().invited().answer(sdp(TRUNK.address, stage.endpoint("trunk").port)).acked()
     called = stage.callee(until_bye(referring(callee, to(PHONE.number, scheme))))
     caller = Caller().invite(sdp(PBX.address, at_pbx.port)).trying().recv(180, optional=True).answered().ack()
@@ -140,6 +140,7 @@ def test_blind_transfer_by_the_callee_over_tls_and_the_others_talk(stage, scheme
     call = stage.cli.only_call()
     called.go()
     notified(called, 180)
+    target.go()
     assert notified(called, 200).header("subscription-state").startswith("terminated")
     called.wait()
     speak(stage, at_pbx, calling.received("INVITE")[0].media(), at_phone, "internal")

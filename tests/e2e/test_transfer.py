@@ -105,7 +105,7 @@ def test_linphone_joins_the_two_that_it_talks_to(stage):
 
 def test_blind_transfer_by_the_caller_and_the_others_talk(stage):
     at_trunk, at_second = stage.endpoint("trunk"), stage.endpoint("second")
-    target = stage.callee(Callee().invited().respond(180).answer(
+    target = stage.callee(Callee().invited().respond(180).hold().answer(
         sdp(SECOND.address, at_second.port)).acked().hold().bye(), "second")
     callee = Callee().invited().answer(sdp(TRUNK.address, at_trunk.port)).acked()
     callee.recv("INVITE").answer_invite(sdp(TRUNK.address, at_trunk.port, version=2))
@@ -118,6 +118,7 @@ def test_blind_transfer_by_the_caller_and_the_others_talk(stage):
     called.expect("ACK")
     calling.go()
     notified(calling, 180)
+    target.go()
     final = notified(calling, 200)
     assert final.header("subscription-state").startswith("terminated")
     calling.wait()
