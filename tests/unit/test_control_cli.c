@@ -378,6 +378,9 @@ static void mistakes_in_usage_exit_2(void **state)
 	assert_int_equal(run("status more"), 2);
 	assert_int_equal(run("peer"), 2);
 	assert_int_equal(run("peer peer-1 stop"), 2);
+	assert_true(says("stop is no command for a peer: expected drain, block or resume"));
+	assert_int_equal(run("peer drain peer-1"), 2);
+	assert_true(says("expected the peer's name before the command"));
 	assert_int_equal(run("status --at '2026-12-24 18:30'"), 2);
 	assert_int_equal(run("routes --at '2026-12-24 18:30'"), 2);
 	assert_int_equal(run("stop --now --drain"), 2);
@@ -385,6 +388,22 @@ static void mistakes_in_usage_exit_2(void **state)
 	assert_int_equal(run("status --now"), 2);
 	assert_int_equal(run("log LOUD"), 2);
 	assert_true(says("LOUD is no log level: expected error, warn, info or debug"));
+}
+
+static void help_fits_a_terminal_of_80_columns(void **state)
+{
+	static const char *const commands[] = {
+		"", "status", "call", "peer", "routes", "events", "log", "stop"};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		char args[64];
+
+		snprintf(args, sizeof(args), "%s --help", commands[i]);
+		assert_int_equal(run(args), 0);
+		for (const char *line = strtok(output, "\n"); line; line = strtok(NULL, "\n"))
+			assert_in_range(strlen(line), 0, 80);
+	}
 }
 
 static void what_is_done_and_has_no_answer_says_so_in_json(void **state)
@@ -693,6 +712,7 @@ int main(void)
 		TEST_WITHOUT_DAEMON(a_refused_reload_prints_the_mistakes_and_fails),
 		TEST_WITHOUT_DAEMON(what_a_peers_host_name_stands_for_is_shown),
 		TEST(mistakes_in_usage_exit_2),
+		TEST(help_fits_a_terminal_of_80_columns),
 		TEST(each_command_has_help),
 		TEST_WITHOUT_DAEMON(no_daemon_exits_3_and_says_so),
 		TEST(a_daemon_that_is_stuck_exits_3_within_the_timeout),

@@ -20,9 +20,9 @@ static const struct command {
 	int args_min, args_max;
 	const char *help;
 } commands[] = {
-	{"status", cmd_status, "", 0, 0, "the daemon as a whole: devices, calls, drops, ports"},
+	{"status", cmd_status, "", 0, 0, "the daemon: devices, calls, drops, ports"},
 	{"calls", cmd_calls, "", 0, 0, "live calls"},
-	{"call", cmd_call, "ID", 1, 1, "one call: legs, media, quality, and why it has no audio"},
+	{"call", cmd_call, "ID", 1, 1, "one call: legs, media, why it has no audio"},
 	{"flows", cmd_flows, "", 0, 0, "media flows in the kernel"},
 	{"peers", cmd_peers, "", 0, 0, "peers: how they are, and their calls"},
 	{"peer", cmd_peer, "NAME [drain|block|resume]", 1, 2,
@@ -31,7 +31,7 @@ static const struct command {
 	{"routes", cmd_routes, "[test FROM [CALLING] CALLED]", 0, 4,
 		"routes, or where a call would go"},
 	{"hangup", cmd_hangup, "ID...", 1, 1000, "end calls"},
-	{"events", cmd_events, "[ID]", 0, 1, "follow what happens, or what happens to one call"},
+	{"events", cmd_events, "[ID]", 0, 1, "follow what happens, or to one call"},
 	{"reload", cmd_reload, "", 0, 0, "take up the changed configuration file"},
 	{"log", cmd_log, "error|warn|info|debug", 1, 1, "log from that level up"},
 	{"stop", cmd_stop, "--drain|--now|--leave", 0, 0, "end the daemon: see viaduct(8)"},
@@ -92,8 +92,8 @@ static void print_options(FILE *f, const struct command *command)
 	      "  -j, --json             JSON instead of tables\n"
 	      "  -p, --port ID          netlink port id of the daemon, 0x56494144 by default\n"
 	      "                         (environment: VIADUCT_CONTROL_PORT)\n"
-	      "  -u, --daemon-user NAME user that the daemon may run as besides root, viaduct by\n"
-	      "                         default (environment: VIADUCT_DAEMON_USER)\n"
+	      "  -u, --daemon-user NAME user that the daemon may run as besides root, viaduct\n"
+	      "                         by default (environment: VIADUCT_DAEMON_USER)\n"
 	      "  -t, --timeout SECONDS  how long to wait for each answer, 5 by default\n",
 		f);
 	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {

@@ -185,6 +185,12 @@ static enum cli_exit show_peer(const struct cli *cli)
 	return CLI_OK;
 }
 
+static bool is_command(const char *word)
+{
+	return strcmp(word, "drain") == 0 || strcmp(word, "block") == 0 ||
+	       strcmp(word, "resume") == 0;
+}
+
 enum cli_exit cmd_peer(const struct cli *cli)
 {
 	struct ask ask = {.request = VDC_SET_PEER, .peer = cli->argv[0]};
@@ -192,10 +198,10 @@ enum cli_exit cmd_peer(const struct cli *cli)
 	if (cli->argc == 1)
 		return show_peer(cli);
 	ask.command = cli->argv[1];
-	if (strcmp(ask.command, "drain") != 0 && strcmp(ask.command, "block") != 0 &&
-		strcmp(ask.command, "resume") != 0) {
-		cli_error("%s is no command for a peer: expected drain, block or resume",
-			ask.command);
+	if (!is_command(ask.command)) {
+		cli_error("%s is no command for a peer: expected %s", ask.command,
+			is_command(ask.peer) ? "the peer's name before the command"
+					     : "drain, block or resume");
 		return CLI_USAGE;
 	}
 	return client_do(cli, &ask);
