@@ -32,15 +32,16 @@ static __always_inline __u32 length_within(__u32 len, __u32 limit)
 	return ((len - 1) & (limit - 1)) + 1;
 }
 
-_Static_assert(sizeof(struct vd_flow) == 128, "a flow is two cache lines");
-_Static_assert(offsetof(struct vd_flow, out_src_high) == 64, "what IPv4 needs is the first one");
+_Static_assert(sizeof(struct vd_flow) == 256, "a flow and a stream are four cache lines");
+_Static_assert(offsetof(struct vd_flow, own) == 64, "what IPv4 needs is the first one");
+_Static_assert(offsetof(struct vd_flow, out_src_high) == 192, "the rest is one");
 _Static_assert(sizeof(struct vd_stream) == 128, "a stream is two cache lines");
 _Static_assert(offsetof(struct vd_stream, latch_state) == 64, "every packet writes the first one");
 _Static_assert(sizeof(struct vd_nexthop) == 32, "a next hop is half a cache line");
 _Static_assert(sizeof(struct vd_local) == 32, "a local address is half a cache line");
 _Static_assert(offsetof(struct vd_locals, local) == 64, "what leads to them is a cache line long");
 _Static_assert(sizeof(struct vd_clock) == 64, "CPUs share no cache line of theirs");
-_Static_assert(sizeof(struct vd_batch) == 192, "CPUs share no cache line of theirs");
+_Static_assert(sizeof(struct vd_batch) == 128, "CPUs share no cache line of theirs");
 _Static_assert(sizeof(struct vd_event) == 48, "an event's data starts aligned");
 _Static_assert(VD_REASON_MAX <= 32, "reasons fit the verdict masks");
 

@@ -47,8 +47,7 @@ static __always_inline bool batch_defer(const struct packet *p, __u32 port_index
 		bpf_redirect_map(&vd_devices, device, XDP_DROP) != XDP_REDIRECT)
 		return false;
 	/* Nothing waits for this read but the store of what it gives. */
-	*(__u64 *)&batch->found[batch->waiting++ & (VD_BATCH_MAX - 1)] =
-		READ_ONCE(*(const __u64 *)port);
+	batch->flow[batch->waiting++ & (VD_BATCH_MAX - 1)] = READ_ONCE(port->flow);
 	return true;
 }
 
@@ -68,13 +67,13 @@ static __always_inline void batch_fetch_flows(const struct vd_batch *batch, bool
 
 		if (batch_at_end(batch, i))
 			break;
-		flow = bpf_map_lookup_elem(&vd_flows, &batch->found[i].flow);
+		flow = bpf_map_lookup_elem(&vd_flows, &batch->flow[i]);
 		if (flow)
-			flow_fetch(flow, &batch->found[i].stream_hint, v6);
+			flow_fetch(flow, v6);
 	}
 }
 
-/* Asks for all that packets of this CPU wait for: the flows and streams that stood at their ports.
+/* Asks for all that packets of this CPU wait for: the flows that stood at their ports.
  * Nobody waits for what these reads give, so those of all packets overlap, the more of them the
  * fewer instructions lie between: hence nothing but constant places, and keys that are looked up
  * where they lie. waiting is read anew, as the verifier would else follow each value of it. Not

@@ -37,7 +37,7 @@ static __always_inline void event_lose(void)
 /* What a peer can provoke at will is limited, a stream: two CPUs may let one or two too many by. */
 static __always_inline bool event_allowed(__u32 stream_index, __u32 type, __u64 now_ns)
 {
-	struct vd_stream *stream = bpf_map_lookup_elem(&vd_streams, &stream_index);
+	struct vd_stream *stream = stream_at(stream_index);
 	__u32 second = now_ns / NSEC_PER_SEC;
 
 	if (type == VD_EVENT_FIRST_PACKET || type == VD_EVENT_LATCHED ||

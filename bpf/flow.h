@@ -7,16 +7,12 @@
 
 /* With many streams each packet finds its own in no cache. What it will need is therefore asked for
  * early and all at once: these reads overlap, and nobody waits for what they give. */
-static __always_inline void flow_fetch(
-	const struct vd_flow *flow, const __u32 *stream_hint, bool v6)
+static __always_inline void flow_fetch(const struct vd_flow *flow, bool v6)
 {
-	struct vd_stream *stream = bpf_map_lookup_elem(&vd_streams, stream_hint);
-
 	(void)READ_ONCE(flow->flags);
+	(void)READ_ONCE(flow->own.packets_apart);
 	if (v6)
 		(void)READ_ONCE(flow->out_src_high[0]);
-	if (stream)
-		(void)READ_ONCE(stream->packets_apart);
 }
 
 static __always_inline struct vd_flow *flow_find(__u32 port_index, bool v6, bool fetched)
@@ -32,15 +28,13 @@ static __always_inline struct vd_flow *flow_find(__u32 port_index, bool v6, bool
 		return NULL;
 	flow = bpf_map_lookup_elem(&vd_flows, &index);
 	if (flow && !fetched)
-		flow_fetch(flow, &port->stream_hint, v6);
+		flow_fetch(flow, v6);
 	return flow;
 }
 
 static __always_inline struct vd_stream *flow_stream(const struct vd_flow *flow)
 {
-	__u32 index = flow->stream;
-
-	return bpf_map_lookup_elem(&vd_streams, &index);
+	return stream_at(flow->stream);
 }
 
 /* The flow whose output half a packet takes. RFC 5761: where RTP and RTCP share a port here and

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The maps of include/viaduct_xdp.h. The daemon sizes ports, flows and streams at load.
+/* The maps of include/viaduct_xdp.h. The daemon sizes ports and flows at load.
  *
  * What is read on every packet is mmap-able: user space reads and writes it without a system call,
- * and its elements start on a page, so that 128 bytes are two cache lines and not three. */
+ * and its elements start on a page, so that 256 bytes are four cache lines and not five. */
 #ifndef VIADUCT_BPF_MAPS_H
 #define VIADUCT_BPF_MAPS_H
 
 #include "base.h"
 
-#define VD_DEFAULT_PORTS   65536
-#define VD_DEFAULT_FLOWS   4096
-#define VD_DEFAULT_STREAMS 4096
-#define VD_EVENTS_BYTES    (1 << 20)
-#define VD_SIDES           2
+#define VD_DEFAULT_PORTS 65536
+#define VD_DEFAULT_FLOWS 4096
+#define VD_EVENTS_BYTES  (1 << 20)
+#define VD_SIDES         2
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -45,13 +44,12 @@ struct {
 	__type(value, struct vd_flow);
 } vd_flows SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, VD_DEFAULT_STREAMS);
-	__type(key, __u32);
-	__type(value, struct vd_stream);
-} vd_streams SEC(".maps");
+static __always_inline struct vd_stream *stream_at(__u32 index)
+{
+	struct vd_flow *element = bpf_map_lookup_elem(&vd_flows, &index);
+
+	return element ? &element->own : NULL;
+}
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define VD_LAYOUT_VERSION 5
+#define VD_LAYOUT_VERSION 6
 
 /* Sizes the program is built for; the daemon sizes maps at load to what the configuration asks. */
 #define VD_LOCALS_MAX   16    /* media addresses of ours, both sides and families together */
@@ -54,16 +54,14 @@ struct vd_locals {
  * never evicting. Publishing or replacing a flow is one aligned 32-bit store to flow. */
 struct vd_port {
 	__u32 flow; /* index in vd_flows, 0 = no flow (flow 0 is never used) */
-	/* Of the flow, written before it: a hint, so that both can be fetched from memory at once.
-	 * Who counts is the stream that the flow names. */
-	__u32 stream_hint;
+	__u32 pad;  /* elements of an array map are 8 bytes apart */
 };
 
 /* ---- exits: by which device leaves what comes to a port ---------------------------------------
  * Array map "vd_exits", mmap-able: VD_EXIT_PORTS ports an element, VD_EXIT_BITS a port. All that a
  * packet which is to wait (see batches) is asked for at once, so small that the caches keep it.
  * 0: no flow, or one that leads nowhere; else the flow's egress device, an index in vd_devices,
- * plus 1. Written after the port, and a hint like its stream: the next hop decides. */
+ * plus 1. Written after the port, and a hint: the next hop decides. */
 #define VD_EXIT_BITS     2
 #define VD_EXIT_MASK     3 /* the devices of both sides, and one to spare */
 #define VD_EXIT_PER_BYTE 4
@@ -73,75 +71,14 @@ struct vd_exits {
 	__u8 ports[VD_EXIT_PORTS / VD_EXIT_PER_BYTE]; /* the lowest port in the lowest bits */
 };
 
-/* ---- flows: one direction of one component (RTP, or RTCP, or both where muxed) ---------------
- * Array map "vd_flows". Written whole by user space before it is published in vd_ports, and never
- * changed afterwards save for what the program writes (src_mac). To change a flow, user space
- * fills another slot and swings the vd_ports entry; a slot that was live is filled again no
- * sooner than VD_FLOW_GRACE_MS after it was unpublished. */
-#define VD_FLOW_GRACE_MS 1000
-
-enum vd_flow_flags {
-	VD_FLOW_LATCH = 1 << 0,     /* may lock once onto a source in the prefix */
-	VD_FLOW_OPAQUE = 1 << 1,    /* not RTP (udptl): no RTP checks, packets and bytes only */
-	VD_FLOW_RTCP = 1 << 2,      /* this component is RTCP alone */
-	VD_FLOW_MUX = 1 << 3,       /* RTP and RTCP on one port (RFC 5761) */
-	VD_FLOW_RTCP_COPY = 1 << 4, /* SR, RR, XR, BYE: copy to user space (rate-limited) */
-	VD_FLOW_PT_MAP = 1 << 5,    /* pt_from/pt_to hold something */
-	VD_FLOW_OUT_V6 = 1 << 6,    /* leaves as IPv6 */
-	VD_FLOW_IN_V6 = 1 << 7,     /* arrives as IPv6 */
-	VD_FLOW_BLACKHOLE = 1 << 8, /* known, deliberately not forwarded (no destination yet, or on
-				     * hold): counted under "held", statistics are kept */
-	VD_FLOW_SECURE = 1 << 9,    /* SRTP passing through: RTCP payload is not readable */
-};
-
-enum vd_latch_state { VD_LATCH_OPEN, VD_LATCH_BUSY, VD_LATCH_LOCKED };
-
-struct vd_flow {
-	/* first cache line: all that a packet needs which leaves as IPv4 with its payload type as
-	 * it came */
-	__u8 src_addr[16];  /* expected source; under latching: the prefix it must lie in */
-	__be16 src_port_be; /* 0 = any port of the source (only with VD_FLOW_LATCH) */
-	__u16 flags;
-	__u32 stream;     /* index in vd_streams: statistics, latch state */
-	__u32 nexthop;    /* index in vd_nexthops */
-	__u32 rtcp_flow;  /* VD_FLOW_MUX with the other leg not muxed: flow that RTCP takes, else 0
-			   */
-	__u32 clock_mult; /* RTP clock: ticks = ((ns >> 10) * clock_mult) >> 22; 0 = no jitter */
-	__u8 src_prefix;  /* bits of src_addr that count, IPv6 scale (IPv4 /24 = 120) */
-	__u8 dscp;        /* 0..63 */
-	__u8 ttl;         /* ttl/hop limit to send with; 0 = the received one less one */
-	__u8 te_pt;       /* telephone-event payload type on this leg, 0xff = none */
-	__be32 out_src_low; /* addresses that it leaves with: the last 4 bytes, IPv4's all */
-	__be32 out_dst_low;
-	__be16 out_sport_be;
-	__be16 out_dport_be;
-	/* L3+L4 pseudo-header and port difference between what a packet of this flow arrives with
-	 * and leaves with depends on its source (latching), so only the constant part is kept:
-	 * ones' complement sum of both 16-byte out addresses + ports, folded to 16 bits, host
-	 * order. */
-	__u16 out_csum;
-	__u8 pad1[2];
-	__u32 cookie; /* the daemon's own, comes back in events */
-	/* The program's own: the last four bytes of the MAC address that its packets come from, as
-	 * they lie in memory; 0 = not known. */
-	__u32 src_mac;
-	/* second cache line: the rest of IPv6's addresses, and payload types to change */
-	__u8 out_src_high[12]; /* IPv4: as the mapped address has it */
-	__u8 out_dst_high[12];
-	__u8 pt_from[VD_PT_MAP_MAX];
-	__u8 pt_to[VD_PT_MAP_MAX];
-	__u8 pad3[28];
-};
-/* 128 bytes: two cache lines. */
-
 /* ---- streams: statistics and what the program learns -----------------------------------------
- * Array map "vd_streams", mmap-able: user space reads without a system call. packets and bytes
- * are exact under any number of CPUs; max_seq too; jitter is an estimate by nature. User space
- * writes a whole element of zeroes before a flow that names it is published, and sets latch_state
- * back to VD_LATCH_OPEN to reopen a latch; all else is the program's.
- * Reading: packets are packets_apart + received_ssrc: what is counted once need not be twice: each
- * atomic addition costs every packet. While VD_STREAM_BUSY is set some are on their way from the
- * one to the other. lost now = lost_before + max(0, ext_max_seq - base_seq + 1 - received_ssrc). */
+ * One lies in each element of "vd_flows", see there: user space reads without a system call.
+ * packets and bytes are exact under any number of CPUs; max_seq too; jitter is an estimate by
+ * nature. User space writes a whole element of zeroes before a flow that names it is published, and
+ * sets latch_state back to VD_LATCH_OPEN to reopen a latch; all else is the program's. Reading:
+ * packets are packets_apart + received_ssrc: what is counted once need not be twice: each atomic
+ * addition costs every packet. While VD_STREAM_BUSY is set some are on their way from the one to
+ * the other. lost now = lost_before + max(0, ext_max_seq - base_seq + 1 - received_ssrc). */
 enum vd_stream_flags {
 	VD_STREAM_STARTED =
 		1 << 0,          /* a packet was counted: ssrc and base_seq valid where it is RTP */
@@ -197,6 +134,73 @@ struct vd_stream {
 /* 128 bytes. */
 #define VD_BAD_SEQ_SET (1u << 16)
 
+/* ---- flows: one direction of one component (RTP, or RTCP, or both where muxed) ---------------
+ * Array map "vd_flows", mmap-able. Written by user space before it is published in vd_ports, and
+ * never changed afterwards save for what the program writes (src_mac, own). To change a flow, user
+ * space fills another slot and swings the vd_ports entry; a slot that was live is filled again no
+ * sooner than VD_FLOW_GRACE_MS after it was unpublished.
+ * An element is two things that live apart, a flow and a stream, and is taken as long as either is.
+ * A flow counts in its own element's stream, but for the while that it is somewhere else because
+ * it was changed: user space takes it home to its stream once that is possible. Thus what each
+ * packet needs of both is one pair of cache lines, which comes from memory as one. */
+#define VD_FLOW_GRACE_MS 1000
+
+enum vd_flow_flags {
+	VD_FLOW_LATCH = 1 << 0,     /* may lock once onto a source in the prefix */
+	VD_FLOW_OPAQUE = 1 << 1,    /* not RTP (udptl): no RTP checks, packets and bytes only */
+	VD_FLOW_RTCP = 1 << 2,      /* this component is RTCP alone */
+	VD_FLOW_MUX = 1 << 3,       /* RTP and RTCP on one port (RFC 5761) */
+	VD_FLOW_RTCP_COPY = 1 << 4, /* SR, RR, XR, BYE: copy to user space (rate-limited) */
+	VD_FLOW_PT_MAP = 1 << 5,    /* pt_from/pt_to hold something */
+	VD_FLOW_OUT_V6 = 1 << 6,    /* leaves as IPv6 */
+	VD_FLOW_IN_V6 = 1 << 7,     /* arrives as IPv6 */
+	VD_FLOW_BLACKHOLE = 1 << 8, /* known, deliberately not forwarded (no destination yet, or on
+				     * hold): counted under "held", statistics are kept */
+	VD_FLOW_SECURE = 1 << 9,    /* SRTP passing through: RTCP payload is not readable */
+};
+
+enum vd_latch_state { VD_LATCH_OPEN, VD_LATCH_BUSY, VD_LATCH_LOCKED };
+
+struct vd_flow {
+	/* first cache line: all that a packet needs which leaves as IPv4 with its payload type as
+	 * it came */
+	__u8 src_addr[16];  /* expected source; under latching: the prefix it must lie in */
+	__be16 src_port_be; /* 0 = any port of the source (only with VD_FLOW_LATCH) */
+	__u16 flags;
+	__u32 stream;     /* index in vd_flows, whose own it is: statistics, latch state */
+	__u32 nexthop;    /* index in vd_nexthops */
+	__u32 rtcp_flow;  /* VD_FLOW_MUX with the other leg not muxed: flow that RTCP takes, else 0
+			   */
+	__u32 clock_mult; /* RTP clock: ticks = ((ns >> 10) * clock_mult) >> 22; 0 = no jitter */
+	__u8 src_prefix;  /* bits of src_addr that count, IPv6 scale (IPv4 /24 = 120) */
+	__u8 dscp;        /* 0..63 */
+	__u8 ttl;         /* ttl/hop limit to send with; 0 = the received one less one */
+	__u8 te_pt;       /* telephone-event payload type on this leg, 0xff = none */
+	__be32 out_src_low; /* addresses that it leaves with: the last 4 bytes, IPv4's all */
+	__be32 out_dst_low;
+	__be16 out_sport_be;
+	__be16 out_dport_be;
+	/* L3+L4 pseudo-header and port difference between what a packet of this flow arrives with
+	 * and leaves with depends on its source (latching), so only the constant part is kept:
+	 * ones' complement sum of both 16-byte out addresses + ports, folded to 16 bits, host
+	 * order. */
+	__u16 out_csum;
+	__u8 pad1[2];
+	__u32 cookie; /* the daemon's own, comes back in events */
+	/* The program's own: the last four bytes of the MAC address that its packets come from, as
+	 * they lie in memory; 0 = not known. */
+	__u32 src_mac;
+	/* second and third cache line */
+	struct vd_stream own; /* not the flow's: that of whoever names this element as its stream */
+	/* fourth cache line: the rest of IPv6's addresses, and payload types to change */
+	__u8 out_src_high[12]; /* IPv4: as the mapped address has it */
+	__u8 out_dst_high[12];
+	__u8 pt_from[VD_PT_MAP_MAX];
+	__u8 pt_to[VD_PT_MAP_MAX];
+	__u8 pad3[28];
+};
+/* 256 bytes: four cache lines. */
+
 /* ---- next hops --------------------------------------------------------------------------------
  * Array map "vd_nexthops". One gateway's new MAC is one update here. */
 enum vd_nexthop_flags { VD_NEXTHOP_VALID = 1 };
@@ -228,17 +232,15 @@ struct vd_clock {
  * no cache, and waiting for memory is most of what it costs. Where vd_locals says so, packets are
  * therefore not finished as they come: they are redirected as they are, the kernel gathers up to
  * VD_BATCH_MAX for one device, and a second program finishes them there, one after the other,
- * having first asked for the flows and streams of all of them at once. What stands here says only
- * what to ask for: a packet that is taken up again is looked at anew. */
+ * having first asked for the flows, and the streams beside them, of all of them at once. What
+ * stands here says only what to ask for: a packet that is taken up again is looked at anew. */
 #define VD_BATCH_MAX 16 /* DEV_MAP_BULK_SIZE of the kernel */
 
 struct vd_batch {
 	__u32 waiting; /* packets redirected since the second program last began */
 	__u32 dropped; /* by the second program, since the driver was last given packets */
 	__u32 pad[14];
-	struct {
-		__u32 flow, stream_hint;
-	} found[VD_BATCH_MAX]; /* at their ports, as of then */
+	__u32 flow[VD_BATCH_MAX]; /* what stood at their ports then */
 };
 
 /* ---- counters ---------------------------------------------------------------------------------

@@ -45,7 +45,6 @@ struct dataplane {
 	/* The null engine's. */
 	struct null_memory {
 		struct vd_flow *flows;
-		struct vd_stream *streams;
 		struct vd_port *ports;
 		struct vd_exits *exits;
 		struct vd_nexthop *nexthops;

@@ -64,13 +64,19 @@ static struct flow_entry *take_orphan(struct flow_table *t, struct stock *s, uin
 	nexthop = t->flows[slot].nexthop;
 	if (!stream || stream >= s->slots || s->streams[stream])
 		return NULL;
+	/* Nobody is away at another's home. */
+	if (slot != stream && (s->streams[slot] || s->flows[stream]))
+		return NULL;
 	e = flow_entry_take(t);
 	if (!e)
 		return NULL;
 	memset(&e->spec, 0, sizeof(e->spec));
 	e->spec.cookie = t->flows[slot].cookie;
-	e->slot = slot;
-	e->stream = stream;
+	e->slot = e->stream = stream;
+	if (slot != stream) {
+		e->slot = slot;
+		flow_home_moved(t, e, stream);
+	}
 	e->local = FLOW_NOT_INDEXED;
 	e->orphan = true;
 	e->live = true;
@@ -95,7 +101,7 @@ static void take_ports(struct flow_table *t, struct stock *s, unsigned local)
 			continue;
 		e = take_orphan(t, s, at->flow);
 		if (!e) {
-			locals_set_port(t->locals, local, (uint16_t)port, 0, 0, 0);
+			locals_set_port(t->locals, local, (uint16_t)port, 0, 0);
 			s->refused++;
 			continue;
 		}
@@ -137,11 +143,20 @@ static void find_given_up(const struct flow_table *t, struct stock *s)
 	for (uint32_t slot = 1; slot < s->slots; slot++) {
 		const struct vd_flow *flow = &t->flows[slot];
 
-		if (s->flows[slot] || memcmp(flow, &never_filled, sizeof(*flow)) == 0)
+		if (s->flows[slot] || flow_encoded_equal(flow, &never_filled))
 			continue;
 		s->flows[slot] = SLOT_WAITS;
 		if (flow->stream < s->slots && !s->streams[flow->stream])
 			s->streams[flow->stream] = SLOT_WAITS;
+	}
+}
+
+/* An element is in use while either of what lies there is. */
+static void add_uses(struct stock *s)
+{
+	for (uint32_t i = 1; i < s->slots; i++) {
+		if (s->streams[i] > s->flows[i])
+			s->flows[i] = s->streams[i];
 	}
 }
 
@@ -192,8 +207,8 @@ int flow_table_adoption_begin(struct flow_table *t, uint32_t nexthops, unsigned 
 	for (unsigned i = 1; i <= indexed; i++)
 		take_rtcp_flow(t, &stock, &t->entries[i]);
 	find_given_up(t, &stock);
-	slots_restore(&t->flow_slots, stock.flows, now);
-	slots_restore(&t->stream_slots, stock.streams, now);
+	add_uses(&stock);
+	slots_restore(&t->element_slots, stock.flows, now);
 	ret = nexthop_adoption_begin(t->nexthops, stock.nexthops);
 	if (!ret)
 		ret = list_unindexed(t);
@@ -250,7 +265,7 @@ static int take_over(struct flow_table *t, struct flow_entry *e, const struct da
 	flow_encode(&wanted, spec, e->stream, nexthop_index(destination),
 		flow_entry_rtcp_slot(t, spec));
 	wanted.src_mac = was->src_mac; /* the program's */
-	if (memcmp(&wanted, was, sizeof(wanted)) == 0) {
+	if (flow_encoded_equal(&wanted, was)) {
 		flow_entry_set(t, e, spec, destination);
 		return 0;
 	}

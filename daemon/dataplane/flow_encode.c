@@ -13,8 +13,12 @@
 
 static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-_Static_assert(sizeof(struct vd_flow) == 128, "two cache lines");
-_Static_assert(sizeof(struct vd_stream) == 128, "two cache lines");
+/* A flow's two parts, before and behind a stream that is not the flow's. */
+#define HEAD_BYTES offsetof(struct vd_flow, own)
+#define TAIL_AT    offsetof(struct vd_flow, out_src_high)
+#define TAIL_BYTES (sizeof(struct vd_flow) - TAIL_AT)
+
+_Static_assert(TAIL_AT == HEAD_BYTES + sizeof(struct vd_stream), "nothing lies between");
 
 void flow_map_address(uint8_t out[16], const struct addr *a)
 {
@@ -120,13 +124,26 @@ static uint32_t sum_words(const uint8_t *p, unsigned len)
 	return sum;
 }
 
+bool flow_encoded_equal(const struct vd_flow *a, const struct vd_flow *b)
+{
+	return memcmp(a, b, HEAD_BYTES) == 0 &&
+	       memcmp((const uint8_t *)a + TAIL_AT, (const uint8_t *)b + TAIL_AT, TAIL_BYTES) == 0;
+}
+
+void flow_copy(struct vd_flow *to, const struct vd_flow *from)
+{
+	memcpy(to, from, HEAD_BYTES);
+	memcpy((uint8_t *)to + TAIL_AT, (const uint8_t *)from + TAIL_AT, TAIL_BYTES);
+}
+
 void flow_encode(struct vd_flow *out, const struct dataplane_flow *spec, uint32_t stream,
 	uint32_t nexthop, uint32_t rtcp_flow)
 {
 	uint8_t source[16], destination[16];
 	uint32_t sum = 0;
 
-	memset(out, 0, sizeof(*out));
+	memset(out, 0, HEAD_BYTES);
+	memset((uint8_t *)out + TAIL_AT, 0, TAIL_BYTES);
 	out->flags = encode_flags(spec);
 	out->stream = stream;
 	out->nexthop = nexthop;

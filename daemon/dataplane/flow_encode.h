@@ -9,7 +9,12 @@
 int flow_check(const struct dataplane_flow *spec);
 /* Whether packets of it are sent on: not a blackhole, and a destination is known. */
 bool flow_sends(const struct dataplane_flow *spec);
-/* spec passed flow_check(). rtcp_flow: index in vd_flows, 0 = none. */
+/* Of the two elements what is the flow's, and not the stream's that lies there as well. */
+bool flow_encoded_equal(const struct vd_flow *a, const struct vd_flow *b);
+/* Makes the one's flow the other's. */
+void flow_copy(struct vd_flow *to, const struct vd_flow *from);
+/* Leaves alone the stream that lies in the same element. spec passed flow_check(). rtcp_flow: index
+ * in vd_flows, 0 = none. */
 void flow_encode(struct vd_flow *out, const struct dataplane_flow *spec, uint32_t stream,
 	uint32_t nexthop, uint32_t rtcp_flow);
 /* IPv4 as ::ffff:a.b.c.d, the way the program compares addresses. */

@@ -20,8 +20,10 @@ struct flow_entry {
 			* unindexed,   cookie and rtcp_flow say anything */
 	uint8_t local; /* index in locals, or NOT_INDEXED */
 	uint16_t generation;
-	uint32_t slot;               /* in vd_flows */
-	uint32_t stream;             /* in vd_streams */
+	uint32_t stream;     /* in vd_flows, whose own it counts in: its home */
+	uint32_t slot;       /* in vd_flows, where it is: at home, or away after a change */
+	uint64_t home_at_ms; /* away: when nobody looks any more at what it was at home */
+	struct flow_entry *away_prev, *away_next;
 	dataplane_flow_id rtcp_user; /* the flow whose rtcp_flow this one is */
 	struct destination *destination;
 	struct flow_earlier *earlier; /* NULL if there was none */
@@ -32,12 +34,14 @@ struct flow_table {
 	struct loop *loop;
 	unsigned capacity, count;
 	struct vd_flow *flows;
-	struct vd_stream *streams;
 	struct locals *locals;
 	struct nexthop_table *nexthops;
-	struct slots entry_slots, flow_slots, stream_slots;
-	struct flow_entry *entries;     /* [1 .. capacity] */
-	uint32_t *stream_entry;         /* stream -> entry, 0 = none */
+	uint32_t grace_ms;
+	struct slots entry_slots, element_slots;
+	struct flow_entry *entries; /* [1 .. capacity] */
+	uint32_t *stream_entry;     /* stream -> entry, 0 = none */
+	struct flow_entry *away;    /* in order of home_at_ms */
+	struct loop_timer homing;
 	struct flow_adoption *adoption; /* NULL but from its begin to its end */
 };
 
@@ -50,6 +54,8 @@ struct flow_entry *flow_entry_take(struct flow_table *t);
 uint32_t flow_entry_rtcp_slot(const struct flow_table *t, const struct dataplane_flow *spec);
 /* 0, or -EINVAL for a specification that contradicts itself or names an rtcp_flow that is none. */
 int flow_entry_check(const struct flow_table *t, const struct dataplane_flow *spec);
+/* Makes the slot what packets to the entry's port find; 0 takes the port away. */
+void flow_entry_publish(const struct flow_table *t, const struct flow_entry *e, uint32_t slot);
 /* Makes spec and destination (NULL = none), whose reference it takes over, the entry's without
  * touching what is published. */
 void flow_entry_set(struct flow_table *t, struct flow_entry *e, const struct dataplane_flow *spec,
@@ -58,6 +64,21 @@ void flow_entry_set(struct flow_table *t, struct flow_entry *e, const struct dat
  * or -ENOMEM with everything as before. */
 int flow_entry_replace(struct flow_table *t, struct flow_entry *e,
 	const struct dataplane_flow *spec, struct destination *destination, bool new_stream);
+
+/* flow_home.c: a flow that was changed goes on in a slot apart from its stream, and home to it once
+ * VD_FLOW_GRACE_MS are over: see struct vd_flow. */
+void flow_home_init(struct flow_table *t);
+void flow_home_end(struct flow_table *t);
+static inline bool flow_is_away(const struct flow_entry *e)
+{
+	return e->slot != e->stream;
+}
+/* Where a changed flow goes: home if it may, else away; 0 where there is no slot. */
+uint32_t flow_home_or_away(struct flow_table *t, const struct flow_entry *e);
+/* The entry's slot is another now than was. */
+void flow_home_moved(struct flow_table *t, struct flow_entry *e, uint32_t was);
+/* It ceases to be, or takes another home: both elements are given up. */
+void flow_home_leave(struct flow_table *t, struct flow_entry *e);
 
 void flow_adoption_free(struct flow_adoption *a);
 

@@ -10,14 +10,15 @@
 #include "dataplane/flow_entry.h"
 #include "dataplane/stats.h"
 
-/* Slots beyond one a flow: what waits out the grace time when calls come and go at full rate. */
+/* Slots beyond one a flow: what is away from home after a change, and what waits out the grace time
+ * when calls come and go at full rate. */
 #define SLOTS_SPARE_MIN 8192u
 #define NS_A_MS         1000000u
 #define GENERATIONS     (1u << (32 - FLOW_INDEX_BITS))
 
 uint32_t flow_table_slots_needed(unsigned capacity)
 {
-	return 1 + capacity + capacity / 4 + SLOTS_SPARE_MIN;
+	return 1 + capacity + capacity / 2 + SLOTS_SPARE_MIN;
 }
 
 unsigned flow_table_capacity_of(uint32_t slots)
@@ -36,8 +37,8 @@ unsigned flow_table_capacity_of(uint32_t slots)
 }
 
 int flow_table_new(struct flow_table **out, struct loop *loop, unsigned capacity,
-	struct vd_flow *flows, struct vd_stream *streams, struct locals *locals,
-	struct nexthop_table *nexthops, uint32_t grace_ms)
+	struct vd_flow *flows, struct locals *locals, struct nexthop_table *nexthops,
+	uint32_t grace_ms)
 {
 	uint32_t slots = flow_table_slots_needed(capacity);
 	struct flow_table *t;
@@ -51,18 +52,17 @@ int flow_table_new(struct flow_table **out, struct loop *loop, unsigned capacity
 	t->loop = loop;
 	t->capacity = capacity;
 	t->flows = flows;
-	t->streams = streams;
 	t->locals = locals;
 	t->nexthops = nexthops;
+	t->grace_ms = grace_ms;
+	flow_home_init(t);
 	t->entries = calloc(capacity + 1, sizeof(*t->entries));
 	t->stream_entry = calloc(slots, sizeof(*t->stream_entry));
 	if (!t->entries || !t->stream_entry)
 		goto fail;
 	ret = slots_init(&t->entry_slots, 1, capacity, 0);
 	if (!ret)
-		ret = slots_init(&t->flow_slots, 1, slots - 1, grace_ms);
-	if (!ret)
-		ret = slots_init(&t->stream_slots, 1, slots - 1, grace_ms);
+		ret = slots_init(&t->element_slots, 1, slots - 1, grace_ms);
 	if (ret)
 		goto fail;
 	*out = t;
@@ -82,8 +82,8 @@ void flow_table_free(struct flow_table *t)
 		free(t->entries[i].earlier);
 	}
 	flow_adoption_free(t->adoption);
-	slots_destroy(&t->stream_slots);
-	slots_destroy(&t->flow_slots);
+	flow_home_end(t);
+	slots_destroy(&t->element_slots);
 	slots_destroy(&t->entry_slots);
 	free(t->stream_entry);
 	free(t->entries);
@@ -116,35 +116,36 @@ static uint8_t exit_of(const struct flow_table *t, const struct flow_entry *e, u
 	return slot && !(t->flows[slot].flags & VD_FLOW_BLACKHOLE) ? e->spec.out_side + 1 : 0;
 }
 
-/* Makes a slot what packets to the entry's port find; 0 takes the port away. */
-static void publish(const struct flow_table *t, const struct flow_entry *e, uint32_t slot)
+void flow_entry_publish(const struct flow_table *t, const struct flow_entry *e, uint32_t slot)
 {
 	struct flow_entry *user;
 
 	if (e->local != FLOW_NOT_INDEXED)
-		locals_set_port(t->locals, e->local, e->spec.local.port, slot, slot ? e->stream : 0,
-			exit_of(t, e, slot));
+		locals_set_port(t->locals, e->local, e->spec.local.port, slot, exit_of(t, e, slot));
 	user = e->rtcp_user ? flow_entry_of(t, e->rtcp_user) : NULL;
 	if (user)
 		__atomic_store_n(&t->flows[user->slot].rtcp_flow, slot, __ATOMIC_RELEASE);
 }
 
-static int take_stream(struct flow_table *t, struct flow_entry *e, uint64_t now)
+static struct vd_stream *stream_at(const struct flow_table *t, uint32_t index)
 {
-	uint32_t stream = slots_take(&t->stream_slots, now);
-
-	if (!stream)
-		return -ENOSPC;
-	memset(&t->streams[stream], 0, sizeof(t->streams[stream]));
-	t->stream_entry[stream] = (uint32_t)(e - t->entries);
-	e->stream = stream;
-	return 0;
+	return &t->flows[index].own;
 }
 
-static void give_stream(struct flow_table *t, uint32_t stream, uint64_t now)
+/* For a flow at home, and a stream that has counted nothing. */
+static uint32_t take_element(struct flow_table *t, uint64_t now)
 {
-	t->stream_entry[stream] = 0;
-	slots_give(&t->stream_slots, stream, now);
+	uint32_t index = slots_take(&t->element_slots, now);
+
+	if (index)
+		memset(stream_at(t, index), 0, sizeof(struct vd_stream));
+	return index;
+}
+
+static void move_in(struct flow_table *t, struct flow_entry *e, uint32_t element)
+{
+	e->stream = e->slot = element;
+	t->stream_entry[element] = (uint32_t)(e - t->entries);
 }
 
 uint32_t flow_entry_rtcp_slot(const struct flow_table *t, const struct dataplane_flow *spec)
@@ -221,6 +222,7 @@ int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec,
 	uint64_t now = loop_now_ms(t->loop);
 	struct flow_entry *e;
 	int local = FLOW_NOT_INDEXED, ret;
+	uint32_t element;
 
 	ret = flow_entry_check(t, spec);
 	if (ret)
@@ -240,28 +242,24 @@ int flow_table_add(struct flow_table *t, const struct dataplane_flow *spec,
 	ret = get_destination(t, spec, &e->destination);
 	if (ret)
 		goto give_entry;
-	ret = take_stream(t, e, now);
-	if (ret)
-		goto put_destination;
-	e->slot = slots_take(&t->flow_slots, now);
-	if (!e->slot) {
+	element = take_element(t, now);
+	if (!element) {
 		ret = -ENOSPC;
-		goto put_stream;
+		goto put_destination;
 	}
+	move_in(t, e, element);
 	if (latched)
-		lock_latch(&t->streams[e->stream], spec, latched);
+		lock_latch(stream_at(t, e->stream), spec, latched);
 	e->live = true;
 	t->count++;
 	link_rtcp_flow(t, e);
 	flow_encode(&t->flows[e->slot], spec, e->stream, nexthop_index(e->destination),
 		flow_entry_rtcp_slot(t, spec));
-	publish(t, e, e->slot);
+	flow_entry_publish(t, e, e->slot);
 	if (local != FLOW_NOT_INDEXED)
 		t->locals->local[local].flows++;
 	*id = flow_entry_id(t, e);
 	return 0;
-put_stream:
-	give_stream(t, e->stream, now);
 put_destination:
 	nexthop_put(t->nexthops, e->destination);
 give_entry:
@@ -276,10 +274,10 @@ static bool same_latch(const struct dataplane_flow *a, const struct dataplane_fl
 	       addr_equal(&a->remote, &b->remote);
 }
 
-static void keep_earlier(const struct flow_table *t, struct flow_entry *e, uint32_t stream,
-	struct flow_earlier *into)
+static void keep_earlier(
+	const struct flow_table *t, struct flow_entry *e, struct flow_earlier *into)
 {
-	const struct vd_stream *from = &t->streams[stream];
+	const struct vd_stream *from = stream_at(t, e->stream);
 
 	stats_from_stream(&into->stats, from, 0);
 	into->last_seen_ns = __atomic_load_n(&from->last_seen_ns, __ATOMIC_RELAXED);
@@ -309,30 +307,29 @@ int flow_entry_replace(struct flow_table *t, struct flow_entry *e,
 {
 	uint64_t now = loop_now_ms(t->loop);
 	struct flow_earlier *earlier = NULL;
-	uint32_t slot, old_slot = e->slot, old_stream = e->stream;
-	int ret;
+	uint32_t slot, was = e->slot;
 
-	slot = slots_take(&t->flow_slots, now);
-	if (!slot)
-		return -ENOSPC;
 	if (new_stream) {
 		earlier = malloc(sizeof(*earlier));
-		ret = earlier ? take_stream(t, e, now) : -ENOMEM;
-		if (ret) {
-			free(earlier);
-			slots_give(&t->flow_slots, slot, now);
-			return ret;
-		}
+		if (!earlier)
+			return -ENOMEM;
+	}
+	slot = new_stream ? take_element(t, now) : flow_home_or_away(t, e);
+	if (!slot) {
+		free(earlier);
+		return -ENOSPC;
 	}
 	flow_entry_set(t, e, spec, destination);
-	e->slot = slot;
-	flow_encode(&t->flows[slot], spec, e->stream, nexthop_index(destination),
-		flow_entry_rtcp_slot(t, spec));
-	publish(t, e, slot);
-	slots_give(&t->flow_slots, old_slot, now);
+	flow_encode(&t->flows[slot], spec, new_stream ? slot : e->stream,
+		nexthop_index(destination), flow_entry_rtcp_slot(t, spec));
+	flow_entry_publish(t, e, slot);
 	if (earlier) {
-		keep_earlier(t, e, old_stream, earlier);
-		give_stream(t, old_stream, now);
+		keep_earlier(t, e, earlier);
+		flow_home_leave(t, e);
+		move_in(t, e, slot);
+	} else {
+		e->slot = slot;
+		flow_home_moved(t, e, was);
 	}
 	return 0;
 }
@@ -372,12 +369,11 @@ void flow_table_del(struct flow_table *t, dataplane_flow_id id)
 
 	if (!e)
 		return;
-	publish(t, e, 0);
+	flow_entry_publish(t, e, 0);
 	unlink_rtcp_flow(t, e);
 	if (e->local != FLOW_NOT_INDEXED)
 		t->locals->local[e->local].flows--;
-	slots_give(&t->flow_slots, e->slot, now);
-	give_stream(t, e->stream, now);
+	flow_home_leave(t, e);
 	nexthop_put(t->nexthops, e->destination);
 	free(e->earlier);
 	e->earlier = NULL;
@@ -393,7 +389,7 @@ int flow_table_stats(const struct flow_table *t, dataplane_flow_id id, uint64_t 
 
 	if (!e)
 		return -ENOENT;
-	stats_from_stream(out, &t->streams[e->stream], now_ns);
+	stats_from_stream(out, stream_at(t, e->stream), now_ns);
 	if (e->earlier) {
 		struct dataplane_stats earlier = e->earlier->stats;
 
@@ -506,5 +502,5 @@ struct vd_stream *flow_table_stream(const struct flow_table *t, dataplane_flow_i
 {
 	const struct flow_entry *e = flow_entry_of(t, id);
 
-	return e ? &t->streams[e->stream] : NULL;
+	return e ? stream_at(t, e->stream) : NULL;
 }

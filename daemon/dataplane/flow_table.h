@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The live flows: which slot of vd_flows and which stream each has, published by one aligned
- * 32-bit store in vd_ports. Works on mapped kernel memory and on plain memory alike. */
+/* The live flows: which slot of vd_flows each has and in which one's stream it counts, published by
+ * one aligned 32-bit store in vd_ports. Works on mapped kernel memory and on plain memory alike. */
 #ifndef VIADUCT_DATAPLANE_FLOW_TABLE_H
 #define VIADUCT_DATAPLANE_FLOW_TABLE_H
 
@@ -14,17 +14,17 @@ struct flow_table;
 #define FLOW_INDEX_BITS   20
 #define FLOW_CAPACITY_MAX ((1u << FLOW_INDEX_BITS) - 1)
 
-/* How many elements vd_flows and vd_streams must have for so many flows: element 0, one each, and
- * those that wait out VD_FLOW_GRACE_MS after a change. */
+/* How many elements vd_flows must have for so many flows: element 0, one each, and those that are
+ * for changes, and wait out VD_FLOW_GRACE_MS after them. */
 uint32_t flow_table_slots_needed(unsigned capacity);
 /* The other way round: 0 where not even one flow finds room. */
 unsigned flow_table_capacity_of(uint32_t slots);
 
-/* flows and streams: flow_table_slots_needed(capacity) elements. grace_ms: before an element is
+/* flows: flow_table_slots_needed(capacity) elements. grace_ms: before an element is
  * filled again. Keeps pointers to the others. */
 int flow_table_new(struct flow_table **out, struct loop *loop, unsigned capacity,
-	struct vd_flow *flows, struct vd_stream *streams, struct locals *locals,
-	struct nexthop_table *nexthops, uint32_t grace_ms);
+	struct vd_flow *flows, struct locals *locals, struct nexthop_table *nexthops,
+	uint32_t grace_ms);
 void flow_table_free(struct flow_table *t);
 
 /* As dataplane_flow_add and its like say; latched: NULL, or as dataplane_flow_add_latched. */
@@ -53,7 +53,7 @@ void flow_table_came_from(const struct flow_table *t, dataplane_flow_id id,
 /* The live flow indexed by one of our media addresses and ports, 0 if none. */
 dataplane_flow_id flow_table_by_local(
 	const struct flow_table *t, uint8_t side, const struct addr *local);
-/* The flow's element of vd_streams, NULL if there is no such flow. */
+/* What the flow counts in, NULL if there is no such flow. */
 struct vd_stream *flow_table_stream(const struct flow_table *t, dataplane_flow_id id);
 
 /* Adoption. Right after flow_table_new, with locals adopted already: takes stock of the flows that

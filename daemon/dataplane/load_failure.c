@@ -104,8 +104,7 @@ static const char *smaller_by(const struct viaduct_bpf *skel, const struct bpf_m
 {
 	if (map == skel->maps.vd_ports || map == skel->maps.vd_exits)
 		return "narrow the sides' media_ports";
-	if (map == skel->maps.vd_flows || map == skel->maps.vd_streams ||
-		map == skel->maps.vd_nexthops)
+	if (map == skel->maps.vd_flows || map == skel->maps.vd_nexthops)
 		return "lower limits: calls";
 	return "lower limits: calls, which sizes the others";
 }

@@ -99,13 +99,9 @@ static void set_exit(const struct locals *l, uint32_t index, uint8_t exit)
 		byte, (uint8_t)(others | (unsigned)exit << exit_shift(index)), __ATOMIC_RELEASE);
 }
 
-static void set_port(
-	const struct locals *l, uint32_t index, uint32_t flow, uint32_t stream, uint8_t exit)
+static void set_port(const struct locals *l, uint32_t index, uint32_t flow, uint8_t exit)
 {
-	struct vd_port *port = &l->ports[index];
-
-	port->stream_hint = stream;
-	__atomic_store_n(&port->flow, flow, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->ports[index].flow, flow, __ATOMIC_RELEASE);
 	set_exit(l, index, exit);
 }
 
@@ -121,10 +117,9 @@ const struct vd_port *locals_port(const struct locals *l, unsigned i, uint16_t p
 	return &l->ports[index_of(l, i, port)];
 }
 
-void locals_set_port(const struct locals *l, unsigned i, uint16_t port, uint32_t flow,
-	uint32_t stream, uint8_t exit)
+void locals_set_port(const struct locals *l, unsigned i, uint16_t port, uint32_t flow, uint8_t exit)
 {
-	set_port(l, index_of(l, i, port), flow, stream, exit);
+	set_port(l, index_of(l, i, port), flow, exit);
 }
 
 int locals_find(const struct locals *l, uint8_t side, const struct addr *a)
@@ -216,7 +211,7 @@ static bool block_claim(struct locals *l, uint32_t base, uint32_t count)
 static void clear_ports(const struct locals *l, uint32_t base, uint32_t count)
 {
 	for (uint32_t i = base; i < base + count; i++)
-		set_port(l, i, 0, 0, 0);
+		set_port(l, i, 0, 0);
 }
 
 /* Widens *min and *max to the ports of local[i] that have a flow. */
@@ -334,7 +329,6 @@ int locals_apply(struct locals *l, const struct local_wanted *want, unsigned cou
 
 			if (port->flow)
 				set_port(&next, index_of(&next, i, (uint16_t)p), port->flow,
-					port->stream_hint,
 					locals_exit(l, index_of(l, i, (uint16_t)p)));
 		}
 	}

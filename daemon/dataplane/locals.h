@@ -81,9 +81,9 @@ int locals_find_live(const struct locals *l, uint8_t side, const struct addr *a)
 const struct vd_port *locals_port(const struct locals *l, unsigned i, uint16_t port);
 /* What vd_exits has for an element of vd_ports. */
 uint8_t locals_exit(const struct locals *l, uint32_t index);
-/* What packets to a port of local[i] find from now on: the flow, 0 = none, its stream, and by which
- * exit it leaves, as vd_exits has it. */
-void locals_set_port(const struct locals *l, unsigned i, uint16_t port, uint32_t flow,
-	uint32_t stream, uint8_t exit);
+/* What packets to a port of local[i] find from now on: the flow, 0 = none, and by which exit it
+ * leaves, as vd_exits has it. */
+void locals_set_port(
+	const struct locals *l, unsigned i, uint16_t port, uint32_t flow, uint8_t exit);
 
 #endif

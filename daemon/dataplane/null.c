@@ -76,7 +76,6 @@ static void free_memory(struct null_memory *m)
 	free(m->nexthops);
 	free(m->exits);
 	free(m->ports);
-	free(m->streams);
 	free(m->flows);
 	memset(m, 0, sizeof(*m));
 }
@@ -103,11 +102,10 @@ static bool take_left(struct dataplane *dp)
 static int make_memory(struct null_memory *m, const struct engine_sizes *sizes)
 {
 	m->flows = calloc(sizes->flows, sizeof(*m->flows));
-	m->streams = calloc(sizes->flows, sizeof(*m->streams));
 	m->ports = calloc(sizes->ports, sizeof(*m->ports));
 	m->exits = calloc(locals_exits_of(sizes->ports), sizeof(*m->exits));
 	m->nexthops = calloc(sizes->nexthops, sizeof(*m->nexthops));
-	return m->flows && m->streams && m->ports && m->exits && m->nexthops ? 0 : -ENOMEM;
+	return m->flows && m->ports && m->exits && m->nexthops ? 0 : -ENOMEM;
 }
 
 int null_open(struct dataplane *dp, const struct config *cfg)
@@ -144,8 +142,8 @@ int null_open(struct dataplane *dp, const struct config *cfg)
 		memcpy(egress.device, dp->device[side], sizeof(egress.device));
 		nexthop_set_egress(dp->nexthops, side, &egress);
 	}
-	return flow_table_new(&dp->flows, dp->loop, dp->sizes.capacity, m->flows, m->streams,
-		&dp->locals, dp->nexthops, 0);
+	return flow_table_new(
+		&dp->flows, dp->loop, dp->sizes.capacity, m->flows, &dp->locals, dp->nexthops, 0);
 }
 
 void null_end(struct dataplane *dp, enum dataplane_end how)

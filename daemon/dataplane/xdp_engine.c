@@ -151,7 +151,7 @@ static int open_tables(
 		driver_loss_set_device(dp->loss, side, nexthop_egress(dp->nexthops, side)->ifindex);
 	}
 	ret = flow_table_new(&dp->flows, dp->loop, dp->sizes.capacity, x->flows.address,
-		x->streams.address, &dp->locals, dp->nexthops, VD_FLOW_GRACE_MS);
+		&dp->locals, dp->nexthops, VD_FLOW_GRACE_MS);
 	if (ret)
 		return ret;
 	return events_open(

@@ -26,9 +26,9 @@
 /* Whose number of elements the configuration decides, or nobody. */
 static bool is_sized(const struct viaduct_bpf *skel, const struct bpf_map *map)
 {
-	return map == skel->maps.vd_flows || map == skel->maps.vd_streams ||
-	       map == skel->maps.vd_ports || map == skel->maps.vd_exits ||
-	       map == skel->maps.vd_nexthops || map == skel->maps.vd_events;
+	return map == skel->maps.vd_flows || map == skel->maps.vd_ports ||
+	       map == skel->maps.vd_exits || map == skel->maps.vd_nexthops ||
+	       map == skel->maps.vd_events;
 }
 
 static int pinned_map(const struct xdp *x, const struct bpf_map *map, struct bpf_map_info *info)
@@ -101,7 +101,6 @@ static bool pinned_sizes(const struct xdp *x, struct xdp_sizes *out)
 		.nexthops = pinned_elements(x, x->skel->maps.vd_nexthops),
 	};
 	return flow_table_capacity_of(out->flows) && out->ports && out->nexthops > 1 &&
-	       pinned_elements(x, x->skel->maps.vd_streams) == out->flows &&
 	       pinned_elements(x, x->skel->maps.vd_exits) == locals_exits_of(out->ports);
 }
 

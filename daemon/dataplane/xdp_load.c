@@ -141,9 +141,6 @@ static int open_sized(struct xdp *x, const struct xdp_sizes *sizes)
 		return -errno;
 	ret = size_map(x->skel->maps.vd_flows, sizes->flows, sizeof(struct vd_flow), true);
 	if (!ret)
-		ret = size_map(
-			x->skel->maps.vd_streams, sizes->flows, sizeof(struct vd_stream), true);
-	if (!ret)
 		ret = size_map(x->skel->maps.vd_ports, sizes->ports, sizeof(struct vd_port), true);
 	if (!ret)
 		ret = size_map(x->skel->maps.vd_exits, locals_exits_of(sizes->ports),
@@ -315,8 +312,6 @@ int xdp_load(struct xdp *x, struct xdp_sizes *sizes, enum batching_mode batching
 		return ret;
 	ret = map_memory(x->skel->maps.vd_flows, &x->flows);
 	if (!ret)
-		ret = map_memory(x->skel->maps.vd_streams, &x->streams);
-	if (!ret)
 		ret = map_memory(x->skel->maps.vd_ports, &x->ports);
 	if (!ret)
 		ret = map_memory(x->skel->maps.vd_exits, &x->exits);
@@ -332,7 +327,6 @@ static void forget(struct xdp *x)
 	unmap_memory(&x->nexthops);
 	unmap_memory(&x->exits);
 	unmap_memory(&x->ports);
-	unmap_memory(&x->streams);
 	unmap_memory(&x->flows);
 	viaduct_bpf__destroy(x->skel);
 	x->skel = NULL;

@@ -12,7 +12,7 @@ struct viaduct_bpf;
 struct xdp_program;
 
 struct xdp_sizes {
-	uint32_t flows; /* elements of vd_flows and of vd_streams */
+	uint32_t flows; /* elements of vd_flows */
 	uint32_t ports; /* elements of vd_ports; vd_exits goes with it */
 	uint32_t nexthops;
 };
@@ -35,7 +35,7 @@ struct xdp {
 	struct pins pins;
 	struct viaduct_bpf *skel;
 	struct xdp_program *program; /* libxdp's handle, where its dispatcher is used */
-	struct xdp_mapping flows, streams, ports, exits, nexthops;
+	struct xdp_mapping flows, ports, exits, nexthops;
 	/* Distinct devices: one where both sides share it. */
 	struct xdp_device device[SIDE_COUNT];
 	unsigned device_count;

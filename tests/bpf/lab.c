@@ -88,7 +88,6 @@ static int open_lab(void **state, bool batching, bool guessing)
 	lab->bpf = bpf;
 	bpf_map__set_max_entries(bpf->maps.vd_ports, LAB_PORTS);
 	bpf_map__set_max_entries(bpf->maps.vd_flows, LAB_FLOWS);
-	bpf_map__set_max_entries(bpf->maps.vd_streams, LAB_STREAMS);
 	bpf_map__set_max_entries(bpf->maps.vd_nexthops, LAB_NEXTHOPS);
 	bpf_map__set_max_entries(bpf->maps.vd_events, (uint32_t)sysconf(_SC_PAGESIZE));
 	bpf->rodata->batching = batching;
@@ -97,7 +96,6 @@ static int open_lab(void **state, bool batching, bool guessing)
 	lab->program = bpf_program__fd(bpf->progs.viaduct_xdp);
 	lab->ports = map_memory(bpf->maps.vd_ports, sizeof(*lab->ports));
 	lab->flows = map_memory(bpf->maps.vd_flows, sizeof(*lab->flows));
-	lab->streams = map_memory(bpf->maps.vd_streams, sizeof(*lab->streams));
 	lab->nexthops = map_memory(bpf->maps.vd_nexthops, sizeof(*lab->nexthops));
 	lab->ring = ring_buffer__new(bpf_map__fd(bpf->maps.vd_events), take_event, lab, NULL);
 	assert_non_null(lab->ring);
@@ -128,7 +126,6 @@ int lab_teardown(void **state)
 		return 0;
 	ring_buffer__free(lab->ring);
 	munmap(lab->nexthops, sizeof(*lab->nexthops) * LAB_NEXTHOPS);
-	munmap(lab->streams, sizeof(*lab->streams) * LAB_STREAMS);
 	munmap(lab->flows, sizeof(*lab->flows) * LAB_FLOWS);
 	munmap(lab->ports, sizeof(*lab->ports) * LAB_PORTS);
 	viaduct_bpf__destroy(lab->bpf);
@@ -155,7 +152,6 @@ int lab_reset(void **state)
 	lab_set_locals(lab);
 	memset(lab->ports, 0, sizeof(*lab->ports) * LAB_PORTS);
 	memset(lab->flows, 0, sizeof(*lab->flows) * LAB_FLOWS);
-	memset(lab->streams, 0, sizeof(*lab->streams) * LAB_STREAMS);
 	memset(lab->nexthops, 0, sizeof(*lab->nexthops) * LAB_NEXTHOPS);
 	for (uint32_t i = 0; i < VD_DEVICES_MAX; i++)
 		lab_unset_device(lab, i);

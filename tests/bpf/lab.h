@@ -16,7 +16,6 @@
 
 #define LAB_PORTS    1024
 #define LAB_FLOWS    64
-#define LAB_STREAMS  64
 #define LAB_NEXTHOPS 16
 #define LAB_EVENTS   512
 #define LAB_SIDES    2
@@ -34,7 +33,6 @@ struct lab {
 	struct vd_locals locals; /* lab_set_locals writes it */
 	struct vd_port *ports;
 	struct vd_flow *flows;
-	struct vd_stream *streams;
 	struct vd_nexthop *nexthops;
 	union lab_event events[LAB_EVENTS];
 	unsigned events_count;

@@ -444,7 +444,7 @@ static enum vd_reason relay(struct model *m, struct view *v, unsigned slot, stru
 	if (!m->ports[slot])
 		return VD_DROP_NO_FLOW;
 	f = &m->flows[m->ports[slot]];
-	s = &m->streams[f->stream];
+	s = &m->flows[f->stream].own;
 	a->stream = f->stream;
 	if (v->ttl < 2)
 		return VD_DROP_TTL;
@@ -480,7 +480,7 @@ void model_run(
 	struct view v;
 	int slot;
 
-	a->stream = LAB_STREAMS;
+	a->stream = LAB_FLOWS;
 	a->jitter = false;
 	a->flow = 0;
 	a->new_mac = 0;

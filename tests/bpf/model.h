@@ -9,8 +9,7 @@
 struct model {
 	struct vd_locals locals;
 	uint32_t ports[LAB_PORTS];
-	struct vd_flow flows[LAB_FLOWS];
-	struct vd_stream streams[LAB_STREAMS]; /* but for times, transit and event limits */
+	struct vd_flow flows[LAB_FLOWS]; /* of streams all but times, transit and event limits */
 	struct vd_nexthop nexthops[LAB_NEXTHOPS];
 	bool devices[VD_DEVICES_MAX];
 	unsigned events; /* that were due, lost ones included */
@@ -21,7 +20,7 @@ struct model_answer {
 	unsigned side;
 	uint8_t data[FRAME_MAX + 64]; /* valid where reason forwards or passes */
 	size_t len;
-	uint32_t stream; /* LAB_STREAMS: none was touched */
+	uint32_t stream; /* LAB_FLOWS: none was touched */
 	bool jitter;     /* the stream's jitter takes this packet in */
 	uint32_t flow;   /* 0: it was received on none */
 	/* It came from another MAC address than the flow knows, this one's end: that is told if the

@@ -71,7 +71,7 @@ void scene_open(struct scene *s, void **state, enum scene_families families)
 	lab->locals.count = 1;
 	lab_set_locals(lab);
 
-	s->stream = &lab->streams[SCENE_STREAM];
+	s->stream = &lab->flows[SCENE_STREAM].own;
 	s->nexthop = &lab->nexthops[SCENE_NEXTHOP];
 	*s->nexthop =
 		(struct vd_nexthop){.flags = VD_NEXTHOP_VALID, .device = SCENE_DEVICE, .mtu = 1500};

@@ -351,7 +351,7 @@ static void flow_that_names_what_does_not_exist_is_dropped(void **state)
 	scene_open(&s, state, SCENE_4_TO_4);
 	s.flow->nexthop = LAB_NEXTHOPS;
 	scene_expect(&s, VD_DROP_NO_NEIGHBOUR);
-	s.flow->stream = LAB_STREAMS;
+	s.flow->stream = LAB_FLOWS;
 	scene_expect(&s, VD_DROP_NO_FLOW);
 	s.lab->ports[4].flow = LAB_FLOWS;
 	scene_expect(&s, VD_DROP_NO_FLOW);

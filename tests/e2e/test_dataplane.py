@@ -86,6 +86,9 @@ class Driver:
     def packets(self, flow):
         return int(self.ask(f"stats {flow}").split()[0])
 
+    def slot(self, flow):
+        return int(self.ask(f"slot {flow}"))
+
     def kill(self):
         """As a crash would: nothing is tidied up."""
         self.process.send_signal(signal.SIGKILL)
@@ -365,6 +368,29 @@ def test_an_update_under_traffic_loses_and_misdirects_nothing(wires, driver):
     assert got == 200
     assert driver.packets(flow) == 200
     for s in (near, *far):
+        s.close()
+
+
+def test_a_changed_flow_that_goes_home_under_traffic_loses_and_counts_on(wires, driver):
+    """After a change it goes on from another place, and a second later from where it was: see vd_flow."""
+    near = udp(wires.near, "10.1.0.2", 4000)
+    far = {port: udp(wires.far, "10.2.0.2", port) for port in (5000, 5002, 5004)}
+    flow = driver.add("0", "10.1.0.1:20000", "10.1.0.2:4000", "10.2.0.1:20002", "10.2.0.2:5000")
+    first = driver.slot(flow)
+    sent, slots = 0, [first]
+    for port in (5002, 5004):
+        driver.ask(f"update {flow} 10.1.0.2:4000 10.2.0.1:20002 10.2.0.2:{port}")
+        slots.append(driver.slot(flow))
+        until = time.monotonic() + 20
+        while slots[-1] != first and time.monotonic() < until:
+            near.sendto(rtp(sent & 0xffff), ("10.1.0.1", 20000))
+            assert far[port].recv(2048) == rtp(sent & 0xffff)
+            sent += 1
+            slots.append(driver.slot(flow))
+    assert slots[0] == slots[-1] == first and set(slots) != {first}
+    assert sent > 100
+    assert driver.packets(flow) == sent
+    for s in (near, *far.values()):
         s.close()
 
 

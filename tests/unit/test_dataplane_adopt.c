@@ -58,8 +58,8 @@ static void a_flow_is_taken_over_as_it_stands(void **state)
 
 	add(w, &spec);
 	before = look(w, "10.0.0.1", 20010);
-	w->dp->null.streams[before.stream].packets_apart = 17;
 	/* The program's to write. */
+	before.flow.own.packets_apart = w->dp->null.flows[before.stream].own.packets_apart = 17;
 	before.flow.src_mac = w->dp->null.flows[before.slot].src_mac = 0x01020304;
 	again(w, CAPACITY);
 	assert_memory_equal(published(w, "10.0.0.1", 20010), &before.flow, sizeof(before.flow));
@@ -68,7 +68,7 @@ static void a_flow_is_taken_over_as_it_stands(void **state)
 	after = look(w, "10.0.0.1", 20010);
 	assert_memory_equal(&after, &before, sizeof(before));
 	assert_memory_equal(dataplane_flow_get(w->dp, id), &spec, sizeof(spec));
-	w->dp->null.streams[before.stream].packets_apart++;
+	w->dp->null.flows[before.stream].own.packets_apart++;
 	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
 	assert_int_equal(stats.packets, 18);
 	assert_int_equal(dataplane_flow_path(w->dp, id, &path), 0);
@@ -176,7 +176,7 @@ static void another_specification_takes_the_flows_place_with_its_statistics(void
 
 	add(w, &spec);
 	before = look(w, "10.0.0.1", 20010);
-	w->dp->null.streams[before.stream].packets_apart = 17;
+	w->dp->null.flows[before.stream].own.packets_apart = 17;
 	again(w, CAPACITY);
 	spec.out_remote = address("192.0.2.10", 6000);
 	spec.dscp = 10;

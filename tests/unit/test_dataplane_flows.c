@@ -331,7 +331,7 @@ static void a_flow_that_had_latched_admits_that_source_from_the_first_packet_on(
 	spec.latch = true;
 	spec.latch_prefix = 24;
 	assert_int_equal(dataplane_flow_add_latched(w->dp, &spec, &source, &id), 0);
-	assert_int_equal(w->dp->null.streams[published(w, "10.0.0.1", 20010)->stream].latch_state,
+	assert_int_equal(w->dp->null.flows[published(w, "10.0.0.1", 20010)->stream].own.latch_state,
 		VD_LATCH_LOCKED);
 	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);
 	assert_true(addr_equal(&stats.latched, &source));
@@ -371,7 +371,7 @@ static void what_a_flow_had_counted_is_in_its_statistics(void **state)
 	assert_int_equal(dataplane_flow_add(w->dp, &spec, &id), 0);
 	assert_int_equal(dataplane_flow_earlier(w->dp, id, &stats), -ENOENT);
 	assert_int_equal(dataplane_flow_count_on(w->dp, id, &had), 0);
-	stream = &w->dp->null.streams[published(w, "10.0.0.1", 20010)->stream];
+	stream = &w->dp->null.flows[published(w, "10.0.0.1", 20010)->stream].own;
 	stream->packets_apart = 10;
 	stream->bytes = 1600;
 	assert_int_equal(dataplane_flow_stats(w->dp, id, &stats), 0);

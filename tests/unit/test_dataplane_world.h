@@ -130,7 +130,6 @@ static inline const struct vd_flow *published(const struct world *w, const char 
 			return NULL;
 		}
 		flow = &memory->flows[memory->ports[at].flow];
-		assert_int_equal(memory->ports[at].stream_hint, flow->stream);
 		assert_int_equal(exit, flow->flags & VD_FLOW_BLACKHOLE
 					       ? 0
 					       : memory->nexthops[flow->nexthop].device + 1);

@@ -12,6 +12,7 @@
  *   update ID REMOTE OUT_LOCAL OUT_REMOTE                   ok
  *   del ID                                                  ok
  *   stats ID           ok packets bytes rtcp lost out_of_order ssrc LATCHED (- = not)
+ *   slot ID            ok N, of vd_flows
  *   path ID            ok DEVICE DMAC SMAC GATEWAY resolved|WHY
  *   status             ok NAME=PACKETS … (both sides together), modes, flows, memory, what is in
  *                      the way of each side's device (- = nothing)
@@ -32,6 +33,8 @@
 
 #include "base/log.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/engine.h"
+#include "dataplane/flow_entry.h"
 
 #define CAPACITY_FLOWS 40000
 #define LINE_BYTES     1024
@@ -133,6 +136,17 @@ static void do_stats(char **word)
 		printf("ok %lu %lu %lu %ld %lu %x %s\n", s.packets, s.bytes, s.rtcp_packets, s.lost,
 			s.out_of_order, s.ssrc,
 			s.latched.family ? addr_print(&s.latched, text) : "-");
+}
+
+static void do_slot(char **word)
+{
+	const struct flow_entry *e =
+		flow_entry_of(dp->flows, (dataplane_flow_id)strtoul(word[1], NULL, 10));
+
+	if (e)
+		printf("ok %u\n", e->slot);
+	else
+		answer(-ENOENT);
 }
 
 static void print_mac(const uint8_t mac[6])
@@ -290,7 +304,7 @@ static const struct {
 	unsigned words; /* itself included */
 } commands[] = {{"add", 6}, {"update", 5}, {"del", 2}, {"stats", 2}, {"path", 2}, {"status", 1},
 	{"reload", 3}, {"bench", 2}, {"quit", 1}, {"adopt", 6}, {"done", 1}, {"fill", 2},
-	{"take", 2}, {"leave", 1}};
+	{"take", 2}, {"leave", 1}, {"slot", 2}};
 
 static void command(char *line)
 {
@@ -330,6 +344,9 @@ static void command(char *line)
 		break;
 	case 7:
 		do_bench((unsigned)atoi(word[1]));
+		break;
+	case 14:
+		do_slot(word);
 		break;
 	case 13:
 		leaves = true;

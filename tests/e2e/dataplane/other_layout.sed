@@ -3,9 +3,9 @@
 # reads nonsense. Ports are longer and the other way round, flows tell streams and ports in another order.
 s/^#define VD_LAYOUT_VERSION .*/#define VD_LAYOUT_VERSION 0/
 /^struct vd_port {/,/^};/ {
-	s/__u32 flow;/__u32 stream_hint; __u32 spare[2];/
+	s/__u32 flow;/__u32 pad; __u32 spare[2];/
 	t
-	s/__u32 stream_hint;/__u32 flow;/
+	s/__u32 pad; /__u32 flow;/
 }
 /^struct vd_flow {/,/^};/ {
 	s/__u32 stream; /__u32 nexthop; /
