@@ -6,20 +6,21 @@
 
 #include "base/log.h"
 #include "base/table.h"
+#include "dataplane/reachability.h"
 
 #include <utlist.h>
 
-#define PROBES_A_TICK    256
-#define PROBE_FIRST_MS   1000  /* between attempts to find a neighbour, doubled up to … */
-#define PROBE_MAX_MS     2000  /* … so: whoever is back is found soon, also if it says nothing */
-#define CONFIRM_MS       10000 /* between requests to confirm a neighbour that stays stale */
-#define CONFIRM_USED_MS  5000  /* the same for a valid one that flows lead to, which … */
-#define CONFIRM_LOOKS    16    /* … so many are looked at for in a tick, in turn */
-#define LOOKING_GRACE_MS 4000  /* three unanswered requests, one a second: kernel's default */
-#define ASKS_A_TICK      64    /* for neighbours whose packets come from another MAC address */
+#define PROBES_A_TICK  256
+#define PROBE_FIRST_MS 1000  /* between attempts to find a neighbour, doubled up to … */
+#define PROBE_MAX_MS   2000  /* … so: whoever is back is found soon, also if it says nothing */
+#define CONFIRM_MS     10000 /* between requests to confirm a neighbour that stays stale */
+#define ASKS_A_TICK    64    /* for neighbours whose packets come from another MAC address */
 /* Between two such for one neighbour, doubled while it answers as before up to … so. */
 #define ASK_FIRST_MS 1000
 #define ASK_MAX_MS   60000
+
+static const char evidence_packets[] = "packets came from it";
+static const char evidence_silence[] = "the one before did not answer";
 
 /* As vd_flow.src_mac has it. */
 static uint32_t mac_end(const uint8_t mac[6])
@@ -38,7 +39,10 @@ uint32_t neighbour_mac_end(const struct neighbour *n)
 /* It has another MAC address than before: what was doubted is settled. */
 static void neighbour_settle(struct neighbour *n, const uint8_t *mac, uint64_t now)
 {
-	n->told_by_packets = n->other_mac_end && n->other_mac_end == mac_end(mac);
+	if (n->other_mac_end && n->other_mac_end == mac_end(mac))
+		n->evidence = evidence_packets;
+	else
+		n->evidence = reachability_is_overdue(n) ? evidence_silence : NULL;
 	n->other_mac_end = 0;
 	n->doubted = false;
 	n->ask_wait_ms = ASK_FIRST_MS;
@@ -58,9 +62,7 @@ static void neighbour_failed(struct nexthop_table *t, const struct neighbour *n)
 	}
 }
 
-/* Where the kernel leaves gateways that do not answer as well (IPv6;
- * net.ipv4.fib_multipath_use_neigh) it may name this one again. */
-static void neighbour_is_back(struct nexthop_table *t, const struct neighbour *n)
+void neighbour_is_back(struct nexthop_table *t, const struct neighbour *n)
 {
 	const struct way *w;
 
@@ -70,35 +72,70 @@ static void neighbour_is_back(struct nexthop_table *t, const struct neighbour *n
 	}
 }
 
+/* What it had counts for a while, from when the kernel has it no more. */
+static void keep_from_now(
+	const struct nexthop_table *t, struct neighbour *n, enum neighbour_state before)
+{
+	if (neighbour_state_has_mac(before))
+		n->keep_until_ms = loop_now_ms(t->loop) + NEIGHBOUR_GRACE_MS;
+}
+
+static void learn_mac(struct nexthop_table *t, struct neighbour *n, const uint8_t *mac)
+{
+	uint64_t now = loop_now_ms(t->loop);
+	bool other = !n->has_mac || memcmp(n->mac, mac, sizeof(n->mac)) != 0;
+
+	if (n->has_mac && other)
+		neighbour_settle(n, mac, now);
+	if (!n->has_mac)
+		neighbour_is_back(t, n);
+	memcpy(n->mac, mac, sizeof(n->mac));
+	n->has_mac = true;
+	n->probe_wait_ms = PROBE_FIRST_MS;
+	n->probe_at_ms = now; /* looked at for stale ones alone */
+	if (other)
+		nexthop_neighbour_moved(t, n);
+}
+
+/* Of one that is watched the watch has the say: the kernel may be set to give up at once. */
+static void learn_failure(struct nexthop_table *t, struct neighbour *n, enum neighbour_state before)
+{
+	bool had_mac = n->has_mac;
+
+	keep_from_now(t, n, before);
+	n->has_mac = had_mac && reachability_keeps(t, n);
+	n->probe_at_ms = loop_now_ms(t->loop) + n->probe_wait_ms;
+	if (had_mac && !n->has_mac)
+		nexthop_neighbour_moved(t, n);
+	neighbour_failed(t, n);
+	reachability_lost(t, n);
+}
+
 void neighbour_learn(struct nexthop_table *t, struct neighbour *n, enum neighbour_state state,
 	const uint8_t *mac)
 {
-	uint64_t now = loop_now_ms(t->loop);
+	enum neighbour_state before = n->state;
 
 	n->state = state;
 	switch (state) {
 	case NEIGHBOUR_VALID:
 	case NEIGHBOUR_STALE:
-		if (n->has_mac && memcmp(n->mac, mac, sizeof(n->mac)) != 0)
-			neighbour_settle(n, mac, now);
-		if (!n->has_mac)
-			neighbour_is_back(t, n);
-		memcpy(n->mac, mac, sizeof(n->mac));
-		n->has_mac = true;
-		n->probe_wait_ms = PROBE_FIRST_MS;
-		n->probe_at_ms = now; /* looked at for stale ones alone */
+		learn_mac(t, n, mac);
+		reachability_heard(t, n);
+		break;
+	case NEIGHBOUR_PROBED:
+		learn_mac(t, n, mac);
 		break;
 	case NEIGHBOUR_FAILED:
-		n->has_mac = false;
-		n->probe_at_ms = now + n->probe_wait_ms;
-		neighbour_failed(t, n);
+		learn_failure(t, n, before);
 		break;
 	case NEIGHBOUR_NONE:
-		n->probe_at_ms = now;
-		n->keep_until_ms = now + LOOKING_GRACE_MS;
+		n->probe_at_ms = loop_now_ms(t->loop);
+		keep_from_now(t, n, before);
+		reachability_lost(t, n);
 		break;
 	case NEIGHBOUR_LOOKING:
-		n->keep_until_ms = now + LOOKING_GRACE_MS;
+		keep_from_now(t, n, before);
 		break;
 	}
 }
@@ -146,9 +183,9 @@ static void neighbour_ask_anew(struct nexthop_table *t, struct neighbour *n)
 		"dataplane: packets by way of %s come from another MAC address than it has: it is "
 		"asked anew",
 		addr_print_ip(&n->key.ip, text));
+	reachability_asked_all(t, n);
 	/* What else came before the answer is about the same. */
 	neighbour_read(t, n);
-	nexthop_neighbour_moved(t, n);
 }
 
 /* Where the wait since the last time, and this tick's share, leave room for it. */
@@ -161,7 +198,7 @@ static void ask_if_doubted(struct nexthop_table *t, struct neighbour *n)
 void neighbour_doubt(struct nexthop_table *t, struct neighbour *n, uint32_t end, bool moved)
 {
 	/* While the kernel looks it will have an answer by itself. */
-	if (n->state != NEIGHBOUR_VALID && n->state != NEIGHBOUR_STALE)
+	if (!neighbour_state_has_mac(n->state))
 		return;
 	/* Asymmetric routing, or VRRP from a router's own address: asked about once. */
 	if (end == n->other_mac_end && !moved)
@@ -174,7 +211,7 @@ void neighbour_doubt(struct nexthop_table *t, struct neighbour *n, uint32_t end,
 void neighbour_keep(const struct nexthop_table *t, struct neighbour *n)
 {
 	n->has_mac = true;
-	n->keep_until_ms = loop_now_ms(t->loop) + LOOKING_GRACE_MS;
+	n->keep_until_ms = loop_now_ms(t->loop) + NEIGHBOUR_GRACE_MS;
 }
 
 struct neighbour *neighbour_find(
@@ -199,7 +236,6 @@ struct neighbour *neighbour_make(struct nexthop_table *t, unsigned ifindex, cons
 	n->key.ip.port = 0;
 	n->probe_wait_ms = PROBE_FIRST_MS;
 	n->ask_wait_ms = ASK_FIRST_MS;
-	n->confirm_at_ms = loop_now_ms(t->loop) + CONFIRM_USED_MS;
 	table_add_failed = false;
 	HASH_ADD(hh, t->neighbours, key, sizeof(n->key), n);
 	if (table_add_failed) {
@@ -218,16 +254,32 @@ void neighbour_free(struct nexthop_table *t, struct neighbour *n)
 {
 	if (t->probe_next == n)
 		t->probe_next = n->hh.next;
-	if (t->confirm_next == n)
-		t->confirm_next = n->hh.next;
+	reachability_unwatch(t, n);
 	HASH_DEL(t->neighbours, n);
 	free(n);
 }
 
+bool neighbour_egress_is_up(const struct nexthop_table *t, const struct neighbour *n)
+{
+	return t->egress[n->ways->destination->key.side].up;
+}
+
+void neighbour_count_use(struct nexthop_table *t, struct neighbour *n, int count, bool as_gateway)
+{
+	n->used += (unsigned)count;
+	if (as_gateway)
+		n->used_as_gateway += (unsigned)count;
+	if (n->used)
+		reachability_watch(t, n);
+	else
+		reachability_unwatch(t, n);
+}
+
 static bool wants_probe(const struct nexthop_table *t, const struct neighbour *n, uint64_t now)
 {
-	return n->state != NEIGHBOUR_VALID && n->probe_at_ms <= now &&
-	       t->egress[n->ways->destination->key.side].up;
+	return n->reach.stage == REACHABILITY_UNWATCHED && n->state != NEIGHBOUR_VALID &&
+	       n->state != NEIGHBOUR_PROBED && n->probe_at_ms <= now &&
+	       neighbour_egress_is_up(t, n);
 }
 
 /* In turn: each tick goes on where the one before had done enough. */
@@ -246,35 +298,6 @@ static void probe_some(struct nexthop_table *t, uint64_t now)
 	t->probe_next = n;
 }
 
-static bool is_used(const struct neighbour *n)
-{
-	const struct way *w;
-
-	DL_FOREACH (n->ways, w) {
-		if (w->destination->refs)
-			return true;
-	}
-	return false;
-}
-
-/* Who moves to another MAC address without a word, and sends us nothing that would tell it, is
- * noticed by being asked alone. The kernel believes in it for half a minute. */
-static void confirm_some(struct nexthop_table *t, uint64_t now)
-{
-	struct neighbour *n = t->confirm_next ? t->confirm_next : t->neighbours;
-	unsigned count = HASH_COUNT(t->neighbours);
-
-	for (unsigned i = 0; i < count && i < CONFIRM_LOOKS; i++) {
-		if (n->state == NEIGHBOUR_VALID && n->confirm_at_ms <= now && is_used(n) &&
-			t->egress[n->ways->destination->key.side].up) {
-			t->ops.neighbour_confirm(t->ops.ctx, n->key.ifindex, &n->key.ip);
-			n->confirm_at_ms = now + CONFIRM_USED_MS;
-		}
-		n = n->hh.next ? n->hh.next : t->neighbours;
-	}
-	t->confirm_next = n;
-}
-
 void neighbours_tick(struct nexthop_table *t, uint64_t now)
 {
 	struct neighbour *n, *next;
@@ -282,12 +305,10 @@ void neighbours_tick(struct nexthop_table *t, uint64_t now)
 	t->asks = 0;
 	HASH_ITER (hh, t->neighbours, n, next) {
 		ask_if_doubted(t, n);
-		if (n->state != NEIGHBOUR_VALID && n->state != NEIGHBOUR_STALE && n->has_mac &&
-			n->keep_until_ms <= now) {
+		if (!neighbour_state_has_mac(n->state) && n->has_mac && n->keep_until_ms <= now) {
 			n->has_mac = false;
 			nexthop_neighbour_moved(t, n);
 		}
 	}
 	probe_some(t, now);
-	confirm_some(t, now);
 }

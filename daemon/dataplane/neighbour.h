@@ -8,6 +8,39 @@
 #include "dataplane/nexthop.h"
 #include "dataplane/slots.h"
 
+/* How far the table is with asking a neighbour that flows lead to: see reachability.h. */
+enum reachability_stage {
+	REACHABILITY_UNWATCHED,
+	REACHABILITY_RESTS,     /* until it is to be asked again */
+	REACHABILITY_ASKED,     /* at the MAC address that it has */
+	REACHABILITY_ASKED_ALL, /* by broadcast or multicast */
+};
+
+/* Whose turn it is first. */
+enum reachability_queue {
+	QUEUE_GATEWAYS,
+	QUEUE_UNANSWERED, /* hosts on the link that were asked */
+	QUEUE_OTHERS,
+	QUEUE_COUNT,
+};
+
+struct reachability {
+	enum reachability_stage stage;
+	enum reachability_queue queue;
+	uint64_t due_ms;               /* of what comes next */
+	struct neighbour *prev, *next; /* of the queue, by due_ms */
+	uint64_t asked_at_ms;          /* last */
+	uint64_t unanswered_since_ms;  /* 0: what was asked last was answered, or may be yet */
+	uint64_t failed_at_ms;         /* the kernel was told so */
+	/* Packets take another way where there is one: nobody answered, neither at its MAC address
+	 * nor elsewhere, nor often enough since. */
+	bool silent;
+	unsigned answers; /* in a row, of one that is silent */
+	/* Requests to the MAC address alone are not made here: everybody is asked, until then. */
+	bool failed_at_once;
+	uint64_t ask_all_until_ms;
+};
+
 struct neighbour_key {
 	uint32_t ifindex;
 	struct addr ip; /* port 0 */
@@ -26,10 +59,12 @@ struct neighbour {
 	/* Packets that lead back to it came from another MAC address, ending so; 0 = never. */
 	uint32_t other_mac_end;
 	bool doubted;         /* it has to be asked, at ask_at_ms the soonest */
-	bool told_by_packets; /* that it has another one than before */
+	const char *evidence; /* by which its last other one was found, NULL: the kernel's own */
 	uint64_t ask_at_ms;
 	uint32_t ask_wait_ms;
+	struct reachability reach;
 	struct way *ways;
+	unsigned used, used_as_gateway; /* ways of destinations that flows lead to */
 };
 
 /* One of those by which a destination may be reached: a route may name several gateways. */
@@ -57,6 +92,7 @@ struct destination {
 	bool resolved, ever_resolved;
 	struct addr resolved_gateway; /* when it was resolved last */
 	const char *unresolved_by;    /* why it was not first, or ceased to be */
+	const char *left_by;          /* while its ways change: why the one that it took is none */
 	const char *change, *change_of;
 	uint64_t changed_at_ms;
 	struct way *ways;            /* in the order to take them */
@@ -77,10 +113,14 @@ struct nexthop_table {
 	uint32_t count;
 	struct egress egress[SIDE_COUNT];
 	struct destination *destinations;
-	struct neighbour *neighbours, *probe_next, *confirm_next; /* NULL: the first one */
-	struct destination *idle;                                 /* oldest first */
-	struct destination *dirty;                                /* first in, first examined */
+	struct neighbour *neighbours, *probe_next; /* NULL: the first one */
+	struct destination *idle;                  /* oldest first */
+	struct destination *dirty;                 /* first in, first examined */
 	struct loop_timer tick, reexamine;
+	struct neighbour *queue[QUEUE_COUNT]; /* of reachability.c */
+	struct loop_timer turn;
+	uint64_t pace_ms; /* no turn before */
+	unsigned turns;
 	unsigned asks;  /* since the last tick */
 	uint64_t asked; /* in all */
 };
@@ -91,6 +131,18 @@ static inline bool neighbour_usable(const struct neighbour *n)
 	return n && n->has_mac;
 }
 
+/* Packets sent to it are thought to arrive. */
+static inline bool neighbour_answers(const struct neighbour *n)
+{
+	return neighbour_usable(n) && !n->reach.silent;
+}
+
+/* The kernel has a MAC address for it, whatever it thinks of that. */
+static inline bool neighbour_state_has_mac(enum neighbour_state state)
+{
+	return state == NEIGHBOUR_VALID || state == NEIGHBOUR_PROBED || state == NEIGHBOUR_STALE;
+}
+
 /* NULL: none is known. */
 struct neighbour *neighbour_find(
 	const struct nexthop_table *t, unsigned ifindex, const struct addr *ip);
@@ -98,6 +150,7 @@ struct neighbour *neighbour_find(
 struct neighbour *neighbour_make(struct nexthop_table *t, unsigned ifindex, const struct addr *ip);
 /* Its last way has gone. */
 void neighbour_free(struct nexthop_table *t, struct neighbour *n);
+/* What the kernel says of it; packets follow. */
 void neighbour_learn(struct nexthop_table *t, struct neighbour *n, enum neighbour_state state,
 	const uint8_t *mac);
 /* Learns what the kernel says now. */
@@ -108,7 +161,14 @@ void neighbour_keep(const struct nexthop_table *t, struct neighbour *n);
 uint32_t neighbour_mac_end(const struct neighbour *n);
 /* Its packets came from another MAC address, ending so: see nexthop_came_from. */
 void neighbour_doubt(struct nexthop_table *t, struct neighbour *n, uint32_t end, bool moved);
-/* Looks for those that are missing, has those confirmed that are used. */
+/* By count more, or fewer, of its ways' destinations have flows; as_gateway: it is not where they
+ * end. Those that any lead to are watched. */
+void neighbour_count_use(struct nexthop_table *t, struct neighbour *n, int count, bool as_gateway);
+bool neighbour_egress_is_up(const struct nexthop_table *t, const struct neighbour *n);
+/* It answers again: where the kernel leaves gateways that do not (IPv6;
+ * net.ipv4.fib_multipath_use_neigh) it may name this one again. */
+void neighbour_is_back(struct nexthop_table *t, const struct neighbour *n);
+/* Looks for those that are missing and that nobody watches. */
 void neighbours_tick(struct nexthop_table *t, uint64_t now);
 
 /* ---- nexthop.c ---- */

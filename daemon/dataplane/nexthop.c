@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/table.h"
+#include "dataplane/reachability.h"
 #include "dataplane/slots.h"
 
 #include <utlist.h>
@@ -25,11 +26,12 @@ static const char why_device_down[] = "device down";
 static const char why_no_carrier[] = "no carrier";
 static const char why_no_neighbour[] = "no neighbour";
 static const char why_not_asked[] = "not asked yet";
+static const char why_silent[] = "the neighbour does not answer";
+static const char why_back[] = "the neighbour did not answer until just now";
 
 static const char change_resolved[] = "resolved";
 static const char change_gateway[] = "another gateway";
 static const char change_neighbour_mac[] = "the neighbour has another MAC address";
-static const char after_its_packets[] = "packets came from it";
 static const char change_own_mac[] = "our device has another MAC address";
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
@@ -79,22 +81,27 @@ static void note_change(
 			of ? of : "");
 }
 
-/* What made the kernel ask for the MAC address that it has now, where that was we. */
-static const char *evidence_of(const struct neighbour *n)
+/* Why a way that is better than n is taken, NULL: n is as good as any. */
+static const char *why_left(const struct neighbour *n)
 {
-	return n && n->told_by_packets ? after_its_packets : NULL;
+	if (!neighbour_usable(n))
+		return why_no_neighbour;
+	if (!n->reach.silent)
+		return NULL;
+	return n->reach.answers ? why_back : why_silent;
 }
 
-static bool is_left(const struct destination *d, const struct addr *gateway)
+/* Why that gateway is taken no more, NULL: the route is another one. */
+static const char *why_gateway_left(const struct destination *d, const struct addr *gateway)
 {
 	const struct way *w;
 
 	DL_FOREACH2(d->ways, w, other_next)
 	{
 		if (addr_equal_ip(&w->neighbour->key.ip, gateway))
-			return !neighbour_usable(w->neighbour);
+			return why_left(w->neighbour);
 	}
-	return false;
+	return d->left_by;
 }
 
 /* Called before `now` takes the place of what the element says. */
@@ -102,7 +109,7 @@ static void note_what_changes(
 	const struct nexthop_table *t, struct destination *d, const struct vd_nexthop *now)
 {
 	const struct vd_nexthop *was = &t->array[d->index];
-	const char *why = unresolved_why(t, d), *of = d->resolved ? NULL : d->unresolved_by;
+	const char *why = unresolved_why(t, d), *of = d->resolved ? NULL : d->unresolved_by, *left;
 
 	if (why) {
 		if (d->resolved || !d->unresolved_by || d->unresolved_by == why_not_asked)
@@ -112,11 +119,11 @@ static void note_what_changes(
 		d->resolved = false;
 		return;
 	}
+	left = why_gateway_left(d, &d->resolved_gateway);
 	if (d->ever_resolved && !addr_equal_ip(&d->gateway, &d->resolved_gateway))
-		note_change(t, d, change_gateway,
-			is_left(d, &d->resolved_gateway) ? why_no_neighbour : of);
+		note_change(t, d, change_gateway, left ? left : of);
 	else if (d->ever_resolved && memcmp(was->dmac, now->dmac, sizeof(now->dmac)) != 0)
-		note_change(t, d, change_neighbour_mac, of ? of : evidence_of(d->neighbour));
+		note_change(t, d, change_neighbour_mac, of ? of : d->neighbour->evidence);
 	else if (of && of != why_not_asked)
 		note_change(t, d, change_resolved, of);
 	else if (d->ever_resolved && memcmp(was->smac, now->smac, sizeof(now->smac)) != 0)
@@ -155,19 +162,23 @@ static void write_element(const struct nexthop_table *t, struct destination *d)
 	__atomic_store_n(&out[1], words.word[1], __ATOMIC_RELEASE);
 }
 
-/* The first that answers; where none does, the first. */
+/* Of those that answer, for a while at least, the first. Else what may be as good as another stays:
+ * going from one dead gateway to the next helps nobody. */
 static void take_way(struct destination *d)
 {
-	const struct way *w, *taken = d->ways;
+	struct neighbour *taken = NULL, *before = d->neighbour;
+	const struct way *w;
 
 	DL_FOREACH2(d->ways, w, other_next)
 	{
-		if (neighbour_usable(w->neighbour)) {
-			taken = w;
-			break;
-		}
+		struct neighbour *n = w->neighbour;
+
+		if (!taken || reachability_rank(n) > reachability_rank(taken) ||
+			(n == before && !neighbour_answers(n) &&
+				reachability_rank(n) == reachability_rank(taken)))
+			taken = n;
 	}
-	d->neighbour = taken ? taken->neighbour : NULL;
+	d->neighbour = taken;
 	if (d->neighbour)
 		d->gateway = d->neighbour->key.ip;
 }
@@ -192,6 +203,16 @@ void nexthop_examine_later(struct nexthop_table *t, struct destination *d)
 		loop_timer_start(t->loop, &t->reexamine, REEXAMINE_DELAY_MS);
 }
 
+/* Whether flows lead over it. */
+static void count_way(struct nexthop_table *t, const struct way *w, int count)
+{
+	const struct destination *d = w->destination;
+	struct neighbour *n = w->neighbour;
+
+	if (d->refs)
+		neighbour_count_use(t, n, count, !addr_equal_ip(&d->key.dst, &n->key.ip));
+}
+
 static void ways_free(struct nexthop_table *t, struct way *ways)
 {
 	struct way *w, *next;
@@ -201,6 +222,7 @@ static void ways_free(struct nexthop_table *t, struct way *ways)
 		struct neighbour *n = w->neighbour;
 
 		DL_DELETE(n->ways, w);
+		count_way(t, w, -1);
 		free(w);
 		if (!n->ways)
 			neighbour_free(t, n);
@@ -230,8 +252,19 @@ static int way_add(struct nexthop_table *t, struct destination *d, struct way **
 		return -ENOMEM;
 	}
 	DL_APPEND(w->neighbour->ways, w);
+	count_way(t, w, 1);
 	DL_APPEND2(*ways, w, other_prev, other_next);
 	return 0;
+}
+
+static void count_ways(struct nexthop_table *t, const struct destination *d, int count)
+{
+	const struct way *w;
+
+	DL_FOREACH2(d->ways, w, other_next)
+	{
+		count_way(t, w, count);
+	}
 }
 
 /* A neighbour that was one before is one without a break. */
@@ -239,7 +272,7 @@ static int ways_set(
 	struct nexthop_table *t, struct destination *d, const struct route_answer *answer)
 {
 	const struct addr *first = answer->gateway.family ? &answer->gateway : &d->key.dst;
-	struct way *ways = NULL;
+	struct way *ways = NULL, *before;
 	int ret = way_add(t, d, &ways, answer->ifindex, first);
 
 	for (unsigned i = 0; i < answer->other_count && !ret; i++)
@@ -248,8 +281,11 @@ static int ways_set(
 		ways_free(t, ways);
 		return ret;
 	}
-	ways_free(t, d->ways);
+	d->left_by = d->neighbour ? why_left(d->neighbour) : NULL;
+	before = d->ways;
 	d->ways = ways;
+	take_way(d);
+	ways_free(t, before);
 	return 0;
 }
 
@@ -333,20 +369,19 @@ static void examine(struct nexthop_table *t, struct destination *d)
 		nexthop_examine_later(t, d);
 		return;
 	}
-	take_way(d);
 	d->why = NULL;
 	DL_FOREACH2(d->ways, w, other_next)
 	{
 		if (!w->neighbour->reread)
 			continue;
 		neighbour_read(t, w->neighbour);
-		nexthop_neighbour_moved(t, w->neighbour);
 	}
 	if (d->inherited)
 		neighbour_inherit(t, d);
 out:
 	d->inherited = false;
 	write_element(t, d);
+	d->left_by = NULL;
 }
 
 static void reexamine_fire(struct loop_timer *timer)
@@ -402,6 +437,7 @@ int nexthop_table_new(struct nexthop_table **out, struct loop *loop, struct vd_n
 	t->ops = *ops;
 	t->tick.fire = tick_fire;
 	t->reexamine.fire = reexamine_fire;
+	reachability_init(t);
 	ret = slots_init(&t->slots, 1, count - 1, grace_ms);
 	if (ret)
 		goto fail;
@@ -426,6 +462,7 @@ void nexthop_table_free(struct nexthop_table *t)
 		destination_free(t, d);
 	loop_timer_stop(t->loop, &t->tick);
 	loop_timer_stop(t->loop, &t->reexamine);
+	loop_timer_stop(t->loop, &t->turn);
 	slots_destroy(&t->slots);
 	free(t->kept);
 	free(t);
@@ -503,8 +540,10 @@ static int get_at(struct nexthop_table *t, uint8_t side, const struct addr *src,
 	struct destination *d = destination_find(t, side, src, dst, &key);
 
 	if (d) {
-		if (!d->refs++)
+		if (!d->refs++) {
 			DL_DELETE2(t->idle, d, idle_prev, idle_next);
+			count_ways(t, d, 1);
+		}
 		*out = d;
 		return 0;
 	}
@@ -581,7 +620,11 @@ void nexthop_adoption_done(struct nexthop_table *t)
 
 void nexthop_put(struct nexthop_table *t, struct destination *d)
 {
-	if (!d || --d->refs)
+	if (!d)
+		return;
+	if (d->refs == 1)
+		count_ways(t, d, -1);
+	if (--d->refs)
 		return;
 	d->idle_since_ms = loop_now_ms(t->loop);
 	DL_APPEND2(t->idle, d, idle_prev, idle_next);
@@ -632,7 +675,7 @@ static const struct destination *who_left(const struct neighbour *n)
 {
 	const struct way *w;
 
-	if (neighbour_usable(n))
+	if (neighbour_answers(n))
 		return NULL;
 	DL_FOREACH (n->ways, w) {
 		const struct destination *d = w->destination;
@@ -657,7 +700,7 @@ static void survey_gateways(const struct nexthop_table *t, struct dataplane_stat
 			out->left[out->gateways_left] =
 				(struct dataplane_gateway_left){.side = (uint8_t)d->key.side,
 					.gateway = n->key.ip,
-					.why = why_no_neighbour};
+					.why = why_left(n)};
 		out->gateways_left++;
 	}
 }
@@ -719,7 +762,6 @@ void nexthop_neighbour_changed(struct nexthop_table *t, unsigned ifindex, const 
 	if (!n)
 		return;
 	neighbour_learn(t, n, state, mac);
-	nexthop_neighbour_moved(t, n);
 }
 
 static bool has_way_with(const struct destination *d, uint32_t end)

@@ -7,7 +7,7 @@
  *
  * Nothing of ours passes through the kernel's stack, so no traffic keeps a neighbour entry alive:
  * the table has the kernel confirm stale entries, look for missing ones (NTF_USE), and ask those
- * that flows lead to every few seconds. */
+ * that flows lead to several times a second (reachability.h). */
 #ifndef VIADUCT_DATAPLANE_NEXTHOP_H
 #define VIADUCT_DATAPLANE_NEXTHOP_H
 
@@ -40,7 +40,8 @@ enum neighbour_state {
 	NEIGHBOUR_NONE,    /* no entry */
 	NEIGHBOUR_LOOKING, /* incomplete: the kernel is asking */
 	NEIGHBOUR_STALE,
-	NEIGHBOUR_VALID, /* reachable, being confirmed, or permanent */
+	NEIGHBOUR_PROBED, /* it has a MAC address that the kernel asks, or is about to */
+	NEIGHBOUR_VALID,  /* reachable, or permanent */
 	NEIGHBOUR_FAILED,
 };
 
@@ -58,9 +59,13 @@ struct nexthop_ops {
 	/* Has the kernel ask everybody on the link who has that address, at once, whatever it
 	 * believes. False: it does not, the entry is not its own finding. */
 	bool (*neighbour_ask_anew)(void *ctx, unsigned ifindex, const struct addr *ip);
-	/* Has the kernel ask the MAC address that it believes in whether it still has that address;
-	 * not where the entry is not its own finding. */
-	void (*neighbour_confirm)(void *ctx, unsigned ifindex, const struct addr *ip);
+	/* Has the kernel ask the MAC address that it believes in, where it has one, whether it
+	 * still has that address. False: it does not, the entry is not its own finding. */
+	bool (*neighbour_confirm)(void *ctx, unsigned ifindex, const struct addr *ip);
+	/* Has the kernel give it up as one that does not answer: what waits for it is refused, and
+	 * of several IPv6 routers another one is taken (RFC 4861 6.3.6). Not where it is known to
+	 * answer, or the entry is not the kernel's own finding. */
+	void (*neighbour_fail)(void *ctx, unsigned ifindex, const struct addr *ip);
 	/* Reads one entry. */
 	enum neighbour_state (*neighbour_get)(
 		void *ctx, unsigned ifindex, const struct addr *ip, uint8_t mac[6]);

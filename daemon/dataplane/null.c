@@ -52,7 +52,15 @@ static bool null_neighbour_ask_anew(void *ctx, unsigned ifindex, const struct ad
 	return false;
 }
 
-static void null_neighbour_confirm(void *ctx, unsigned ifindex, const struct addr *ip)
+static bool null_neighbour_confirm(void *ctx, unsigned ifindex, const struct addr *ip)
+{
+	(void)ctx;
+	(void)ifindex;
+	(void)ip;
+	return false;
+}
+
+static void null_neighbour_fail(void *ctx, unsigned ifindex, const struct addr *ip)
 {
 	(void)ctx;
 	(void)ifindex;
@@ -115,6 +123,7 @@ int null_open(struct dataplane *dp, const struct config *cfg)
 		.neighbour_use = null_neighbour_use,
 		.neighbour_ask_anew = null_neighbour_ask_anew,
 		.neighbour_confirm = null_neighbour_confirm,
+		.neighbour_fail = null_neighbour_fail,
 		.neighbour_get = null_neighbour_get,
 	};
 	struct null_memory *m = &dp->null;

@@ -279,7 +279,9 @@ static enum neighbour_state neighbour_state_of(const struct ndmsg *ndm, const st
 		return ndm->ndm_state & NUD_INCOMPLETE ? NEIGHBOUR_LOOKING : NEIGHBOUR_NONE;
 	if (ndm->ndm_state & NUD_STALE)
 		return NEIGHBOUR_STALE;
-	if (ndm->ndm_state & (NUD_REACHABLE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP))
+	if (ndm->ndm_state & (NUD_DELAY | NUD_PROBE))
+		return NEIGHBOUR_PROBED;
+	if (ndm->ndm_state & (NUD_REACHABLE | NUD_PERMANENT | NUD_NOARP))
 		return NEIGHBOUR_VALID;
 	return NEIGHBOUR_LOOKING;
 }
@@ -373,15 +375,28 @@ static bool rtnetlink_neighbour_ask_anew(void *ctx, unsigned ifindex, const stru
 	return true;
 }
 
-static void rtnetlink_neighbour_confirm(void *ctx, unsigned ifindex, const struct addr *ip)
+static bool rtnetlink_neighbour_confirm(void *ctx, unsigned ifindex, const struct addr *ip)
 {
 	static const struct ndmsg probe = {.ndm_state = NUD_PROBE};
 	struct neighbour_answer got;
 
-	if (read_neighbour(ctx, ifindex, ip, &got) || got.imposed || got.state != NEIGHBOUR_VALID)
+	if (read_neighbour(ctx, ifindex, ip, &got))
+		return true;
+	/* Without NLM_F_REPLACE: that would have a router forgotten to be one. Refused where the
+	 * entry has no MAC address. */
+	if (!got.imposed)
+		ask_neighbour(ctx, RTM_NEWNEIGH, NLM_F_ACK, &probe, ifindex, ip, NULL, NULL);
+	return !got.imposed;
+}
+
+static void rtnetlink_neighbour_fail(void *ctx, unsigned ifindex, const struct addr *ip)
+{
+	static const struct ndmsg failed = {.ndm_state = NUD_FAILED};
+	struct neighbour_answer got;
+
+	if (read_neighbour(ctx, ifindex, ip, &got) || got.imposed || got.state == NEIGHBOUR_VALID)
 		return;
-	/* Without NLM_F_REPLACE: that would have a router forgotten to be one. */
-	ask_neighbour(ctx, RTM_NEWNEIGH, NLM_F_ACK, &probe, ifindex, ip, NULL, NULL);
+	ask_neighbour(ctx, RTM_NEWNEIGH, NLM_F_ACK, &failed, ifindex, ip, NULL, NULL);
 }
 
 void rtnetlink_ops(struct rtnetlink *rt, struct nexthop_ops *ops)
@@ -392,6 +407,7 @@ void rtnetlink_ops(struct rtnetlink *rt, struct nexthop_ops *ops)
 		.neighbour_use = rtnetlink_neighbour_use,
 		.neighbour_ask_anew = rtnetlink_neighbour_ask_anew,
 		.neighbour_confirm = rtnetlink_neighbour_confirm,
+		.neighbour_fail = rtnetlink_neighbour_fail,
 		.neighbour_get = rtnetlink_neighbour_get,
 	};
 }

@@ -9,7 +9,8 @@ import time
 import pytest
 
 import plan
-from rtp import Sniffer, Stream, wait_until
+from net import Reader
+from rtp import Sniffer, Stream, family_of, ones_complement_sum, wait_until
 from scenario import basic_callee, basic_caller, sdp
 from sipp import finish
 from talk import Talk
@@ -18,12 +19,14 @@ from test_restart import no_daemon
 # Flows follow within about a second. A machine that is busy with other tests has longer.
 FOLLOW_S = 15
 LOCKTIME_S = 1.2  # the kernel takes no gratuitous ARP for a neighbour that it learned just now
-ETH_P_ARP = 0x0806
+ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
 BEHIND = "198.51.100.9"  # a host behind the routers outside
 FIRST_ROUTER = plan.PEERS["trunk"].address
 SECOND_ROUTER, SECOND_ROUTER_MAC = "192.0.2.250", "02:00:00:00:02:50"
 THIRD_ROUTER, THIRD_ROUTER_MAC = "192.0.2.251", "02:00:00:00:02:51"
 LATE = "192.0.2.150"  # nobody has it at first
+BEHIND6 = "2001:db8:1::9"
+SILENT, SILENT6 = "192.0.2.160", "2001:db8::160"  # who says nothing by itself
 
 
 @pytest.fixture(scope="module")
@@ -124,28 +127,111 @@ def talk_to(stage, address, peer="trunk"):
     return Talk(stage, to=peer, b=b, answer=sdp(address, b.port))
 
 
-class Arp:
-    """Answers for an address outside that has no host, with a MAC address of its own."""
+class Host:
+    """Somebody outside who has that address and answers for it with a MAC address of its own, as long
+    as it is not silent. By itself it says nothing."""
+
+    protocol = ETH_P_ARP
 
     def __init__(self, ns, address, mac):
-        self.address, self.mac = socket.inet_aton(address), bytes.fromhex(mac.replace(":", ""))
-        self.socket = ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ARP))
+        self.address = socket.inet_pton(family_of(address), address)
+        self.silent, self.requests = False, []  # each: whether everybody was asked
+        self.move(mac)
+        self.socket = ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(self.protocol))
         with ns.entered():
-            self.socket.bind(("ext0", ETH_P_ARP))
-        self.socket.setblocking(False)
+            self.socket.bind(("ext0", self.protocol))
+        self.socket.settimeout(0.2)
+        self.reader = Reader(self._step)
 
-    def answer(self):
-        """Those who have asked since the last time."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                frame = self.socket.recv(64)
-                sender, asked = frame[22:32], frame[38:42]
-                if frame[20:22] == b"\0\1" and asked == self.address:
-                    self.socket.send(frame[6:12] + self.mac + struct.pack("!HHHBBH", ETH_P_ARP, 1,
-                                     0x0800, 6, 4, 2) + self.mac + self.address + sender)
+    def move(self, mac):
+        self.mac = bytes.fromhex(mac.replace(":", ""))
+
+    def _step(self):
+        try:
+            frame = self.socket.recv(2000)
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+        answer = self._answer(frame)
+        if answer:
+            to_all = frame[0] & 1 == 1
+            self.requests.append(to_all)
+            if not self.silent and (to_all or frame[0:6] == self.mac):
+                self.socket.send(answer)
+        return True
+
+    def _answer(self, frame):
+        sender, asked = frame[22:32], frame[38:42]
+        if frame[20:22] != b"\0\1" or asked != self.address or sender[6:] == asked:
+            return None
+        return frame[6:12] + self.mac + struct.pack("!HHHBBH", ETH_P_ARP, 1, 0x0800, 6, 4, 2) + \
+            self.mac + self.address + sender
 
     def close(self):
+        self.reader.close()
         self.socket.close()
+
+
+class Router(Host):
+    """One of IPv6, who says so to all when asked to."""
+
+    protocol = ETH_P_IPV6
+    ICMPV6, HOPS = 58, 255  # RFC 4861 4.2
+    ADVERTISEMENT, SOLICITATION, ANSWER = 134, 135, 136
+    SOLICITED_ROUTER_OVERRIDES = 0xE0000000
+
+    def _packet(self, mac, to, body):
+        header = struct.pack("!IHBB", 6 << 28, len(body), self.ICMPV6, self.HOPS) + self.address + to
+        pseudo = self.address + to + struct.pack("!II", len(body), self.ICMPV6)
+        checksum = ones_complement_sum(pseudo + body) ^ 0xFFFF
+        return mac + self.mac + struct.pack("!H", ETH_P_IPV6) + header + body[:2] + \
+            struct.pack("!H", checksum) + body[4:]
+
+    def advertise(self, lifetime_s=1800):
+        to = socket.inet_pton(socket.AF_INET6, "ff02::1")
+        option = b"\1\1" + self.mac
+        self.socket.send(self._packet(bytes.fromhex("333300000001"), to, struct.pack(
+            "!BBHBBHII", self.ADVERTISEMENT, 0, 0, 64, 0, lifetime_s, 0, 0) + option))
+
+    def _answer(self, frame):
+        if frame[20] != self.ICMPV6 or frame[54] != self.SOLICITATION or frame[62:78] != self.address:
+            return None
+        return self._packet(frame[6:12], frame[22:38], struct.pack(
+            "!BBHI", self.ANSWER, 0, 0, self.SOLICITED_ROUTER_OVERRIDES) + self.address + b"\2\1" + self.mac)
+
+
+class Steady:
+    """RTP from inside, 50 packets a second until closed, and where each one went outside."""
+
+    INTERVAL_S = 0.02
+
+    def __init__(self, talk):
+        self.talk, self.stream = talk, Stream()
+        world = talk.stage.world
+        self.sniffer = Sniffer(world.external, world.external_device)
+        self.reader = Reader(self._step)
+
+    def _step(self):
+        self.talk.a.send(self.stream.packet(), self.talk.to_a())
+        time.sleep(self.INTERVAL_S)
+
+    def mark(self):
+        return self.sniffer.mark()
+
+    def heard(self, since):
+        return self.sniffer.received((self.talk.b.address, self.talk.b.port), since)
+
+    def wait_for(self, mac, since):
+        """Until one goes there, and the next ones. Returns how many went elsewhere before."""
+        def seen():
+            return [one.dmac for one in self.heard(since)]
+        wait_until(lambda: seen().count(mac) > 10, FOLLOW_S, lambda: f"{mac} in {set(seen())}")
+        return seen().index(mac)
+
+    def close(self):
+        self.reader.close()
+        self.sniffer.close()
 
 
 @pytest.mark.parametrize("peer", ["trunk", "trunk6"])
@@ -222,56 +308,125 @@ def test_our_own_new_mac_address_is_followed(stage):
 def test_the_default_route_by_another_gateway_is_followed(stage):
     viaduct, first_mac = stage.world.viaduct, stage.world.external.link_mac("ext0")
     viaduct.run("ip", "route", "add", "default", "via", FIRST_ROUTER)
-    arp = stage.keep(Arp(stage.world.external, SECOND_ROUTER, SECOND_ROUTER_MAC))
+    stage.keep(Host(stage.world.external, SECOND_ROUTER, SECOND_ROUTER_MAC))
     try:
         talk = talk_to(stage, BEHIND)
         media = Media(talk)
         media.check_follows(first_mac)
         assert media.path()["gateway"] == FIRST_ROUTER
         viaduct.run("ip", "route", "replace", "default", "via", SECOND_ROUTER)
-
-        def followed():
-            arp.answer()
-            return media.path()["resolved"] and media.path()["gateway"] == SECOND_ROUTER
-        wait_until(followed, FOLLOW_S, lambda: str(media.path()))
-        media.check_follows(SECOND_ROUTER_MAC, arp.answer)
+        wait_until(lambda: media.path()["resolved"] and media.path()["gateway"] == SECOND_ROUTER, FOLLOW_S,
+                   lambda: str(media.path()))
+        media.check_follows(SECOND_ROUTER_MAC)
         assert media.path()["change"].startswith("another gateway")
         talk.end()
     finally:
         viaduct.run("ip", "route", "del", "default")
 
 
+# One second of packets is what it takes, as tests/unit/test_dataplane_reachability.c proves by a clock
+# that no machine delays. The kernel takes three for its three requests alone, begun at the very moment.
+ASTRAY_MAX = 100
+
+
+def check_silent_move(stage, kind, address, peer):
+    """It has another MAC address from one moment to the next, and sends nothing by which to tell."""
+    host = stage.keep(kind(stage.world.external, address, SECOND_ROUTER_MAC))
+    family = "ipv6" if ":" in address else "ipv4"  # the kernel there is not to answer for it
+    stage.world.external.run("sysctl", "-qw", f"net.{family}.ip_nonlocal_bind=1")
+    talk = talk_to(stage, address, peer)
+    media, steady = Media(talk), stage.keep(Steady(talk))
+    steady.wait_for(SECOND_ROUTER_MAC, 0)
+    asked, since = len(host.requests), steady.mark()
+    host.move(THIRD_ROUTER_MAC)
+    assert steady.wait_for(THIRD_ROUTER_MAC, since) < ASTRAY_MAX
+    media.check_change("the neighbour has another MAC address after: the one before did not answer")
+    # One that was under way when it moved may have had its answer.
+    assert host.requests[asked:].index(True) <= 2
+    talk.end()
+
+
+def test_a_new_mac_address_that_nothing_tells_is_asked_for(stage):
+    check_silent_move(stage, Host, SILENT, "trunk")
+
+
+def test_a_new_mac_address_that_nothing_tells_is_asked_for_in_ipv6(stage):
+    check_silent_move(stage, Router, SILENT6, "trunk6")
+
+
+def test_a_device_that_is_set_to_ask_nobody_alone_loses_nothing(stage):
+    """The kernel gives up a neighbour at once that it is had ask at its MAC address."""
+    viaduct, cli = stage.world.viaduct, stage.cli
+    setting = "net.ipv4.neigh.vde0.ucast_solicit"
+    viaduct.run("sysctl", "-qw", f"{setting}=0")
+    try:
+        talk = Talk(stage)
+        steady = stage.keep(Steady(talk))
+        before, since = cli.packets("drop_no_neighbour", "internal"), steady.mark()
+        wait_until(lambda: len(steady.heard(since)) > 300, FOLLOW_S, "six seconds of packets")
+        assert cli.packets("drop_no_neighbour", "internal") == before
+        talk.end()
+    finally:
+        viaduct.run("sysctl", "-qw", f"{setting}=3")
+
+
 def test_of_two_gateways_of_a_route_one_that_falls_silent_is_left(stage):
-    world, arps = stage.world, {}
+    world, hosts = stage.world, {}
     gateways = {SECOND_ROUTER: SECOND_ROUTER_MAC, THIRD_ROUTER: THIRD_ROUTER_MAC}
     for router, mac in gateways.items():
-        arps[router] = stage.keep(Arp(world.external, router, mac))
+        hosts[router] = stage.keep(Host(world.external, router, mac))
     world.viaduct.run("ip", "route", "add", BEHIND, *(
         word for router in gateways for word in ("nexthop", "via", router, "dev", "vde0")))
-
-    def answer():
-        for arp in arps.values():
-            arp.answer()
     try:
         talk = talk_to(stage, BEHIND)
-        media = Media(talk)
-        wait_until(lambda: answer() or media.path()["resolved"], FOLLOW_S, lambda: str(media.path()))
+        media, steady = Media(talk), stage.keep(Steady(talk))
+        wait_until(lambda: media.path()["resolved"], FOLLOW_S, lambda: str(media.path()))
         first = media.path()["gateway"]
         second = next(router for router in gateways if router != first)
-        media.check_follows(gateways[first], answer)
-        silent = arps.pop(first)
-        media.check_follows(gateways[second], answer)
-        media.check_change("another gateway after: no neighbour")
-        assert stage.cli.status().get("gateways_left") == [
-            {"side": "external", "device": "vde0", "gateway": first, "why": "no neighbour"}]
+        steady.wait_for(gateways[first], 0)
+        since = steady.mark()
+        hosts[first].silent = True
+        assert steady.wait_for(gateways[second], since) < ASTRAY_MAX
+        media.check_change("another gateway after: the neighbour does not answer")
+        left = stage.cli.status().get("gateways_left")
+        assert [(one["side"], one["device"], one["gateway"]) for one in left] == [("external", "vde0", first)]
+        assert left[0]["why"] in ("the neighbour does not answer", "no neighbour")
         assert f"\n{first} " in stage.cli.text("status").stdout
-        arps[first] = silent
-        media.check_follows(gateways[first], answer)
-        wait_until(lambda: answer() or "gateways_left" not in stage.cli.status(), FOLLOW_S,
-                   "both gateways")
+        since = steady.mark()
+        hosts[first].silent = False
+        steady.wait_for(gateways[first], since)
+        wait_until(lambda: "gateways_left" not in stage.cli.status(), FOLLOW_S, "both gateways")
         talk.end()
     finally:
         world.viaduct.run("ip", "route", "del", BEHIND)
+
+
+def test_of_two_routers_that_advertise_themselves_one_that_falls_silent_is_left(stage):
+    world = stage.world
+    routers = {address: stage.keep(Router(world.external, address, mac)) for address, mac in (
+        ("fe80::2:50", SECOND_ROUTER_MAC), ("fe80::2:51", THIRD_ROUTER_MAC))}
+    world.viaduct.run("sysctl", "-qw", "net.ipv6.conf.vde0.accept_ra=2")
+    world.external.add_address("lo", f"{BEHIND6}/128")
+    try:
+        for router in routers.values():
+            router.advertise()
+        wait_until(lambda: world.viaduct.run("ip", "-6", "route", "show", "default").stdout.count("via") == 2,
+                   FOLLOW_S, "two routers")
+        talk = talk_to(stage, BEHIND6, "trunk6")
+        media, steady = Media(talk), stage.keep(Steady(talk))
+        wait_until(lambda: media.path()["resolved"], FOLLOW_S, lambda: str(media.path()))
+        first = media.path()["gateway"]
+        second = next(router for router in routers if router != first)
+        steady.wait_for(routers[first].mac.hex(":"), 0)
+        since = steady.mark()
+        routers[first].silent = True
+        assert steady.wait_for(routers[second].mac.hex(":"), since) < ASTRAY_MAX
+        media.check_change("another gateway after: the neighbour does not answer")
+        talk.end()
+    finally:
+        for router in routers.values():
+            router.advertise(lifetime_s=0)
+        world.viaduct.run("sysctl", "-qw", "net.ipv6.conf.vde0.accept_ra=0")
 
 
 def test_a_route_that_goes_is_named_and_followed_when_it_is_back(stage):
