@@ -13,8 +13,8 @@
 #define IMPOSED_MS       5000 /* until it is looked whether the entry is the kernel's finding now */
 #define RETURN_ANSWERS   5    /* in a row, until one that was silent is taken again */
 #define ASK_ALL_MS       60000 /* everybody is asked where requests to one alone are not made */
-#define PACE_MS          8     /* between asks: 125 a second */
-#define PACE_BURST_MS    64    /* of pauses that late rounds of the loop are made up for */
+#define PACE_MS          8     /* between asks: 125 a second, … */
+#define PACE_BATCH_MS    64    /* … of hosts on the link those together that fall into this */
 #define OTHERS_IN_TURNS  4     /* of so many turns hosts on the link have one, whoever else waits */
 #define EXAMINED_SOON_MS 20
 
@@ -27,15 +27,20 @@ static void schedule(struct nexthop_table *t)
 	uint64_t now = loop_now_ms(t->loop), due = UINT64_MAX;
 
 	for (unsigned i = 0; i < QUEUE_COUNT; i++) {
-		if (t->queue[i] && t->queue[i]->reach.due_ms < due)
-			due = t->queue[i]->reach.due_ms;
+		uint64_t of_first = t->queue[i] ? t->queue[i]->reach.due_ms : UINT64_MAX,
+			 pace = t->pace_ms;
+
+		if (i != QUEUE_GATEWAYS)
+			pace += PACE_BATCH_MS - PACE_MS;
+		if (of_first < pace)
+			of_first = pace;
+		if (of_first < due)
+			due = of_first;
 	}
 	if (due == UINT64_MAX) {
 		loop_timer_stop(t->loop, &t->turn);
 		return;
 	}
-	if (due < t->pace_ms)
-		due = t->pace_ms;
 	loop_timer_start(t->loop, &t->turn, due > now ? due - now : 0);
 }
 
@@ -267,8 +272,8 @@ static void turn_fire(struct loop_timer *timer)
 	/* The round may have been long: what is asked now has ANSWER_MS from now. */
 	loop_see_time(t->loop);
 	now = loop_now_ms(t->loop);
-	if (t->pace_ms + PACE_BURST_MS < now)
-		t->pace_ms = now - PACE_BURST_MS;
+	if (t->pace_ms + PACE_BATCH_MS < now)
+		t->pace_ms = now - PACE_BATCH_MS;
 	while (t->pace_ms <= now && (n = next_turn(t))) {
 		if (!take_turn(t, n))
 			continue;
