@@ -12,6 +12,7 @@
 #include "call/cancelled.h"
 #include "call/end.h"
 #include "call/left_request.h"
+#include "call/refused.h"
 #include "call/state.h"
 #include "call/unreachable.h"
 
@@ -99,11 +100,13 @@ static bool is_whole(const VdState__Call *in)
 	return in->early || (in->leg[LEG_A]->dialog && in->leg[LEG_B]->dialog);
 }
 
-/* It is there until its BYEs and the INVITE that it has cancelled are answered. */
+/* It is there until its BYEs and the INVITE that it has cancelled are answered, and the refusal of
+ * leg A's is acknowledged. */
 static int adopt_over(struct calls *calls, uint64_t id, const VdState__Call *in)
 {
 	const char *name = in->n_bye         ? in->bye[0]->peer
 			   : in->n_cancelled ? in->cancelled[0]->peer
+			   : in->refused     ? in->refused->peer
 					     : "";
 	const struct peer_config *peer = config_peer_by_name(calls->cfg, name);
 	struct call *call = peer ? call_new_at(calls, id, peer) : NULL;
@@ -118,6 +121,7 @@ static int adopt_over(struct calls *calls, uint64_t id, const VdState__Call *in)
 	call_uncount(call);
 	byes_adopt(call, in);
 	cancelled_adopt(call, in);
+	refused_adopt(call, in);
 	call_touch(call);
 	call_release_if_done(call);
 	return 0;

@@ -180,6 +180,14 @@ int adopt_invited(struct call *call, const VdState__Invited *in, const struct pe
 	return adopt_transaction(call, in, peer, saved, txn);
 }
 
+int adopt_refused(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
+	struct sip_server **txn)
+{
+	const struct sip_saved_server saved = {.is_invite = true, .is_refused = true};
+
+	return adopt_transaction(call, in, peer, saved, txn);
+}
+
 int adopt_asked(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
 	struct sip_server **txn)
 {

@@ -16,6 +16,7 @@
 #include "call/own_request.h"
 #include "call/left_request.h"
 #include "call/refer.h"
+#include "call/refused.h"
 #include "call/session_timer.h"
 #include "call/unreachable.h"
 
@@ -109,6 +110,7 @@ static void call_free(struct call *call)
 		tag_del(calls, &call->tag_b);
 	merge_key_del(call);
 	left_requests_free(call);
+	refused_free(call);
 	media_session_free(call->media);
 	call->media = NULL;
 	call_unsave(call); /* nothing touches it any more */
@@ -125,7 +127,7 @@ static void call_free(struct call *call)
 
 void call_release_if_done(struct call *call)
 {
-	if (call->state == CALL_ENDING && !call->exchanges)
+	if (call->state == CALL_ENDING && !call->exchanges && !refused_waits(call))
 		call_free(call);
 }
 

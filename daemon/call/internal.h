@@ -238,6 +238,7 @@ struct call {
 	struct held_back held_back;
 	struct restore restore[2];
 	struct left_request *left_requests; /* left_request.c */
+	struct sip_server *refused;         /* refused.c */
 	uint32_t rseq;       /* last number of a reliable response of ours, to leg A */
 	bool no_100rel;      /* leg B has refused to be asked for it */
 	uint32_t told_early; /* media_told of the answer that binds leg A already; 0: none */

@@ -15,6 +15,7 @@
 #include "call/end.h"
 #include "call/exchange.h"
 #include "call/history.h"
+#include "call/refused.h"
 #include "call/session_timer.h"
 
 /* 420 and 422 of one place that are answered by asking again, for less or for longer: a peer that
@@ -69,7 +70,7 @@ void invite_reject(struct call *call, const struct rejection *why)
 				why->resp ? why->resp->status_code : why->code);
 			sip_server_respond(server, out);
 		}
-		sip_server_abandon(server);
+		refused_keep(call, server);
 	}
 	DL_FOREACH_SAFE (call->exchanges, x, next) {
 		exchange_refuse(x, SIP_CALL_TRANSACTION_DOES_NOT_EXIST, NULL, NULL);

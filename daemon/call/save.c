@@ -18,6 +18,7 @@
 #include "call/cancelled.h"
 #include "call/left_request.h"
 #include "call/refer.h"
+#include "call/refused.h"
 #include "call/state.h"
 #include "media/media.h"
 #include "store/message.h"
@@ -255,10 +256,11 @@ static void save_over(struct call *call)
 {
 	VdState__Call m = VD_STATE__CALL__INIT;
 
-	if (byes_wait(call) || cancelled_waits(call)) {
+	if (byes_wait(call) || cancelled_waits(call) || refused_waits(call)) {
 		m.over = true;
 		byes_save(call->calls->save_arena, call, &m);
 		cancelled_save(call->calls->save_arena, call, &m);
+		refused_save(call->calls->save_arena, call, &m);
 		if (put_call(call, &m))
 			call->saved = call->saved_over = true;
 	} else if (call->saved) {

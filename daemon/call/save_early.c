@@ -101,20 +101,34 @@ static void save_attempts(const struct call *call, VdState__Early *m)
 	m->last_resort = call->last_resort;
 }
 
-VdState__Invited *save_asked(struct arena *a, struct sip_server *txn, enum leg leg)
+static VdState__Invited *save_server(
+	struct arena *a, const struct sip_saved_server *saved, enum leg leg)
 {
 	VdState__Invited *m = NEW(a, VdState__Invited, VD_STATE__INVITED__INIT);
-	struct sip_saved_server saved;
 
-	if (!m || sip_server_save(txn, &saved))
+	if (!m)
 		return NULL;
-	m->source = addr_of(a, &saved.source);
-	m->remote = addr_of(a, &saved.remote);
-	m->request = bytes_in(a, saved.request.s, saved.request.len);
-	m->response = bytes_in(a, saved.response.s, saved.response.len);
-	m->tag = bytes_of(saved.tag);
+	m->source = addr_of(a, &saved->source);
+	m->remote = addr_of(a, &saved->remote);
+	m->request = bytes_in(a, saved->request.s, saved->request.len);
+	m->response = bytes_in(a, saved->response.s, saved->response.len);
+	m->tag = bytes_of(saved->tag);
 	m->leg = leg;
 	return m;
+}
+
+VdState__Invited *save_asked(struct arena *a, struct sip_server *txn, enum leg leg)
+{
+	struct sip_saved_server saved;
+
+	return sip_server_save(txn, &saved) ? NULL : save_server(a, &saved, leg);
+}
+
+VdState__Invited *save_refused(struct arena *a, struct sip_server *txn, enum leg leg)
+{
+	struct sip_saved_server saved;
+
+	return sip_server_save_refused(txn, &saved) ? NULL : save_server(a, &saved, leg);
 }
 
 VdState__Invited *save_invited(struct arena *a, struct sip_server *txn, enum leg leg)

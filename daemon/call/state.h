@@ -51,6 +51,8 @@ VdState__Early *save_early(struct arena *a, const struct call *call);
  * cannot do without: then the arena has failed. */
 VdState__Invited *save_asked(struct arena *a, struct sip_server *txn, enum leg leg);
 VdState__Invited *save_invited(struct arena *a, struct sip_server *txn, enum leg leg);
+/* An INVITE that waits for the ACK to its refusal; NULL: it does not; or no memory. */
+VdState__Invited *save_refused(struct arena *a, struct sip_server *txn, enum leg leg);
 /* Fills in the INVITEs that the legs of an answered call have under way. */
 void save_under_way(struct arena *a, const struct call *call, VdState__Call *m);
 /* Fills in what a transfer or takeover under way has of the call. */
@@ -72,6 +74,9 @@ int adopt_dialog(const struct calls *calls, const struct peer_config *peer, bool
  * has to acknowledge that until then. 0 or -errno. */
 int adopt_invited(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
 	uint64_t until_ms, struct sip_server **txn);
+/* An INVITE of that peer that has to acknowledge its refusal. 0 or -errno. */
+int adopt_refused(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
+	struct sip_server **txn);
 /* A request of that peer, no INVITE, that waits for its final response. 0 or -errno. */
 int adopt_asked(struct call *call, const VdState__Invited *in, const struct peer_config *peer,
 	struct sip_server **txn);

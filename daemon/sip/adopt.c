@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Transactions without a final response, and of INVITEs those with a 2xx that has no ACK, as they
- * pass from one daemon to the next. */
+/* Transactions without a final response, and of INVITEs those whose final response has no ACK, as
+ * they pass from one daemon to the next. */
 #include "sip/internal.h"
 
 #include <errno.h>
@@ -12,13 +12,11 @@
 
 /* ---- of who asks us ---- */
 
-int sip_server_save(struct sip_server *s, struct sip_saved_server *out)
+static int save_server(struct sip_server *s, struct sip_saved_server *out)
 {
 	char *text;
 	int ret;
 
-	if (s->is_ended || s->local || (s->is_final && !s->is_accepted))
-		return -EINVAL;
 	*out = (struct sip_saved_server){.source = s->source,
 		.remote = s->flow.remote,
 		.is_invite = s->is_invite,
@@ -33,6 +31,24 @@ int sip_server_save(struct sip_server *s, struct sip_saved_server *out)
 	}
 	out->request = s->saved;
 	return 0;
+}
+
+int sip_server_save(struct sip_server *s, struct sip_saved_server *out)
+{
+	if (s->is_ended || s->local || (s->is_final && !s->is_accepted))
+		return -EINVAL;
+	return save_server(s, out);
+}
+
+int sip_server_save_refused(struct sip_server *s, struct sip_saved_server *out)
+{
+	int ret;
+
+	if (s->is_ended || s->local || !s->is_invite || !s->is_final || s->is_accepted || !s->text)
+		return -EINVAL;
+	ret = save_server(s, out);
+	out->is_refused = true;
+	return ret;
 }
 
 static osip_message_t *parse(const char *text, size_t len)
@@ -83,6 +99,23 @@ static bool is_2xx(struct text in)
 	return is;
 }
 
+/* 0; or s has ended: -EBADMSG, the response refuses nothing; -ENOMEM. One that cannot be sent now
+ * is sent again by and by. */
+static int refuse_again(struct sip_server *s, struct text response)
+{
+	osip_message_t *msg = parse(response.s, response.len);
+	const char *reason;
+
+	if (msg && MSG_IS_RESPONSE(msg) && msg->status_code >= 300 && msg->status_code <= 699 &&
+		guard_parsed(msg, &reason) == 0) {
+		sip_server_respond(s, msg);
+		return s->is_ended ? -ENOMEM : 0;
+	}
+	osip_message_free(msg);
+	server_end(s, -EBADMSG);
+	return -EBADMSG;
+}
+
 int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned listener,
 	const struct sip_saved_server *saved, struct sip_server **out)
 {
@@ -108,7 +141,7 @@ int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned l
 	req = ret ? NULL : parse(saved->request.s, saved->request.len);
 	if (!ret && !req)
 		ret = -EBADMSG;
-	if (!ret && saved->response.len)
+	if (!ret && saved->response.len && !saved->is_refused)
 		text = copy_text(saved->response);
 	/* Takes req and text over, also on failure. */
 	if (!ret)
@@ -118,6 +151,8 @@ int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned l
 		strcpy((*out)->tag, saved->tag);
 	if (!ret && saved->until_ms)
 		ret = server_accept_again(*out, saved->until_ms);
+	else if (!ret && saved->is_refused)
+		ret = refuse_again(*out, saved->response);
 	strbuf_free(&key);
 	return ret;
 }

@@ -224,19 +224,23 @@ struct sip_saved_server {
 	const char *tag;      /* of responses that the owner gives none; "": not made yet */
 	struct text response; /* the last one */
 	uint64_t until_ms; /* of the loop's clock, of a 2xx: it is sent again until then; else 0 */
+	bool is_refused;   /* the response is final and no 2xx */
 	struct text request;
 };
 /* What a transaction is, to be written down: the strings live until it is acknowledged or gone. 0;
  * -EINVAL: it is over, an INVITE's refused, or none from a wire; -ENOMEM. */
 int sip_server_save(struct sip_server *txn, struct sip_saved_server *out);
+/* The same of an INVITE that has a final response, no 2xx, and not its ACK; -EINVAL otherwise. */
+int sip_server_save_refused(struct sip_server *txn, struct sip_saved_server *out);
 /* A provisional response (not 100) of the daemon before, by its text. 0; -EBADMSG it is none;
  * -ENOMEM. */
 int sip_response_adopt(struct text in, osip_message_t **out);
 /* The same transaction in this daemon; its retransmissions get the last response. What it came over
  * has gone with the daemon before: over TCP and TLS it is answered over a connection to sent-by's
  * port (RFC 3261 18.2.2). Of a 2xx: that is sent again at once, then as sip_server_respond has it,
- * for what is left of its time, and for T2 at least: its ACK may have come while nobody listened. 0
- * or -errno. */
+ * for what is left of its time, and for T2 at least: its ACK may have come while nobody listened. A
+ * refusal of an INVITE is given once more: sent at once and, over UDP, again until its ACK comes or
+ * Timer H fires (17.2.1). 0 or -errno. */
 int sip_server_adopt(struct sip *sip, const struct peer_config *peer, unsigned listener,
 	const struct sip_saved_server *saved, struct sip_server **txn);
 /* *out: the request as it was sent, as long as txn lives. 0; -EINVAL: it is cancelled, or has its

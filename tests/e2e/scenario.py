@@ -122,8 +122,8 @@ class Agent:
         return self.request("ACK", body, cseq=cseq or self.cseq)
 
     # RFC 3261 17.1.1.3: the ACK of any other final response belongs to the INVITE's transaction.
-    def ack_failure(self, uri="[next_url]"):
-        return self.send([f"ACK {uri} SIP/2.0", "[last_Via:]", "[last_From:]", "[last_To:]",
+    def ack_failure(self, uri="[next_url]", via="[last_Via:]", to="[last_To:]"):
+        return self.send([f"ACK {uri} SIP/2.0", via, "[last_From:]", to,
                           "Call-ID: [call_id]", f"CSeq: {self.cseq} ACK", "Max-Forwards: 70"])
 
     def bye(self, headers=()):

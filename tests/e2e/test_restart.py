@@ -199,6 +199,39 @@ def test_a_call_that_rings_is_cancelled_after_a_restart(stage, how):
     assert (record["code"], record["ended_by"]) == (487, "a")
 
 
+@pytest.mark.parametrize("how", BOTH_WAYS)
+@pytest.mark.parametrize("code", (486, 487), ids=("busy", "cancelled"))
+def test_a_refusal_is_given_again_after_a_restart_until_its_ack(stage, code, how):
+    """Who has had a 180 does not send its INVITE again: nothing else would end the call for it."""
+    caller = Caller().invite(sdp(PBX, 5000)).trying().recv(180, save=[("via", "Via")])
+    callee = Callee().invited().respond(180)
+    if code == 487:
+        caller.hold().cancel("Via:[$via]").recv(200, optional=True)
+        callee.recv("CANCEL").reply(200)
+    else:
+        callee.hold()
+    caller.recv(code, save=[("refused", "To")]).hold()
+    caller.ack_failure(caller.target, "Via:[$via]", "To:[$refused]")
+    called = stage.callee(callee.respond(code).acked())
+    calling = stage.caller(caller)
+    calling.expect(180)
+    call_id = stage.cli.only_call()
+    (calling if code == 487 else called).go()
+    calling.expect(code)
+    finish(called)
+    with no_daemon(stage.daemon, how):
+        before = len(calling.received(code))
+    wait_until(lambda: len(calling.received(code)) > before + 1, 10,
+               lambda: f"{code} twice more: {calling.explain()}")
+    calling.go()
+    finish(calling)
+    stage.quiet()
+    wait_until(lambda: stage.cli.status()["state"]["calls"] == 0, 5, "nothing to be left of it")
+    assert len(called.received("INVITE")) == 1
+    assert last_record(stage.daemon, call_id)["code"] == code
+    assert [record["id"] for record in stage.daemon.records()].count(call_id) == 1
+
+
 def test_a_call_that_rings_is_refused_and_goes_on_to_the_next_peer_after_a_restart(stage):
     second = plan.PEERS["second"].address
     caller = Caller().invite(sdp(PBX, 5000)).trying().recv(180).recv(180, optional=True)
