@@ -42,7 +42,7 @@ static void neighbour_settle(struct neighbour *n, const uint8_t *mac, uint64_t n
 	if (n->other_mac_end && n->other_mac_end == mac_end(mac))
 		n->evidence = evidence_packets;
 	else
-		n->evidence = reachability_is_overdue(n) ? evidence_silence : NULL;
+		n->evidence = reachability_is_open(n) ? evidence_silence : NULL;
 	n->other_mac_end = 0;
 	n->doubted = false;
 	n->ask_wait_ms = ASK_FIRST_MS;

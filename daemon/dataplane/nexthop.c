@@ -86,7 +86,7 @@ static const char *why_left(const struct neighbour *n)
 {
 	if (!neighbour_usable(n))
 		return why_no_neighbour;
-	if (!n->reach.silent)
+	if (!n->reach.silent && n->state != NEIGHBOUR_FAILED)
 		return NULL;
 	return n->reach.answers ? why_back : why_silent;
 }

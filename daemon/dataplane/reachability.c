@@ -95,9 +95,9 @@ unsigned reachability_rank(const struct neighbour *n)
 	return 3;
 }
 
-bool reachability_is_overdue(const struct neighbour *n)
+bool reachability_is_open(const struct neighbour *n)
 {
-	return n->reach.unanswered_since_ms != 0;
+	return n->reach.stage == REACHABILITY_ASKED_ALL || n->reach.unanswered_since_ms;
 }
 
 bool reachability_keeps(const struct nexthop_table *t, const struct neighbour *n)
@@ -358,18 +358,24 @@ void reachability_lost(struct nexthop_table *t, struct neighbour *n)
 	bool failed = n->state == NEIGHBOUR_FAILED;
 	uint64_t now = loop_now_ms(t->loop);
 
-	/* Long before a second: the device is set to make no such requests, or few. */
-	if (r->stage == REACHABILITY_ASKED && failed)
-		r->failed_at_once = true;
-	else if (r->stage != REACHABILITY_RESTS || r->unanswered_since_ms)
+	if (r->stage != REACHABILITY_ASKED &&
+		(r->stage != REACHABILITY_RESTS || r->unanswered_since_ms))
+		return;
+	if (r->stage == REACHABILITY_ASKED && !failed)
 		return;
 	wait_until(t, n, r->stage, now);
-	/* The kernel asked three times by itself. */
-	if (r->stage == REACHABILITY_RESTS && failed) {
-		r->unanswered_since_ms = now;
-		if (!r->silent)
-			fall_silent(t, n);
+	if (!failed)
+		return;
+	/* At once: the device is set to make no such requests, or few. What was told as its answer
+	 * may have been an earlier one's. */
+	if (r->stage == REACHABILITY_ASKED || now < r->asked_at_ms + ANSWER_MS) {
+		r->failed_at_once = true;
+		return;
 	}
+	/* The kernel asked three times by itself. */
+	r->unanswered_since_ms = now;
+	if (!r->silent)
+		fall_silent(t, n);
 }
 
 void reachability_asked_all(struct nexthop_table *t, struct neighbour *n)

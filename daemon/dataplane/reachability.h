@@ -34,8 +34,8 @@ void reachability_lost(struct nexthop_table *t, struct neighbour *n);
 /* Everybody was asked, for another reason than silence. */
 void reachability_asked_all(struct nexthop_table *t, struct neighbour *n);
 
-/* A request to its MAC address was not answered, and nothing else has come since. */
-bool reachability_is_overdue(const struct neighbour *n);
+/* Who answers now may be another than the one that was asked before. */
+bool reachability_is_open(const struct neighbour *n);
 /* Its MAC address counts although the kernel says that it failed. */
 bool reachability_keeps(const struct nexthop_table *t, const struct neighbour *n);
 /* Of several ways that by the one of the highest rank is taken; 0: it cannot be. */

@@ -416,6 +416,8 @@ static void a_router_that_fails_is_left_for_the_one_that_the_kernel_names_then(v
 
 	k->gateway = address("192.0.2.253");
 	memcpy(k->mac, mac_b, 6);
+	pass(k, 300); /* it was asked, and has answered */
+	k->used = 0;
 	nexthop_neighbour_changed(k->table, DEVICE, &dead, NEIGHBOUR_FAILED, none);
 	assert_why(k, d, NULL);
 	pass(k, 20);
@@ -443,6 +445,7 @@ static void of_a_multipath_route_a_gateway_that_fails_is_left_until_it_answers(v
 	assert_memory_equal(element(k, d)->dmac, mac_a, 6);
 	nexthop_survey(k->table, &status);
 	assert_int_equal(status.gateways_left, 0);
+	pass(k, 300); /* it was asked, and has answered */
 	nexthop_neighbour_changed(k->table, DEVICE, &k->gateway, NEIGHBOUR_FAILED, none);
 	/* At once: the other one was asked for as well. */
 	assert_why(k, d, NULL);

@@ -604,6 +604,25 @@ static void where_requests_to_one_alone_are_not_made_everybody_is_asked(void **s
 	assert_in_range(h->asked_all, 11, 14);
 	move(h);
 	assert_in_range(takes(w, d, h->mac), 0, SECOND_MS);
+	assert_string_equal(path_of(w, d).change_of, "the one before did not answer");
+}
+
+/* retrans_time_ms is short: the kernel has given up before an answer is missed here. */
+static void a_router_that_the_kernel_leaves_sooner_is_left_for_the_same_reason(void **state)
+{
+	struct world *w = *state;
+	struct host *first = &w->host[FIRST_ROUTER];
+	struct destination *d = get_behind(w);
+
+	pass(w, 500);
+	first->silent = true;
+	while (first->state != NEIGHBOUR_LOOKING)
+		step(w);
+	first->state = NEIGHBOUR_FAILED;
+	tell(w, first);
+	takes(w, d, w->host[SECOND_ROUTER].mac);
+	assert_string_equal(path_of(w, d).change, "another gateway");
+	assert_string_equal(path_of(w, d).change_of, "the neighbour does not answer");
 }
 
 static void device(struct world *w, bool up)
@@ -695,6 +714,7 @@ int main(void)
 		TEST(those_that_no_flow_leads_to_are_not_asked),
 		TEST(an_entry_of_the_administrators_is_left_alone),
 		TEST(where_requests_to_one_alone_are_not_made_everybody_is_asked),
+		TEST_V6(a_router_that_the_kernel_leaves_sooner_is_left_for_the_same_reason),
 		TEST(over_a_device_that_is_down_nobody_is_asked),
 		TEST(many_are_asked_in_turn_and_gateways_first),
 	};

@@ -260,7 +260,7 @@ static void packets_alone_move_nothing(void **state)
 		pass(k, 1);
 	answer(k, theirs, mac_c);
 	assert_memory_equal(leads_to(k, d), mac_c, 6);
-	assert_null(path_of(k, d).change_of);
+	assert_string_equal(path_of(k, d).change_of, "the one before did not answer");
 }
 
 static void the_old_mac_serves_while_nobody_answers_and_then_none(void **state)
