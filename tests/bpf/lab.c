@@ -60,17 +60,23 @@ static int take_event(void *ctx, void *data, size_t size)
 	return 0;
 }
 
-static void make_devices(struct lab *lab)
+static void make_wire(char *device, char *end)
 {
 	char *const argv[] = {
-		"ip", "link", "add", "internal", "type", "veth", "peer", "name", "external", NULL};
+		"ip", "link", "add", device, "type", "veth", "peer", "name", end, NULL};
 	int status = -1;
 	pid_t pid;
 
-	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	assert_int_equal(posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
+}
+
+static void make_devices(struct lab *lab)
+{
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	make_wire((char *)"internal", (char *)"near");
+	make_wire((char *)"external", (char *)"far");
 	lab->ifindex[0] = if_nametoindex("internal");
 	lab->ifindex[1] = if_nametoindex("external");
 	assert_true(lab->ifindex[0] && lab->ifindex[1]);
@@ -172,13 +178,35 @@ void lab_set_locals(struct lab *lab)
 	assert_int_equal(bpf_map_update_elem(fd, &zero, &lab->locals, 0), 0);
 }
 
-void lab_set_device(struct lab *lab, uint32_t index, unsigned ifindex)
+static void set_device(struct lab *lab, uint32_t index, unsigned ifindex, int program)
 {
 	int fd = bpf_map__fd(lab->bpf->maps.vd_devices);
-
-	struct bpf_devmap_val value = {.ifindex = ifindex, .bpf_prog.fd = -1};
+	struct bpf_devmap_val value = {.ifindex = ifindex, .bpf_prog.fd = program};
 
 	assert_int_equal(bpf_map_update_elem(fd, &index, &value, 0), 0);
+}
+
+void lab_set_device(struct lab *lab, uint32_t index, unsigned ifindex)
+{
+	set_device(lab, index, ifindex, -1);
+}
+
+void lab_set_finishing_device(struct lab *lab, uint32_t index, unsigned ifindex)
+{
+	set_device(lab, index, ifindex, bpf_program__fd(lab->bpf->progs.viaduct_finish));
+}
+
+void lab_set_exit(const struct lab *lab, uint32_t port, unsigned exit)
+{
+	uint32_t element = port / VD_EXIT_PORTS;
+	unsigned shift = port % VD_EXIT_PER_BYTE * VD_EXIT_BITS;
+	int fd = bpf_map__fd(lab->bpf->maps.vd_exits);
+	struct vd_exits exits;
+	uint8_t *byte = &exits.ports[port % VD_EXIT_PORTS / VD_EXIT_PER_BYTE];
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &element, &exits), 0);
+	*byte = (uint8_t)((*byte & ~(VD_EXIT_MASK << shift)) | exit << shift);
+	assert_int_equal(bpf_map_update_elem(fd, &element, &exits, 0), 0);
 }
 
 void lab_unset_device(struct lab *lab, uint32_t index)

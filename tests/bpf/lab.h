@@ -57,6 +57,10 @@ int lab_reset(void **state);
 /* As lab->locals is, its likely[] filled in. */
 void lab_set_locals(struct lab *lab);
 void lab_set_device(struct lab *lab, uint32_t index, unsigned ifindex);
+/* The same, and packets that waited are finished there. */
+void lab_set_finishing_device(struct lab *lab, uint32_t index, unsigned ifindex);
+/* What packets to that port are told by vd_exits. */
+void lab_set_exit(const struct lab *lab, uint32_t port, unsigned exit);
 void lab_unset_device(struct lab *lab, uint32_t index);
 /* meta_len: bytes of XDP metadata before the frame, which take headroom away. 0 or -errno. */
 int lab_run_with_meta(struct lab *lab, unsigned side, const uint8_t *data, size_t len,

@@ -426,6 +426,7 @@ static enum vd_reason send_on(const struct model *m, const struct vd_flow *f,
 	if (!udp_right)
 		a->wrong_udp_check = l2 + header + 6;
 	a->len = l2 + header + udp_len + behind;
+	a->device = n->device;
 	return n->device < VD_DEVICES_MAX && m->devices[n->device] ? VD_FORWARDED
 								   : VD_DROP_REDIRECT;
 }

@@ -20,6 +20,7 @@ struct model_answer {
 	unsigned side;
 	uint8_t data[FRAME_MAX + 64]; /* valid where reason forwards or passes */
 	size_t len;
+	uint32_t device; /* by which one that is forwarded leaves, in vd_devices */
 	uint32_t stream; /* LAB_FLOWS: none was touched */
 	bool jitter;     /* the stream's jitter takes this packet in */
 	uint32_t flow;   /* 0: it was received on none */

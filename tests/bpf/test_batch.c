@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which packets wait at their device for others: only those do not come out finished. That they
- * come to no harm there is for the wire to show, BPF_PROG_TEST_RUN runs no program of a device. */
+ * come to no harm there test_wire.c shows, BPF_PROG_TEST_RUN runs no program of a device. */
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <string.h>
@@ -11,19 +11,6 @@
 
 #define DEVICE  1 /* of those that vd_exits has room for */
 #define BATCHES 128
-
-static void set_exit(const struct lab *lab, uint32_t port, unsigned exit)
-{
-	uint32_t element = port / VD_EXIT_PORTS;
-	unsigned shift = port % VD_EXIT_PER_BYTE * VD_EXIT_BITS;
-	int fd = bpf_map__fd(lab->bpf->maps.vd_exits);
-	struct vd_exits exits;
-	uint8_t *byte = &exits.ports[port % VD_EXIT_PORTS / VD_EXIT_PER_BYTE];
-
-	assert_int_equal(bpf_map_lookup_elem(fd, &element, &exits), 0);
-	*byte = (uint8_t)((*byte & ~(VD_EXIT_MASK << shift)) | exit << shift);
-	assert_int_equal(bpf_map_update_elem(fd, &element, &exits, 0), 0);
-}
 
 static void forget_batches(const struct lab *lab)
 {
@@ -62,7 +49,7 @@ static void open_waiting(struct scene *s, void **state, uint32_t port)
 	lab_set_locals(s->lab);
 	s->lab->ports[4].flow = 0;
 	s->lab->ports[port] = (struct vd_port){.flow = SCENE_FLOW};
-	set_exit(s->lab, port, DEVICE + 1);
+	lab_set_exit(s->lab, port, DEVICE + 1);
 	forget_batches(s->lab);
 }
 
@@ -96,7 +83,7 @@ static void each_port_has_its_own_exit(void **state)
 		s.local->port_base = ports[i] - 1;
 		lab_set_locals(s.lab);
 		scene_expect(&s, VD_DROP_NO_FLOW);
-		set_exit(s.lab, ports[i], 0);
+		lab_set_exit(s.lab, ports[i], 0);
 	}
 }
 
@@ -105,12 +92,12 @@ static void no_exit_means_finished_at_once(void **state)
 	struct scene s;
 
 	open_waiting(&s, state, 4);
-	set_exit(s.lab, 3, VD_EXIT_MASK);
-	set_exit(s.lab, 4, 0);
-	set_exit(s.lab, 5, VD_EXIT_MASK);
+	lab_set_exit(s.lab, 3, VD_EXIT_MASK);
+	lab_set_exit(s.lab, 4, 0);
+	lab_set_exit(s.lab, 5, VD_EXIT_MASK);
 	scene_expect(&s, VD_FORWARDED);
-	set_exit(s.lab, 3, 0);
-	set_exit(s.lab, 5, 0);
+	lab_set_exit(s.lab, 3, 0);
+	lab_set_exit(s.lab, 5, 0);
 }
 
 static void a_device_without_its_bit_has_none_wait(void **state)
@@ -121,7 +108,7 @@ static void a_device_without_its_bit_has_none_wait(void **state)
 	s.lab->locals.batched = ~(1u << DEVICE);
 	lab_set_locals(s.lab);
 	scene_expect(&s, VD_FORWARDED);
-	set_exit(s.lab, 4, 0);
+	lab_set_exit(s.lab, 4, 0);
 }
 
 static void without_the_device_it_is_counted_as_that(void **state)
@@ -131,7 +118,7 @@ static void without_the_device_it_is_counted_as_that(void **state)
 	open_waiting(&s, state, 4);
 	lab_unset_device(s.lab, DEVICE);
 	scene_expect(&s, VD_DROP_REDIRECT);
-	set_exit(s.lab, 4, 0);
+	lab_set_exit(s.lab, 4, 0);
 }
 
 static void what_is_longer_than_each_link_takes_is_finished_at_once(void **state)
@@ -144,7 +131,7 @@ static void what_is_longer_than_each_link_takes_is_finished_at_once(void **state
 	scene_expect(&s, VD_FORWARDED);
 	scene_rtp(&s, 1280 - headers, 0, SCENE_SEQ + 1, SCENE_TIMESTAMP);
 	expect_waits(&s);
-	set_exit(s.lab, 4, 0);
+	lab_set_exit(s.lab, 4, 0);
 }
 
 int main(void)
