@@ -34,14 +34,24 @@ static __always_inline void event_lose(void)
 		(*lost)++;
 }
 
+/* What strangers cause finds room in one half of the ring only: with all of it taken by who sweeps
+ * thousands of ports, what calls do would go untold. */
+static __always_inline bool event_is_crowded(void)
+{
+	return bpf_ringbuf_query(&vd_events, BPF_RB_AVAIL_DATA) >
+	       bpf_ringbuf_query(&vd_events, BPF_RB_RING_SIZE) / 2;
+}
+
 /* What a peer can provoke at will is limited, a stream: two CPUs may let one or two too many by. */
 static __always_inline bool event_allowed(__u32 stream_index, __u32 type, __u64 now_ns)
 {
 	struct vd_stream *stream = stream_at(stream_index);
 	__u32 second = now_ns / NSEC_PER_SEC;
 
+	if (type == VD_EVENT_REFUSED)
+		return !event_is_crowded();
 	if (type == VD_EVENT_FIRST_PACKET || type == VD_EVENT_LATCHED ||
-		type == VD_EVENT_SOURCE_MAC || type == VD_EVENT_REFUSED)
+		type == VD_EVENT_SOURCE_MAC)
 		return true;
 	if (!stream)
 		return false;

@@ -282,7 +282,8 @@ enum vd_reason { VD_REASONS(VD_REASON_ENUM) VD_REASON_MAX };
  * array of one __u64). SSRC, DTMF_END and RTCP, which the peer can provoke, are limited to
  * VD_EVENTS_PER_SECOND a stream; what exceeds it is counted as lost too. RTCP copies hold
  * VD_EVENT_RTCP_BYTES at most. FIRST_PACKET and LATCHED come once a stream, SOURCE_MAC once a
- * second at most, REFUSED whenever what a stream refused has doubled: 33 times until it wraps. */
+ * second at most, REFUSED whenever what a stream refused has doubled, 33 times until it wraps, and
+ * while no more than half of the ring is taken. */
 #define VD_EVENT_RTCP_BYTES  128
 #define VD_EVENTS_PER_SECOND 32
 

@@ -2,6 +2,7 @@
 /* What user space is told, and that it is told once and never at a packet's cost. */
 #include <arpa/inet.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "scene.h"
 
@@ -316,6 +317,28 @@ static void full_ring_buffer_costs_events_not_packets(void **state)
 	assert_int_equal(lab_counter(s.lab, 0, VD_FORWARDED).packets, packets);
 }
 
+/* Who sweeps all ports makes an event at each: those of the calls themselves find room all the
+ * same. */
+static void what_strangers_cause_leaves_half_of_the_ring_to_the_calls(void **state)
+{
+	const unsigned strangers = 300;
+	struct scene s;
+
+	scene_open(&s, state, SCENE_4_TO_4);
+	s.in.sport = 4321;
+	for (unsigned i = 0; i < strangers; i++) { /* the first of a stream is told at any rate */
+		memset(s.stream, 0, sizeof(*s.stream));
+		scene_expect(&s, VD_DROP_SOURCE);
+	}
+	s.in.sport = 4000;
+	scene_expect(&s, VD_FORWARDED);
+	only_event(&s, VD_EVENT_FIRST_PACKET);
+	assert_int_equal(s.lab->events_count + lab_events_lost(s.lab), strangers + 1);
+	assert_in_range(lab_count_events(s.lab, VD_EVENT_REFUSED), 1,
+		sysconf(_SC_PAGESIZE) / 2 / sizeof(struct vd_event));
+	assert_int_equal(lab_counter(s.lab, 0, VD_DROP_SOURCE).packets, strangers);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +359,7 @@ int main(void)
 		cmocka_unit_test(rtcp_is_not_copied_without_the_flag_or_when_encrypted),
 		cmocka_unit_test(flood_of_rtcp_is_forwarded_whole_and_copied_up_to_the_limit),
 		cmocka_unit_test(full_ring_buffer_costs_events_not_packets),
+		cmocka_unit_test(what_strangers_cause_leaves_half_of_the_ring_to_the_calls),
 	};
 
 	return cmocka_run_group_tests_name("bpf events", tests, lab_setup, lab_teardown);
