@@ -5,6 +5,7 @@
 /* What stood in the tables, to be compared with what stands there later. */
 struct before {
 	uint32_t slot, stream, nexthop;
+	uint32_t zero; /* in place of padding: it is compared whole */
 	struct vd_flow flow;
 	struct vd_nexthop element;
 };
