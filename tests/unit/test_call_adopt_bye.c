@@ -27,17 +27,6 @@ static void hang_up_unheard(struct relay *r, struct ua *a, struct ua *b)
 	assert_int_equal(stored(r), 1);
 }
 
-static void next_daemon(struct relay *r, bool is_killed)
-{
-	if (is_killed)
-		die(r);
-	else
-		leave_at_once(r);
-	forget_what_came(r, A);
-	forget_what_came(r, B);
-	come_back(r);
-}
-
 static void it_is_sent_again_until_it_is_answered(void **state)
 {
 	struct relay r;

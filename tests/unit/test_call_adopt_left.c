@@ -16,14 +16,6 @@ static void ask(struct relay *r, struct ua *a, struct ua *b, const char *method,
 	assert_int_equal(stored(r), 1);
 }
 
-static void next_daemon(struct relay *r)
-{
-	die(r);
-	forget_what_came(r, A);
-	forget_what_came(r, B);
-	come_back(r);
-}
-
 static void end(struct relay *r, struct ua *a)
 {
 	bye_from(&r->w, a, B);
@@ -41,7 +33,7 @@ static void who_asked_has_the_answer_of_the_next_daemon(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		ask(&r, &a, &b, methods[i], i ? SDP("4002", "") : NULL);
-		next_daemon(&r);
+		next_daemon(&r, true);
 		assert_string_equal(receive_any(&r.w, B, PATIENCE_MS), asked);
 		/* It may come again all the same. */
 		send_text(&r.w, A, a.request);
@@ -63,7 +55,7 @@ static void what_has_its_answer_is_not_asked_again(void **state)
 	answer(&r.w, B, asked, 200, NULL, NULL);
 	expect(&r.w, A, "SIP/2.0 200");
 	assert_int_equal(stored(&r), 1);
-	next_daemon(&r);
+	next_daemon(&r, true);
 	assert_string_equal(receive_any(&r.w, B, QUIET_MS), "");
 	end(&r, &a);
 }
@@ -76,7 +68,7 @@ static void a_500_is_passed_on(void **state)
 
 	(void)state;
 	ask(&r, &a, &b, "UPDATE", SDP("4002", ""));
-	next_daemon(&r);
+	next_daemon(&r, true);
 	answer(&r.w, B, asked, 500, NULL, NULL);
 	has(header(expect(&r.w, A, "SIP/2.0 500"), "CSeq"), "UPDATE");
 	assert_false(media_offer_pending(call_media(call_next(r.w.calls, 0))));
@@ -94,7 +86,7 @@ static void what_was_asked_in_a_call_that_is_over_has_its_answer(void **state)
 	ask(&r, &a, &b, "INFO", NULL);
 	r.told.of[0] = the_call(&r.w)->id; /* its record is there: it was over */
 	r.told.count = 1;
-	next_daemon(&r);
+	next_daemon(&r, true);
 	has(header(expect(&r.w, A, "SIP/2.0 481"), "CSeq"), "INFO");
 	answer(&r.w, A, expect(&r.w, A, "BYE "), 200, NULL, NULL);
 	answer(&r.w, B, expect(&r.w, B, "BYE "), 200, NULL, NULL);

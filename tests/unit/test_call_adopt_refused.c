@@ -25,17 +25,6 @@ static void refuse_unheard(struct relay *r, struct ua *a)
 	assert_int_equal(live_calls(&r->w), 0);
 }
 
-static void next_daemon(struct relay *r, bool is_killed)
-{
-	if (is_killed)
-		die(r);
-	else
-		leave_at_once(r);
-	forget_what_came(r, A);
-	forget_what_came(r, B);
-	come_back(r);
-}
-
 static void comes_again(struct relay *r)
 {
 	assert_string_equal(receive_any(&r->w, A, PATIENCE_MS), refusal);

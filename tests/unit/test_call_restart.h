@@ -209,6 +209,18 @@ static inline void forget_what_came(struct relay *r, enum who who)
 		;
 }
 
+/* Killed, or told to leave without waiting. */
+static inline void next_daemon(struct relay *r, bool is_killed)
+{
+	if (is_killed)
+		die(r);
+	else
+		leave_at_once(r);
+	forget_what_came(r, A);
+	forget_what_came(r, B);
+	come_back(r);
+}
+
 static inline uint64_t stored(struct relay *r)
 {
 	struct store_status status;
