@@ -136,13 +136,13 @@ struct vd_stream {
 
 /* ---- flows: one direction of one component (RTP, or RTCP, or both where muxed) ---------------
  * Array map "vd_flows", mmap-able. Written by user space before it is published in vd_ports, and
- * never changed afterwards save for what the program writes (src_mac, own). To change a flow, user
- * space fills another slot and swings the vd_ports entry; a slot that was live is filled again no
- * sooner than VD_FLOW_GRACE_MS after it was unpublished.
- * An element is two things that live apart, a flow and a stream, and is taken as long as either is.
- * A flow counts in its own element's stream, but for the while that it is somewhere else because
- * it was changed: user space takes it home to its stream once that is possible. Thus what each
- * packet needs of both is one pair of cache lines, which comes from memory as one. */
+ * never changed afterwards save for rtcp_flow, in one store, and what the program writes (src_mac).
+ * To change a flow, user space fills another slot and swings the vd_ports entry; a slot that was
+ * live is filled again no sooner than VD_FLOW_GRACE_MS after it was unpublished. An element is two
+ * things that live apart, a flow and a stream, and is taken as long as either is. A flow counts in
+ * its own element's stream, but for the while that it is somewhere else because it was changed:
+ * user space takes it home to its stream once that is possible. Thus what each packet needs of both
+ * is one pair of cache lines, which comes from memory as one. */
 #define VD_FLOW_GRACE_MS 1000
 
 enum vd_flow_flags {

@@ -100,15 +100,24 @@ static bool is_whole(const VdState__Call *in)
 	return in->early || (in->leg[LEG_A]->dialog && in->leg[LEG_B]->dialog);
 }
 
+/* Any of those that something is left for; NULL: none is configured any more. */
+static const struct peer_config *peer_of_over(const struct config *cfg, const VdState__Call *in)
+{
+	const struct peer_config *peer =
+		in->refused ? config_peer_by_name(cfg, in->refused->peer) : NULL;
+
+	for (size_t i = 0; !peer && i < in->n_bye; i++)
+		peer = config_peer_by_name(cfg, in->bye[i]->peer);
+	for (size_t i = 0; !peer && i < in->n_cancelled; i++)
+		peer = config_peer_by_name(cfg, in->cancelled[i]->peer);
+	return peer;
+}
+
 /* It is there until its BYEs and the INVITE that it has cancelled are answered, and the refusal of
  * leg A's is acknowledged. */
 static int adopt_over(struct calls *calls, uint64_t id, const VdState__Call *in)
 {
-	const char *name = in->n_bye         ? in->bye[0]->peer
-			   : in->n_cancelled ? in->cancelled[0]->peer
-			   : in->refused     ? in->refused->peer
-					     : "";
-	const struct peer_config *peer = config_peer_by_name(calls->cfg, name);
+	const struct peer_config *peer = peer_of_over(calls->cfg, in);
 	struct call *call = peer ? call_new_at(calls, id, peer) : NULL;
 
 	calls->next_id = id;

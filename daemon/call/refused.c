@@ -26,7 +26,7 @@ static void own(struct call *call, struct sip_server *txn)
 
 void refused_keep(struct call *call, struct sip_server *txn)
 {
-	if (call->saved && !sip_server_is_local(txn))
+	if (call->saved && sip_server_awaits_ack(txn))
 		own(call, txn);
 	else
 		sip_server_abandon(txn);
@@ -48,7 +48,8 @@ void refused_save(struct arena *a, const struct call *call, VdState__Call *m)
 	r = NEW(a, VdState__Refused, VD_STATE__REFUSED__INIT);
 	if (!r)
 		return;
-	r->peer = string_of(call->peer[LEG_A]->name);
+	/* The call's own may be another's, once it is over and adopted. */
+	r->peer = string_of(sip_server_peer(call->refused)->name);
 	r->asked = save_refused(a, call->refused, LEG_A);
 	m->refused = r;
 }

@@ -227,6 +227,8 @@ static struct flow_entry *find_indexed(
 	if (local < 0)
 		return NULL;
 	slot = locals_port(t->locals, (unsigned)local, spec->local.port)->flow;
+	if (!slot)
+		return NULL;
 	return &t->entries[t->stream_entry[t->flows[slot].stream]];
 }
 

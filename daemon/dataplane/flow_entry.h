@@ -17,7 +17,7 @@ struct flow_earlier {
 struct flow_entry {
 	bool live;
 	bool orphan;   /* found in the kernel, not adopted yet: of spec only in_side, local,
-			* unindexed,   cookie and rtcp_flow say anything */
+			* unindexed, cookie and rtcp_flow say anything */
 	uint8_t local; /* index in locals, or NOT_INDEXED */
 	uint16_t generation;
 	uint32_t stream;     /* in vd_flows, whose own it counts in: its home */

@@ -22,7 +22,7 @@ static void list_away(struct flow_table *t, struct flow_entry *e, uint64_t now)
 {
 	e->home_at_ms = now + t->grace_ms;
 	DL_APPEND2(t->away, e, away_prev, away_next);
-	if (t->away == e)
+	if (!loop_timer_is_started(&t->homing))
 		arm(t, now);
 }
 

@@ -44,7 +44,7 @@ int sip_server_save_refused(struct sip_server *s, struct sip_saved_server *out)
 {
 	int ret;
 
-	if (s->is_ended || s->local || !s->is_invite || !s->is_final || s->is_accepted || !s->text)
+	if (!sip_server_awaits_ack(s) || !s->text)
 		return -EINVAL;
 	ret = save_server(s, out);
 	out->is_refused = true;

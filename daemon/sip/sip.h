@@ -138,6 +138,8 @@ unsigned sip_server_listener(const struct sip_server *txn);
 const struct addr *sip_server_source(const struct sip_server *txn);
 bool sip_server_is_local(const struct sip_server *txn); /* made by sip_local_new */
 bool sip_server_is_final(const struct sip_server *txn); /* a final response was sent */
+/* It is an INVITE from a wire with a final response, no 2xx, whose ACK has not come. */
+bool sip_server_awaits_ack(const struct sip_server *txn);
 /* Makes a response: Via, From, To, Call-ID, CSeq, and Record-Route (for 101-299 to INVITE, RFC 3261
  * 12.1.1) copied from the request, Content-Length 0. to_tag is put on To unless it has a tag
  * already; NULL: a tag of the transaction's own, always the same. reason NULL: the standard phrase.

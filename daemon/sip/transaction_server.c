@@ -298,6 +298,11 @@ bool sip_server_is_final(const struct sip_server *txn)
 	return txn->is_final;
 }
 
+bool sip_server_awaits_ack(const struct sip_server *s)
+{
+	return !s->is_ended && !s->local && s->is_invite && s->is_final && !s->is_accepted;
+}
+
 /* RFC 6026 7.1: Accepted. The machine ends with its 2xx; request and text stay here. */
 static void enter_accepted(struct sip_server *s, uint64_t first_ms, uint64_t end_ms)
 {
