@@ -33,6 +33,8 @@
 #define ROUNDS_FOR_ALL  1000 /* from so many on each reason is met */
 #define BATCH           64   /* sent at once: a veth's ring holds 256 */
 #define PATIENCE_MS     20000
+#define PROBE_MS        10
+#define LATE_US         100000
 #define SOCKET_BYTES    (8 << 20)
 #define TAG_BYTES       4
 #define TAG_AT          12
@@ -112,6 +114,20 @@ static int open_end(const char *name)
 	return fd;
 }
 
+/* A device that was just set up drops what is sent until the kernel has seen to its carrier. */
+static void wait_until_open(int from, int to)
+{
+	uint8_t frame[ETH_ZLEN] = {[12] = 0x88, [13] = 0xb5}; /* for local experiments */
+	struct pollfd p = {.fd = to, .events = POLLIN};
+	unsigned tries = 0;
+
+	do
+		assert_int_equal(send(from, frame, sizeof(frame), 0), sizeof(frame));
+	while (poll(&p, 1, PROBE_MS) == 0 && tries++ < PATIENCE_MS / PROBE_MS);
+	while (recv(to, frame, sizeof(frame), 0) > 0)
+		;
+}
+
 static void open_wire(struct wire *w, struct lab *lab)
 {
 	memset(w, 0, sizeof(*w));
@@ -128,6 +144,8 @@ static void open_wire(struct wire *w, struct lab *lab)
 	}
 	for (unsigned i = 0; i < ENDS; i++)
 		w->fd[i] = open_end(names[i]);
+	wait_until_open(w->fd[NEAR], w->fd[INTERNAL]);
+	wait_until_open(w->fd[FAR], w->fd[EXTERNAL]);
 }
 
 static void close_wire(struct wire *w)
@@ -255,6 +273,14 @@ static void take_in(struct wire *w, enum end end)
 	}
 }
 
+/* What would come out late, and after all that should. */
+static void nothing_more_comes(struct wire *w)
+{
+	usleep(LATE_US);
+	for (unsigned end = 0; end < ENDS; end++)
+		take_in(w, (enum end)end);
+}
+
 static void wait_until_counted(struct wire *w, uint64_t packets)
 {
 	uint64_t counted;
@@ -371,6 +397,7 @@ static void what_comes_out_of_the_wires_is_what_the_model_says(struct lab *lab, 
 	random_seed(seed);
 	for (unsigned long i = 0; i < rounds; i++)
 		run_round(&w);
+	nothing_more_comes(&w);
 	close_wire(&w);
 	for (unsigned i = 0; i < VD_REASON_MAX; i++)
 		print_message("%9lu %s\n", (unsigned long)w.reasons[i], lab_reason_name(i));
