@@ -41,7 +41,7 @@ _Static_assert(sizeof(struct vd_nexthop) == 32, "a next hop is half a cache line
 _Static_assert(sizeof(struct vd_local) == 32, "a local address is half a cache line");
 _Static_assert(offsetof(struct vd_locals, local) == 64, "what leads to them is a cache line long");
 _Static_assert(sizeof(struct vd_clock) == 64, "CPUs share no cache line of theirs");
-_Static_assert(sizeof(struct vd_batch) == 128, "CPUs share no cache line of theirs");
+_Static_assert(sizeof(struct vd_batch) == 192, "CPUs share no cache line of theirs");
 _Static_assert(sizeof(struct vd_event) == 48, "an event's data starts aligned");
 _Static_assert(VD_REASON_MAX <= 32, "reasons fit the verdict masks");
 

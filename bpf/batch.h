@@ -37,17 +37,15 @@ static __always_inline bool batch_defer(const struct packet *p, __u32 port_index
 	const __u32 zero = 0;
 	const struct vd_locals *locals = bpf_map_lookup_elem(&vd_locals, &zero);
 	struct vd_batch *batch = batch_of_cpu();
-	const struct vd_port *port = bpf_map_lookup_elem(&vd_ports, &port_index);
 	__u32 device;
 
-	if (p->l3_room > BATCH_L3_MAX || !locals || !locals->batched || !batch || !port)
+	if (p->l3_room > BATCH_L3_MAX || !locals || !locals->batched || !batch)
 		return false;
 	device = batch_exit(port_index) - 1;
 	if (device >= BATCH_DEVICES || !(locals->batched >> device & 1) ||
 		bpf_redirect_map(&vd_devices, device, XDP_DROP) != XDP_REDIRECT)
 		return false;
-	/* Nothing waits for this read but the store of what it gives. */
-	batch->flow[batch->waiting++ & (VD_BATCH_MAX - 1)] = READ_ONCE(port->flow);
+	batch->port[batch->waiting++ & (VD_BATCH_MAX - 1)] = port_index;
 	return true;
 }
 
@@ -73,18 +71,30 @@ static __always_inline void batch_fetch_flows(const struct vd_batch *batch, bool
 	}
 }
 
-/* Asks for all that packets of this CPU wait for: the flows that stood at their ports.
- * Nobody waits for what these reads give, so those of all packets overlap, the more of them the
- * fewer instructions lie between: hence nothing but constant places, and keys that are looked up
- * where they lie. waiting is read anew, as the verifier would else follow each value of it. Not
- * static, as the functions of event.h; it finds the batch by itself, as Linux 6.1 takes no keys
- * from what a function was given. */
+/* Asks for all that packets of this CPU wait for: first what stands at their ports, then the flows
+ * that it names. Nobody waits for what these reads give, so those of all packets overlap, the more
+ * of them the fewer instructions lie between: hence two loops, nothing but constant places, and
+ * keys that are looked up where they lie. Read packet by packet, on its way to wait, a port that
+ * lies in no near cache would be waited for each time: a processor runs ahead of a read by some two
+ * hundred instructions, and the kernel's next to lie closer. waiting is read anew, as the verifier
+ * would else follow each value of it. Not static, as the functions of event.h; it finds the batch
+ * by itself, as Linux 6.1 takes no keys from what a function was given. */
 __noinline int batch_fetch(bool v6)
 {
 	struct vd_batch *batch = batch_of_cpu();
 
 	if (!batch)
 		return 0;
+#pragma unroll
+	for (__u32 i = 0; i < VD_BATCH_MAX; i++) {
+		const struct vd_port *port;
+
+		if (batch_at_end(batch, i))
+			break;
+		port = bpf_map_lookup_elem(&vd_ports, &batch->port[i]);
+		if (port)
+			batch->flow[i] = READ_ONCE(port->flow);
+	}
 	if (v6)
 		batch_fetch_flows(batch, true);
 	else

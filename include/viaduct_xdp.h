@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define VD_LAYOUT_VERSION 6
+#define VD_LAYOUT_VERSION 7
 
 /* Sizes the program is built for; the daemon sizes maps at load to what the configuration asks. */
 #define VD_LOCALS_MAX   16    /* media addresses of ours, both sides and families together */
@@ -240,7 +240,8 @@ struct vd_batch {
 	__u32 waiting; /* packets redirected since the second program last began */
 	__u32 dropped; /* by the second program, since the driver was last given packets */
 	__u32 pad[14];
-	__u32 flow[VD_BATCH_MAX]; /* what stood at their ports then */
+	__u32 port[VD_BATCH_MAX]; /* theirs: indices in vd_ports */
+	__u32 flow[VD_BATCH_MAX]; /* what stood there */
 };
 
 /* ---- counters ---------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ static void forget_batches(const struct lab *lab)
 		assert_int_equal(bpf_map_update_elem(fd, &i, &none, 0), 0);
 }
 
-/* One packet waits since then, for the flow and stream that stand at its port. */
-static void assert_waits(const struct lab *lab)
+/* One packet waits since then, for what stands at that port. */
+static void assert_waits(const struct lab *lab, uint32_t port)
 {
 	int fd = bpf_map__fd(lab->bpf->maps.vd_batches);
 	unsigned waiting = 0;
@@ -33,7 +33,7 @@ static void assert_waits(const struct lab *lab)
 		assert_int_equal(bpf_map_lookup_elem(fd, &i, &batch), 0);
 		waiting += batch.waiting;
 		if (batch.waiting) {
-			assert_int_equal(batch.flow[0], SCENE_FLOW);
+			assert_int_equal(batch.port[0], port);
 		}
 	}
 	assert_int_equal(waiting, 1);
@@ -65,7 +65,7 @@ static void expect_waits(struct scene *s)
 	assert_int_equal(s->result.len, len);
 	assert_memory_equal(s->result.data, data, len);
 	assert_int_equal(lab_counted(s->lab), counted);
-	assert_waits(s->lab);
+	assert_waits(s->lab, s->local->port_base);
 }
 
 static void each_port_has_its_own_exit(void **state)
