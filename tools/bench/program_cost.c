@@ -26,19 +26,26 @@
 
 enum program { VIADUCT, REDIRECT };
 
-/* redirect_ns: of that, what any program pays that sends frames on. */
+static const struct stream_ports not_media = {PORT_NOT_MEDIA, PORT_NOT_MEDIA};
+/* At the first stream's port, from another than the flow admits. */
+static const struct stream_ports stranger = {TRAFFIC_PORT_MIN + 1, TRAFFIC_PORT_MIN};
+
+/* ports: NULL for those of the streams. redirect_ns: of hit_ns, what any program pays that sends
+ * frames on. */
 static const struct measure {
 	const char *name;
 	unsigned streams;
-	bool hit;
+	const struct stream_ports *ports;
+	enum xdp_action expected;
 	enum program program;
 } measures[] = {
-	{"hit_ns", 1, true, VIADUCT},
-	{"hit_1000_ns", 1000, true, VIADUCT},
-	{"hit_20000_ns", STREAMS_MANY, true, VIADUCT},
-	{"hit_100000_ns", TRAFFIC_STREAMS_MAX, true, VIADUCT},
-	{"miss_ns", 1, false, VIADUCT},
-	{"redirect_ns", 1, true, REDIRECT},
+	{"hit_ns", 1, NULL, XDP_REDIRECT, VIADUCT},
+	{"hit_1000_ns", 1000, NULL, XDP_REDIRECT, VIADUCT},
+	{"hit_20000_ns", STREAMS_MANY, NULL, XDP_REDIRECT, VIADUCT},
+	{"hit_100000_ns", TRAFFIC_STREAMS_MAX, NULL, XDP_REDIRECT, VIADUCT},
+	{"miss_ns", 1, &not_media, XDP_PASS, VIADUCT},
+	{"refused_ns", 1, &stranger, XDP_DROP, VIADUCT},
+	{"redirect_ns", 1, NULL, XDP_REDIRECT, REDIRECT},
 };
 
 struct programs {
@@ -69,22 +76,20 @@ static double run(
 
 static double measure_cost(const struct measure *m, const struct programs *p, unsigned runs)
 {
-	static const struct stream_ports not_media = {PORT_NOT_MEDIA, PORT_NOT_MEDIA};
 	const struct traffic_options options = {.shape = {.bytes = TRAFFIC_BYTES},
-		.ports = m->hit ? NULL : &not_media,
+		.ports = m->ports,
 		.streams = m->streams,
 		.to_measured = true};
 	int measured = p->measured[m->program];
-	enum xdp_action expected = m->hit ? XDP_REDIRECT : XDP_PASS;
 	double with[RUNS_MAX], without[RUNS_MAX];
 	static struct traffic t;
 
 	traffic_open(&t, &options);
 	traffic_set_cpus(&t, m->streams, MEASURING_CPU, 1);
-	run(&t, p, measured, expected);
+	run(&t, p, measured, m->expected);
 	for (unsigned i = 0; i < runs; i++) {
 		without[i] = run(&t, p, p->nothing, XDP_PASS);
-		with[i] = run(&t, p, measured, expected);
+		with[i] = run(&t, p, measured, m->expected);
 	}
 	traffic_close(&t);
 	return tool_median(with, runs) - tool_median(without, runs);

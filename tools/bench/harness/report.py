@@ -108,6 +108,7 @@ ROWS = (
     ("program, hit path, 100000 streams", "program.hit_100000_ns", nanoseconds, None, None),
     ("of that, what any redirect takes", "program.redirect_ns", nanoseconds, None, None),
     ("program, miss path", "program.miss_ns", nanoseconds, None, None),
+    ("program, from a stranger to a live port", "program.refused_ns", nanoseconds, None, None),
     ("routing a call, 10 routes", "routing.find_10_ns", nanoseconds, None, None),
     ("routing a call, 10000 routes", "routing.find_10000_ns", nanoseconds, AT_MOST, 3000),
     ("patterns run a call, 10000 routes", "routing.patterns_10000", ratio, AT_MOST, 3),
