@@ -227,7 +227,7 @@ include tools/bench/bench.mk
 bench bench-smoke:
 	@tools/deps.sh build run bench
 	@$(MAKE) -s -j2 bench-build
-	@tools/with-bpffs tools/bench/bench $(if $(filter bench-smoke,$@),--quick)
+	@tools/with-bpffs tools/bench/bench $(if $(filter bench-smoke,$@),--quick --against .)
 
 #: make deb         build/viaduct_VERSION_ARCHITECTURE.deb, a package of what is built
 .PHONY: deb

@@ -46,5 +46,6 @@ build/bench/program_cost: $(addprefix $(OUT)/tools/bench/,program_cost.o relay.o
 .PHONY: bench-build
 bench-build: $(BENCH_TOOLS) $(OUT)/viaductd
 # BENCH=relay,latency,sip chooses parts (tools/bench/bench --help lists them), BENCH_SECONDS sets a relay
-# run's length, BENCH_QUICK=1 only shows that everything works.
+# run's length, BENCH_QUICK=1 only shows that everything works. BENCH_AGAINST=TREE has BENCH=against
+# compare with another tree's data plane.
 #: make bench       measure, and compare with other ways: table, and build/bench/results.json with plots (root)

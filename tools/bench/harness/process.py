@@ -69,9 +69,9 @@ class Tool:
     """One of the bench's own C tools: says "ready", answers each line with a line of JSON, ends
     when its standard input closes."""
 
-    def __init__(self, namespace, name, *arguments):
+    def __init__(self, namespace, name, *arguments, tools=TOOLS):
         self.name = name
-        self.process = spawn(namespace, TOOLS / name, *arguments, text=True,
+        self.process = spawn(namespace, tools / name, *arguments, text=True,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE)
         if self._line() != "ready":

@@ -25,6 +25,10 @@ def ratio(value):
     return f"{value:.2f}"
 
 
+def thousandth(value):
+    return f"{value:.3f}"
+
+
 def times(value):
     return f"{value:.1f} x"
 
@@ -50,6 +54,15 @@ def kibibytes(value):
 
 
 AT_LEAST, AT_MOST = "at least", "at most"
+
+
+def against_rows(streams):
+    return (
+        (f"a packet's time to the other's, {streams}", f"against.to_other.{streams}", thousandth,
+         None, None),
+        (f"bare to this, {streams} streams", f"against.this_to_bare.{streams}", ratio, None, None),
+        (f"bare to the other, {streams} streams", f"against.other_to_bare.{streams}", ratio, None,
+         None))
 
 
 def versus_rows(held):
@@ -109,6 +122,7 @@ ROWS = (
     ("of that, what any redirect takes", "program.redirect_ns", nanoseconds, None, None),
     ("program, miss path", "program.miss_ns", nanoseconds, None, None),
     ("program, from a stranger to a live port", "program.refused_ns", nanoseconds, None, None),
+    *(row for streams in (1000, 20000, 100000) for row in against_rows(streams)),
     ("routing a call, 10 routes", "routing.find_10_ns", nanoseconds, None, None),
     ("routing a call, 10000 routes", "routing.find_10000_ns", nanoseconds, AT_MOST, 3000),
     ("patterns run a call, 10000 routes", "routing.patterns_10000", ratio, AT_MOST, 3),

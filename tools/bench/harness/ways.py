@@ -4,7 +4,7 @@ import contextlib
 import tempfile
 
 from . import rtpengine
-from .process import Tool
+from .process import Tool, TOOLS
 from .wires import EXTERNAL, SINK
 
 SHAPE = "4-214"  # IPv4, G.711 of 20 ms; see traffic.h
@@ -39,9 +39,11 @@ class Bare(Way):
 
 
 class Viaduct(Way):
-    """waiting: packets wait for others, however few streams there are."""
+    """waiting: packets wait for others, however few streams there are. tools: where the data plane's
+    driver lies."""
 
-    def __init__(self, streams, shape_in=SHAPE, shape_out=None, waiting=False):
+    def __init__(self, streams, shape_in=SHAPE, shape_out=None, waiting=False, tools=TOOLS):
+        self.tools = tools
         self.key, self.streams, self.waiting = f"viaduct_{streams}", streams, waiting
         self.label = f"Viaduct, {streams:,} stream{'s' if streams > 1 else ''}"
         if waiting:
@@ -51,7 +53,8 @@ class Viaduct(Way):
     @contextlib.contextmanager
     def up(self, wires):
         with Tool(wires.dut, "relay_driver", "d0", "d1", self.shape_in, self.shape_out,
-                  self.streams, *(["waiting"] if self.waiting else [])) as driver:
+                  self.streams, *(["waiting"] if self.waiting else []),
+                  tools=self.tools) as driver:
             yield {"driver": driver}
 
 
