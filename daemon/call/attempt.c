@@ -349,31 +349,50 @@ static int try_candidate(struct call *call)
 	return code == SIP_BAD_REQUEST ? -EINVAL : 1;
 }
 
+static bool has_place_left(const struct call *call, struct peer *peer)
+{
+	struct sip_dest target[PEER_TARGETS_MAX];
+	unsigned count = peer_targets_by_health(peer, target);
+
+	for (unsigned i = 0; i < count; i++) {
+		if (!history_was_tried(call, call->attempts.peer_first, &target[i].remote))
+			return true;
+	}
+	return false;
+}
+
 /* As many INVITEs have gone out as may: who was not asked is left out. */
 static void stop_asking(struct call *call)
 {
-	call->calls->counters.attempts_spent++;
+	bool anybody = false;
+
 	for (; call->attempt < call->route.candidate_count; next_peer(call)) {
+		const struct peer_config *config = call->route.candidate[call->attempt].peer;
+		struct peer *peer = live_peer(call, config);
+
 		if (is_first_place(call))
-			leave_out(call, call->route.candidate[call->attempt].peer,
-				SIP_SERVICE_UNAVAILABLE);
+			leave_out(call, config, SIP_SERVICE_UNAVAILABLE);
+		anybody |= is_first_place(call) || (peer && has_place_left(call, peer));
 	}
+	call->calls->counters.attempts_spent += anybody;
 }
 
 void try_next_peer(struct call *call)
 {
-	while (call->attempt < call->route.candidate_count &&
-		call->attempts.made < CALL_ATTEMPTS_MAX) {
-		int ret = try_candidate(call);
+	while (call->attempt < call->route.candidate_count) {
+		int ret;
 
+		if (call->attempts.made >= CALL_ATTEMPTS_MAX) {
+			stop_asking(call);
+			break;
+		}
+		ret = try_candidate(call);
 		if (!ret)
 			return;
 		if (ret < 0)
 			break;
 		next_peer(call);
 	}
-	if (call->attempts.made >= CALL_ATTEMPTS_MAX)
-		stop_asking(call);
 	reject_with_best(call);
 }
 

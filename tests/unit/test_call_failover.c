@@ -472,6 +472,12 @@ static void after_so_many_attempts_who_was_not_asked_is_left_out(void **state)
 	turn_down(&w, C, 486);
 	expect_refusal(&w, &a, "SIP/2.0 486");
 	assert_int_equal(w.calls->counters.attempts_spent, 0);
+	/* The last one that may be asked is the last that there is. */
+	ask_b(&w, &a, 1);
+	turn_down(&w, C, 500);
+	expect_refusal(&w, &a, "SIP/2.0 500");
+	assert_string_equal(asked, "b 500 c 500 ");
+	assert_int_equal(w.calls->counters.attempts_spent, 0);
 	ask_b(&w, &a, 0);
 	expect_refusal(&w, &a, "SIP/2.0 500");
 	assert_string_equal(asked, "b 500 c 503 ");
