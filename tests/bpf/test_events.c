@@ -331,9 +331,12 @@ static void what_strangers_cause_leaves_half_of_the_ring_to_the_calls(void **sta
 		scene_expect(&s, VD_DROP_SOURCE);
 	}
 	s.in.sport = 4000;
+	s.flow->flags |= VD_FLOW_LATCH;
+	s.flow->src_port_be = 0;
 	scene_expect(&s, VD_FORWARDED);
+	only_event(&s, VD_EVENT_LATCHED);
 	only_event(&s, VD_EVENT_FIRST_PACKET);
-	assert_int_equal(s.lab->events_count + lab_events_lost(s.lab), strangers + 1);
+	assert_int_equal(s.lab->events_count + lab_events_lost(s.lab), strangers + 2);
 	assert_in_range(lab_count_events(s.lab, VD_EVENT_REFUSED), 1,
 		sysconf(_SC_PAGESIZE) / 2 / sizeof(struct vd_event));
 	assert_int_equal(lab_counter(s.lab, 0, VD_DROP_SOURCE).packets, strangers);
