@@ -526,6 +526,25 @@ static void a_far_end_that_has_followed_is_led_back(void **state)
 	relay_close(&r);
 }
 
+static void who_is_unnamed_as_leg_b_is_so_after_a_restart(void **state)
+{
+	struct ua a1, a2;
+	struct relay r;
+
+	(void)state;
+	for (unsigned withheld = 0; withheld < 2; withheld++) {
+		world_peer_keys[A] = identity_keys;
+		relay_open(&r);
+		join_as_leg_b(&r.w, &a1, &a2, withheld ? "Privacy: user\r\n" : "", "100");
+		restart(&r);
+		assert_int_equal(adoption(&r).adopted, 1);
+		is_named_to(&r.w, &a1, &a2, !withheld);
+		bye_from(&r.w, &a1, A);
+		relay_close(&r);
+		world_peer_keys[A] = "";
+	}
+}
+
 /* ---- INVITE with Replaces ---- */
 
 static void replace(struct relay *r, struct ua *n, enum who who, const struct ua *d,
@@ -794,6 +813,7 @@ int main(void)
 		cmocka_unit_test(the_far_ends_are_joined_from_where_it_had_come_to),
 		cmocka_unit_test(whichever_call_is_older),
 		cmocka_unit_test(a_far_end_that_has_followed_is_led_back),
+		cmocka_unit_test(who_is_unnamed_as_leg_b_is_so_after_a_restart),
 		cmocka_unit_test(a_new_leg_takes_the_place_after_a_restart),
 		cmocka_unit_test(a_new_leg_that_gives_up_leaves_the_call_as_it_was),
 		cmocka_unit_test(a_call_that_was_picked_up_has_its_new_leg_after_a_restart),

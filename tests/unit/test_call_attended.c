@@ -275,6 +275,57 @@ static void calls_in_another_transfer_are_left_alone(void **state)
 	world_close(&w);
 }
 
+static void begin_as_leg_b(
+	struct world *w, struct ua *a1, struct ua *a2, const char *extra, const char *number)
+{
+	world_peer_keys[A] = identity_keys;
+	world_routes =
+		"  - {name: hidden, from: a, called: '8.*', to: [b], caller: {suppress: true}}\n"
+		"  - {name: other, from: a, called: '9.*', to: [b], caller: {number: '77'}}\n";
+	world_open(w);
+	world_peer_keys[A] = world_routes = "";
+	join_as_leg_b(w, a1, a2, extra, number);
+}
+
+static void who_was_shown_as_nobody_or_another_is_unnamed_as_leg_b_of_the_call_it_is_led_to(
+	void **state)
+{
+	static const struct {
+		const char *extra, *number;
+		bool is_named;
+	} callers[] = {{SAYS_WHO "Privacy: user\r\n", "100", false}, {SAYS_WHO, "800", false},
+		{SAYS_WHO, "900", false}, {SAYS_WHO, "100", true}};
+	struct ua a1, a2;
+	struct world w;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(callers) / sizeof(callers[0]); i++) {
+		begin_as_leg_b(&w, &a1, &a2, callers[i].extra, callers[i].number);
+		is_named_to(&w, &a1, &a2, callers[i].is_named);
+		bye_from(&w, &a1, A);
+		world_close(&w);
+	}
+}
+
+static void who_is_unnamed_as_leg_b_is_so_to_whom_the_caller_refers_it_to(void **state)
+{
+	struct ua a1, a2;
+	struct world w;
+
+	(void)state;
+	begin_as_leg_b(&w, &a1, &a2, "Privacy: user\r\n", "100");
+	refer(&w, &a2, "<sip:300@127.0.0.1>");
+	copy_text(request, TEXT_MAX, expect(&w, C, "INVITE "));
+	expect_notify(&w, &a2, 100);
+	has(header(request, "From"), "sip:anonymous@anonymous.invalid");
+	assert_string_equal(header(request, "Privacy"), "id");
+	has_not(request, "1000@");
+	answer_final(&w, C, request, 486, "c1", NULL);
+	expect_notify(&w, &a2, 486);
+	bye_from(&w, &a1, A);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +338,9 @@ int main(void)
 		cmocka_unit_test(a_referrer_that_hangs_up_both_is_not_waited_for),
 		cmocka_unit_test(either_far_end_may_hang_up_meanwhile),
 		cmocka_unit_test(calls_in_another_transfer_are_left_alone),
+		cmocka_unit_test(
+			who_was_shown_as_nobody_or_another_is_unnamed_as_leg_b_of_the_call_it_is_led_to),
+		cmocka_unit_test(who_is_unnamed_as_leg_b_is_so_to_whom_the_caller_refers_it_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

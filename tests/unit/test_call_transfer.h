@@ -100,6 +100,67 @@ static inline void invite_replacing_from(struct world *w, struct ua *n, enum who
 	invite_from(w, n, who, "100", text, sdp);
 }
 
+#define SAYS_WHO "P-Asserted-Identity: <sip:1000@127.0.0.3>\r\nSubject: of Ann\r\n"
+
+/* A is believed, and told who others are. */
+static const char identity_keys[] = ", identity: {trusted: true, asserted: pass}";
+
+/* A calls B twice, by a1 and by a2; B joins the two, and a1 is leg B of the call that a2 has begun.
+ * extra, number: of a1's INVITE. */
+static inline void join_as_leg_b(
+	struct world *w, struct ua *a1, struct ua *a2, const char *extra, const char *number)
+{
+	struct ua b1, b2;
+	const char *text;
+
+	invite_with(w, a1, number, extra, SDP_A);
+	text = expect(w, B, "INVITE ");
+	take(&b1, B, text, "b1");
+	answer_final(w, B, text, 200, "b1", SDP_B);
+	expect_answer(w, a1, 1);
+	call_to(w, a2, B, &b2, "101", "b2", SDP("5002", ""));
+	refer(w, &b1, refer_to_dialog(&b2, "500"));
+	expect_notify(w, &b1, 100);
+	follow(w, a2, SDP("4002", ""));
+	follow(w, a1, SDP_A);
+	expect_bye(w, &b2);
+	expect_notify(w, &b1, 200);
+	expect_bye(w, &b1);
+	run_ms(w, 2);
+}
+
+/* A re-INVITE of the one, which comes to the other, who answers; from_says, to_says: header
+ * fields. What came goes to invite, and the answer to ok. */
+static inline void change_between(struct world *w, struct ua *from, struct ua *to,
+	const char *from_says, const char *to_says, char invite[TEXT_MAX], char ok[TEXT_MAX])
+{
+	say_with(w, from, "INVITE", 0, new_branch(), from_says, SDP_A);
+	copy_text(invite, TEXT_MAX, expect(w, A, "INVITE "));
+	assert_string_equal(header(invite, "Call-ID"), to->call_id);
+	answer_more(w, A, invite, 200, NULL, to_says, SDP("4002", ""));
+	copy_text(ok, TEXT_MAX, expect(w, A, "SIP/2.0 200"));
+	expect(w, A, "ACK ");
+	ack(w, from, from->cseq, NULL);
+}
+
+/* Whether a2 is told what a1, leg B, says of itself in a re-INVITE, and in its answer to one. */
+static inline void is_named_to(struct world *w, struct ua *a1, struct ua *a2, bool is_named)
+{
+	static char told[2][TEXT_MAX], other[TEXT_MAX];
+
+	change_between(w, a1, a2, SAYS_WHO, "", told[0], other);
+	change_between(w, a2, a1, "", SAYS_WHO, other, told[1]);
+	for (unsigned i = 0; i < 2; i++) {
+		if (is_named) {
+			has(header(told[i], "P-Asserted-Identity"), "sip:1000@");
+			has(told[i], "Ann");
+		} else {
+			has_not(told[i], "P-Asserted-Identity");
+			has_not(told[i], "Ann");
+		}
+	}
+}
+
 static inline unsigned live_calls(struct world *w)
 {
 	struct calls_status status;

@@ -93,6 +93,8 @@ static inline void on_event(void *ctx, uint64_t id, const char *kind, const char
 /* More keys of each peer and side, ", KEY: VALUE". */
 static const char *world_peer_keys[PEERS] = {"", "", ""};
 static const char *world_side_keys[SIDE_COUNT] = {"", ""};
+/* Routes that come before the others, "  - {…}\n" each. */
+static const char *world_routes = "";
 
 static inline struct config *world_config(struct world *w, const char *extra)
 {
@@ -116,6 +118,7 @@ static inline struct config *world_config(struct world *w, const char *extra)
 		"  - {name: c, kind: trunk, listener: out, liveness: {interval: 0}, address: "
 		"\"127.0.0.5:%u\"%s}\n"
 		"routes:\n"
+		"%s"
 		"  - {name: two, from: a, called: \"2.*\", to: [b, c]}\n"
 		"  - {name: three, from: a, called: \"3.*\", to: [c]}\n"
 		"  - {name: in, from: b, called: \"5.*\", to: [a]}\n"
@@ -126,7 +129,7 @@ static inline struct config *world_config(struct world *w, const char *extra)
 		"log: error\n%s",
 		world_side_keys[0], world_side_keys[1], w->listener_port[0], w->listener_port[1],
 		w->port[A], world_peer_keys[A], w->port[B], world_peer_keys[B], w->port[C],
-		world_peer_keys[C], extra);
+		world_peer_keys[C], world_routes, extra);
 	assert_int_equal(write(fd, text, (size_t)n), n);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	assert_int_equal(config_load(&cfg, path, stderr), 0);
