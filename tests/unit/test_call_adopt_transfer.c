@@ -346,6 +346,35 @@ static void a_target_that_is_lost_is_told_and_the_two_stay(void **state)
 	relay_close(&r);
 }
 
+/* Of that name no peer is configured: what is not damaged names one that is, or its call has ended.
+ */
+static void what_goes_back_goes_to_no_other_where_nobody_knows_who_has_referred(void **state)
+{
+	const struct peer_config gone = {.name = (char *)"gone"};
+	struct ua a, b;
+	struct relay r;
+
+	(void)state;
+	world_peer_keys[B] = world_peer_keys[C] = ", refer: back";
+	begin_with(&r, &a, &b, "groups: [{name: g, members: [{peer: b}, {peer: c}]}]\n");
+	world_peer_keys[B] = world_peer_keys[C] = "";
+	refer(&r.w, &b, "<sip:127.0.0.4;x=1>");
+	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
+	expect_notify(&r.w, &b, 100);
+	answer(&r.w, B, request, 180, "b2", NULL);
+	expect_notify(&r.w, &b, 180);
+	the_call(&r.w)->asking = &gone;
+	call_touch(the_call(&r.w));
+	run_ms(&r.w, 2);
+	go_on_by(&r, 2);
+	assert_null(the_call(&r.w)->asking);
+	answer_final(&r.w, B, request, 503, "b2", NULL);
+	expect_notify(&r.w, &b, 503);
+	expect_nothing(&r.w, C);
+	joined(&r, &a, 4000, &b, 5000);
+	relay_close(&r);
+}
+
 /* The referring call is: nobody is left to join the target with. */
 static void a_target_of_a_call_that_is_lost_is_cancelled(void **state)
 {
@@ -809,6 +838,8 @@ int main(void)
 		cmocka_unit_test(a_transfer_that_is_decided_is_told),
 		cmocka_unit_test(a_target_that_is_lost_is_told_and_the_two_stay),
 		cmocka_unit_test(a_kill_at_any_moment_of_a_transfer_leaves_each_call_one_record),
+		cmocka_unit_test(
+			what_goes_back_goes_to_no_other_where_nobody_knows_who_has_referred),
 		cmocka_unit_test(a_target_of_a_call_that_is_lost_is_cancelled),
 		cmocka_unit_test(the_far_ends_are_joined_from_where_it_had_come_to),
 		cmocka_unit_test(whichever_call_is_older),

@@ -783,6 +783,72 @@ static void a_reload_without_the_peers_keeps_the_joined_call(void **state)
 		close(w.fd[i]);
 }
 
+/* A and C are left. */
+static void reload_without_b(struct world *w)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"sides:\n"
+		"  internal: {device: test-in, addresses: [127.0.0.1], media_ports: 20000-20399}\n"
+		"  external: {device: test-out, addresses: [127.0.0.2], media_ports: 20000-20399}\n"
+		"listeners:\n"
+		"  - {name: in, side: internal, transport: udp, port: %u}\n"
+		"  - {name: out, side: external, transport: udp, port: %u}\n"
+		"peers:\n"
+		"  - {name: a, kind: direct, listener: in, address: \"127.0.0.3:%u\"}\n"
+		"  - {name: c, kind: trunk, listener: out, liveness: {interval: 0}, address: "
+		"\"127.0.0.5:%u\"}\n"
+		"routes:\n"
+		"  - {name: all, to: [c], trunk_to_trunk: true}\n"
+		"overload: {shed_all: 0}\n",
+		w->listener_port[0], w->listener_port[1], w->port[A], w->port[C]);
+	world_put_in_force(w, world_load(text));
+}
+
+/* Its call stands. One that is configured again may refer again. */
+static void who_was_dropped_by_a_reload_has_nobody_called(void **state)
+{
+	static const struct {
+		const char *keys, *refer_to;
+	} as[] = {{"", "<sip:700@127.0.0.2>"}, {", refer: back", "<sip:127.0.0.4;x=1>"},
+		{", refer: pass", "<sip:700@127.0.0.2>"}};
+	struct ua a, b;
+	struct world w;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(as) / sizeof(as[0]); i++) {
+		world_peer_keys[B] = as[i].keys;
+		begin(&w, &a, &b);
+		world_peer_keys[B] = "";
+		reload_without_b(&w);
+		if (strstr(as[i].keys, "pass")) {
+			refer_with(&w, &b, as[i].refer_to, "", "SIP/2.0 403");
+		} else {
+			refer(&w, &b, as[i].refer_to);
+			expect_notify(&w, &b, 100);
+			expect_notify(&w, &b, 403);
+			assert_int_equal(counters(&w).transfers_failed, 1);
+		}
+		expect_nothing(&w, A);
+		expect_nothing(&w, B);
+		expect_nothing(&w, C);
+		say(&w, &b, "INFO", NULL);
+		answer(&w, A, expect(&w, A, "INFO "), 200, NULL, NULL);
+		expect(&w, B, "SIP/2.0 200");
+		world_reload(&w, "");
+		if (!i) {
+			refer(&w, &b, as[i].refer_to);
+			copy_text(c_invite, TEXT_MAX, expect(&w, C, "INVITE "));
+			expect_notify(&w, &b, 100);
+			answer_final(&w, C, c_invite, 486, "c1", NULL);
+			expect_notify(&w, &b, 486);
+		}
+		bye_from(&w, &b, A);
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -817,6 +883,7 @@ int main(void)
 		cmocka_unit_test(a_transferred_call_is_transferred_again),
 		cmocka_unit_test(a_call_hung_up_here_ends_its_transfer),
 		cmocka_unit_test(a_reload_without_the_peers_keeps_the_joined_call),
+		cmocka_unit_test(who_was_dropped_by_a_reload_has_nobody_called),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,13 +96,24 @@ static const char *world_side_keys[SIDE_COUNT] = {"", ""};
 /* Routes that come before the others, "  - {…}\n" each. */
 static const char *world_routes = "";
 
+static inline struct config *world_load(const char *text)
+{
+	struct config *cfg = NULL;
+	int fd = memfd_create("config", 0);
+	char path[64];
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	assert_int_equal(config_load(&cfg, path, stderr), 0);
+	close(fd);
+	return cfg;
+}
+
 static inline struct config *world_config(struct world *w, const char *extra)
 {
-	char text[4096], path[64];
-	struct config *cfg = NULL;
-	int fd = memfd_create("config", 0), n;
+	char text[4096];
 
-	n = snprintf(text, sizeof(text),
+	snprintf(text, sizeof(text),
 		"sides:\n"
 		"  internal: {device: test-in, addresses: [127.0.0.1], media_ports: "
 		"20000-20399%s}\n"
@@ -130,11 +141,7 @@ static inline struct config *world_config(struct world *w, const char *extra)
 		world_side_keys[0], world_side_keys[1], w->listener_port[0], w->listener_port[1],
 		w->port[A], world_peer_keys[A], w->port[B], world_peer_keys[B], w->port[C],
 		world_peer_keys[C], world_routes, extra);
-	assert_int_equal(write(fd, text, (size_t)n), n);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	assert_int_equal(config_load(&cfg, path, stderr), 0);
-	close(fd);
-	return cfg;
+	return world_load(text);
 }
 
 /* With ports that were free a moment ago: another test beside us may have been faster. */
@@ -174,13 +181,16 @@ static inline void world_open(struct world *w)
 	world_open_with(w, "");
 }
 
-static inline void world_reload(struct world *w, const char *extra)
+static inline void world_put_in_force(struct world *w, struct config *cfg)
 {
-	struct config *cfg = world_config(w, extra);
-
 	assert_int_equal(calls_reload(w->calls, cfg, stderr), 0);
 	config_unref(w->cfg);
 	w->cfg = cfg;
+}
+
+static inline void world_reload(struct world *w, const char *extra)
+{
+	world_put_in_force(w, world_config(w, extra));
 }
 
 static inline void run_ms(struct world *w, unsigned ms)
