@@ -36,14 +36,19 @@ static char *load_with(struct config **cfg, const char *keys)
 	return errors;
 }
 
-static void write_file(const char *text, mode_t mode)
+static void write_bytes(const char *bytes, size_t len, mode_t mode)
 {
 	FILE *f = fopen(path, "w");
 
 	assert_non_null(f);
-	fputs(text, f);
+	assert_int_equal(fwrite(bytes, 1, len, f), len);
 	fclose(f);
 	assert_int_equal(chmod(path, mode), 0);
+}
+
+static void write_file(const char *text, mode_t mode)
+{
+	write_bytes(text, strlen(text), mode);
 }
 
 static char *load_file(struct config **cfg, const char *text, mode_t mode)
@@ -143,6 +148,24 @@ static char *load_users(struct config **cfg, const char *text)
 	return load_with(cfg, keys);
 }
 
+/* What stands behind it would be left out without a word. */
+static void a_file_with_a_nul_byte_is_a_mistake(void **state)
+{
+	static const char line[] = PASSWORD "\0more\n", users[] = "zoe:" PASSWORD "\n\0\nadam:a\n";
+	char keys[256];
+	struct config *cfg;
+
+	(void)state;
+	write_bytes(line, sizeof(line) - 1, 0600);
+	snprintf(keys, sizeof(keys), "auth: {user: me, password_file: %s}", path);
+	expect_mistake(load_with(&cfg, keys),
+		"27: peers[1].auth.password_file: \"%s\" holds a NUL byte; expected text\n");
+	write_bytes(users, sizeof(users) - 1, 0600);
+	snprintf(keys, sizeof(keys), "challenge: {realm: r, users_file: %s}", path);
+	expect_mistake(load_with(&cfg, keys),
+		"27: peers[1].challenge.users_file: \"%s\" holds a NUL byte; expected text\n");
+}
+
 static void users_are_read_from_their_file(void **state)
 {
 	const struct challenge_config *challenge;
@@ -211,6 +234,7 @@ int main(void)
 		cmocka_unit_test(a_password_may_be_in_the_environment),
 		cmocka_unit_test(a_file_that_everybody_can_read_is_a_mistake),
 		cmocka_unit_test(a_file_without_a_password_is_a_mistake),
+		cmocka_unit_test(a_file_with_a_nul_byte_is_a_mistake),
 		cmocka_unit_test(users_are_read_from_their_file),
 		cmocka_unit_test(a_line_that_is_no_user_is_a_mistake),
 	};
