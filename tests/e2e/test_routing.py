@@ -346,6 +346,13 @@ def test_routes_test_at_a_given_time(stage):
     assert peers("2026-12-24 22:30Z") == ["phone"]
 
 
+@pytest.mark.parametrize("day", ["2026-02-29", "2026-04-31"])
+@pytest.mark.parametrize("zone", ["", "Z"])
+def test_routes_test_at_a_day_that_there_is_not_is_refused(stage, day, zone):
+    done = stage.cli.text("routes", "test", "--at", f"{day} 12:00{zone}", "pbx", "0401", check=False)
+    assert done.returncode == 2 and f"{day} 12:00{zone} is no time" in done.stderr, done
+
+
 def test_routes_test_tells_each_step(stage):
     text = stage.cli.text("routes", "test", "phone", "222").stdout
     for line in ("usage local: 1 route", "usage far: 1 route", "found: try trunk",

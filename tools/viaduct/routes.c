@@ -120,10 +120,15 @@ static int parse_at(const char *text, uint64_t *at)
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		struct tm tm = {.tm_isdst = -1};
 		const char *end = strptime(text, forms[i], &tm);
+		struct tm day;
 		time_t t;
 
 		if (!end || (*end && strcmp(end, "Z") != 0))
 			continue;
+		day = tm;
+		(void)timegm(&day);
+		if (day.tm_mday != tm.tm_mday) /* 30 February */
+			return -EINVAL;
 		t = *end ? timegm(&tm) : mktime(&tm);
 		if (t <= 0)
 			return -EINVAL;
