@@ -72,6 +72,11 @@ static int open_directory(const char *dir)
 		log_error("store: %s: expected a directory that only we or root can write in", dir);
 		return -EPERM;
 	}
+	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) && errno == EACCES) {
+		log_error("store: %s belongs to user %u, and user %u may not write there", dir,
+			st.st_uid, geteuid());
+		return -EACCES;
+	}
 	return 0;
 }
 
@@ -103,14 +108,16 @@ static void set_aside(struct store *s)
 	const struct takeover *t = &s->found;
 	char what[80] = "";
 
-	if (rename(s->path, s->refused_path)) {
-		log_error("store: %s cannot be set aside: %s", s->path, strerror(errno));
-		(void)unlink(s->path);
-	}
 	if (t->records[STORE_CALL])
 		snprintf(what, sizeof(what),
 			"; the %" PRIu64 " calls that it held are not taken over",
 			t->records[STORE_CALL]);
+	if (rename(s->path, s->refused_path)) {
+		log_warn("store: %s is %s (%s) and cannot be set aside (%s): it is removed%s",
+			s->path, refusal_name(t->refusal), t->detail, strerror(errno), what);
+		(void)unlink(s->path);
+		return;
+	}
 	log_warn("store: %s is %s (%s): set aside as %s%s", s->path, refusal_name(t->refusal),
 		t->detail, s->refused_path, what);
 }

@@ -199,6 +199,25 @@ def test_a_state_directory_that_may_be_a_trap_is_not_taken_over(changing_user, s
     start(ordinary.USER)
 
 
+def test_a_state_directory_where_the_user_may_not_write_is_named(changing_user):
+    """Root's, who has another instance there."""
+    stage, start = changing_user
+    daemon, state = stage.daemon, stage.daemon.state_dir
+    daemon.stop()
+    shutil.rmtree(state, ignore_errors=True)
+    os.mkdir(state, mode=0o700)
+    other = f"{state}/other.state"
+    with open(other, "w", encoding="ascii"):
+        pass
+    with pytest.raises(AssertionError, match="exit 1"):
+        start("nobody")
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert f"{state} belongs to user 0, and user {nobody} may not write there" in daemon.log()
+    assert "set aside" not in daemon.log() and os.listdir(state) == ["other.state"]
+    shutil.rmtree(state)
+    start(ordinary.USER)
+
+
 def test_root_who_would_stay_root_is_told_whose_the_calls_are_and_the_ways_out(changing_user):
     """As who tries the service's configuration by hand."""
     stage, start = changing_user
