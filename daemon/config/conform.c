@@ -62,7 +62,7 @@ static void unknown_word(struct mistakes *m, unsigned line, const char *path, co
 		unsigned d = typo_distance(word, known);
 
 		strbuf_addf(&all, "%s%s", i ? ", " : "", known);
-		if (d < best && d < strlen(known)) {
+		if (d < best && d < strlen(known) && d < strlen(word)) {
 			best = d;
 			meant = known;
 		}

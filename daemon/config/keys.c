@@ -268,8 +268,9 @@ uint32_t key_number(struct mistakes *m, const char *path, const uint32_t *value)
 		abort(); /* a number without a row: caught by the first test that loads a file */
 	if (!value)
 		return key->fallback;
-	if (*value < key->min || *value > key->max)
-		mistake_add(m, path, "%u is out of range; expected %s", *value,
-			key_expected(expected, path));
-	return *value;
+	if (*value >= key->min && *value <= key->max)
+		return *value;
+	mistake_add(m, path, "%u is out of range; expected %s", *value,
+		key_expected(expected, path));
+	return key->fallback;
 }

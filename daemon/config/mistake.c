@@ -9,6 +9,15 @@
 
 #include "config/document.h"
 
+/* Keys and names are told as they were written, and a mistake is one line. */
+static void make_plain(char *text)
+{
+	for (char *c = text; *c; c++) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	}
+}
+
 static void add(struct mistakes *m, unsigned line, const char *key, const char *fmt, va_list ap)
 {
 	struct mistake *mistake;
@@ -25,6 +34,8 @@ static void add(struct mistakes *m, unsigned line, const char *key, const char *
 		mistake->text = NULL;
 		m->error = -ENOMEM;
 	}
+	if (mistake->text)
+		make_plain(mistake->text);
 	free(what);
 }
 
@@ -98,10 +109,7 @@ const char *mistake_plain(char buf[MISTAKE_QUOTE_MAX], const char *value)
 {
 	int cut = snprintf(buf, MISTAKE_QUOTE_MAX - 2, "%s", value);
 
-	for (char *c = buf; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	}
+	make_plain(buf);
 	if (cut >= MISTAKE_QUOTE_MAX - 2)
 		strcpy(buf + MISTAKE_QUOTE_MAX - 6, "...");
 	return buf;

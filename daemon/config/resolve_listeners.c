@@ -184,6 +184,8 @@ int resolve_listeners(struct resolve *r)
 		port = key_number(r->mistakes, key, file->port);
 		if (!file->port && file->transport == TRANSPORT_TLS)
 			port = SIPS_PORT;
+		if (file->port)
+			port = *file->port; /* one out of range takes nobody's place */
 		check_media_ports(r, file, port, key);
 		if (file->address)
 			ret = add_one_address(

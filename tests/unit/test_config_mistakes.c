@@ -181,6 +181,28 @@ static void control_characters_never_reach_the_terminal(void **state)
 	free(good);
 }
 
+/* Where others say which names there are, too. */
+static void a_name_with_control_characters_breaks_no_line(void **state)
+{
+	static const char said[] =
+		"16: peers[0].name: \"p?[31m?bx\" is no name; expected a name of letters, digits, '.', "
+		"'_', '-' (1 to 63 bytes, no '.' first)\n"
+		"29: routes[0].from: no peer is named \"pbx\"; expected one of p?[31m?bx, itsp\n"
+		"30: routes[1].to[0]: no peer is named \"pbx\"; expected one of p?[31m?bx, itsp\n";
+	char *good = slurp(GOOD);
+	struct strbuf text = {0};
+	struct config *cfg;
+	char *errors;
+
+	(void)state;
+	replace_line(&text, good, 16, "  - name: \"p\\e[31m\\nbx\"\n");
+	assert_int_equal(load_text(&cfg, text.s, text.len, &errors), -EINVAL);
+	assert_string_equal(errors, said);
+	free(errors);
+	strbuf_free(&text);
+	free(good);
+}
+
 /* Bytes changed, removed, lines doubled: whatever comes out either loads or is refused in the one
  * form, and under the sanitizers nothing is touched that should not be. */
 static void a_damaged_file_is_refused_in_the_same_form(void **state)
@@ -250,6 +272,7 @@ int main(void)
 		cmocka_unit_test(too_deep_too_wide_too_large_is_refused),
 		cmocka_unit_test(more_mistakes_than_are_shown_are_counted),
 		cmocka_unit_test(control_characters_never_reach_the_terminal),
+		cmocka_unit_test(a_name_with_control_characters_breaks_no_line),
 		cmocka_unit_test(a_damaged_file_is_refused_in_the_same_form),
 		cmocka_unit_test(unreadable_files_are_told),
 	};
