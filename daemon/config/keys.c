@@ -270,7 +270,7 @@ uint32_t key_number(struct mistakes *m, const char *path, const uint32_t *value)
 		return key->fallback;
 	if (*value >= key->min && *value <= key->max)
 		return *value;
-	mistake_add(m, path, "%u is out of range; expected %s", *value,
-		key_expected(expected, path));
+	mistake_add(
+		m, path, "%u is out of range; expected %s", *value, key_expected(expected, path));
 	return key->fallback;
 }

@@ -21,8 +21,8 @@ const struct key *key_find(const char *path);
 /* Writes what a value at path expects, "a UDP or TCP port, 1 to 65535". Returns buf. */
 #define KEY_EXPECTED_MAX 160
 const char *key_expected(char buf[KEY_EXPECTED_MAX], const char *path);
-/* The value, or the key's default where value is NULL. Out of range is a mistake, and the default, so
- * that other numbers are not measured by it. */
+/* The value, or the key's default where value is NULL. Out of range is a mistake, and the default,
+ * so that other numbers are not measured by it. */
 uint32_t key_number(struct mistakes *m, const char *path, const uint32_t *value);
 
 #endif

@@ -75,8 +75,8 @@ int read_secret_file(struct mistakes *m, struct secret **out, const char *key, c
 		secret = NULL;
 	}
 	if (secret && memchr(secret->text, '\0', secret->len)) {
-		mistake_add(m, key, "%s holds a NUL byte; expected text",
-			mistake_quote(quoted, path));
+		mistake_add(
+			m, key, "%s holds a NUL byte; expected text", mistake_quote(quoted, path));
 		secret_free(secret);
 		secret = NULL;
 	}

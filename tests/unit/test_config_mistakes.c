@@ -185,7 +185,8 @@ static void control_characters_never_reach_the_terminal(void **state)
 static void a_name_with_control_characters_breaks_no_line(void **state)
 {
 	static const char said[] =
-		"16: peers[0].name: \"p?[31m?bx\" is no name; expected a name of letters, digits, '.', "
+		"16: peers[0].name: \"p?[31m?bx\" is no name; expected a name of letters, digits, "
+		"'.', "
 		"'_', '-' (1 to 63 bytes, no '.' first)\n"
 		"29: routes[0].from: no peer is named \"pbx\"; expected one of p?[31m?bx, itsp\n"
 		"30: routes[1].to[0]: no peer is named \"pbx\"; expected one of p?[31m?bx, itsp\n";
