@@ -84,17 +84,17 @@ static int become_user(const struct config *cfg)
 }
 
 /* Root becomes whoever owns the pins, where the configuration names nobody: the daemon was started
- * as an ordinary user. */
+ * as an ordinary user. After a boot there are none, and the state directory tells. */
 static int become_owner(const struct config *cfg)
 {
 	const struct passwd *pw;
-	char dir[GIVE_PATH_MAX];
+	char pins[GIVE_PATH_MAX];
 	struct stat st;
 
 	if (cfg->user[0])
 		return become_user(cfg);
-	give_pin_path(cfg, dir);
-	if (geteuid() != 0 || lstat(dir, &st) || st.st_uid == 0)
+	give_pin_path(cfg, pins);
+	if (geteuid() != 0 || (lstat(pins, &st) && lstat(cfg->state_dir, &st)) || st.st_uid == 0)
 		return 0;
 	pw = getpwuid(st.st_uid);
 	return pw ? change_user(pw) : 0;

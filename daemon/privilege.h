@@ -14,7 +14,7 @@
  * 0 or -errno, with the cause logged. */
 int privilege_drop(const struct config *cfg);
 /* The same for who only removes what is left: where no user is named, root becomes the owner of the
- * pin directory. */
+ * pin directory, or of the state directory where there are no pins. */
 int privilege_drop_to_owner(const struct config *cfg);
 /* Root makes over to the user of that name what a daemon needs that starts as him: the pin
  * directory and the state directory, made where they are missing. 0 or -errno, with the cause

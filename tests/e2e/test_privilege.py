@@ -247,6 +247,19 @@ def test_root_who_would_stay_root_is_told_whose_the_calls_are_and_the_ways_out(c
     stage.quiet()
 
 
+def test_root_removes_what_a_user_left_where_the_pins_are_gone(changing_user):
+    """As after a boot, where state_dir outlives it."""
+    stage, start = changing_user
+    daemon = stage.daemon
+    daemon.kill()
+    shutil.rmtree(daemon.pins)
+    assert os.listdir(daemon.state_dir)
+    for _ in ("what is left", "nothing"):
+        daemon.ns.run(daemon.own_program, "--remove", without_user(daemon))
+        assert not os.listdir(daemon.state_dir)
+    start(ordinary.USER)
+
+
 def test_where_nothing_is_left_root_and_a_user_take_turns(changing_user):
     stage, start = changing_user
     daemon = stage.daemon
