@@ -102,19 +102,35 @@ static int resolve_from(struct resolve *r, struct route_config *route, const cha
 	return 0;
 }
 
+/* Where there are groups, they may have been meant as well. */
+static void unknown_destination(struct resolve *r, const char *key, const char *name)
+{
+	const struct config *cfg = r->cfg;
+	char quoted[MISTAKE_QUOTE_MAX], peers[NAME_LIST_MAX], groups[NAME_LIST_MAX];
+
+	mistake_add(r->mistakes, key,
+		"no peer or group is named %s; expected one of the peers %s or of the groups %s",
+		mistake_quote(quoted, name),
+		resolve_name_list(peers, cfg->peer, sizeof(*cfg->peer), cfg->peer_count),
+		resolve_name_list(groups, cfg->group, sizeof(*cfg->group), cfg->group_count));
+}
+
 static void resolve_to(struct resolve *r, struct route_config *route, const struct file_route *file,
 	const char *base)
 {
 	char key[MISTAKE_KEY_MAX], quoted[MISTAKE_QUOTE_MAX];
 
 	for (unsigned i = 0; i < file->to_count; i++) {
+		bool is_peer = config_peer_by_name(r->cfg, file->to[i]) != NULL;
 		const struct group_config *group =
-			config_peer_by_name(r->cfg, file->to[i])
-				? NULL
-				: resolve_find_group(r->cfg, file->to[i]);
+			is_peer ? NULL : resolve_find_group(r->cfg, file->to[i]);
 		struct route_to to = {.is_group = group != NULL};
 
 		mistake_key(key, "%s.to[%u]", base, i);
+		if (!is_peer && !group && r->cfg->group_count) {
+			unknown_destination(r, key, file->to[i]);
+			continue;
+		}
 		if (group)
 			to.index = (unsigned)(group - r->cfg->group);
 		else if (resolve_peer_name(r, key, file->to[i], &to.index))

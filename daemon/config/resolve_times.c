@@ -94,6 +94,12 @@ static bool parse_hours(struct time_config *time, const char *text)
 	return true;
 }
 
+static bool is_leap_year(unsigned year)
+{
+	return year % 4 == 0 && (year % 100 || year % 400 == 0);
+}
+
+/* 29 February without a year is a date, which most years have not. */
 static bool parse_date(struct date *date, const char *text)
 {
 	static const uint8_t days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -109,6 +115,8 @@ static bool parse_date(struct date *date, const char *text)
 	}
 	date->month = (uint8_t)two_digits(text);
 	date->day = (uint8_t)two_digits(text + 3);
+	if (date->month == 2 && date->day == 29 && date->year && !is_leap_year(date->year))
+		return false;
 	return date->month >= 1 && date->month <= 12 && date->day >= 1 &&
 	       date->day <= days[date->month - 1];
 }
