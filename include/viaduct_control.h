@@ -454,7 +454,7 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 
 #define VDC_DECISION_FIELDS(X)                                                                     \
 	X(VERDICT, verdict, TEXT, none, "found, none, denied, refused")                            \
-	X(CODE, code, U32, none, "SIP response where refused")                                     \
+	X(CODE, code, U32, none, "SIP response where nobody would be asked")                       \
 	X(INDEX, index, U32, none, "of the route that matched first")                              \
 	X(ROUTE, route, TEXT, none, "its name")                                                    \
 	X(TO, to, TEXTS, none, "peers, in the order they would be tried")                          \

@@ -127,7 +127,7 @@ struct test {
 	struct route_result result;
 	struct trace trace;
 	const char *verdict;
-	uint32_t code; /* SIP response where refused, 0 = found */
+	uint32_t code; /* SIP response where nobody would be asked, else 0 */
 };
 
 static void put_peers(struct answer *a, const struct route_result *result)

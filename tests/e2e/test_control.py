@@ -3,6 +3,7 @@
 configuration, checked and swapped."""
 
 import copy
+import json
 import os
 import re
 import shutil
@@ -87,6 +88,23 @@ def test_routes_test_tells_where_a_call_would_go(stage):
                                                            "denied")):
         done = stage.cli.text("--json", "routes", "test", frm, number, check=False)
         assert f'"{verdict}"' in done.stdout and done.returncode != 0
+
+
+def test_routes_test_of_peers_that_take_no_calls_fails_as_the_call_would(stage):
+    argv = ("routes", "test", "pbx", plan.FAILOVER)
+    peers = stage.cli.json(*argv)["to"]
+    for name in peers:
+        stage.cli.text("peer", name, "drain")
+    try:
+        done = stage.cli.text(*argv, check=False)
+        assert done.returncode == 1
+        assert done.stdout.endswith("(failover), but none of its peers takes calls now: 503\n"), done.stdout
+        told = json.loads(stage.cli.text("--json", *argv, check=False).stdout)
+        assert told["verdict"] == "found" and told["code"] == 503 and "to" not in told
+    finally:
+        for name in peers:
+            stage.cli.text("peer", name, "resume")
+    assert stage.cli.text(*argv).returncode == 0
 
 
 def test_hangup_ends_both_legs_with_bye(stage):

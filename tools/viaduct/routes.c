@@ -70,6 +70,13 @@ static void keep(void *ctx, uint16_t type, json_t *object)
 	*decision = object;
 }
 
+/* Whether somebody would be asked. */
+static bool is_taken(const json_t *decision)
+{
+	return strcmp(show_text(decision, "verdict"), "found") == 0 &&
+	       !json_object_get(decision, "code");
+}
+
 static void print_decision(const json_t *decision)
 {
 	const char *verdict = show_text(decision, "verdict");
@@ -93,7 +100,12 @@ static void print_decision(const json_t *decision)
 			show_line("%s gets called \"%s\", no calling number",
 				show_text(line, "peer"), show_text(line, "called"));
 	}
-	if (strcmp(verdict, "found") == 0) {
+	if (strcmp(verdict, "found") == 0 && !is_taken(decision)) {
+		show_line("found: route %" PRIu64
+			  " (%s), but none of its peers takes calls now: %" PRIu64,
+			show_u64(decision, "index"), show_text(decision, "route"),
+			show_u64(decision, "code"));
+	} else if (strcmp(verdict, "found") == 0) {
 		char *to = show_texts(decision, "to");
 
 		show_line("found: route %" PRIu64 " (%s), peers in order: %s",
@@ -155,7 +167,7 @@ static enum cli_exit test_route(const struct cli *cli)
 	ret = client_once(cli, &ask, keep, &decision);
 	if (ret || !decision)
 		return ret;
-	if (strcmp(show_text(decision, "verdict"), "found") != 0)
+	if (!is_taken(decision))
 		ret = CLI_FAILED;
 	if (cli->json)
 		cli_print_json(json_incref(decision), false);
