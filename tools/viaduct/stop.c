@@ -39,7 +39,6 @@ static const char *ask_how(uint64_t live)
 {
 	static const char *const ways[] = {"drain", "now", "leave"};
 	char line[32] = "";
-	size_t len;
 
 	fprintf(stderr,
 		"%" PRIu64 " calls are live.\n"
@@ -50,10 +49,9 @@ static const char *ask_how(uint64_t live)
 		live);
 	if (!fgets(line, sizeof(line), stdin))
 		line[0] = '\0';
-	len = strcspn(line, "\n");
-	line[len] = '\0';
+	line[strcspn(line, "\n")] = '\0';
 	for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		if (len && strncmp(line, ways[i], len) == 0)
+		if (strcmp(line, ways[i]) == 0) /* in full: "no" begins "now" */
 			return ways[i];
 	}
 	return NULL;
