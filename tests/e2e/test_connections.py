@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from datetime import datetime
 
 import pytest
 
@@ -14,8 +15,9 @@ import proxy as proxies
 from conftest import Stage
 from linphone import Linphone
 from rtp import wait_until
-from scenario import Callee, basic_callee, basic_caller, sdp
-from sipp import finish
+from scenario import Callee, Caller, basic_callee, basic_caller, sdp
+from sipp import Sipp, finish
+from wire import StreamCallee
 
 PBX, BEHIND = plan.PEERS["pbx"], plan.PEERS["trunk"]
 VIA, TLS_PORT = plan.VIADUCT["external", 4], 5061
@@ -46,7 +48,8 @@ def configuration(authority, identities):
              {"name": "tcp", "kind": "trunk", "listener": "external-tcp4", "address": ADDRESSES["tcp"],
               **silent}]
     return {**base, "peers": peers, "listeners": [*base["listeners"], tls],
-            "routes": [{"called": NUMBERS[peer], "to": [peer]} for peer in NUMBERS],
+            "routes": [{"called": PBX.number, "from": list(NUMBERS), "to": ["pbx"]},
+                       *({"called": NUMBERS[peer], "to": [peer]} for peer in NUMBERS)],
             "tls": [{"name": "outside", "certificate": identities["ours"].certificate,
                      "key": identities["ours"].key, "ca": authority.file, "fqdn": OUR_NAME}],
             "timers": {**base["timers"], "keepalive": KEEPALIVE_S, "pong": PONG_S,
@@ -156,6 +159,77 @@ def test_who_is_gone_is_left_alone_for_a_while_and_called_again_when_it_is_back(
     wait_until(lambda: refusal(stage, number) == 486, RECONNECT_S * 5, stage.cli.status)
     busy.wait()
     proxy.call()
+
+
+# ---- a connection that ends while a call rings ----
+
+def restart_while_it_rings(stage, proxy):
+    """Its kernel says FIN. Of the call the new one knows nothing: what it is told it sends on by the Vias."""
+    before = stage.sip("tcp_connections"), stage.sip("transport_errors")
+    proxy.close()
+    wait_until(lambda: stage.sip("tcp_connections") < before[0], 5, stage.cli.status)
+    proxy.restart()
+    assert stage.sip("transport_errors") == before[1]
+    assert len(stage.cli.live_calls()) == 1
+
+
+def test_a_proxy_that_restarts_while_a_call_rings_through_it_brings_its_answer_by_another_connection(stage, proxy):
+    """RFC 3261 18.2.2"""
+    called = stage.callee(Callee(proxied=True).invited().respond(180).hold()
+                          .answer(sdp(BEHIND.address, 6000)).acked().answer_bye())
+    calling = stage.caller(basic_caller(sdp(PBX.address, 5000)).bye(), number=NUMBERS[proxy.transport])
+    calling.expect(180)
+    restart_while_it_rings(stage, proxy)
+    called.go()
+    finish(calling, called)
+
+
+def test_a_proxy_that_restarts_while_a_call_of_its_own_rings_is_told_by_another_connection(stage, proxy):
+    callee = Callee().invited().respond(180).hold().answer(sdp(PBX.address, 5000)).acked().answer_bye()
+    called = stage.callee(callee, "pbx")
+    calling = stage.keep(Sipp(stage.world.external, basic_caller(sdp(BEHIND.address, 6000)).bye(), BEHIND.address,
+                              (ADDRESSES[proxy.transport], plan.SIP_PORT), PBX.number))
+    calling.expect(180)
+    restart_while_it_rings(stage, proxy)
+    called.go()
+    finish(calling, called)
+
+
+def hang_up(stage, called):
+    """In order, and Viaduct has seen it."""
+    errors = stage.sip("transport_errors")
+    called.hang_up()
+    wait_until(lambda: stage.sip("tcp_connections") == 0, 5, stage.cli.status)
+    assert stage.sip("transport_errors") == errors
+
+
+def test_whom_nobody_waits_for_any_more_once_it_has_hung_up_is_told_by_a_connection_of_ours(stage):
+    called = stage.keep(StreamCallee(stage.world.external, ADDRESSES["tcp"]))
+    caller = Caller().invite(sdp(PBX.address, 5000)).trying().recv(180, save=[("via", "Via")]).hold()
+    calling = stage.caller(caller.cancel("Via:[$via]").cancelled(), number=NUMBERS["tcp"])
+    invite = called.receive("INVITE")
+    called.reply(invite, 180)
+    calling.expect(180)
+    hang_up(stage, called)
+    calling.go()
+    called.reply(called.receive("CANCEL"), 200)
+    called.reply(invite, 487)
+    called.receive("ACK")
+    finish(calling)
+
+
+def test_who_hangs_up_without_a_word_has_its_time_all_the_same(stage, configuration):
+    called = stage.keep(StreamCallee(stage.world.external, ADDRESSES["tcp"]))
+    calling = stage.caller(Caller().invite(sdp(PBX.address, 5000)).trying().refused(408), number=NUMBERS["tcp"])
+    called.receive("INVITE")
+    hang_up(stage, called)
+    called.close()
+    finish(calling)
+    def waited(record):
+        begun, ended = (datetime.fromisoformat(record["attempts"][0][key].rstrip("Z")) for key in ("start", "end"))
+        return (ended - begun).total_seconds()
+    records = wait_until(lambda: [r for r in stage.daemon.records() if r["code"] == 408], 5, "the record")
+    assert waited(records[-1]) > configuration["timers"]["attempt"] - 1
 
 
 # ---- pings of others ----

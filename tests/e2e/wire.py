@@ -116,10 +116,11 @@ class StreamCallee:
             self.socket.settimeout(WAIT_S)
         data = self.socket.recv(65535)
         if not data:
-            self._hang_up()
+            self.hang_up()
         self._pending += data
 
-    def _hang_up(self):
+    def hang_up(self):
+        """In order; what comes next comes by another connection."""
         if self.socket:
             self.socket.close()
         self.socket, self._pending = None, b""
@@ -145,5 +146,5 @@ class StreamCallee:
         self.socket.sendall("\r\n".join(lines).encode())
 
     def close(self):
-        self._hang_up()
+        self.hang_up()
         self.listener.close()

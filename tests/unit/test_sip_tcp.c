@@ -415,6 +415,85 @@ static void test_connection_reset_fails_what_waits_on_it(void **state)
 	world_close(&w);
 }
 
+/* An INVITE of ours has come to the peer, whose kernel then says FIN. */
+static void invite_and_hang_up(struct world *w, int listening, char text[2048])
+{
+	struct sip_dest dest = {.listener = 1, .remote = w->peer_addr};
+	int fd;
+
+	assert_int_equal(sip_client_send(w->sip, &dest, make_request("INVITE", 0), w,
+				 &client_handlers, NULL),
+		0);
+	fd = peer_accept(w, listening);
+	keep(text, 2048, receive_within(w, fd, PATIENCE_MS));
+	expect_start(text, "INVITE ");
+	close(fd);
+	run_ms(w, 5);
+	assert_int_equal(w->sip->connection_count, 0);
+	assert_int_equal(w->failed, 0);
+}
+
+static void nothing_is_left(struct world *w)
+{
+	assert_int_equal(w->client_gone, 1);
+	assert_int_equal(w->sip->client_count, 0);
+	assert_int_equal(w->sip->status.transactions, 0);
+	assert_int_equal(w->sip->status.transport_errors, 0);
+}
+
+/* RFC 3261 18.2.2: where the request's connection is gone it opens another one. */
+static void test_peer_that_hangs_up_in_order_answers_by_a_connection_of_its_own(void **state)
+{
+	int listening, fd, to_peer;
+	char invite[2048];
+	const char *text;
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	listening = peer_tcp_listen(&w);
+	invite_and_hang_up(&w, listening, invite);
+	fd = tcp_connect(&w);
+	text = response_text(invite, 180, "x");
+	tcp_send(&w, fd, text, strlen(text));
+	assert_int_equal(w.last_code, 180);
+	text = response_text(invite, 486, "x");
+	tcp_send(&w, fd, text, strlen(text));
+	assert_int_equal(w.last_code, 486);
+	/* The ACK, of the INVITE's transaction, goes where that went. */
+	to_peer = peer_accept(&w, listening);
+	expect_start(receive_within(&w, to_peer, PATIENCE_MS), "ACK ");
+	run_ms(&w, 5);
+	assert_int_equal(w.responses, 2);
+	assert_int_equal(w.failed, 0);
+	nothing_is_left(&w);
+	close(to_peer);
+	close(fd);
+	close(listening);
+	world_close(&w);
+}
+
+/* RFC 3261 17.1.1.2, timer B */
+static void test_peer_that_hangs_up_in_order_is_waited_for_until_the_timer_decides(void **state)
+{
+	char invite[2048];
+	struct world w;
+	int listening;
+
+	(void)state;
+	world_open(&w);
+	listening = peer_tcp_listen(&w);
+	invite_and_hang_up(&w, listening, invite);
+	run_ms(&w, TIMEOUT_MS - 20);
+	assert_int_equal(w.failed, 0);
+	run_ms(&w, 40);
+	assert_int_equal(w.failed, 1);
+	assert_int_equal(w.last_error, -ETIMEDOUT);
+	nothing_is_left(&w);
+	close(listening);
+	world_close(&w);
+}
+
 static void test_peer_that_does_not_read_is_dropped_at_the_bound(void **state)
 {
 	struct sip_dest dest = {.listener = 1};
@@ -534,6 +613,10 @@ int main(void)
 		cmocka_unit_test(test_long_request_comes_back_to_udp_where_tcp_hangs_up),
 		cmocka_unit_test(test_long_request_is_no_trouble_when_short_of_connections),
 		cmocka_unit_test(test_connection_reset_fails_what_waits_on_it),
+		cmocka_unit_test(
+			test_peer_that_hangs_up_in_order_answers_by_a_connection_of_its_own),
+		cmocka_unit_test(
+			test_peer_that_hangs_up_in_order_is_waited_for_until_the_timer_decides),
 		cmocka_unit_test(test_peer_that_does_not_read_is_dropped_at_the_bound),
 		cmocka_unit_test(
 			test_of_too_many_places_that_fail_the_oldest_is_forgotten_and_counted),

@@ -513,12 +513,17 @@ static struct end server_accept(struct world *w, struct server *s)
 	return e;
 }
 
-static int send_to(struct world *w, const struct addr *to, size_t padding)
+static int send_a(struct world *w, const char *method, const struct addr *to, size_t padding)
 {
 	struct sip_dest dest = {.listener = 2, .remote = *to, .peer = "peer"};
 
 	return sip_client_send(
-		w->sip, &dest, make_request("MESSAGE", padding), w, &client_handlers, NULL);
+		w->sip, &dest, make_request(method, padding), w, &client_handlers, NULL);
+}
+
+static int send_to(struct world *w, const struct addr *to, size_t padding)
+{
+	return send_a(w, "MESSAGE", to, padding);
 }
 
 static void test_our_requests_share_one_connection_and_name_us(void **state)
@@ -577,6 +582,46 @@ static void test_our_request_goes_over_the_connection_that_the_peer_opened(void 
 	assert_int_equal(w.sip->status.tls_reused, 1);
 	end_close(&e);
 	world_close(&w);
+}
+
+/* RFC 3261 18.2.2. Many say no close_notify: what was said is whole, by its Content-Length. */
+static void test_peer_that_hangs_up_in_order_answers_by_a_connection_of_its_own(void **state)
+{
+	(void)state;
+	for (unsigned notifies = 0; notifies < 2; notifies++) {
+		struct server s = server_open(&theirs);
+		char invite[4096];
+		struct world w;
+		struct end e;
+
+		open_world(&w);
+		assert_int_equal(send_a(&w, "INVITE", &s.addr, 0), 0);
+		e = server_accept(&w, &s);
+		keep(invite, sizeof(invite), end_receive(&w, &e));
+		expect_start(invite, "INVITE ");
+		e.failed = !notifies;
+		end_close(&e);
+		run_ms(&w, 5);
+		assert_int_equal(w.sip->connection_count, 0);
+		assert_int_equal(w.failed, 0);
+		e = end_connect(&w, &theirs, &ca);
+		end_send(&w, &e, response_text(invite, 180, "x"));
+		end_send(&w, &e, response_text(invite, 486, "x"));
+		assert_int_equal(w.responses, 2);
+		assert_int_equal(w.last_code, 486);
+		/* RFC 5923: by that connection as well. */
+		expect_start(end_receive(&w, &e), "ACK ");
+		run_ms(&w, 5);
+		assert_int_equal(w.failed, 0);
+		assert_int_equal(w.client_gone, 1);
+		assert_int_equal(w.sip->client_count, 0);
+		assert_int_equal(w.sip->status.transactions, 0);
+		assert_int_equal(w.sip->status.transport_errors, 0);
+		assert_int_equal(w.sip->connection_count, 1);
+		end_close(&e);
+		server_close(&s);
+		world_close(&w);
+	}
 }
 
 static void expect_server_refused(const struct identity *id, const char *why)
@@ -829,6 +874,8 @@ int main(void)
 		cmocka_unit_test(test_peer_resumes_its_session),
 		cmocka_unit_test(test_our_requests_share_one_connection_and_name_us),
 		cmocka_unit_test(test_our_request_goes_over_the_connection_that_the_peer_opened),
+		cmocka_unit_test(
+			test_peer_that_hangs_up_in_order_answers_by_a_connection_of_its_own),
 		cmocka_unit_test(test_wrong_certificate_of_a_server_fails_the_request),
 		cmocka_unit_test(test_server_that_refuses_our_certificate_is_told_of),
 		cmocka_unit_test(test_we_resume_our_session),
