@@ -215,6 +215,7 @@ int pins_set_aside(const struct pins *p)
 
 int pins_open(struct pins *p, const char *bpf_dir, const char *instance)
 {
+	bool made;
 	int ret;
 
 	p->lock_fd = -1;
@@ -222,8 +223,10 @@ int pins_open(struct pins *p, const char *bpf_dir, const char *instance)
 		sizeof(p->base))
 		return -ENAMETOOLONG;
 	snprintf(p->layout, sizeof(p->layout), "%s/v%d", p->base, VD_LAYOUT_VERSION);
-	make_directory(bpf_dir);
+	made = mkdir(bpf_dir, 0700) == 0;
 	ret = check_bpffs(bpf_dir);
+	if (ret && made)
+		rmdir(bpf_dir);
 	if (ret)
 		return ret;
 	ret = lock_base(p);

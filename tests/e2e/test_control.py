@@ -228,6 +228,15 @@ def test_nothing_is_done_before_the_whole_command_line_is_read(tmp_path, argv, c
     assert ("good: " in done.stdout) == (argv[-1] == "error")
 
 
+def test_a_bpf_dir_that_is_none_is_named_and_not_made(stage, tmp_path):
+    path = tmp_path / "viaduct.yaml"
+    write_configuration(path, {**plan.configuration("x"), "bpf_dir": str(tmp_path / "none")})
+    done = stage.world.viaduct.run(Daemon.program, str(path), check=False)
+    assert done.returncode == 1
+    assert f"{tmp_path}/none is not a BPF file system; mount one" in done.stderr, done.stderr
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize("argv", [
     ("FILE", "more"),
     ("--check", "FILE", "more"),
