@@ -221,7 +221,8 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(PORTS_QUARANTINED, ports_quarantined, U32, none, "free again soon")                      \
 	X(BANDWIDTH, bandwidth_kbit, U64, none, "of media, by SDP, in the busier direction")       \
 	X(BANDWIDTH_MAX, bandwidth_max_kbit, U64, none, "its limit; none: no limit")               \
-	X(REFUSED_BANDWIDTH, refused_bandwidth, U64, none, "calls refused at that limit")
+	X(REFUSED_BANDWIDTH, refused_bandwidth, U64, none, "calls refused at that limit")          \
+	X(PORTS_LEFT, ports_left, U32, none, "of the range, to be used now")
 
 #define VDC_PACKETS_FIELDS(X)                                                                      \
 	X(SIDE, side, TEXT, none, "where they came in")                                            \

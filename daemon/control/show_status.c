@@ -217,6 +217,7 @@ static void put_ports(struct request *r)
 		answer_put_u32(a, VDC_SIDE_PORTS_TOTAL, media.ports_total[side]);
 		answer_put_u32(a, VDC_SIDE_PORTS_USED, media.ports_used[side]);
 		answer_put_u32(a, VDC_SIDE_PORTS_QUARANTINED, media.ports_quarantined[side]);
+		answer_put_u32(a, VDC_SIDE_PORTS_LEFT, media.ports_left[side]);
 		calls_get_side_load(r->control->calls, (unsigned)side, &load);
 		answer_put_u64(a, VDC_SIDE_BANDWIDTH, load.kbit);
 		if (cfg->bandwidth)

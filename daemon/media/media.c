@@ -410,5 +410,6 @@ void media_get_status(const struct media *m, struct media_status *out)
 		out->ports_total[side] += st.total;
 		out->ports_used[side] += st.used;
 		out->ports_quarantined[side] += st.quarantined;
+		out->ports_left[side] += st.left;
 	}
 }

@@ -219,6 +219,7 @@ struct media_status {
 	 * flows that were left over and removed. */
 	unsigned sessions_adopted, flows_adopted, flows_added, flows_removed;
 	unsigned ports_total[SIDE_COUNT], ports_used[SIDE_COUNT], ports_quarantined[SIDE_COUNT];
+	unsigned ports_left[SIDE_COUNT];
 };
 void media_get_status(const struct media *m, struct media_status *out);
 

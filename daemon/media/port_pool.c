@@ -200,4 +200,5 @@ void port_pool_get_status(struct port_pool *pool, uint64_t now_ms, struct port_p
 	out->total = pool->last >= pool->first ? (pool->last - pool->first + 1) * PORTS_A_PAIR : 0;
 	out->used = pool->used_count * PORTS_A_PAIR;
 	out->quarantined = pool->ring_count * PORTS_A_PAIR;
+	out->left = pool->free_count * PORTS_A_PAIR;
 }

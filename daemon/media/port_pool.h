@@ -41,7 +41,9 @@ void port_pool_give(struct port_pool *pool, uint16_t port, uint64_t now_ms, uint
 
 /* Counted in ports, not pairs. */
 struct port_pool_status {
-	unsigned total, used, quarantined;
+	/* Used and quarantined: those outside of the range as well, which a reload has left there.
+	 * Left: what can be taken now. */
+	unsigned total, used, quarantined, left;
 };
 void port_pool_get_status(struct port_pool *pool, uint64_t now_ms, struct port_pool_status *out);
 

@@ -459,8 +459,10 @@ int media_stream_info(const struct media_session *s, unsigned index, struct medi
 void media_get_status(const struct media *m, struct media_status *out)
 {
 	(void)m;
-	*out = (struct media_status){
-		.sessions = 7, .ports_total = {10000, 10000}, .ports_used = {28, 28}};
+	*out = (struct media_status){.sessions = 7,
+		.ports_total = {10000, 10000},
+		.ports_used = {28, 28},
+		.ports_left = {9970, 9960}};
 }
 
 /* ---- dataplane ---- */

@@ -94,6 +94,9 @@ static void a_new_range_takes_in_what_is_used_and_forgets_what_is_outside(void *
 	assert_int_equal(port_pool_take(pool, 0, &port[0]), 0);
 	assert_int_equal(port_pool_take(pool, 0, &port[1]), 0);
 	port_pool_set_range(pool, 20002, 20005);
+	port_pool_get_status(pool, 0, &st);
+	assert_int_equal(st.used, 4);
+	assert_int_equal(st.left, 2); /* 20004: of those used one lies outside */
 	assert_int_equal(port_pool_take(pool, 0, &other), 0);
 	assert_int_equal(other, 20004);
 	assert_int_equal(port_pool_take(pool, 0, &other), -ENOSPC);
@@ -106,6 +109,7 @@ static void a_new_range_takes_in_what_is_used_and_forgets_what_is_outside(void *
 	port_pool_get_status(pool, 0, &st);
 	assert_int_equal(st.total, 0);
 	assert_int_equal(st.used, 4);
+	assert_int_equal(st.left, 0);
 	port_pool_free(pool);
 }
 

@@ -227,15 +227,11 @@ static void print_ports(const json_t *s)
 	table_init(&t, COLUMNS(heading));
 	json_array_foreach(json_object_get(s, "sides"), i, one)
 	{
-		uint64_t total = show_u64(one, "ports_total"), used = show_u64(one, "ports_used");
-		uint64_t quarantined = show_u64(one, "ports_quarantined");
-		uint64_t taken = used + quarantined;
-
 		table_add(&t, "%s", show_text(one, "side"));
-		table_add(&t, "%" PRIu64, total);
-		table_add(&t, "%" PRIu64, used);
-		table_add(&t, "%" PRIu64, quarantined);
-		table_add(&t, "%" PRIu64, total > taken ? total - taken : 0);
+		table_add(&t, "%" PRIu64, show_u64(one, "ports_total"));
+		table_add(&t, "%" PRIu64, show_u64(one, "ports_used"));
+		table_add(&t, "%" PRIu64, show_u64(one, "ports_quarantined"));
+		table_add(&t, "%" PRIu64, show_u64(one, "ports_left"));
 	}
 	putchar('\n');
 	table_print(&t);
