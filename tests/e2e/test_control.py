@@ -230,7 +230,8 @@ def test_nothing_is_done_before_the_whole_command_line_is_read(tmp_path, argv, c
 
 def test_a_bpf_dir_that_is_none_is_named_and_not_made(stage, tmp_path):
     path = tmp_path / "viaduct.yaml"
-    write_configuration(path, {**plan.configuration("x"), "bpf_dir": str(tmp_path / "none")})
+    write_configuration(path, {**plan.configuration("x"), "bpf_dir": str(tmp_path / "none"),
+                               "state_dir": str(tmp_path / "state")})
     done = stage.world.viaduct.run(Daemon.program, str(path), check=False)
     assert done.returncode == 1
     assert f"{tmp_path}/none is not a BPF file system; mount one" in done.stderr, done.stderr
