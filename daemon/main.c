@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* viaductd: what its options ask for; without one it serves (serve.h). */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "config/config.h"
@@ -102,6 +104,19 @@ static int give(const char *file, const char *user)
 	return ret ? EXIT_FAILED : EXIT_OK;
 }
 
+/* Where we are started without them, what is opened next would take their place, and the log would
+ * go into a file or socket of ours. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"check", required_argument, NULL, 'c'},
@@ -116,6 +131,7 @@ int main(int argc, char **argv)
 	bool level_given = false;
 	int opt;
 
+	open_standard_descriptors();
 	privilege_forbid_core_files();
 	while ((opt = getopt_long(argc, argv, "c:r:g:l:Vh", options, NULL)) != -1) {
 		switch (opt) {

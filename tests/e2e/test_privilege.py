@@ -346,3 +346,20 @@ def test_root_becomes_the_user_where_root_alone_may_enter_the_bpf_file_system(bp
         if daemon:
             daemon.discard()
         world.remove()
+
+
+def test_started_without_standard_descriptors_nothing_else_takes_their_place():
+    """The log would go into it."""
+    world = World(tag="f")
+    world.create(plan.INTERNAL_ADDRESSES, plan.EXTERNAL_ADDRESSES)
+    daemon = None
+    try:
+        daemon = Daemon(world.viaduct, plan.configuration(f"e2e-closed-{os.getpid()}"),
+                        as_root=("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"))
+        for number in range(3):
+            assert os.readlink(f"/proc/{daemon.process.pid}/fd/{number}") == "/dev/null"
+        daemon.stop()
+    finally:
+        if daemon:
+            daemon.discard()
+        world.remove()
