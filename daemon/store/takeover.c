@@ -178,10 +178,19 @@ static void copy(struct takeover *t, const char *from_path, const char *to_path,
 	struct copying c = {.t = t, .to = &to};
 	MDB_txn *txn;
 	MDB_stat stat;
-	int ret = environment_open_to_read(&from, from_path);
+	int ret;
 
+	/* First: where we have no memory or descriptors, it is not the old file's fault. */
+	t->error = environment_open(&to, to_path, bytes_max);
+	if (t->error)
+		return;
+	ret = environment_open_to_read(&from, from_path);
 	if (!ret)
 		ret = environment_errno(mdb_txn_begin(from.env, NULL, MDB_RDONLY, &txn));
+	if (ret == -EMFILE || ret == -ENFILE) {
+		t->error = ret;
+		return;
+	}
 	if (ret) {
 		refuse(t, REFUSAL_DAMAGED, "%s",
 			ret == -EUCLEAN ? "it is no store" : strerror(-ret));
@@ -194,9 +203,7 @@ static void copy(struct takeover *t, const char *from_path, const char *to_path,
 	if (check_header(t, txn, from.header, own))
 		return;
 	position_get(txn, &from, &t->position);
-	t->error = environment_open(&to, to_path, bytes_max);
-	if (!t->error)
-		t->error = header_write(&to, own);
+	t->error = header_write(&to, own);
 	for (unsigned i = 0; i < STORE_KIND_COUNT && !t->error; i++) {
 		if (from.kind[i] && copy_kind(&c, i, txn, from.kind[i]))
 			return;

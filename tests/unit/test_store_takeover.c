@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a start makes of the file that it finds. */
+#include <sys/resource.h>
 #include <time.h>
 
 #include "state.pb-c.h"
@@ -253,6 +254,31 @@ static void what_is_no_store_is_damaged(void **state)
 	assert_refused(p, "damaged", 0);
 }
 
+/* It may be read by the next start. */
+static void a_start_without_descriptors_leaves_the_file_as_it_is(void **state)
+{
+	struct place *p = *state;
+	struct rlimit few, before;
+	int next;
+
+	write_calls(p);
+	next = open("/dev/null", O_RDONLY);
+	close(next);
+	getrlimit(RLIMIT_NOFILE, &before);
+	few = before;
+	for (int ret = -EMFILE; ret; next++) { /* whichever is the one that is missing */
+		few.rlim_cur = (rlim_t)next;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		ret = store_open(&p->s, p->dir, "one", BYTES_MAX);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		assert_true(ret == 0 || ret == -EMFILE);
+		assert_int_not_equal(access(p->refused, F_OK), 0);
+	}
+	reopen(p);
+	load(p, STORE_CALL);
+	assert_int_equal(p->count, CALLS);
+}
+
 /* Of a start that was killed before it had written anything. */
 static void empty_file_is_no_loss(void **state)
 {
@@ -373,6 +399,7 @@ int main(void)
 		TEST(damaged_file_gives_good_records_or_none),
 		TEST(damaged_record_costs_itself_alone),
 		TEST(what_is_no_store_is_damaged),
+		TEST(a_start_without_descriptors_leaves_the_file_as_it_is),
 		TEST(empty_file_is_no_loss),
 		TEST(another_instances_file_is_foreign),
 		TEST(newer_schema_is_refused),
