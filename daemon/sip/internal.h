@@ -120,7 +120,9 @@ struct connection {
 	bool is_pending;            /* among those with output to flush or input to read */
 	struct connection *pending_prev, *pending_next;
 	struct connection *next_dead;
-	int error; /* that it was closed with */
+	int error;           /* that it was closed with */
+	bool is_hung_up;     /* in order, by the other end */
+	bool is_output_lost; /* some of what was to reach the other end did not before that */
 	UT_hash_handle hh_id, hh_key;
 };
 
@@ -205,6 +207,7 @@ struct sip_client {
 	bool is_invite, is_cancel_wanted, is_cancel_sent, has_provisional, is_accepted, is_ended;
 	unsigned late;                /* 2xx that came when nobody owned it any more */
 	bool is_moved;                /* from UDP to TCP for its length */
+	bool is_sent_again;           /* by another connection */
 	bool is_sending, is_unlisted; /* out of sip->clients before its end */
 	unsigned auth_tries, auth_answered_count;
 	uint32_t auth_answered[AUTH_TRIES_MAX]; /* hashes of realms answered so far */
@@ -550,6 +553,8 @@ void client_receive(struct sip_client *c, osip_message_t *resp, const struct raw
 int client_send_osip(struct sip_client *c, osip_message_t *msg);
 /* The transport under it failed: UDP again where it was moved, else the end. */
 void client_transport_failed(struct sip_client *c, int error);
+/* Its connection was closed in order, and what was sent last has not come to the other end. */
+void client_crossed(struct sip_client *c);
 void client_detach(struct sip_client *c);
 void client_end(struct sip_client *c, int error);
 bool client_reap(struct sip *sip);

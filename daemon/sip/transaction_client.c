@@ -181,6 +181,23 @@ void client_transport_failed(struct sip_client *c, int error)
 		fail(c, ret);
 }
 
+/* Under the same branch: should it have come after all, it is one that comes again. Once, or who
+ * hangs up on each connection would have it for ever. */
+void client_crossed(struct sip_client *c)
+{
+	int ret = -ECONNRESET;
+
+	if (c->is_ended || !c->ot || c->has_provisional)
+		return;
+	if (!c->is_sent_again) {
+		c->is_sent_again = true;
+		c->sip->status.retransmissions_out++;
+		ret = send_text(c, c->text, c->len);
+	}
+	if (ret)
+		client_transport_failed(c, ret);
+}
+
 static int send_or_fall_back(struct sip_client *c, const osip_message_t *msg)
 {
 	int ret = send_text(c, c->text, c->len);
@@ -527,7 +544,7 @@ static int start_again(struct sip_client *c, osip_message_t *req, const char *br
 	c->text = NULL;
 	osip_free(c->ack);
 	c->ack = NULL;
-	c->has_provisional = false;
+	c->has_provisional = c->is_sent_again = false;
 	c->error = 0;
 	if (!ret)
 		ret = message_print(req, &c->text, &c->len);

@@ -2,7 +2,9 @@
 #include "sip/internal.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -156,6 +158,7 @@ static void read_input(struct connection *c)
 		return;
 	}
 	if (n <= 0) {
+		c->is_hung_up = n == 0;
 		tcp_close(c, (int)n);
 		return;
 	}
@@ -399,6 +402,15 @@ fail:
 	return ret;
 }
 
+/* A FIN acknowledges what was read before it; what is not acknowledged then has crossed it, and
+ * comes to nobody. */
+static bool has_crossed(const struct connection *c)
+{
+	int bytes = 0;
+
+	return c->out_len || (ioctl(c->lf.fd, SIOCOUTQ, &bytes) == 0 && bytes > 0);
+}
+
 /* What waits to be written, and is written down, leaves now or not at all. */
 static void last_output(struct connection *c)
 {
@@ -408,6 +420,7 @@ static void last_output(struct connection *c)
 		n = send_bytes(c, c->out, c->out_len);
 	if (n > 0)
 		c->out_len -= (size_t)n;
+	c->is_output_lost = c->is_hung_up && has_crossed(c);
 	if (c->tls)
 		tls_stop(c);
 }
@@ -450,9 +463,11 @@ static void tell_waiting(struct connection *c)
 	while ((client = c->waiting)) {
 		client_detach(client);
 		/* A peer that closes in order may still answer over a connection of its own (RFC
-		 * 3261 18.2.2), unless our request never left, or went over TCP for its length
-		 * alone: then there is no listener of ours to connect to. */
-		if (c->error || c->out_len || client->is_moved)
+		 * 3261 18.2.2), unless our request never came to it, or went over TCP for its
+		 * length alone: then there is no listener of ours to connect to. */
+		if (c->is_output_lost && !client->is_moved)
+			client_crossed(client);
+		else if (c->error || c->out_len || client->is_moved)
 			client_transport_failed(client, c->error ? c->error : -ECONNRESET);
 	}
 }

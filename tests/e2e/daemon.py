@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """viaductd, started in its namespace with a configuration, watched until it ends."""
 
+import contextlib
 import json
 import os
 import re
@@ -126,6 +127,15 @@ class Daemon:
         assert code is None, f"viaductd ended with {code}: {self.log_tail(120)}"
         report = SANITIZER_REPORT.search(self.log())
         assert not report, self.log()[max(0, report.start() - 500):report.start() + 4000]
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """What comes meanwhile waits in the kernel, all of it."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def kill(self):
         """As a crash would, whatever it is at."""

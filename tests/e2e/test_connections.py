@@ -232,6 +232,26 @@ def test_who_hangs_up_without_a_word_has_its_time_all_the_same(stage, configurat
     assert waited(records[-1]) > configuration["timers"]["attempt"] - 1
 
 
+def test_a_call_that_crosses_the_end_of_its_connection_goes_by_another_one(stage):
+    """Its kernel has nobody to give it to: who hangs up while nobody calls does so at any moment."""
+    called, number = stage.keep(StreamCallee(stage.world.external, ADDRESSES["tcp"])), NUMBERS["tcp"]
+    def refuse():
+        called.reply(called.receive("INVITE"), 486)
+        called.receive("ACK")
+    def call():
+        return stage.caller(Caller().invite(sdp(PBX.address, 5000)).trying().refused(486), number=number)
+    first = call()
+    refuse()
+    finish(first)
+    first.close()
+    with stage.daemon.frozen():
+        second = call()
+        wait_until(lambda: second.sent("INVITE"), 5, second.explain)
+        called.hang_up()
+    refuse()
+    finish(second)
+
+
 # ---- pings of others ----
 
 def test_a_ping_over_tls_is_answered(stage, identities):

@@ -415,15 +415,21 @@ static void test_connection_reset_fails_what_waits_on_it(void **state)
 	world_close(&w);
 }
 
+static void send_by_tcp(struct world *w, const char *method)
+{
+	struct sip_dest dest = {.listener = 1, .remote = w->peer_addr};
+
+	assert_int_equal(
+		sip_client_send(w->sip, &dest, make_request(method, 0), w, &client_handlers, NULL),
+		0);
+}
+
 /* An INVITE of ours has come to the peer, whose kernel then says FIN. */
 static void invite_and_hang_up(struct world *w, int listening, char text[2048])
 {
-	struct sip_dest dest = {.listener = 1, .remote = w->peer_addr};
 	int fd;
 
-	assert_int_equal(sip_client_send(w->sip, &dest, make_request("INVITE", 0), w,
-				 &client_handlers, NULL),
-		0);
+	send_by_tcp(w, "INVITE");
 	fd = peer_accept(w, listening);
 	keep(text, 2048, receive_within(w, fd, PATIENCE_MS));
 	expect_start(text, "INVITE ");
@@ -469,6 +475,69 @@ static void test_peer_that_hangs_up_in_order_answers_by_a_connection_of_its_own(
 	nothing_is_left(&w);
 	close(to_peer);
 	close(fd);
+	close(listening);
+	world_close(&w);
+}
+
+/* The peer's FIN is there, and nobody has read it yet, when the request is sent. The one that has
+ * rung before is left alone. */
+static void test_request_that_crosses_the_end_of_its_connection_goes_by_another_one(void **state)
+{
+	char invite[2048], message[2048];
+	struct world w;
+	int listening, fd;
+	const char *text;
+
+	(void)state;
+	world_open(&w);
+	listening = peer_tcp_listen(&w);
+	send_by_tcp(&w, "INVITE");
+	fd = peer_accept(&w, listening);
+	keep(invite, sizeof(invite), receive_within(&w, fd, PATIENCE_MS));
+	text = response_text(invite, 180, "x");
+	tcp_send(&w, fd, text, strlen(text));
+	close(fd);
+	send_by_tcp(&w, "MESSAGE");
+	fd = peer_accept(&w, listening);
+	keep(message, sizeof(message), receive_within(&w, fd, PATIENCE_MS));
+	expect_start(message, "MESSAGE ");
+	text = response_text(message, 200, "x");
+	tcp_send(&w, fd, text, strlen(text));
+	assert_int_equal(w.last_code, 200);
+	text = response_text(invite, 486, "x");
+	tcp_send(&w, fd, text, strlen(text));
+	assert_int_equal(w.last_code, 486);
+	expect_start(receive_within(&w, fd, PATIENCE_MS), "ACK ");
+	assert_int_equal(w.sip->status.retransmissions_out, 1);
+	assert_int_equal(w.failed, 0);
+	close(fd);
+	close(listening);
+	world_close(&w);
+}
+
+static void test_peer_that_hangs_up_on_each_request_has_failed_with_the_second(void **state)
+{
+	struct world w;
+	int listening, fd;
+
+	(void)state;
+	world_open(&w);
+	listening = peer_tcp_listen(&w);
+	send_by_tcp(&w, "INVITE");
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(w.failed, 0);
+		fd = accept(listening, NULL, NULL);
+		for (unsigned n = 0; fd < 0 && n < 20; n++) {
+			loop_once(w.loop, 0);
+			fd = accept(listening, NULL, NULL);
+		}
+		assert_true(fd >= 0);
+		close(fd); /* the request has not left yet */
+	}
+	run_ms(&w, 5);
+	assert_int_equal(w.failed, 1);
+	assert_int_equal(w.last_error, -ECONNRESET);
+	assert_int_equal(w.sip->connection_count, 0);
 	close(listening);
 	world_close(&w);
 }
@@ -615,6 +684,10 @@ int main(void)
 		cmocka_unit_test(test_connection_reset_fails_what_waits_on_it),
 		cmocka_unit_test(
 			test_peer_that_hangs_up_in_order_answers_by_a_connection_of_its_own),
+		cmocka_unit_test(
+			test_request_that_crosses_the_end_of_its_connection_goes_by_another_one),
+		cmocka_unit_test(
+			test_peer_that_hangs_up_on_each_request_has_failed_with_the_second),
 		cmocka_unit_test(
 			test_peer_that_hangs_up_in_order_is_waited_for_until_the_timer_decides),
 		cmocka_unit_test(test_peer_that_does_not_read_is_dropped_at_the_bound),

@@ -624,6 +624,32 @@ static void test_peer_that_hangs_up_in_order_answers_by_a_connection_of_its_own(
 	}
 }
 
+/* Its end is there, and nobody has read it yet, when the request is sent. */
+static void test_request_that_crosses_the_end_of_its_connection_goes_by_another_one(void **state)
+{
+	(void)state;
+	for (unsigned notifies = 0; notifies < 2; notifies++) {
+		struct server s = server_open(&theirs);
+		struct world w;
+		struct end e;
+
+		open_world(&w);
+		assert_int_equal(send_to(&w, &s.addr, 0), 0);
+		e = server_accept(&w, &s);
+		end_send(&w, &e, response_text(end_receive(&w, &e), 200, "x"));
+		assert_int_equal(w.last_code, 200);
+		e.failed = !notifies;
+		end_close(&e);
+		assert_int_equal(send_a(&w, "INVITE", &s.addr, 0), 0);
+		e = server_accept(&w, &s);
+		expect_start(end_receive(&w, &e), "INVITE ");
+		assert_int_equal(w.failed, 0);
+		end_close(&e);
+		server_close(&s);
+		world_close(&w);
+	}
+}
+
 static void expect_server_refused(const struct identity *id, const char *why)
 {
 	struct server s = server_open(id);
@@ -876,6 +902,8 @@ int main(void)
 		cmocka_unit_test(test_our_request_goes_over_the_connection_that_the_peer_opened),
 		cmocka_unit_test(
 			test_peer_that_hangs_up_in_order_answers_by_a_connection_of_its_own),
+		cmocka_unit_test(
+			test_request_that_crosses_the_end_of_its_connection_goes_by_another_one),
 		cmocka_unit_test(test_wrong_certificate_of_a_server_fails_the_request),
 		cmocka_unit_test(test_server_that_refuses_our_certificate_is_told_of),
 		cmocka_unit_test(test_we_resume_our_session),
