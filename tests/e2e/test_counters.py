@@ -23,12 +23,15 @@ QUEUES = 2
 CPUS = sorted(os.sched_getaffinity(0))[:QUEUES]
 BURST = 3000  # packets of each sender
 SENDERS = 4   # flows, so that both queues are used
+PATIENCE_S = 120  # of a call: on an emulated machine each question to the daemon takes a second or two
 
 
 @pytest.fixture(scope="module")
 def configuration():
     config = plan.configuration()
     config["timers"]["attempt"] = 10  # nobody fails over, and emulated machines are slow
+    for peer in config["peers"]:
+        peer.setdefault("media", {}).setdefault("timeout", PATIENCE_S)
     return config
 
 
@@ -72,7 +75,7 @@ def by_queue(counters, name):
 
 
 def test_both_ways_on_two_queues_and_cpus(stage, books):
-    talk = Talk(stage)
+    talk = Talk(stage, timeout=PATIENCE_S)
     before = {side: driver_counters(stage.world.viaduct, device)
               for side, device in (("internal", "vdi0"), ("external", "vde0"))}
     forwarded = stage.cli.packets("forwarded")
@@ -102,7 +105,7 @@ def junk(to):
 
 
 def test_every_reason_that_the_wire_can_provoke(stage, books):
-    talk = Talk(stage)
+    talk = Talk(stage, timeout=PATIENCE_S)
     stranger = stage.endpoint("trunk", plan.STRANGER["external"])
     to = talk.to_b()
     before = {reason: stage.cli.packets(reason, "external")
@@ -139,7 +142,7 @@ def kernel_tells():
 
 def test_what_the_driver_loses_is_counted_and_named(stage, books):
     """The far end of a veth takes no redirected packet without NAPI."""
-    ns, talk = stage.world.external, Talk(stage)
+    ns, talk = stage.world.external, Talk(stage, timeout=PATIENCE_S)
     stream = Stream()
 
     def lost():
@@ -209,7 +212,7 @@ def test_what_finds_no_room_in_a_full_ring_is_counted_as_the_driver_does(stage, 
     """The far end takes packets too seldom: its ring holds 256 a queue, the rest is lost on the way."""
     if not kernel_tells():
         pytest.skip("the kernel has no tracepoint for what drivers lose of redirected packets")
-    ns, talk, stream = stage.world.external, Talk(stage), Stream()
+    ns, talk, stream = stage.world.external, Talk(stage, timeout=PATIENCE_S), Stream()
     burst = 4 * QUEUES * RING
 
     def driver():
@@ -258,7 +261,7 @@ def test_what_finds_no_room_in_a_full_ring_is_counted_as_the_driver_does(stage, 
 @pytest.mark.parametrize("mtu, longer", [(1300, 1200), (150, 0)], ids=["ipv6", "too_small_for_ipv6"])
 def test_what_is_too_long_for_the_way_out_is_counted_as_that(stage, books, mtu, longer):
     """Whether packets wait for others or not."""
-    viaduct, talk = stage.world.viaduct, Talk(stage)
+    viaduct, talk = stage.world.viaduct, Talk(stage, timeout=PATIENCE_S)
     too_long = Stream().packet() + bytes(longer)
 
     def waits():
