@@ -75,6 +75,9 @@ static void put_state_trouble(struct answer *a, const struct store_status *s)
 {
 	char text[160];
 
+	if (!s->error && !s->has_journal)
+		answer_put_text(a, VDC_STATUS_STATE_TROUBLE,
+			"no journal since the start: a kill may lose what calls did last");
 	if (!s->error)
 		return;
 	snprintf(text, sizeof(text), "%s%s%s", strerror(-s->error),

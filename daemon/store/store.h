@@ -76,6 +76,7 @@ struct store_status {
 	uint64_t failures;   /* writes that failed, each try */
 	int error;           /* -errno: why the file lacks something just now; 0 */
 	bool in_memory;      /* it has had no room since the start */
+	bool has_journal;    /* false: a kill may lose what is about to be written */
 	bool in_journal;     /* what the file lacks is there, all of it */
 	uint64_t left_out;   /* changes that found no room in the journal */
 	unsigned taken_over; /* records that the start found good, of all kinds */

@@ -530,6 +530,7 @@ void store_writer_get_status(struct store_writer *w, struct store_status *out)
 	out->failures = w->failures;
 	out->error = w->error;
 	out->in_memory = w->move != NULL;
+	out->has_journal = w->journal != NULL;
 	out->in_journal = is_in_journal(w);
 	out->left_out = left_out_of(w);
 	pthread_mutex_unlock(&w->lock);

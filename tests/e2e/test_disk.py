@@ -2,7 +2,9 @@
 """The disk that the state is on is full while the daemon is killed and starts: calls go on, and whoever looks is
 told."""
 
+import contextlib
 import errno
+import glob
 import os
 
 import pytest
@@ -31,9 +33,9 @@ def configuration(disk):
     return {**plan.configuration(), "state_dir": disk}
 
 
-@pytest.fixture
-def filler(disk):
-    """Takes what room there is."""
+@contextlib.contextmanager
+def filled(disk):
+    """What room there is is taken, until the file named is gone."""
     path = os.path.join(disk, "filler")
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
     try:
@@ -45,6 +47,12 @@ def filler(disk):
     yield path
     if os.path.exists(path):
         os.unlink(path)
+
+
+@pytest.fixture
+def filler(disk):
+    with filled(disk) as path:
+        yield path
 
 
 def trouble(stage):
@@ -73,3 +81,16 @@ def test_calls_go_on_over_kills_while_the_disk_is_full(stage, filler):
     stage.quiet()
     record_of(stage, talk.id)
     assert [record["id"] for record in stage.daemon.records()].count(talk.id) == 1
+
+
+def test_who_has_no_room_for_a_journal_at_the_start_says_so_until_the_next(stage, disk):
+    stage.daemon.kill()
+    journal, = glob.glob(f"{disk}/*.journal")
+    os.unlink(journal)
+    with filled(disk):
+        stage.daemon.start()
+        assert "has not all of it" in trouble(stage)
+    wait_until(lambda: "no journal" in trouble(stage), 10, lambda: f"the file to be written: {trouble(stage)}")
+    stage.daemon.kill()
+    stage.daemon.start()
+    assert not trouble(stage)

@@ -250,6 +250,23 @@ static void a_full_journal_beside_a_full_disk_is_told(void **state)
 	assert_int_equal(p->count, 2 * RECORDS - 1);
 }
 
+/* The file has all again as soon as there is room; a journal the next start has. */
+static void that_there_is_no_journal_is_told_until_the_next_start(void **state)
+{
+	struct place *p = *state;
+
+	need_a_disk();
+	fill(p);
+	reopen(p);
+	assert_false(status_of(p).has_journal);
+	make_room(p);
+	wait_for_the_file(p);
+	assert_int_equal(status_of(p).error, 0);
+	assert_false(status_of(p).has_journal);
+	reopen(p);
+	assert_true(status_of(p).has_journal);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, disk_setup, disk_teardown)
 
 int main(void)
@@ -258,6 +275,7 @@ int main(void)
 		TEST(a_start_without_room_has_it_all_and_the_next_one_too),
 		TEST(without_a_file_the_journal_alone_is_enough),
 		TEST(a_full_journal_beside_a_full_disk_is_told),
+		TEST(that_there_is_no_journal_is_told_until_the_next_start),
 	};
 
 	has_own_mounts = leave_mounts();
