@@ -182,10 +182,13 @@ class World:
 
 
 def remove_stale(prefix):
-    """Namespaces of runs that are no more."""
+    """Namespaces of runs that are no more, and who outlived them there: children of children do."""
     for name in os.listdir(NETNS_DIR) if os.path.isdir(NETNS_DIR) else ():
         match = re.match(rf"{prefix}-(\d+)\D", name)
         if match and not os.path.exists(f"/proc/{match.group(1)}"):
+            for pid in run("ip", "netns", "pids", name, check=False).stdout.split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
             run("ip", "netns", "delete", name, check=False)
 
 
