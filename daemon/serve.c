@@ -86,7 +86,7 @@ static int reload(void *ctx, char **text)
 	uint64_t began_ns = sip_clock_ns();
 	int ret = read_anew(d, text);
 
-	calls_absent_since(d->calls, began_ns);
+	sip_absent_since(calls_sip(d->calls), began_ns);
 	return ret;
 }
 

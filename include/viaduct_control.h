@@ -176,9 +176,8 @@ enum vdc_counter { VDC_COUNTER_UNSPEC, VDC_COUNTER_NAME, VDC_COUNTER_VALUE, VDC_
 	X(NEXTHOPS_ASKED, nexthops_asked, U64, none,                                               \
 		"times that one was asked anew, as packets came from another MAC address")         \
 	X(STATE_TROUBLE, state_trouble, TEXT, none,                                                \
-		"why the state file lacks what calls do now, and what a kill would find instead, " \
-		"or that "                                                                         \
-		"there is no journal")                                                             \
+		"why the state file lacks what calls do now, and what a kill would find instead; " \
+		"or that there is no journal")                                                     \
 	X(GATEWAYS_LEFT, gateways_left, LIST, gateway_left,                                        \
 		"gateways of multipath routes whose packets take another one, the first 8")        \
 	X(LISTENERS_WAITING, listeners_waiting, TEXTS, none,                                       \

@@ -419,11 +419,6 @@ fail:
 	return ret;
 }
 
-void calls_absent_since(struct calls *calls, uint64_t from_ns)
-{
-	sip_absent_since(calls->sip, from_ns);
-}
-
 const struct config *calls_config(const struct calls *calls)
 {
 	return calls->cfg;

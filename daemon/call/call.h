@@ -27,8 +27,6 @@ int calls_new(struct calls **out, struct loop *loop, struct config *cfg,
 void calls_free(struct calls *calls);
 /* New calls use cfg; running ones keep theirs. All or nothing; errors explained in errors. */
 int calls_reload(struct calls *calls, struct config *cfg, FILE *errors);
-/* As sip_absent_since(). */
-void calls_absent_since(struct calls *calls, uint64_t from_ns);
 const struct config *calls_config(const struct calls *calls);
 struct sip *calls_sip(struct calls *calls);
 struct media *calls_media(struct calls *calls);

@@ -132,6 +132,19 @@ static void what_goes_back_still_does(void **state)
 	relay_close(&r);
 }
 
+/* b's REFER goes back to it, the first of its group, and rings there. */
+static void send_back(struct relay *r, struct ua *a, struct ua *b)
+{
+	world_peer_keys[B] = world_peer_keys[C] = ", refer: back";
+	begin_with(r, a, b, "groups: [{name: g, members: [{peer: b}, {peer: c}]}]\n");
+	world_peer_keys[B] = world_peer_keys[C] = "";
+	refer(&r->w, b, "<sip:127.0.0.4;x=1>");
+	copy_text(request, TEXT_MAX, expect(&r->w, B, "INVITE "));
+	expect_notify(&r->w, b, 100);
+	answer(&r->w, B, request, 180, "b2", NULL);
+	expect_notify(&r->w, b, 180);
+}
+
 static void what_goes_back_goes_on_to_the_next_of_its_group(void **state)
 {
 	static const char line[] = "INVITE sip:127.0.0.4;x=1 SIP/2.0\r\n";
@@ -139,14 +152,7 @@ static void what_goes_back_goes_on_to_the_next_of_its_group(void **state)
 	struct relay r;
 
 	(void)state;
-	world_peer_keys[B] = world_peer_keys[C] = ", refer: back";
-	begin_with(&r, &a, &b, "groups: [{name: g, members: [{peer: b}, {peer: c}]}]\n");
-	world_peer_keys[B] = world_peer_keys[C] = "";
-	refer(&r.w, &b, "<sip:127.0.0.4;x=1>");
-	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
-	expect_notify(&r.w, &b, 100);
-	answer(&r.w, B, request, 180, "b2", NULL);
-	expect_notify(&r.w, &b, 180);
+	send_back(&r, &a, &b);
 	run_ms(&r.w, 2);
 	go_on_by(&r, 2);
 	answer_final(&r.w, B, request, 503, "b2", NULL);
@@ -355,14 +361,7 @@ static void what_goes_back_goes_to_no_other_where_nobody_knows_who_has_referred(
 	struct relay r;
 
 	(void)state;
-	world_peer_keys[B] = world_peer_keys[C] = ", refer: back";
-	begin_with(&r, &a, &b, "groups: [{name: g, members: [{peer: b}, {peer: c}]}]\n");
-	world_peer_keys[B] = world_peer_keys[C] = "";
-	refer(&r.w, &b, "<sip:127.0.0.4;x=1>");
-	copy_text(request, TEXT_MAX, expect(&r.w, B, "INVITE "));
-	expect_notify(&r.w, &b, 100);
-	answer(&r.w, B, request, 180, "b2", NULL);
-	expect_notify(&r.w, &b, 180);
+	send_back(&r, &a, &b);
 	the_call(&r.w)->asking = &gone;
 	call_touch(the_call(&r.w));
 	run_ms(&r.w, 2);
