@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "call/call.h"
+#include "config/reader.h"
 #include "control/control.h"
 #include "ending.h"
 #include "privilege.h"
@@ -29,6 +30,7 @@ struct daemon {
 	struct store *store;
 	struct loop_fd signals;
 	struct ending ending;
+	struct config_reader reader;
 };
 
 /* A line a mistake, as of --check. */
@@ -43,32 +45,13 @@ static void tell_refusal(const char *text)
 	}
 }
 
-/* On refusal *text holds the reasons (malloc'd). */
-static int read_anew(struct daemon *d, char **text)
+static int take_config(void *ctx, struct config *cfg, FILE *errors)
 {
-	struct config *cfg = NULL;
-	size_t len = 0;
-	FILE *errors;
-	int ret;
+	struct daemon *d = ctx;
+	int ret = calls_reload(d->calls, cfg, errors);
 
-	*text = NULL;
-	errors = open_memstream(text, &len);
-	if (!errors)
-		return -ENOMEM;
-	ret = config_load(&cfg, d->file, errors);
-	if (!ret)
-		ret = calls_reload(d->calls, cfg, errors);
-	fclose(errors);
-	len = *text ? strlen(*text) : 0;
-	if (len && (*text)[len - 1] == '\n')
-		(*text)[len - 1] = '\0';
-	if (ret) {
-		config_unref(cfg);
-		tell_refusal(*text);
+	if (ret)
 		return ret;
-	}
-	free(*text);
-	*text = NULL;
 	control_reload(d->control, cfg);
 	records_move(d->record, d->cfg->records_file, cfg->records_file);
 	calls_record_refused(d->calls, record_is_kept(d->record));
@@ -79,15 +62,20 @@ static int read_anew(struct daemon *d, char **text)
 	return 0;
 }
 
-/* A large file takes most of a second. */
-static int reload(void *ctx, char **text)
+static void reloaded(void *ctx, uint64_t number, int error, const char *text)
 {
 	struct daemon *d = ctx;
-	uint64_t began_ns = sip_clock_ns();
-	int ret = read_anew(d, text);
 
-	sip_absent_since(calls_sip(d->calls), began_ns);
-	return ret;
+	if (error)
+		tell_refusal(text);
+	control_reloaded(d->control, number, error, error ? text : NULL);
+}
+
+static int reload(void *ctx, uint64_t *number)
+{
+	struct daemon *d = ctx;
+
+	return config_reader_ask(&d->reader, number);
 }
 
 static int stop(void *ctx, enum stop_mode mode)
@@ -108,7 +96,8 @@ static void signal_ready(struct loop_fd *lf, uint32_t events)
 {
 	struct daemon *d = (struct daemon *)((char *)lf - offsetof(struct daemon, signals));
 	struct signalfd_siginfo info;
-	char *text;
+	uint64_t number;
+	int ret;
 
 	(void)events;
 	if (read(lf->fd, &info, sizeof(info)) != sizeof(info))
@@ -117,8 +106,8 @@ static void signal_ready(struct loop_fd *lf, uint32_t events)
 		ending_begin(&d->ending, STOP_LEAVE);
 	else if (info.ssi_signo == SIGINT)
 		ending_begin(&d->ending, STOP_NOW);
-	else if (reload(d, &text))
-		free(text);
+	else if ((ret = reload(d, &number)))
+		tell_refusal(strerror(-ret));
 }
 
 static int open_signals(struct daemon *d)
@@ -176,6 +165,8 @@ static int open_rooms(struct daemon *d)
 		.stopping = stopping,
 		.state = show_state,
 		.records = show_records};
+	const struct config_reader_handlers reloading = {
+		.ctx = d, .take = take_config, .done = reloaded};
 	int ret = loop_new(&d->loop);
 
 	if (!ret)
@@ -201,6 +192,9 @@ static int open_rooms(struct daemon *d)
 		log_error("control socket: %s", strerror(-ret));
 		return ret;
 	}
+	ret = config_reader_init(&d->reader, d->loop, d->file, &reloading);
+	if (ret)
+		return ret;
 	return calls_adopt(d->calls, d->store);
 }
 
@@ -213,6 +207,7 @@ static int close_rooms(struct daemon *d, int failed)
 
 	control_free(d->control);
 	d->control = NULL;
+	config_reader_fini(&d->reader);
 	/* A daemon that fails leaves what it took up, as one that is killed would. */
 	if (ret && d->calls && calls_count(d->calls)) {
 		calls_leave(d->calls);

@@ -33,6 +33,11 @@
  * (-EBUSY). An event that finds the subscriber's buffer full ends the subscription: VDC_RENEW then
  * says -ESTALE, and the client knows that it was too slow. Events have nlmsg_seq 0.
  *
+ * VDC_RELOAD is answered when the file has been read, which of a large one takes most of a second;
+ * the daemon goes on meanwhile, and answers other requests. The file is read as it is when the
+ * request comes, or later. At most VDC_RELOADS_MAX wait for it (-EBUSY); where the daemon ends
+ * before they are answered they are told -ECANCELED.
+ *
  * Compatibility: a client skips attributes it does not know and does without those that are not
  * there. VDC_VERSION rises when that is not enough; a request with another is refused -EPROTO. */
 #ifndef VIADUCT_CONTROL_H
@@ -48,6 +53,7 @@
 #define VDC_REPORT_MAX      (12 * 1024) /* bytes of NLMSGERR_ATTR_MSG */
 #define VDC_TRACE_MAX       48          /* lines of a routing trace: the last ones */
 #define VDC_SUBSCRIBERS_MAX 16
+#define VDC_RELOADS_MAX     16    /* clients that wait for one */
 #define VDC_LEASE_MS        15000 /* a subscription that is not renewed ends */
 
 /* ---- messages ----------------------------------------------------------------------------------

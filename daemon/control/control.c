@@ -132,6 +132,7 @@ void control_free(struct control *control)
 {
 	if (!control)
 		return;
+	control_reloaded(control, UINT64_MAX, -ECANCELED, "viaductd ends");
 	loop_fd_remove(control->loop, &control->fd);
 	nl_socket_free(control->socket);
 	subscribers_fini(&control->subscribers);
@@ -147,6 +148,11 @@ void control_reload(struct control *control, const struct config *cfg)
 	if (access_load(&control->access, cfg->control_group))
 		log_error("control: no memory to load the control group: who may use the socket "
 			  "stays as it was");
+}
+
+void control_reloaded(struct control *control, uint64_t number, int error, const char *text)
+{
+	waiting_answer(&control->waiting, &control->answer, control->fd.fd, number, error, text);
 }
 
 void control_event(void *ctx, uint64_t call_id, const char *kind, const char *text)

@@ -21,9 +21,9 @@ const char *stop_mode_name(enum stop_mode mode);
 
 struct control_handlers {
 	void *ctx;
-	/* Reads the configuration file anew and swaps it in; on refusal returns -errno and *text
-	 * gets the explanation (malloc'd, one mistake a line). */
-	int (*reload)(void *ctx, char **text);
+	/* Begins to read the configuration file anew; what becomes of it is told by
+	 * control_reloaded, with that number or a later one. 0 or -errno. */
+	int (*reload)(void *ctx, uint64_t *number);
 	/* Begins to end; the loop has to run on until that is answered. 0 or -errno. */
 	int (*stop)(void *ctx, enum stop_mode mode);
 	/* Whether it has begun to, and how. May be NULL. */
@@ -39,6 +39,8 @@ int control_new(struct control **out, struct loop *loop, struct calls *calls,
 void control_free(struct control *control);
 /* After a reload: who may use the socket may have changed. */
 void control_reload(struct control *control, const struct config *cfg);
+/* Answers who waits for that reload or one before it: 0, or -errno and why, one mistake a line. */
+void control_reloaded(struct control *control, uint64_t number, int error, const char *text);
 /* To everyone who watches `viaduct events`. Cheap when nobody does. Fits calls_event_fn. */
 void control_event(void *control, uint64_t call_id, const char *kind, const char *text);
 

@@ -92,9 +92,21 @@ static int unsubscribe(struct request *r)
 
 static int reload(struct request *r)
 {
-	if (!r->control->handlers.reload)
+	struct control *control = r->control;
+	uint64_t number = 0;
+	int ret;
+
+	if (!control->handlers.reload)
 		return -EOPNOTSUPP;
-	return r->control->handlers.reload(r->control->handlers.ctx, &r->text);
+	if (waiting_is_full(&control->waiting))
+		return request_fail(
+			r, -EBUSY, "%d clients wait for a reload already", VDC_RELOADS_MAX);
+	ret = control->handlers.reload(control->handlers.ctx, &number);
+	if (ret)
+		return ret;
+	waiting_add(&control->waiting, r->header, r->port, number);
+	r->is_answered_later = true;
+	return 0;
 }
 
 static int set_log(struct request *r)
@@ -207,6 +219,7 @@ static int serve(struct request *r, struct nlmsghdr *h)
 
 	if (ret)
 		return ret;
+	r->header = h;
 	if (h->nlmsg_type < NLMSG_MIN_TYPE || kind >= sizeof(kinds) / sizeof(kinds[0]))
 		return request_fail(r, -EOPNOTSUPP, "viaductd %s does not know request 0x%x",
 			VIADUCT_VERSION, h->nlmsg_type);
@@ -264,6 +277,8 @@ void request_serve(struct control *control, const void *data, size_t len, uint32
 		ret = request_fail(&r, -EINVAL, "not one netlink message");
 	if (ret == 0)
 		ret = serve(&r, h);
+	if (r.is_answered_later)
+		return;
 	if (ret == 0 && r.has_objects)
 		answer_done(a, r.has_more ? &r.next_cursor : NULL, control->generation);
 	else

@@ -7,6 +7,7 @@
 #include "control/answer.h"
 #include "control/control.h"
 #include "control/subscribers.h"
+#include "control/waiting.h"
 
 struct nl_sock;
 
@@ -16,6 +17,7 @@ struct control {
 	struct control_handlers handlers;
 	struct access access;
 	struct subscribers subscribers;
+	struct waiting waiting;
 	struct nl_sock *socket;
 	struct loop_fd fd;
 	struct answer answer;
@@ -31,10 +33,12 @@ struct request {
 	struct nlattr *attr[VDC_REQUEST_FIELDS_END];
 	uint32_t port; /* of the client */
 	uid_t uid;
+	const struct nlmsghdr *header;
 	uint64_t cursor; /* 0 = from the beginning */
 	/* Filled in by the handler. */
 	bool has_objects; /* the answer is objects, not NLMSG_ERROR */
 	bool has_more;
+	bool is_answered_later;
 	uint64_t next_cursor;
 	char *text; /* malloc'd, explains the result; may be NULL */
 };

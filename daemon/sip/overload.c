@@ -66,22 +66,6 @@ void overload_configure(struct overload *o, const struct config *cfg)
 
 /* ---- the signal ---- */
 
-void overload_was_absent(struct overload *o, uint64_t from_ns, uint64_t to_ns)
-{
-	o->absent_from_ns = from_ns;
-	o->absent_to_ns = to_ns;
-}
-
-uint64_t overload_age_ns(const struct overload *o, uint64_t then_ns, uint64_t now_ns)
-{
-	uint64_t from = then_ns > o->absent_from_ns ? then_ns : o->absent_from_ns;
-	uint64_t to = now_ns < o->absent_to_ns ? now_ns : o->absent_to_ns;
-
-	if (now_ns < then_ns)
-		return 0;
-	return now_ns - then_ns - (to > from ? to - from : 0);
-}
-
 void overload_note(struct overload *o, struct overload_window *w, uint64_t age_ns)
 {
 	o->age_ns = age_ns;

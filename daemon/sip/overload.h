@@ -48,7 +48,6 @@ struct overload {
 	uint64_t shed;                  /* since it began */
 	struct loop_timer timer;        /* while it is on */
 	char tag[OVERLOAD_TAG_LEN + 1]; /* how the To tags of our refusals begin */
-	uint64_t absent_from_ns, absent_to_ns;
 	void (*told)(void *ctx, bool begins, const char *text);
 	void *ctx;
 };
@@ -56,11 +55,6 @@ struct overload {
 void overload_init(struct overload *o, struct loop *loop);
 void overload_free(struct overload *o);
 void overload_configure(struct overload *o, const struct config *cfg);
-/* Between these two times (CLOCK_REALTIME, ns) something of our own kept us, as a reload does. What
- * came meanwhile did not wait for want of power: that while is no part of its age. */
-void overload_was_absent(struct overload *o, uint64_t from_ns, uint64_t to_ns);
-/* How old that is now which came then; 0 where the clock was set back meanwhile. */
-uint64_t overload_age_ns(const struct overload *o, uint64_t then_ns, uint64_t now_ns);
 /* A message is about to be handled, age_ns after it came. lag_of: the most of all windows. */
 void overload_note(struct overload *o, struct overload_window *w, uint64_t age_ns);
 /* After a window has closed (true from overload_window_closed): what the windows together say. */

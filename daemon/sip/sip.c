@@ -9,8 +9,7 @@
 
 #include "base/log.h"
 
-#define NS_A_MS  1000000u
-#define NS_A_SEC 1000000000ull
+#define NS_A_MS 1000000u
 
 void note_age(struct sip *sip, struct overload_window *w, uint64_t age_ns)
 {
@@ -40,21 +39,6 @@ void note_stream_age(struct sip *sip)
 	/* How long it waited before this round nobody tells: as long as what waits elsewhere. */
 	if (sip->overload.age_ns < sip->overload.lag_ns)
 		sip->overload.age_ns = sip->overload.lag_ns;
-}
-
-uint64_t sip_clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * NS_A_SEC + (uint64_t)ts.tv_nsec;
-}
-
-void sip_absent_since(struct sip *sip, uint64_t from_ns)
-{
-	overload_was_absent(&sip->overload, from_ns, sip_clock_ns());
-	/* What streams bring counts from the beginning of the round. */
-	loop_see_time(sip->loop);
 }
 
 static void told_overload(void *ctx, bool begins, const char *text)

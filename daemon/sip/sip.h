@@ -117,11 +117,6 @@ unsigned sip_t1_ms(const struct sip *sip);
 /* Opens new listeners, closes removed ones (their live transactions fail), takes up peers. All or
  * nothing: -errno leaves the old in force. */
 int sip_reload(struct sip *sip, const struct config *cfg, FILE *errors);
-/* CLOCK_REALTIME, ns, as messages are stamped with when they come. */
-uint64_t sip_clock_ns(void);
-/* From then until now something else was done, as reading a configuration anew: what came meanwhile
- * is not shed for the time that it waited. */
-void sip_absent_since(struct sip *sip, uint64_t from_ns);
 
 /* Sources that the configuration does not list, because they come from resolved names: the name of
  * the peer that has source at that listener, the index-th of several; NULL = no (further) one. A

@@ -83,8 +83,16 @@ static void read_errors(struct listener *listener)
 	}
 }
 
-/* How long it has waited in the socket. */
-static uint64_t age_of(const struct overload *o, struct msghdr *m, uint64_t now)
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * NS_A_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* How long it has waited in the socket; 0 where the clock was set back meanwhile. */
+static uint64_t age_of(struct msghdr *m, uint64_t now)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		struct timespec ts;
@@ -94,7 +102,7 @@ static uint64_t age_of(const struct overload *o, struct msghdr *m, uint64_t now)
 			continue;
 		memcpy(&ts, CMSG_DATA(c), sizeof(ts));
 		then = (uint64_t)ts.tv_sec * NS_A_SEC + (uint64_t)ts.tv_nsec;
-		return overload_age_ns(o, then, now);
+		return now > then ? now - then : 0;
 	}
 	return 0;
 }
@@ -124,10 +132,10 @@ static void receive_one(struct listener *listener, struct mmsghdr *m)
 /* Notes the ages, and which of the n datagrams ask for new calls. */
 static void look_over(struct listener *listener, struct udp_batch *b, int n)
 {
-	uint64_t now = sip_clock_ns();
+	uint64_t now = now_ns();
 
 	for (int i = 0; i < n; i++) {
-		b->age_ns[i] = age_of(&listener->sip->overload, &b->msg[i].msg_hdr, now);
+		b->age_ns[i] = age_of(&b->msg[i].msg_hdr, now);
 		b->is_new_call[i] = overload_is_new_call(b->buf[i], b->msg[i].msg_len);
 		note_age(listener->sip, &listener->window, b->age_ns[i]);
 	}

@@ -77,8 +77,15 @@ class Daemon:
         """The next start() is that program's, one of those that were built."""
         shutil.copy(program, self.own_program)
 
+    def _writes_records(self):
+        asked = self.cli.text("--json", "status", check=False)
+        return asked.returncode == 0 and json.loads(asked.stdout).get("records_queued", 0) > 0
+
     def records(self):
-        """The call detail records, oldest first: those that are written to the end."""
+        """The call detail records, oldest first: of all that ended before. A thread writes them, after
+        the answers that calls end with."""
+        if self.process.poll() is None:
+            wait_until(lambda: not self._writes_records(), 5, "the records to be written")
         with open(self.records_path, encoding="utf-8") as f:
             return [json.loads(line) for line in f if line.endswith("\n")]
 

@@ -398,6 +398,25 @@ def test_sighup_reloads_too(restored):
     wait_until(lambda: stage.cli.status()["reloads"] == before + 1, 3, "a reload")
 
 
+def test_signalling_goes_on_while_a_large_file_is_read(restored):
+    """And each reload that is asked for meanwhile sees the file as it is then."""
+    stage = restored
+    large = plan.configuration(stage.daemon.instance)
+    large["routes"] += [{"from": "pbx", "called": rf"\+4930{route:05d}\d*", "to": ["trunk"]}
+                        for route in range(15000)]
+    before = stage.cli.status()["reloads"]
+    stage.daemon.write(large)
+    stage.daemon.process.send_signal(signal.SIGHUP)
+    wire = stage.wire("pbx")
+    assert wire.ask("OPTIONS").code == 200
+    assert stage.cli.status()["reloads"] == before, "the file was read before anything else was done"
+    large["routes"] = [route for route in large["routes"] if "4930" not in route.get("called", "")]
+    stage.daemon.write(large)
+    stage.cli.text("reload")
+    assert stage.cli.status()["reloads"] == before + 2
+    assert len(stage.cli.json("routes")["routes"]) == len(large["routes"])
+
+
 def test_versions_are_told(stage):
     assert re.search(r"\d+\.\d+\.\d+", stage.cli.text("version").stdout)
     done = subprocess.run([Daemon.program, "--version"], capture_output=True, text=True, timeout=10,

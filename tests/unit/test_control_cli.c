@@ -115,6 +115,7 @@ static void start_daemon_as(uid_t uid)
 		for (int i = 0; i < 6000 && !has_stopped(); i++) {
 			control_event(control, 2, "media", "leg a stream 0 latched");
 			loop_once(loop, 10);
+			fake_reloaded(control);
 		}
 		control_free(control);
 		loop_free(loop);

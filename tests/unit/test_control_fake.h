@@ -141,14 +141,18 @@ static int fake_namespace(void)
 	return n;
 }
 
-static int fake_reload(void *ctx, char **text)
+static int fake_reload(void *ctx, uint64_t *number)
 {
 	(void)ctx;
-	fake.reloads++;
-	if (!fake.reload_refusal)
-		return 0;
-	*text = strdup(fake.reload_refusal);
-	return -EINVAL;
+	*number = ++fake.reloads;
+	return 0;
+}
+
+/* Of all that were asked for. */
+static void fake_reloaded(struct control *control)
+{
+	control_reloaded(
+		control, fake.reloads, fake.reload_refusal ? -EINVAL : 0, fake.reload_refusal);
 }
 
 static int fake_stop(void *ctx, enum stop_mode mode)

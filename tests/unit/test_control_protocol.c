@@ -554,6 +554,20 @@ static void commands_reach_their_rooms(void **state)
 	close(fd);
 }
 
+static void tell(int fd, struct nl_msg *msg)
+{
+	assert_true(send(fd, nlmsg_hdr(msg), nlmsg_hdr(msg)->nlmsg_len, 0) > 0);
+	nlmsg_free(msg);
+	serve();
+}
+
+static void ask_reload(int fd, struct reply *r)
+{
+	tell(fd, request(VDC_RELOAD));
+	fake_reloaded(control);
+	take_reply(fd, r);
+}
+
 static void a_refused_reload_explains_itself_within_bounds(void **state)
 {
 	static char mistakes[40000];
@@ -562,19 +576,73 @@ static void a_refused_reload_explains_itself_within_bounds(void **state)
 
 	(void)state;
 	fake.reload_refusal = "a.yaml:3: peers: wrong; expected right\n";
-	ask(fd, request(VDC_RELOAD), &r);
+	ask_reload(fd, &r);
 	assert_int_equal(r.error, -EINVAL);
 	assert_string_equal(r.text, fake.reload_refusal);
 
 	for (size_t i = 0; i + 20 < sizeof(mistakes); i += 20)
 		memcpy(mistakes + i, "nineteen characters\n", 21);
 	fake.reload_refusal = mistakes;
-	ask(fd, request(VDC_RELOAD), &r);
+	ask_reload(fd, &r);
 	assert_int_equal(r.error, -EINVAL);
 	assert_true(strlen(r.text) > VDC_REPORT_MAX / 2);
 	assert_int_equal(r.text[strlen(r.text) - 1], '\n');
 	assert_true(r.longest <= VDC_DATAGRAM_MAX);
 	close(fd);
+}
+
+static void a_reload_is_answered_when_it_is_done_and_others_meanwhile(void **state)
+{
+	int first = client_socket(NULL), second = client_socket(NULL);
+	struct reply r;
+
+	(void)state;
+	tell(first, request(VDC_RELOAD));
+	tell(second, request(VDC_RELOAD));
+	take_reply(first, &r);
+	assert_int_equal(r.datagrams, 0);
+	ask(first, request(VDC_GET_STATUS), &r);
+	assert_int_equal(r.objects, 1);
+	/* The second was asked for when the first was being read, and may want what came after. */
+	control_reloaded(control, 1, 0, NULL);
+	take_reply(second, &r);
+	assert_int_equal(r.datagrams, 0);
+	take_reply(first, &r);
+	assert_true(r.is_error);
+	assert_int_equal(r.error, 0);
+	control_reloaded(control, 2, -EINVAL, "why");
+	take_reply(second, &r);
+	assert_int_equal(r.error, -EINVAL);
+	assert_string_equal(r.text, "why");
+	take_reply(first, &r);
+	assert_int_equal(r.datagrams, 0);
+	close(second);
+	close(first);
+}
+
+static void who_waits_for_a_reload_is_bounded_and_told_of_the_end(void **state)
+{
+	int fd[VDC_RELOADS_MAX + 1];
+	struct reply r;
+
+	(void)state;
+	for (int i = 0; i <= VDC_RELOADS_MAX; i++) {
+		fd[i] = client_socket(NULL);
+		tell(fd[i], request(VDC_RELOAD));
+	}
+	take_reply(fd[VDC_RELOADS_MAX], &r);
+	assert_int_equal(r.error, -EBUSY);
+	assert_string_equal(r.text, "16 clients wait for a reload already");
+	assert_int_equal(fake.reloads, VDC_RELOADS_MAX);
+	control_free(control);
+	control = NULL;
+	for (int i = 0; i < VDC_RELOADS_MAX; i++) {
+		take_reply(fd[i], &r);
+		assert_int_equal(r.error, -ECANCELED);
+		assert_string_equal(r.text, "viaductd ends");
+	}
+	for (int i = 0; i <= VDC_RELOADS_MAX; i++)
+		close(fd[i]);
 }
 
 static void subscribe(int fd, uint64_t call)
@@ -774,6 +842,8 @@ int main(void)
 		TEST(a_reload_between_two_pages_of_peers_begins_the_list_again),
 		TEST(commands_reach_their_rooms),
 		TEST(a_refused_reload_explains_itself_within_bounds),
+		TEST(a_reload_is_answered_when_it_is_done_and_others_meanwhile),
+		TEST(who_waits_for_a_reload_is_bounded_and_told_of_the_end),
 		TEST(a_stalled_subscriber_is_dropped_and_learns_it_while_others_go_on),
 		TEST(a_subscriber_that_is_gone_is_forgotten),
 		TEST(a_subscription_to_one_call_brings_that_calls_events_alone),

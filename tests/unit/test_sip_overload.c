@@ -112,28 +112,6 @@ static void new_calls_that_waited_too_long_are_refused_from_their_text(void **st
 	world_close(&w);
 }
 
-static void what_came_while_something_else_kept_us_is_not_old_for_that(void **state)
-{
-	uint64_t began_ns = sip_clock_ns();
-	struct world w;
-
-	(void)state;
-	overload_world(&w);
-	leave(&w, new_invite(&w, 1));
-	test_clock_late_ms = SHED_ALL_MS + 10;
-	sip_absent_since(w.sip, began_ns);
-	run_ms(&w, 2);
-	expect_start(peer_receive(&w), "SIP/2.0 100 ");
-	/* What has waited before that and after it is as old as that. */
-	leave(&w, new_invite(&w, 2));
-	test_clock_late_ms = 2 * (SHED_ALL_MS + 10);
-	run_ms(&w, 2);
-	expect_start(peer_receive(&w), "SIP/2.0 503 ");
-	assert_int_equal(w.sip->status.shed, 1);
-	test_clock_late_ms = 0;
-	world_close(&w);
-}
-
 static void each_refusal_is_told_once_with_what_its_text_says(void **state)
 {
 	const char *answer;
@@ -482,7 +460,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new_calls_that_waited_too_long_are_refused_from_their_text),
-		cmocka_unit_test(what_came_while_something_else_kept_us_is_not_old_for_that),
 		cmocka_unit_test(each_refusal_is_told_once_with_what_its_text_says),
 		cmocka_unit_test(refusals_that_go_together_come_out_whole_each_to_its_caller),
 		cmocka_unit_test(a_call_without_hops_left_is_told_once_and_other_requests_are_not),
