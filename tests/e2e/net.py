@@ -2,7 +2,7 @@
 """Network namespaces: internal peers -- Viaduct -- external peers, joined by two veth pairs.
 
 Every name carries this process's id, so that two runs never meet; what a killed run left behind is
-removed by the next one.
+removed by the next one, or by this file run as a program.
 """
 
 import contextlib
@@ -208,3 +208,7 @@ class Reader(threading.Thread):
     def close(self):
         self._closing = True
         self.join(2)
+
+
+if __name__ == "__main__":
+    remove_stale(PREFIX)

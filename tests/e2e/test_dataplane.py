@@ -14,14 +14,13 @@ import time
 
 import pytest
 
-from net import Namespace, remove_stale, run
+from net import PREFIX, Namespace, remove_stale, run
 from rtp import PATIENCE, SO_RCVBUFFORCE, wait_until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("VIADUCT_BUILD", "build"))
 DRIVER = os.environ.get("VIADUCT_DPDRIVER", os.path.join(BUILD, "tests/e2e/dpdriver"))
 BPF_DIR = "/sys/fs/bpf"
-PREFIX = "vddp"
 PORT_MIN, PORT_MAX = 20000, 29999
 FOLLOW_S = 1.0  # a changed MAC, route or link takes effect within this
 ARRIVED_S = 2 * PATIENCE
@@ -114,7 +113,7 @@ class Wires:
 
     def __init__(self):
         remove_stale(PREFIX)
-        base = f"{PREFIX}-{os.getpid()}"
+        base = f"{PREFIX}-{os.getpid()}dp"
         self.near, self.viaduct, self.far = [Namespace(f"{base}-{n}") for n in ("a", "v", "b")]
         self.instance = base
 
