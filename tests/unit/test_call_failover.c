@@ -2,6 +2,7 @@
 /* One peer after the other: what has a call move on, what the caller hears of it, and what the
  * peers' states learn. */
 #include "test_call_world.h"
+#include "test_dns_server.h"
 #include "peer/internal.h"
 
 static char b_invite[TEXT_MAX];
@@ -486,6 +487,57 @@ static void after_so_many_attempts_who_was_not_asked_is_left_out(void **state)
 	world_close(&w);
 }
 
+/* B's name stands for two places: B's own, then C's. */
+static void give_b_two_places(struct world *w, struct server *server)
+{
+	struct sip_dest place[PEER_TARGETS_MAX];
+	char dns[64];
+
+	server_open(server, w->loop);
+	add_srv(server, "_sip._udp.b.test", 60, 1, 0, w->port[B], "b1.test");
+	add_srv(server, "_sip._udp.b.test", 60, 2, 0, w->port[C], "b2.test");
+	add_a(server, "b1.test", 60, "127.0.0.4");
+	add_a(server, "b2.test", 60, "127.0.0.5");
+	snprintf(dns, sizeof(dns), "dns: {servers: ['127.0.0.1:%u']}\n", server->addr.port);
+	world_b_name = "b.test";
+	world_reload(w, dns);
+	world_b_name = NULL;
+	for (unsigned ms = 0; ms < PATIENCE_MS && peer_targets(live(w, "b"), place) < 2; ms++)
+		run_ms(w, 1);
+	assert_int_equal(peer_targets(live(w, "b"), place), 2);
+}
+
+static void after_so_many_attempts_a_place_that_was_not_asked_is_left_out(void **state)
+{
+	static struct server server;
+	char text[TEXT_MAX];
+	struct world w;
+	struct ua a;
+
+	(void)state;
+	world_open(&w);
+	give_b_two_places(&w, &server);
+	invite(&w, &a, "100", SDP_A);
+	copy_text(text, sizeof(text), expect(&w, B, "INVITE "));
+	the_call(&w)->attempts.made = CALL_ATTEMPTS_MAX;
+	answer_with(&w, B, text, 503, "x1", "", NULL);
+	expect(&w, B, "ACK ");
+	expect_refusal(&w, &a, "SIP/2.0 503");
+	expect_nothing(&w, C);
+	assert_int_equal(w.calls->counters.attempts_spent, 1);
+	/* The other place comes first now, and the last that may be asked is the last there is. */
+	invite(&w, &a, "100", SDP_A);
+	copy_text(text, sizeof(text), expect(&w, C, "INVITE "));
+	the_call(&w)->attempts.made = CALL_ATTEMPTS_MAX - 1;
+	answer_with(&w, C, text, 503, "x1", "", NULL);
+	expect(&w, C, "ACK ");
+	turn_down(&w, B, 503);
+	expect_refusal(&w, &a, "SIP/2.0 503");
+	assert_int_equal(w.calls->counters.attempts_spent, 1);
+	server_close(&server);
+	world_close(&w);
+}
+
 static void each_answer_in_a_call_is_a_sign_of_life(void **state)
 {
 	char invite_text[TEXT_MAX];
@@ -526,6 +578,7 @@ int main(void)
 		cmocka_unit_test(where_all_peers_are_down_they_are_tried_all_the_same),
 		cmocka_unit_test(a_peer_that_goes_down_meanwhile_is_not_waited_for),
 		cmocka_unit_test(after_so_many_attempts_who_was_not_asked_is_left_out),
+		cmocka_unit_test(after_so_many_attempts_a_place_that_was_not_asked_is_left_out),
 		cmocka_unit_test(each_answer_in_a_call_is_a_sign_of_life),
 	};
 

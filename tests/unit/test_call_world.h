@@ -93,6 +93,8 @@ static inline void on_event(void *ctx, uint64_t id, const char *kind, const char
 /* More keys of each peer and side, ", KEY: VALUE". */
 static const char *world_peer_keys[PEERS] = {"", "", ""};
 static const char *world_side_keys[SIDE_COUNT] = {"", ""};
+/* Where B is; NULL: its address and port. */
+static const char *world_b_name;
 /* Routes that come before the others, "  - {…}\n" each. */
 static const char *world_routes = "";
 
@@ -111,8 +113,9 @@ static inline struct config *world_load(const char *text)
 
 static inline struct config *world_config(struct world *w, const char *extra)
 {
-	char text[4096];
+	char text[4096], b[64];
 
+	snprintf(b, sizeof(b), "127.0.0.4:%u", w->port[B]);
 	snprintf(text, sizeof(text),
 		"sides:\n"
 		"  internal: {device: test-in, addresses: [127.0.0.1], media_ports: "
@@ -125,7 +128,7 @@ static inline struct config *world_config(struct world *w, const char *extra)
 		"peers:\n"
 		"  - {name: a, kind: direct, listener: in, address: \"127.0.0.3:%u\"%s}\n"
 		"  - {name: b, kind: trunk, listener: out, liveness: {interval: 0}, address: "
-		"\"127.0.0.4:%u\"%s}\n"
+		"\"%s\"%s}\n"
 		"  - {name: c, kind: trunk, listener: out, liveness: {interval: 0}, address: "
 		"\"127.0.0.5:%u\"%s}\n"
 		"routes:\n"
@@ -139,8 +142,8 @@ static inline struct config *world_config(struct world *w, const char *extra)
 		"overload: {shed_all: 0}\n" /* ages of datagrams are the real ones */
 		"log: error\n%s",
 		world_side_keys[0], world_side_keys[1], w->listener_port[0], w->listener_port[1],
-		w->port[A], world_peer_keys[A], w->port[B], world_peer_keys[B], w->port[C],
-		world_peer_keys[C], world_routes, extra);
+		w->port[A], world_peer_keys[A], world_b_name ? world_b_name : b, world_peer_keys[B],
+		w->port[C], world_peer_keys[C], world_routes, extra);
 	return world_load(text);
 }
 
