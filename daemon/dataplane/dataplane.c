@@ -285,6 +285,11 @@ const struct dataplane_flow *dataplane_flow_get(const struct dataplane *dp, data
 	return flow_table_get(dp->flows, id);
 }
 
+unsigned dataplane_flows_max(const struct dataplane *dp)
+{
+	return flow_table_capacity(dp->flows);
+}
+
 int dataplane_status(struct dataplane *dp, struct dataplane_status *out)
 {
 	memset(out, 0, sizeof(*out));

@@ -213,6 +213,9 @@ struct dataplane_status {
 	uint64_t memory_bytes; /* of all maps, from the kernel */
 };
 int dataplane_status(struct dataplane *dp, struct dataplane_status *out);
+/* For how many flows its tables have room: those of the daemon before may have another size than
+ * dataplane_open() was asked for. */
+unsigned dataplane_flows_max(const struct dataplane *dp);
 const char *dataplane_reason_name(unsigned reason); /* "drop_no_flow": as in VD_REASONS */
 const char *dataplane_reason_text(unsigned reason);
 const char *dataplane_reason_verdict(unsigned reason); /* "TX", "PASS", "DROP" */

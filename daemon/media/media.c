@@ -349,10 +349,10 @@ int media_new(struct media **out, struct loop *loop, const struct config *cfg,
 	ret = set_pools(m, cfg);
 	if (ret)
 		goto fail;
-	m->flows_max = flows_wanted(m, cfg);
-	ret = dataplane_open(&m->dataplane, engine, cfg, m->flows_max, loop, &below);
+	ret = dataplane_open(&m->dataplane, engine, cfg, flows_wanted(m, cfg), loop, &below);
 	if (ret)
 		goto fail;
+	m->flows_max = dataplane_flows_max(m->dataplane);
 	*out = m;
 	return 0;
 fail:
@@ -385,8 +385,18 @@ int media_keep_resting(struct media *m, struct store *store)
 int media_reload(struct media *m, const struct config *cfg)
 {
 	int ret = dataplane_reload(m->dataplane, cfg);
+	unsigned wanted;
 
-	return ret ? ret : set_pools(m, cfg);
+	if (!ret)
+		ret = set_pools(m, cfg);
+	if (ret)
+		return ret;
+	wanted = flows_wanted(m, cfg);
+	if (wanted > m->flows_max)
+		log_warn("media: the kernel's tables stay as they are, for %u flows where %u are "
+			 "asked for; a start after `viaduct stop --now` makes them anew",
+			m->flows_max, wanted);
+	return 0;
 }
 
 struct dataplane *media_dataplane(struct media *m)

@@ -380,6 +380,18 @@ def test_what_needs_a_restart_is_refused_by_name(restored):
     assert "instance" in refused.value.stderr + refused.value.stdout
 
 
+def test_tables_that_a_reload_asks_to_be_larger_are_told_to_stay(restored):
+    stage = restored
+    wider = plan.configuration(stage.daemon.instance)
+    for side in wider["sides"].values():
+        side["media_ports"] = "20000-39999"
+    stage.daemon.write(wider)
+    stage.cli.text("reload")
+    told = re.search(r"warn  media: the kernel's tables stay as they are, for (\d+) flows where (\d+) are asked for",
+                     stage.daemon.log())
+    assert told and int(told[1]) == stage.cli.status()["flows_max"] < int(told[2])
+
+
 def test_silence_for_strangers_is_a_setting(restored):
     stage = restored
     stage.daemon.write(plan.configuration(stage.daemon.instance, strangers="ignore"))
