@@ -23,9 +23,9 @@ enum component { COMPONENT_RTP, COMPONENT_RTCP };
 #define POOLS_MAX      (4 * SIDE_COUNT * CONFIG_SIDE_ADDRESSES_MAX)
 
 /* Cookies of flows: slot (20 bits), its generation (7), stream (3), leg (1), component (1). */
-#define SLOTS_MAX   (1u << 20)
-#define GENERATIONS 128u
-#define SLOT_NONE   UINT_MAX
+#define STREAM_SLOTS_MAX (1u << 20)
+#define GENERATIONS      128u
+#define SLOT_NONE        UINT_MAX
 
 /* What one leg said of one stream. */
 struct said {

@@ -37,7 +37,7 @@ static int grow_slots(struct media *m)
 	unsigned old = m->slot_count, count = old ? old * 2 : SLOTS_FIRST;
 	struct slot *slot;
 
-	if (count > SLOTS_MAX)
+	if (count > STREAM_SLOTS_MAX)
 		return -ENOSPC;
 	slot = realloc(m->slot, count * sizeof(*slot));
 	if (!slot)
@@ -85,7 +85,7 @@ int media_session_new_at(struct media *m, unsigned slot, uint8_t generation, voi
 {
 	int ret = 0;
 
-	if (slot >= SLOTS_MAX || generation >= GENERATIONS)
+	if (slot >= STREAM_SLOTS_MAX || generation >= GENERATIONS)
 		return -EINVAL;
 	while (!ret && slot >= m->slot_count)
 		ret = grow_slots(m);

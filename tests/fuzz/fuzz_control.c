@@ -16,7 +16,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	log_set_level(LOG_LEVEL_DEBUG);
-	if (fake_namespace()) {
+	if (own_namespace()) {
 		fprintf(stderr, "no network namespace can be made\n");
 		exit(77);
 	}

@@ -14,11 +14,19 @@
  *   l2         a reload: of the configuration of that number
  *   r          a restart, with time for what is under way
  *   k          the daemon is killed, and the next goes on
- *   h          every call is hung up */
+ *   eFT...     the data plane tells of flow F, 0 to 9 in the order of their making: an event of
+ * type T (0x0f), and the bytes of struct vd_event from value on; of another F, all bytes of it
+ * after that, whatever they say h          every call is hung up */
 #include "fuzz.h"
 
 #include "../unit/test_call_world.h"
+#include "fuzz_sent.h"
 #include "fuzz_store.h"
+#include "fuzz_text.h"
+#include "dataplane/engine.h"
+#include "dataplane/events.h"
+#include "dataplane/flow_entry.h"
+#include "media/room.h"
 #include "record/cdr.h"
 
 #define MESSAGE_MAX    65535
@@ -71,7 +79,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	osip_trace_initialize(TRACE_LEVEL0, stderr);
-	setenv("VIADUCT_FUZZ_PASSWORD", "p", 1);
+	fuzz_secret = "that nobody hears of";
+	setenv("VIADUCT_FUZZ_PASSWORD", fuzz_secret, 1);
 	world_open_with(&w, variants[0].extra);
 	configs[0] = w.cfg;
 	calls_free(w.calls);
@@ -122,31 +131,6 @@ static void reload(uint8_t name)
 
 /* ---- what peers get ---- */
 
-/* What we send as a request is beyond reproach by our own measure, whatever it was made of. */
-static void check_request(const char *text, size_t len)
-{
-	static struct raw raw;
-	osip_message_t *msg = NULL;
-	const char *reason = "";
-	struct guard g;
-	int code;
-
-	guard_raw(&g, &raw, text, len, false);
-	if (g.code)
-		fprintf(stderr, "sent: %d %s\n%.*s\n", g.code, g.reason, (int)len, text);
-	CLAIM(g.code == 0);
-	CLAIM(raw.count_of[RAW_VIA] == 1 && g.via.len == raw.first[RAW_VIA]->value.len);
-	CLAIM(raw.count_of[RAW_CONTENT_LENGTH] == 1 && g.len == len);
-	CLAIM(osip_message_init(&msg) == 0);
-	code = osip_message_parse(msg, text, len);
-	if (!code)
-		code = guard_parsed(msg, &reason);
-	if (code)
-		fprintf(stderr, "sent: %d %s\n%.*s\n", code, reason, (int)len, text);
-	CLAIM(code == 0);
-	osip_message_free(msg);
-}
-
 static void keep(enum who who, const char *text)
 {
 	free(got[who]);
@@ -174,6 +158,7 @@ static void drain(void)
 
 		while ((n = recv(w.fd[who], buf, MESSAGE_MAX, MSG_DONTWAIT)) > 0) {
 			buf[n] = '\0';
+			CLAIM(!fuzz_tells(buf, fuzz_secret));
 			if (strncmp(buf, "SIP/2.0 ", 8) != 0)
 				check_request(buf, (size_t)n);
 			if (strncmp(buf, "SIP/2.0 100", 11) != 0)
@@ -184,67 +169,10 @@ static void drain(void)
 
 /* ---- what peers say ---- */
 
-struct text_out {
-	char s[MESSAGE_MAX];
-	size_t len;
-};
-
-static void add(struct text_out *out, const char *s, size_t n)
-{
-	if (n > sizeof(out->s) - out->len)
-		n = sizeof(out->s) - out->len;
-	memcpy(out->s + out->len, s, n);
-	out->len += n;
-}
-
-static const char *tag_of(const char *value)
-{
-	static char text[256];
-	const char *tag = strstr(value, ";tag=");
-
-	snprintf(text, sizeof(text), "%.*s", tag ? (int)strcspn(tag + 5, ";") : 0,
-		tag ? tag + 5 : "");
-	return text;
-}
-
-/* Of that message, by the letter; NULL: it stands for nothing. */
-static const char *field_of(const char *msg, char letter)
-{
-	static char uri[256], number[16];
-	const char *cseq = header(msg, "CSeq"), *space = strchr(cseq, ' ');
-
-	uri[0] = '\0';
-	switch (letter) {
-	case 'v':
-		return header(msg, "Via");
-	case 'f':
-		return header(msg, "From");
-	case 't':
-		return header(msg, "To");
-	case 'i':
-		return header(msg, "Call-ID");
-	case 'n':
-		snprintf(number, sizeof(number), "%.*s", space ? (int)(space - cseq) : 0, cseq);
-		return number;
-	case 'm':
-		return space ? space + 1 : "";
-	case 'u':
-		copy_uri(uri, sizeof(uri), header(msg, "Contact"));
-		return uri;
-	case 'g':
-		return tag_of(header(msg, "To"));
-	case 'h':
-		return tag_of(header(msg, "From"));
-	case 'r':
-		return header(msg, "RSeq");
-	default:
-		return NULL;
-	}
-}
-
 /* What begins at text, a '$', stands for; NULL: itself. *len: of what it replaces. */
-static const char *meaning(enum who who, const char *text, size_t left, size_t *len)
+static const char *meaning(void *ctx, const char *text, size_t left, size_t *len)
 {
+	enum who who = *(const enum who *)ctx;
 	static char port[8];
 	unsigned number;
 
@@ -262,21 +190,6 @@ static const char *meaning(enum who who, const char *text, size_t left, size_t *
 	return left < 3 ? NULL : field_of(number < history_count ? history[number] : "", text[2]);
 }
 
-static void expand(struct text_out *out, enum who who, const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		size_t n;
-		const char *value = text[i] == '$' ? meaning(who, text + i, len - i, &n) : NULL;
-
-		if (value) {
-			add(out, value, strlen(value));
-			i += n - 1;
-		} else {
-			add(out, text + i, 1);
-		}
-	}
-}
-
 /* first: a byte before the text, 0 for none. */
 static void say_record(enum who who, uint8_t first, const char *text, size_t len)
 {
@@ -287,7 +200,7 @@ static void say_record(enum who who, uint8_t first, const char *text, size_t len
 	out.len = 0;
 	if (first)
 		add(&out, (const char *)&first, 1);
-	expand(&out, who, text, len);
+	expand(&out, meaning, &who, text, len);
 	addr_parse_ip(&flow.remote, host_of[who], strlen(host_of[who]));
 	flow.remote.port = w.port[who];
 	exact = malloc(out.len ? out.len : 1);
@@ -307,6 +220,50 @@ static void hang_up_all(void)
 		after = call->id;
 		call_hangup(call, "over");
 	}
+	loop_once(w.loop, 0);
+	drain();
+}
+
+/* ---- what the data plane tells ---- */
+
+static const struct flow_entry *flow_at(const struct flow_table *t, unsigned number)
+{
+	for (unsigned i = 1; i <= t->capacity; i++) {
+		if (t->entries[i].live && number-- == 0)
+			return &t->entries[i];
+	}
+	return NULL;
+}
+
+static void event_record(const char *text, size_t len)
+{
+	struct media *media = calls_media(w.calls);
+	const struct flow_table *flows = media_dataplane(media)->flows;
+	const struct dataplane_handlers handlers = media_dataplane_handlers(media);
+	const struct flow_entry *flow = NULL;
+	const size_t whole = sizeof(struct vd_event);
+	size_t from = 0, size;
+	struct vd_event *event;
+
+	if (len < 2)
+		return;
+	if (text[0] >= '0' && text[0] <= '9') {
+		flow = flow_at(flows, (unsigned)(text[0] - '0'));
+		from = offsetof(struct vd_event, value);
+	}
+	size = from + len - 2;
+	if (flow && size < whole)
+		size = whole;
+	CLAIM((event = calloc(1, size ? size : 1)));
+	memcpy((char *)event + from, text + 2, len - 2);
+	if (flow) {
+		event->type = (uint8_t)text[1] & 0x0f;
+		event->cookie = flow->spec.cookie;
+		event->stream = flow->stream;
+		event->len = (uint16_t)(size - whole);
+	}
+	events_deliver(flows, &handlers, event, size);
+	free(event);
 	loop_once(w.loop, 0);
 	drain();
 }
@@ -331,11 +288,7 @@ static void wait_ms(uint64_t ms)
 
 static void wait_record(const char *text, size_t len)
 {
-	uint64_t ms = 0;
-
-	for (size_t i = 0; i < len && text[i] >= '0' && text[i] <= '9' && ms < WAIT_MS_MAX; i++)
-		ms = ms * 10 + (uint64_t)(text[i] - '0');
-	wait_ms(len == 0 ? WAIT_MS : ms < WAIT_MS_MAX ? ms : WAIT_MS_MAX);
+	wait_ms(len == 0 ? WAIT_MS : fuzz_number(text, len, WAIT_MS_MAX));
 }
 
 static void restart(bool is_killed)
@@ -369,6 +322,8 @@ static void take_record(struct counts *counts, uint8_t kind, const char *text, s
 		restart(kind == 'k');
 	else if (kind == 'h')
 		hang_up_all();
+	else if (kind == 'e')
+		event_record(text, len);
 	else if (!strchr("wlrk", kind))
 		say_record(A, kind, text, len);
 }

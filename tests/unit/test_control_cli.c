@@ -739,7 +739,7 @@ int main(void)
 	};
 	int failed;
 
-	if (!find_cli() || fake_namespace()) {
+	if (!find_cli() || own_namespace()) {
 		print_message("1..0 # skip: no CLI at %s, or no network namespace\n", cli);
 		return 0;
 	}

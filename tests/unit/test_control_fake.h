@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Stand-ins for every room that daemon/control reads, and a namespace of its own for the control
- * port. Included once in each test_control_*.c that runs a control socket: what is defined here
- * takes the place of the archives' members. */
+/* Stand-ins for every room that daemon/control reads. Included once in each test_control_*.c that
+ * runs a control socket: what is defined here takes the place of the archives' members. */
 #ifndef VIADUCT_TEST_CONTROL_FAKE_H
 #define VIADUCT_TEST_CONTROL_FAKE_H
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config/tls_context.h"
 #include "control/control.h"
 #include "route/route.h"
+
+#include "test_namespace.h"
 
 #define FAKE_CALLS_MAX 30000
 #define FAKE_PEERS     500
@@ -119,26 +117,6 @@ static void fake_reset(unsigned live)
 		.remote = fake_addr("10.0.0.9:4000"),
 		.out_local = fake_addr("198.51.100.1:30000"),
 		.out_remote = fake_addr("192.0.2.10:6000")};
-}
-
-/* A network namespace of our own: its control port is free. 0 or -errno. */
-static int fake_namespace(void)
-{
-	char map[64];
-	uid_t uid = getuid();
-	int fd, n;
-
-	if (unshare(CLONE_NEWNET) == 0)
-		return 0;
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
-		return -errno;
-	fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = snprintf(map, sizeof(map), "0 %u 1", uid);
-	n = write(fd, map, (size_t)n) == n ? 0 : -errno;
-	close(fd);
-	return n;
 }
 
 static int fake_reload(void *ctx, uint64_t *number)
