@@ -245,9 +245,9 @@ static void check_texts(struct mistakes *m, const struct node *node,
 		wrong_type(m, node, schema, path);
 		return;
 	}
-	if (count < 1 || count > TEXTS_MAX)
-		mistake_add(m, path, "%u entries; expected %s (1 to %d)", count,
-			expected(want, schema, path), TEXTS_MAX);
+	if (count < schema->sequence.min || count > schema->sequence.max)
+		mistake_add(m, path, "%u entries; expected %s (%u to %u)", count,
+			expected(want, schema, path), schema->sequence.min, schema->sequence.max);
 	for (unsigned i = 0; node->kind == NODE_SEQUENCE && i < count; i++)
 		check(m, &node->child[i], &text_schema, mistake_key(entry, "%s[%u]", path, i));
 }

@@ -14,6 +14,7 @@
 #define CONFIG_USAGES_MAX      1024
 #define CONFIG_PEER_USAGES_MAX 64 /* of one peer */
 #define CONFIG_TIMES_MAX       256
+#define CONFIG_DAYS_MAX        7 /* entries of one time's `days` */
 #define CONFIG_HOURS_MAX       8
 #define CONFIG_DATES_MAX       256
 #define CONFIG_RULES_MAX       256 /* of one list, those of its sets included */

@@ -13,8 +13,16 @@
 		CYAML_ARRAY_LEN(strings))
 #define MUST_CHOOSE(key, type, member, strings)                                                    \
 	CYAML_FIELD_ENUM(key, CYAML_FLAG_STRICT, type, member, strings, CYAML_ARRAY_LEN(strings))
-/* One text or a list of them: not loaded, resolve_* take it from the document. */
-#define TEXTS(key) CYAML_FIELD_IGNORE(key, CYAML_FLAG_OPTIONAL)
+/* One text or a list of so many: not loaded, resolve_* take it from the document. */
+#define TEXTS(name, most)                                                                          \
+	{                                                                                          \
+		.key = (name),                                                                     \
+		.value = {                                                                         \
+			.type = CYAML_IGNORE,                                                      \
+			.flags = CYAML_FLAG_OPTIONAL,                                              \
+			.sequence = {.min = 1, .max = (most)},                                     \
+		},                                                                                 \
+	}
 #define LIST(key, need, type, member, entry, min, max)                                             \
 	CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | (need), type, member, entry, min, max)
 
@@ -418,10 +426,10 @@ static const cyaml_schema_value_t usage_entry = {
 
 static const cyaml_schema_field_t time_fields[] = {
 	TEXT("name", MUST, struct file_time, name),
-	TEXTS("days"),
-	TEXTS("hours"),
-	TEXTS("dates"),
-	TEXTS("except"),
+	TEXTS("days", CONFIG_DAYS_MAX),
+	TEXTS("hours", CONFIG_HOURS_MAX),
+	TEXTS("dates", CONFIG_DATES_MAX),
+	TEXTS("except", CONFIG_DATES_MAX),
 	TEXT("zone", MAY, struct file_time, zone),
 	CYAML_FIELD_END,
 };
@@ -443,13 +451,13 @@ static const cyaml_strval_t on_failure_strings[] = {
 
 static const cyaml_schema_field_t route_fields[] = {
 	TEXT("name", MAY, struct file_route, name),
-	TEXTS("from"),
+	TEXTS("from", CONFIG_PEERS_MAX),
 	TEXT("called", MAY, struct file_route, called),
 	TEXT("calling", MAY, struct file_route, calling),
 	LIST("to", MUST, struct file_route, to, &text_entry, 1, CONFIG_ROUTE_PEERS_MAX),
 	CYAML_FIELD_BOOL_PTR("trunk_to_trunk", MAY, struct file_route, trunk_to_trunk),
 	CYAML_FIELD_BOOL_PTR("emergency", MAY, struct file_route, emergency),
-	TEXTS("times"),
+	TEXTS("times", CONFIG_TIMES_MAX),
 	NUMBER("cost", struct file_route, cost),
 	CHOICE("on_failure", struct file_route, on_failure, on_failure_strings),
 	CYAML_FIELD_MAPPING("caller", MAY, struct file_route, caller, caller_fields),

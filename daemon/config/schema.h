@@ -10,8 +10,7 @@
 
 #include "config/config.h"
 
-#define TEXT_MAX  1024 /* bytes of any text in the file */
-#define TEXTS_MAX 4096 /* entries of a key that is one text or a list of them */
+#define TEXT_MAX 1024 /* bytes of any text in the file */
 
 struct file_side {
 	char *device;
