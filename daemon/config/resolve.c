@@ -87,6 +87,32 @@ bool resolve_is_host_name(const char *text)
 	return addr_parse_ip(&a, text, strlen(text)) && !resolve_host_mistake(text);
 }
 
+/* What is written is blamed, not the default that it does not fit. */
+static void check_ring(struct resolve *r)
+{
+	const struct file_config *f = r->file;
+	const struct config *cfg = r->cfg;
+	unsigned ring = cfg->ring_timeout_s, attempt = cfg->attempt_timeout_s,
+		 unanswered = cfg->unanswered_timeout_s;
+
+	if (attempt > ring && f->timers.attempt)
+		mistake_add(r->mistakes, "timers.attempt",
+			"%u is longer than timers.ring; expected at most %u", attempt, ring);
+	else if (attempt > ring)
+		mistake_add(r->mistakes, "timers.ring",
+			"%u is shorter than timers.attempt, %u by default; expected at least %u, "
+			"or timers.attempt written too",
+			ring, attempt, attempt);
+	if (unanswered < ring && f->timers.unanswered)
+		mistake_add(r->mistakes, "timers.unanswered",
+			"%u is shorter than timers.ring; expected at least %u", unanswered, ring);
+	else if (unanswered < ring)
+		mistake_add(r->mistakes, "timers.ring",
+			"%u is longer than timers.unanswered, %u by default; expected at most %u, "
+			"or timers.unanswered written too",
+			ring, unanswered, unanswered);
+}
+
 static void resolve_scalars(struct resolve *r)
 {
 	const struct file_config *f = r->file;
@@ -109,14 +135,7 @@ static void resolve_scalars(struct resolve *r)
 	cfg->transfer_timeout_s = key_number(m, "timers.transfer", f->timers.transfer);
 	cfg->port_quarantine_s = key_number(m, "timers.port_quarantine", f->timers.port_quarantine);
 	cfg->control_port = key_number(m, "control.port", f->control.port);
-	if (cfg->attempt_timeout_s > cfg->ring_timeout_s)
-		mistake_add(m, "timers.attempt",
-			"%u is longer than timers.ring; expected at most %u",
-			cfg->attempt_timeout_s, cfg->ring_timeout_s);
-	if (cfg->unanswered_timeout_s < cfg->ring_timeout_s)
-		mistake_add(m, "timers.unanswered",
-			"%u is shorter than timers.ring; expected at least %u",
-			cfg->unanswered_timeout_s, cfg->ring_timeout_s);
+	check_ring(r);
 }
 
 static void resolve_path(struct resolve *r, const char *key, const char *path)
