@@ -7,6 +7,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#define TAG_SHOWN_MAX 64 /* bytes */
+
 struct reader {
 	yaml_parser_t parser;
 	const uint8_t *data;
@@ -120,6 +122,29 @@ static int next_event(struct reader *r, yaml_event_t *event)
 	return yaml_parser_parse(&r->parser, event) ? 0 : parser_mistake(r);
 }
 
+/* A tag may say what a value is taken for anyway; what any other asks for would not be done. "!" is
+ * none (YAML 1.1, 6.2 and 10). */
+static int check_tag(struct reader *r, const yaml_event_t *event, const yaml_char_t *written)
+{
+	static const char *const known[] = {
+		YAML_STR_TAG, YAML_INT_TAG, YAML_BOOL_TAG, YAML_SEQ_TAG, YAML_MAP_TAG};
+	static const char standard[] = "tag:yaml.org,2002:";
+	const char *tag = (const char *)written;
+	bool is_standard;
+
+	if (!tag || strcmp(tag, "!") == 0)
+		return 0;
+	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(tag, known[i]) == 0)
+			return 0;
+	}
+	is_standard = strncmp(tag, standard, strlen(standard)) == 0;
+	mistake_add_line(r->mistakes, line_of(event), "syntax",
+		"the tag %s%.*s is not understood here; expected the value without it",
+		is_standard ? "!!" : "", TAG_SHOWN_MAX, is_standard ? tag + strlen(standard) : tag);
+	return -EINVAL;
+}
+
 static struct node *add_child(struct node *parent)
 {
 	if (parent->child_count == parent->child_room) {
@@ -180,7 +205,9 @@ static int read_key(struct reader *r, struct node *mapping, struct node **out)
 		goto out;
 	}
 	(*out)->line = line_of(&event);
-	ret = scalar_text(r, &event, &(*out)->key);
+	ret = check_tag(r, &event, event.data.scalar.tag);
+	if (!ret)
+		ret = scalar_text(r, &event, &(*out)->key);
 out:
 	yaml_event_delete(&event);
 	return ret;
@@ -219,6 +246,8 @@ static int read_children(struct reader *r, struct node *parent, unsigned depth)
 
 static int read_node(struct reader *r, struct node *node, unsigned depth, yaml_event_t *event)
 {
+	int ret;
+
 	if (!node->line)
 		node->line = line_of(event);
 	if (depth > DOCUMENT_DEPTH_MAX || ++r->nodes > DOCUMENT_NODES_MAX) {
@@ -230,13 +259,16 @@ static int read_node(struct reader *r, struct node *node, unsigned depth, yaml_e
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
 		node->kind = NODE_SCALAR;
-		return scalar_text(r, event, &node->text);
+		ret = check_tag(r, event, event->data.scalar.tag);
+		return ret ? ret : scalar_text(r, event, &node->text);
 	case YAML_SEQUENCE_START_EVENT:
 		node->kind = NODE_SEQUENCE;
-		return read_children(r, node, depth);
+		ret = check_tag(r, event, event->data.sequence_start.tag);
+		return ret ? ret : read_children(r, node, depth);
 	case YAML_MAPPING_START_EVENT:
 		node->kind = NODE_MAPPING;
-		return read_children(r, node, depth);
+		ret = check_tag(r, event, event->data.mapping_start.tag);
+		return ret ? ret : read_children(r, node, depth);
 	default:
 		mistake_add_line(r->mistakes, line_of(event), "syntax",
 			"an alias (*name) is not understood here; expected the value written out");

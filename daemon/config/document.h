@@ -26,8 +26,8 @@ struct node {
 	unsigned child_count, child_room;
 };
 
-/* Reads one YAML document. What YAML itself or this format forbids (syntax, encoding, aliases, a
- * second document) goes to mistakes and gives -EINVAL; -ENOMEM. On success *out is
+/* Reads one YAML document. What YAML itself or this format forbids (syntax, encoding, aliases,
+ * unknown tags, a second document) goes to mistakes and gives -EINVAL; -ENOMEM. On success *out is
  * freed with document_free. */
 int document_parse(struct node **out, const uint8_t *data, size_t len, struct mistakes *mistakes);
 void document_free(struct node *root);

@@ -288,6 +288,21 @@ static void a_byte_order_mark_is_no_mistake(void **state)
 	free(good);
 }
 
+static void a_tag_that_says_what_is_so_anyway_is_taken(void **state)
+{
+	struct config *cfg = load_good(
+		"sides: !!map {internal: {device: a, addresses: [10.0.0.1]},\n"
+		"  external: {device: b, addresses: !!seq [192.0.2.1]}}\n"
+		"listeners: [{name: l, side: internal, transport: udp, port: !!int 5070}]\n"
+		"peers: [{name: p, kind: direct, listener: l, address: !!str 10.0.0.2}]\n"
+		"log: ! debug\n");
+
+	(void)state;
+	assert_int_equal(cfg->listener[0].address.local.port, 5070);
+	assert_int_equal(cfg->log_level, LOG_LEVEL_DEBUG);
+	config_unref(cfg);
+}
+
 static void a_listener_without_address_serves_both_families(void **state)
 {
 	struct config *cfg = load_good(
@@ -511,6 +526,7 @@ int main(void)
 		cmocka_unit_test(identity_hangs_on_the_kind_where_it_is_not_written),
 		cmocka_unit_test(the_example_is_good),
 		cmocka_unit_test(a_byte_order_mark_is_no_mistake),
+		cmocka_unit_test(a_tag_that_says_what_is_so_anyway_is_taken),
 		cmocka_unit_test(a_listener_without_address_serves_both_families),
 		cmocka_unit_test(the_longest_prefix_on_the_listener_is_the_peer),
 		cmocka_unit_test(thousands_of_peers_and_routes_load),
