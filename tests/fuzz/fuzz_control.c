@@ -45,6 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CLAIM(control_new(&control, loop, fake_calls, &fake.config, &handlers) == 0);
 	request_serve(control, h, size - 1, CLIENT_PORT, &who);
 	CLAIM(who.uid == 0 || (fake.hung_up == 0 && fake.stops == 0 && fake.reloads == 0));
+	if (fake.reloads)
+		fake_reloaded(control);
 	control_event(control, 1, "fuzz", "an event for whoever has subscribed");
 	control_free(control);
 	free(h);
