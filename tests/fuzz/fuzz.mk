@@ -11,6 +11,7 @@ FUZZ_SECONDS ?= 60
 
 FUZZ_ROOMS_sip     := $(UNDER_record)
 FUZZ_ROOMS_stream  := $(UNDER_sip)
+FUZZ_ROOMS_auth    := $(UNDER_sip)
 FUZZ_ROOMS_peers   := $(UNDER_peer)
 FUZZ_ROOMS_state   := $(UNDER_call)
 FUZZ_ROOMS_journal := $(UNDER_store)
