@@ -117,6 +117,15 @@ static void open_standard_descriptors(void)
 		close(fd);
 }
 
+/* The exit code, once all is written. */
+static int flushed(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	fprintf(stderr, "viaductd: standard output: %s\n", strerror(errno));
+	return code ? code : EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"check", required_argument, NULL, 'c'},
@@ -155,10 +164,10 @@ int main(int argc, char **argv)
 			break;
 		case 'V':
 			printf("viaductd %s\n", VIADUCT_VERSION);
-			return EXIT_OK;
+			return flushed(EXIT_OK);
 		case 'h':
 			fputs(help_text, stdout);
-			return EXIT_OK;
+			return flushed(EXIT_OK);
 		default:
 			fputs(help_text, stderr);
 			return EXIT_USAGE;
@@ -177,7 +186,7 @@ int main(int argc, char **argv)
 	if (level_given)
 		log_set_level(level);
 	if (check_file)
-		return check(check_file);
+		return flushed(check(check_file));
 	if (remove_file)
 		return remove_left(remove_file);
 	if (receiver)

@@ -392,6 +392,18 @@ static void mistakes_in_usage_exit_2(void **state)
 	assert_true(says("LOUD is no log level: expected error, warn, info or debug"));
 }
 
+static void what_cannot_be_written_exits_1(void **state)
+{
+	(void)state;
+	if (access("/dev/full", W_OK))
+		skip();
+	assert_int_equal(run("--help >/dev/full"), 1);
+	assert_int_equal(run("calls --help >/dev/full"), 1);
+	assert_int_equal(run("--version >/dev/full"), 1);
+	assert_int_equal(run("calls >/dev/full"), 1);
+	assert_int_equal(run("--json calls >/dev/full"), 1);
+}
+
 static void help_fits_a_terminal_of_80_columns(void **state)
 {
 	static const char *const commands[] = {
@@ -719,6 +731,7 @@ int main(void)
 		TEST_WITHOUT_DAEMON(a_refused_reload_prints_the_mistakes_and_fails),
 		TEST_WITHOUT_DAEMON(what_a_peers_host_name_stands_for_is_shown),
 		TEST(mistakes_in_usage_exit_2),
+		TEST(what_cannot_be_written_exits_1),
 		TEST(help_fits_a_terminal_of_80_columns),
 		TEST(each_command_has_help),
 		TEST_WITHOUT_DAEMON(no_daemon_exits_3_and_says_so),

@@ -72,6 +72,15 @@ int cli_parse_u64(const char *text, uint64_t *v)
 	return errno || end == text || *end || text[0] < '0' || text[0] > '9' ? -EINVAL : 0;
 }
 
+/* The exit code, once all is written. */
+static int flushed(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	cli_error("standard output: %s", strerror(errno));
+	return code ? code : CLI_FAILED;
+}
+
 void cli_print_json(json_t *v, bool one_line)
 {
 	json_dumpf(v, stdout, one_line ? JSON_COMPACT : JSON_INDENT(2));
@@ -166,7 +175,7 @@ static int parse_options(int argc, char **argv, struct cli *cli, bool *help)
 		switch (c) {
 		case 'V':
 			puts("viaduct " VIADUCT_VERSION);
-			exit(0);
+			exit(flushed(CLI_OK));
 		case 'j':
 			cli->json = true;
 			break;
@@ -226,13 +235,12 @@ int main(int argc, char **argv)
 	const struct command *command;
 	bool help = false;
 	struct cli cli;
-	int ret;
 
 	if (parse_options(argc, argv, &cli, &help))
 		return CLI_USAGE;
 	if (cli.argc == 0) {
 		print_help(help ? stdout : stderr, NULL);
-		return help ? CLI_OK : CLI_USAGE;
+		return flushed(help ? CLI_OK : CLI_USAGE);
 	}
 	command = find_command(cli.argv[0]);
 	if (!command) {
@@ -241,7 +249,7 @@ int main(int argc, char **argv)
 	}
 	if (help) {
 		print_help(stdout, command);
-		return CLI_OK;
+		return flushed(CLI_OK);
 	}
 	cli.argc--;
 	cli.argv++;
@@ -258,10 +266,5 @@ int main(int argc, char **argv)
 		cli_error("--%s is of stop alone", cli.stop);
 		return CLI_USAGE;
 	}
-	ret = (int)command->run(&cli);
-	if (fflush(stdout) || ferror(stdout)) {
-		cli_error("standard output: %s", strerror(errno));
-		ret = ret ? ret : CLI_FAILED;
-	}
-	return ret;
+	return flushed((int)command->run(&cli));
 }
