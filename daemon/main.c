@@ -19,6 +19,9 @@
 
 #define DEFAULT_CONFIG  "/etc/viaduct/viaduct.yaml"
 #define DESCRIPTORS_MAX 65536
+/* A start takes 40 and one a listener (Linux 6.18), where libxdp makes a dispatcher some more, and
+ * who serves needs others: with fewer it would fail somewhere on its way, or later. */
+#define DESCRIPTORS_MIN 64
 
 /* Exit codes, as in viaductd(8). */
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_CONFIG };
@@ -117,6 +120,28 @@ static void open_standard_descriptors(void)
 		close(fd);
 }
 
+/* As many as may be had. 0; -EMFILE: too few, which is told. */
+static int raise_descriptor_limit(const struct config *cfg)
+{
+	struct rlimit files = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
+	unsigned least = DESCRIPTORS_MIN + cfg->listener_count;
+
+	/* What is forbidden above may be allowed below: up to the hard limit. */
+	if (setrlimit(RLIMIT_NOFILE, &files) && getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+		files.rlim_cur < files.rlim_max) {
+		files.rlim_cur =
+			files.rlim_max < DESCRIPTORS_MAX ? files.rlim_max : DESCRIPTORS_MAX;
+		if (setrlimit(RLIMIT_NOFILE, &files))
+			log_debug("descriptor limit stays as it is: %s", strerror(errno));
+	}
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur >= least)
+		return 0;
+	log_error("%llu descriptors are too few for a start with %u listeners; expected at least "
+		  "%u: raise the limit (ulimit -n, LimitNOFILE= of the unit)",
+		(unsigned long long)files.rlim_cur, cfg->listener_count, least);
+	return -EMFILE;
+}
+
 /* The exit code, once all is written. */
 static int flushed(int code)
 {
@@ -132,7 +157,6 @@ int main(int argc, char **argv)
 		{"remove", required_argument, NULL, 'r'}, {"give", required_argument, NULL, 'g'},
 		{"log", required_argument, NULL, 'l'}, {"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	struct rlimit files = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
 	const char *check_file = NULL, *remove_file = NULL, *receiver = NULL;
 	const char *file = DEFAULT_CONFIG;
 	struct config *cfg = NULL;
@@ -195,7 +219,9 @@ int main(int argc, char **argv)
 		return EXIT_CONFIG;
 	if (!level_given)
 		log_set_level(cfg->log_level);
-	if (setrlimit(RLIMIT_NOFILE, &files))
-		log_debug("descriptor limit stays as it is: %s", strerror(errno));
+	if (raise_descriptor_limit(cfg)) {
+		config_unref(cfg);
+		return EXIT_FAILED;
+	}
 	return serve(file, cfg) ? EXIT_FAILED : EXIT_OK;
 }
