@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
 	int opt;
 
 	open_standard_descriptors();
+	signal(SIGXFSZ, SIG_IGN); /* beyond RLIMIT_FSIZE a write fails like any other: EFBIG */
 	privilege_forbid_core_files();
 	while ((opt = getopt_long(argc, argv, "c:r:g:l:Vh", options, NULL)) != -1) {
 		switch (opt) {

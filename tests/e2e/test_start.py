@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How viaductd ends that cannot do what it is asked to: what it says, and what it leaves."""
+"""viaductd that cannot do what it is asked to, by limits of its process mostly: what it says, and what it leaves."""
 
+import os
 import subprocess
 
 import pytest
+
+import ordinary
+from net import run
+from rtp import wait_until
+from talk import Talk
 
 
 def test_output_that_cannot_be_written_is_told(daemon):
@@ -51,3 +57,48 @@ def test_with_as_many_as_it_says_it_starts(stopped, monkeypatch):
         patch.setattr(stopped, "argv", lambda *_: argv)
         stopped.start()
     stopped.stop()
+
+
+def file_size_limit(daemon, limit):
+    run(*ordinary.argv("prlimit", "--pid", str(daemon.process.pid), f"--fsize={limit}:unlimited"))
+
+
+def test_files_that_may_not_grow_are_told_and_calls_go_on(stage):
+    """RLIMIT_FSIZE (ulimit -f) is met while it runs: by records and by the state."""
+    talk = Talk(stage)
+    talk.end()
+    daemon = stage.daemon
+    written = len(daemon.records())
+    os.truncate(daemon.log_path, 0)  # the log, a file here too, has room
+    file_size_limit(daemon, os.path.getsize(daemon.records_path) + 10)
+    try:
+        talk = Talk(stage)
+        talk.check_media()
+        wait_until(lambda: "File too large" in stage.cli.status().get("state_trouble", ""), 5, "the state's trouble")
+        talk.end()
+        wait_until(lambda: f"records: {daemon.records_path}: " in daemon.log(), 5, daemon.log)
+        daemon.check_alive()
+    finally:
+        file_size_limit(daemon, "unlimited")
+    assert len(daemon.records()) == written
+    wait_until(lambda: "state_trouble" not in stage.cli.status(), 15, "the state to be written")
+    talk = Talk(stage)
+    talk.end()
+    assert len(daemon.records()) == written + 1
+
+
+def test_a_log_that_may_not_grow_ends_nothing(stage):
+    daemon = stage.daemon
+    file_size_limit(daemon, os.path.getsize(daemon.log_path))
+    try:
+        stage.cli.text("reload")  # which is logged
+        daemon.check_alive()
+    finally:
+        file_size_limit(daemon, "unlimited")
+    stage.cli.text("reload")
+    assert "reloaded" in daemon.log().splitlines()[-1]
+
+
+def test_a_start_that_may_not_write_a_file_says_so(stopped):
+    done = stopped.ns.run(*limited(stopped, "--fsize=1000:1000"), check=False)
+    assert done.returncode == 1 and "File too large" in done.stderr, (done.returncode, done.stderr)
