@@ -31,6 +31,7 @@ struct daemon {
 	struct loop_fd signals;
 	struct ending ending;
 	struct config_reader reader;
+	bool has_started;
 };
 
 /* A line a mistake, as of --check. */
@@ -198,12 +199,19 @@ static int open_rooms(struct daemon *d)
 	return calls_adopt(d->calls, d->store);
 }
 
+/* A start that fails leaves no more than it found. */
+static bool has_nothing_to_keep(const struct daemon *d)
+{
+	return !d->has_started && d->store && store_is_new(d->store);
+}
+
 /* failed: 0 or what the start or the loop ended with. The same, or what failed here. */
 static int close_rooms(struct daemon *d, int failed)
 {
 	enum stop_mode how;
 	bool leaves = ending_begun(&d->ending, &how) && how == STOP_LEAVE;
 	int ret = failed;
+	bool removes;
 
 	control_free(d->control);
 	d->control = NULL;
@@ -218,11 +226,12 @@ static int close_rooms(struct daemon *d, int failed)
 		log_error("store: not all calls that are left could be written down");
 		ret = ret ? ret : -EIO;
 	}
-	if (leaves || ret)
-		store_close(d->store);
-	else
+	removes = !leaves && (!ret || has_nothing_to_keep(d));
+	if (removes)
 		store_remove(d->store);
-	record_close(d->record, !leaves && !ret);
+	else
+		store_close(d->store);
+	record_close(d->record, removes);
 	if (d->signals.fd >= 0)
 		close(d->signals.fd);
 	loop_free(d->loop);
@@ -241,6 +250,7 @@ int serve(const char *file, struct config *cfg)
 		log_info("viaductd " VIADUCT_VERSION " ready: %u listeners, %u peers, %u routes",
 			cfg->listener_count, cfg->peer_count, cfg->route_count);
 		ready_tell();
+		d.has_started = true;
 		ret = loop_run(d.loop);
 		log_info("stopped");
 	}

@@ -31,8 +31,11 @@ static int open_file(const char *path, size_t size, bool *had)
 	*had = !ret && (size_t)st.st_size == size;
 	if (!ret && !*had && ftruncate(fd, 0))
 		ret = -errno;
-	if (!ret)
+	if (!ret) {
 		ret = -posix_fallocate(fd, 0, (off_t)size);
+		if (ret && st.st_size == 0)
+			(void)unlink(path); /* it says nothing */
+	}
 	if (ret) {
 		close(fd);
 		return ret;

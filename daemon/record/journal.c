@@ -41,6 +41,7 @@ struct journal {
 	size_t size; /* of the mapping */
 	struct key *before;
 	size_t before_count;
+	bool is_new;
 };
 
 static struct slot *slot_of(const struct journal *j, uint64_t n)
@@ -121,6 +122,7 @@ static void take_up(struct journal *j, const struct mapped_kind *kind, bool had)
 		log_warn("records: %s is damaged: those that waited are lost", j->path);
 		had = false;
 	}
+	j->is_new = !had;
 	if (had)
 		learn_before(j);
 	else
@@ -174,6 +176,11 @@ void journal_close(struct journal *j, bool remove)
 	mapped_close(&j->m->head, j->size);
 	free(j->before);
 	free(j);
+}
+
+bool journal_is_new(const struct journal *j)
+{
+	return j->is_new;
 }
 
 /* ---- lines ---- */

@@ -22,6 +22,8 @@ struct journal;
 int journal_open(struct journal **out, const char *path, unsigned lines_max);
 /* remove: the file goes, unless lines wait in it. NULL is fine. */
 void journal_close(struct journal *j, bool remove);
+/* Nothing of a daemon before is in it. */
+bool journal_is_new(const struct journal *j);
 
 /* Call id, which began at setup_ms, is over, and that is its record; 0: no call. len 0: nobody
  * wants one. 0 or -ENOSPC: so much waits already. */

@@ -293,7 +293,7 @@ int writer_open(struct writer **out, const char *path, const char *journal_path,
 	*out = w;
 	return 0;
 fail:
-	journal_close(w->journal, false);
+	journal_close(w->journal, w->journal && journal_is_new(w->journal));
 	free(w->path);
 	free(w);
 	return ret;

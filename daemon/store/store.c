@@ -33,6 +33,7 @@ struct store {
 	uint64_t bytes_max;
 	int memory; /* the file of the environment while that is in memory; else -1 */
 	unsigned taken_over, unusable;
+	bool is_new; /* there was neither a file nor a journal */
 };
 
 uint64_t store_bytes_max(unsigned calls)
@@ -162,6 +163,15 @@ static int open_lock(struct store *s)
 	set_aside(s);
 	s->lock = lock_file(s->path);
 	return s->lock;
+}
+
+/* The file that is locked was made for that. */
+static bool had_nothing(const struct store *s)
+{
+	struct stat st;
+
+	return fstat(s->lock, &st) == 0 && st.st_size == 0 && access(s->journal_path, F_OK) != 0 &&
+	       errno == ENOENT;
 }
 
 /* The new file takes the old one's place, and its lock with it. */
@@ -440,6 +450,7 @@ int store_open(struct store **out, const char *dir, const char *instance, uint64
 	ret = open_lock(s);
 	if (ret < 0)
 		goto tell;
+	s->is_new = had_nothing(s);
 	ret = open_files(s, instance, &error);
 	if (ret)
 		goto tell;
@@ -461,7 +472,11 @@ tell:
 	log_error("store: %s: %s", s->path,
 		ret == -EBUSY ? "another viaductd has it" : strerror(-ret));
 fail:
-	store_journal_close(s->journal, false);
+	store_journal_close(s->journal, s->is_new);
+	if (s->is_new) {
+		(void)unlink(s->new_path);
+		(void)unlink(s->path);
+	}
 	if (s->lock >= 0)
 		close(s->lock);
 	if (s->memory >= 0)
@@ -583,6 +598,11 @@ static void close_and(struct store *s, bool remove)
 	if (s->memory >= 0)
 		close(s->memory);
 	free(s);
+}
+
+bool store_is_new(const struct store *s)
+{
+	return s->is_new;
 }
 
 void store_close(struct store *s)

@@ -91,5 +91,7 @@ void store_get_status(struct store *s, struct store_status *out);
 void store_close(struct store *s);
 /* Closes and deletes the file. */
 void store_remove(struct store *s);
+/* No daemon before has left anything there: who fails to start has nothing to keep. */
+bool store_is_new(const struct store *s);
 
 #endif

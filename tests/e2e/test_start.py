@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """viaductd that cannot do what it is asked to, by limits of its process mostly: what it says, and what it leaves."""
 
+import contextlib
 import os
+import socket
 import subprocess
 
 import pytest
 
 import ordinary
+import plan
 from net import run
 from rtp import wait_until
 from talk import Talk
@@ -102,3 +105,48 @@ def test_a_log_that_may_not_grow_ends_nothing(stage):
 def test_a_start_that_may_not_write_a_file_says_so(stopped):
     done = stopped.ns.run(*limited(stopped, "--fsize=1000:1000"), check=False)
     assert done.returncode == 1 and "File too large" in done.stderr, (done.returncode, done.stderr)
+
+
+@contextlib.contextmanager
+def occupied(daemon):
+    """A listener's port is another program's: a start fails with all of the kernel's side done."""
+    with daemon.ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((plan.VIADUCT["internal", 4], plan.SIP_PORT))
+        yield
+
+
+def fails_to_start(daemon, why):
+    done = daemon.ns.run(*daemon.argv(), check=False)
+    assert done.returncode == 1 and why in done.stderr, (done.returncode, done.stderr)
+
+
+def test_a_start_that_fails_leaves_no_files(stopped):
+    def state():
+        return os.listdir(stopped.state_dir)
+    assert not state()
+    with occupied(stopped):
+        fails_to_start(stopped, "another program listens there")
+    assert not state() and not stopped.pinned()
+    os.rename(stopped.records_path, stopped.records_path + ".away")
+    os.mkdir(stopped.records_path)
+    fails_to_start(stopped, "records: ")
+    os.rmdir(stopped.records_path)
+    os.rename(stopped.records_path + ".away", stopped.records_path)
+    assert not state() and not stopped.pinned()
+    done = stopped.ns.run(*limited(stopped, "--fsize=1000:1000"), check=False)
+    assert done.returncode == 1 and not state(), done.stderr
+
+
+def test_a_start_that_fails_keeps_what_it_found(stage):
+    """As a kill has left it: the call goes on with the start that succeeds."""
+    talk, daemon = Talk(stage), stage.daemon
+    daemon.kill()
+    left = sorted(os.listdir(daemon.state_dir))
+    assert {f"{daemon.instance}.state", f"{daemon.instance}.journal"} < set(left)
+    with occupied(daemon):
+        fails_to_start(daemon, "another program listens there")
+    assert sorted(os.listdir(daemon.state_dir)) == left
+    daemon.start()
+    assert stage.cli.only_call() == talk.id
+    talk.check_media()
+    talk.end()
