@@ -8,8 +8,9 @@
  *   0 to 2  the peer's request or response, whose text follows. In it $v, $f, $t, $i, $n and $m
  * stand for fields of the last response, $p for the peer's port, and for the value of an
  *           Authorization that answers the challenge of that number in the last 401: $a by the
- * first user, $c by the second, $d with a wrong password, each for method and Request-URI of the
- *           text; $b: as the last time
+ * first user, $c by the second, $d with a wrong password, $e
+ *           with the beginning of the right response, each for method and Request-URI of the text;
+ *           $b: as the last time
  *   k1      a reload: methods, algorithms and what the URI has to be are others
  *   w1000   so many ms go by */
 #include "fuzz.h"
@@ -158,6 +159,19 @@ static void remember_made(const struct message *m)
 	made_count++;
 }
 
+/* To so many digits; a number of them is not the whole. */
+static void cut_response(unsigned digits)
+{
+	char *hash = strstr(value, "response=\""), *end;
+
+	if (!hash)
+		return;
+	hash += strlen("response=\"");
+	end = hash + strcspn(hash, "\"");
+	if (hash + digits < end)
+		memmove(hash + digits, end, strlen(end) + 1);
+}
+
 static const char *credentials(const struct message *m, char who)
 {
 	unsigned user = who == 'c';
@@ -170,7 +184,9 @@ static const char *credentials(const struct message *m, char who)
 		    m->uri, ++nc) == 0)
 		snprintf(value, sizeof(value), "%s", b.s);
 	strbuf_free(&b);
-	if (who != 'd')
+	if (who == 'e')
+		cut_response(nc % 3 ? nc % 32 : 0);
+	else if (who != 'd')
 		remember_made(m);
 	return value;
 }
@@ -186,6 +202,7 @@ static const char *meaning(void *ctx, const char *text, size_t left, size_t *len
 	case 'a':
 	case 'c':
 	case 'd':
+	case 'e':
 		return credentials(ctx, text[1]);
 	case 'b':
 		return before;

@@ -287,7 +287,7 @@ static void check_peers(void)
 		rounds += peer->has_turn;
 		CLAIM(!peer->config->liveness.interval_ms || peer->is_queued ||
 			loop_timer_is_started(&peer->options_timer));
-		CLAIM(!peer->options || peer->has_turn);
+		CLAIM(!peer->options == !peer->has_turn); /* too few to wait for one */
 		CLAIM(peer->leaving_count <= LEAVING_MAX);
 		CLAIM(!peer->fact[FACT_PAUSED].holds || loop_timer_is_started(&peer->pause_timer));
 		check_name(peer);
