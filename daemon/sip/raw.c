@@ -143,11 +143,24 @@ static const char *scan_start_line(struct raw *raw, struct text line)
 	return scan_request_line(raw, line);
 }
 
-static const char *scan_header(struct raw *raw, struct text line)
+/* Up to a CR or LF that neither ends the line nor folds it. Some take it for the end of a line, and
+ * an answer that repeated it would say in our name what stands behind. */
+static struct text before_bare_line_end(struct text t)
+{
+	size_t n = 0;
+
+	while (n < t.len && !(t.s[n] == '\n' && (n == 0 || t.s[n - 1] != '\r')) &&
+		!(t.s[n] == '\r' && (n + 1 == t.len || t.s[n + 1] != '\n')))
+		n++;
+	return (struct text){t.s, n};
+}
+
+/* is_bad: it has characters that may not stand in a line. */
+static const char *scan_header(struct raw *raw, struct text line, bool is_bad)
 {
 	const char *colon = memchr(line.s, ':', line.len);
 	struct raw_header *h;
-	struct text name;
+	struct text name, value;
 
 	if (!colon)
 		return "Header Field Without Colon";
@@ -159,7 +172,8 @@ static const char *scan_header(struct raw *raw, struct text line)
 	h = &raw->header[raw->count++];
 	h->kind = kind_of(name);
 	h->line = line;
-	h->value = text_trim((struct text){colon + 1, line.len - (size_t)(colon + 1 - line.s)});
+	value = (struct text){colon + 1, line.len - (size_t)(colon + 1 - line.s)};
+	h->value = text_trim(is_bad ? before_bare_line_end(value) : value);
 	if (!raw->first[h->kind])
 		raw->first[h->kind] = h;
 	raw->count_of[h->kind]++;
@@ -231,7 +245,7 @@ int raw_scan(struct raw *raw, const char *buf, size_t len, const char **why)
 		if (!eol)
 			break;
 		if (eol > s) {
-			blame(&wrong, scan_header(raw, (struct text){s, (size_t)(eol - s)}));
+			blame(&wrong, scan_header(raw, (struct text){s, (size_t)(eol - s)}, here));
 			continue;
 		}
 		raw->header_len = (size_t)(eol + 2 - buf);

@@ -24,8 +24,9 @@ enum raw_kind {
 
 struct raw_header {
 	enum raw_kind kind;
-	struct text line;  /* without the CRLF at its end */
-	struct text value; /* trimmed */
+	struct text line; /* without the CRLF at its end */
+	/* Trimmed. Of a line that is refused: what an answer may repeat of it. */
+	struct text value;
 };
 
 struct raw {

@@ -19,6 +19,7 @@
 
 #include "config/users.h"
 #include "digest/digest.h"
+#include "fuzz_sent.h"
 #include "fuzz_text.h"
 #include "sip/uri.h"
 
@@ -221,6 +222,7 @@ static void hear(void)
 	while ((n = recv(w.peer_fd, got, SIP_MESSAGE_MAX, MSG_DONTWAIT)) > 0) {
 		got[n] = '\0';
 		CLAIM(strncmp(got, "SIP/2.0 ", 8) == 0);
+		check_lines(got);
 		for (unsigned i = 0; i < 2; i++)
 			CLAIM(!fuzz_tells(got, users[i].password));
 		if (strncmp(got, "SIP/2.0 401", 11) != 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What holds of each request that we send. */
+/* What holds of each message that we send. */
 #ifndef VIADUCT_FUZZ_SENT_H
 #define VIADUCT_FUZZ_SENT_H
 
@@ -7,7 +7,7 @@
 #include "sip/internal.h"
 
 /* What we send as a request is beyond reproach by our own measure, whatever it was made of. */
-static void check_request(const char *text, size_t len)
+static inline void check_request(const char *text, size_t len)
 {
 	static struct raw raw;
 	osip_message_t *msg = NULL;
@@ -29,6 +29,19 @@ static void check_request(const char *text, size_t len)
 		fprintf(stderr, "sent: %d %s\n%.*s\n", code, reason, (int)len, text);
 	CLAIM(code == 0);
 	osip_message_free(msg);
+}
+
+/* An answer repeats what peers have said: no line of it may end where we have not ended it. */
+static inline void check_lines(const char *text)
+{
+	const char *end = strstr(text, "\r\n\r\n");
+
+	if (!end) /* a NUL may be repeated: RFC 4475 3.1.1.2 */
+		end = text + strlen(text);
+	for (const char *c = text; c < end; c++) {
+		CLAIM(*c != '\n' || (c > text && c[-1] == '\r'));
+		CLAIM(*c != '\r' || c[1] == '\n' || !c[1]);
+	}
 }
 
 #endif

@@ -374,6 +374,7 @@ static void take_got(struct end *e)
 			break;
 		free(e->last);
 		CLAIM((e->last = strndup(e->got, len)));
+		check_lines(e->last);
 		if (strncmp(e->last, "SIP/2.0 ", 8) == 0)
 			check_response(e, e->last);
 		else

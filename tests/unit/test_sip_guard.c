@@ -11,6 +11,7 @@
 #include <osipparser2/osip_parser.h>
 
 #include "sip/guard.h"
+#include "sip/reply.h"
 
 #define SILENT (-1)
 
@@ -329,6 +330,34 @@ static void test_control_characters_are_found_wherever_they_stand(void **state)
 	}
 }
 
+/* Whoever takes a bare CR or LF for the end of a line would read it as several fields. */
+static void test_no_answer_repeats_what_stands_behind_a_bare_line_end(void **state)
+{
+	static const char text[] =
+		REQUEST "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa\nX: y\r\n"
+			"From:\r\n <sip:a@192.0.2.1>\r\n\t;tag=1\rX: y\r\n"
+			"t: <sip:b@192.0.2.2>\n\nX: y\r\n"
+			"Call-ID: x@y\n\r\n" A_CSEQ A_LENGTH BLANK;
+	static const char answer[] = "SIP/2.0 400 X\r\n"
+				     "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa\r\n"
+				     "From: <sip:a@192.0.2.1>\r\n\t;tag=1\r\n"
+				     "To: <sip:b@192.0.2.2>;tag=z\r\n"
+				     "Call-ID: x@y\r\n" A_CSEQ A_LENGTH BLANK;
+	struct strbuf out = {0};
+	static struct raw raw;
+	struct addr source = {0};
+	struct guard g;
+
+	(void)state;
+	addr_parse_ip(&source, "192.0.2.1", 9);
+	guard_raw(&g, &raw, text, sizeof(text) - 1, false);
+	assert_int_equal(g.code, 400);
+	assert_true(g.answerable);
+	reply_print(&out, &raw, &g, &source, 400, "X", "z", 0);
+	assert_string_equal(out.s, answer);
+	strbuf_free(&out);
+}
+
 static void test_what_stands_behind_a_bad_line_is_there_for_the_answer(void **state)
 {
 	static const char text[] =
@@ -394,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_what_follows_the_body_is_cut_off),
 		cmocka_unit_test(test_nul_in_the_header_is_refused),
 		cmocka_unit_test(test_control_characters_are_found_wherever_they_stand),
+		cmocka_unit_test(test_no_answer_repeats_what_stands_behind_a_bare_line_end),
 		cmocka_unit_test(test_what_stands_behind_a_bad_line_is_there_for_the_answer),
 		cmocka_unit_test(test_stream_without_content_length_is_refused),
 		cmocka_unit_test(test_too_many_fields_are_refused),
