@@ -38,7 +38,11 @@
 #define LAST_WAITS_MAX 100
 
 static struct world w;
-static char *got[PEERS];           /* the last message of each; NULL: none yet */
+static char *got[PEERS]; /* the last message of each; NULL: none yet */
+static struct {
+	char *s;
+	size_t len;
+} said[PEERS];                     /* all that each has said */
 static char *history[HISTORY_MAX]; /* the first ones of all */
 static unsigned history_count;
 
@@ -79,6 +83,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	osip_trace_initialize(TRACE_LEVEL0, stderr);
+	fuzz_be_alone();
 	fuzz_secret = "that nobody hears of";
 	setenv("VIADUCT_FUZZ_PASSWORD", fuzz_secret, 1);
 	world_open_with(&w, variants[0].extra);
@@ -131,6 +136,20 @@ static void reload(uint8_t name)
 
 /* ---- what peers get ---- */
 
+/* An answer goes to who asked, and nobody hears the credentials of another: b alone has any. */
+static void check_heard(enum who who, const char *text)
+{
+	const char *id = header(text, "Call-ID");
+
+	check_lines(text);
+	CLAIM(!fuzz_tells(text, fuzz_secret));
+	if (strncmp(text, "SIP/2.0 ", 8) == 0)
+		CLAIM(said[who].s && memmem(said[who].s, said[who].len, id, strlen(id)));
+	else if (who != B)
+		CLAIM(!strcasestr(text, "\nAuthorization:") &&
+			!strcasestr(text, "\nProxy-Authorization:"));
+}
+
 static void keep(enum who who, const char *text)
 {
 	free(got[who]);
@@ -144,6 +163,9 @@ static void forget_messages(void)
 	for (unsigned who = 0; who < PEERS; who++) {
 		free(got[who]);
 		got[who] = NULL;
+		free(said[who].s);
+		said[who].s = NULL;
+		said[who].len = 0;
 	}
 	while (history_count)
 		free(history[--history_count]);
@@ -158,7 +180,7 @@ static void drain(void)
 
 		while ((n = recv(w.fd[who], buf, MESSAGE_MAX, MSG_DONTWAIT)) > 0) {
 			buf[n] = '\0';
-			CLAIM(!fuzz_tells(buf, fuzz_secret));
+			check_heard((enum who)who, buf);
 			if (strncmp(buf, "SIP/2.0 ", 8) != 0)
 				check_request(buf, (size_t)n);
 			if (strncmp(buf, "SIP/2.0 100", 11) != 0)
@@ -201,6 +223,9 @@ static void say_record(enum who who, uint8_t first, const char *text, size_t len
 	if (first)
 		add(&out, (const char *)&first, 1);
 	expand(&out, meaning, &who, text, len);
+	CLAIM((said[who].s = realloc(said[who].s, said[who].len + out.len + 1)));
+	memcpy(said[who].s + said[who].len, out.s, out.len);
+	said[who].len += out.len;
 	addr_parse_ip(&flow.remote, host_of[who], strlen(host_of[who]));
 	flow.remote.port = w.port[who];
 	exact = malloc(out.len ? out.len : 1);

@@ -68,6 +68,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	osip_trace_initialize(TRACE_LEVEL0, stderr);
+	fuzz_be_alone();
 	world_open_with(&w, "limits: {calls: 16}\n"); /* small tables: made for each input */
 	calls_free(w.calls);
 	log_set_level(LOG_LEVEL_DEBUG);
