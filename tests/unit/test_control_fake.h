@@ -127,7 +127,7 @@ static int fake_reload(void *ctx, uint64_t *number)
 }
 
 /* Of all that were asked for. */
-static void fake_reloaded(struct control *control)
+static inline void fake_reloaded(struct control *control)
 {
 	control_reloaded(
 		control, fake.reloads, fake.reload_refusal ? -EINVAL : 0, fake.reload_refusal);
