@@ -52,7 +52,7 @@ endif
 endif
 
 WARN     := -Wall -Wextra -Werror -Wshadow
-CFLAGS   ?= -O2 -g
+CFLAGS   ?= $(if $(SAN),-O1,-O2) -g
 ALLFLAGS := -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(SANFLAGS) -Iinclude -Idaemon -I$(OUT)/gen -Ibuild/gen \
             -DVIADUCT_VERSION='"$(VERSION)"' $(PKGFLAGS) -MMD -MP
 
@@ -233,6 +233,12 @@ bench bench-smoke:
 .PHONY: deb
 deb: all
 	@tools/deb $(OUT) $(VERSION) $(if $(SAN),SAN=1)
+
+#: make clang-warnings  what clang has to say of everything but bpf/ and the bench; makes no code
+.PHONY: clang-warnings
+clang-warnings: | build/gen/state.pb-c.h build/gen/viaduct.skel.h build/gen/driver_loss.skel.h
+	@printf '%s\n' $(wildcard daemon/*.c daemon/*/*.c tools/viaduct/*.c tests/*/*.c tests/e2e/*/*.c) | \
+		xargs -P 2 -n 20 $(CLANG) -fsyntax-only $(filter-out -MMD -MP,$(ALLFLAGS))
 
 C_FILES = $(shell find bpf daemon include tools tests -name '*.[ch]')
 #: make format      apply .clang-format
