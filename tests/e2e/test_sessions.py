@@ -13,7 +13,7 @@ from rtp import Stream
 from scenario import Callee, Caller, basic_callee, sdp
 from sipp import finish
 
-INTERVAL_S = 6  # of a session: refreshed after half of it, ended after two thirds
+INTERVAL_S = 10  # of a session: refreshed after half of it, ended after two thirds
 SETTINGS = {
     "pbx": {"session_timer": {"min": 1}},
     "phone": {"forking": "fold", "early_media": "block"},
