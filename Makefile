@@ -134,6 +134,9 @@ UNDER_record    := record $(UNDER_call)
 UNDER_control   := control $(UNDER_call)
 UNIT_ROOMS = $(foreach r,$(UNDER_$(word 2,$(subst _, ,$(1)))),$(OUT)/lib$(r).a)
 
+# They run for moments, and are half of what there is to compile.
+$(OUT)/tests/unit/%.o: ALLFLAGS += -O0
+
 .SECONDEXPANSION:
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $$(call UNIT_ROOMS,$$(notdir $$@))
 	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS)
