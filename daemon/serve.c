@@ -215,7 +215,6 @@ static int close_rooms(struct daemon *d, int failed)
 
 	control_free(d->control);
 	d->control = NULL;
-	config_reader_fini(&d->reader);
 	/* A daemon that fails leaves what it took up, as one that is killed would. */
 	if (ret && d->calls && calls_count(d->calls)) {
 		calls_leave(d->calls);
@@ -232,6 +231,7 @@ static int close_rooms(struct daemon *d, int failed)
 	else
 		store_close(d->store);
 	record_close(d->record, removes);
+	config_reader_fini(&d->reader); /* it may have to be waited for: after all else is done */
 	if (d->signals.fd >= 0)
 		close(d->signals.fd);
 	loop_free(d->loop);

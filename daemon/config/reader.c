@@ -7,72 +7,93 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/thread.h"
+
+/* The thread's for as long as it runs, and of its own: a thread that hangs may outlive the reader.
+ */
+struct reading {
+	const char *file;
+	int read_fd;
+	struct config *cfg;
+	int error;
+	FILE *errors;
+	char *text; /* written to errors */
+	size_t len;
+};
 
 static void *read_file(void *arg)
 {
-	struct config_reader *r = arg;
+	struct reading *g = arg;
 
-	r->error = config_load(&r->cfg, r->file, r->errors);
-	(void)eventfd_write(r->read.fd, 1);
+	g->error = config_load(&g->cfg, g->file, g->errors);
+	(void)eventfd_write(g->read_fd, 1);
 	return NULL;
 }
 
 static int begin(struct config_reader *r)
 {
-	r->cfg = NULL;
-	r->text = NULL;
-	r->errors = open_memstream(&r->text, &r->len);
-	if (!r->errors)
+	struct reading *g = calloc(1, sizeof(*g));
+
+	if (!g)
 		return -ENOMEM;
-	r->runs = true;
+	g->file = r->file;
+	g->read_fd = r->read.fd;
+	g->errors = open_memstream(&g->text, &g->len);
+	if (!g->errors) {
+		free(g);
+		return -ENOMEM;
+	}
+	r->reading = g;
 	r->number++;
-	r->has_thread = !thread_start(&r->thread, read_file, r);
+	r->has_thread = !thread_start(&r->thread, read_file, g);
 	if (!r->has_thread)
-		(void)read_file(r); /* there is room for no thread */
+		(void)read_file(g); /* there is room for no thread */
 	return 0;
 }
 
 /* What was written to errors, without the end of its last line; where nothing was, error's name. */
-static const char *reasons(struct config_reader *r, int error)
+static const char *reasons(struct reading *g, int error)
 {
-	fclose(r->errors);
-	if (!r->text || !r->len)
+	fclose(g->errors);
+	if (!g->text || !g->len)
 		return strerror(-error);
-	if (r->text[r->len - 1] == '\n')
-		r->text[r->len - 1] = '\0';
-	return r->text;
+	if (g->text[g->len - 1] == '\n')
+		g->text[g->len - 1] = '\0';
+	return g->text;
 }
 
-static void wait_for_thread(struct config_reader *r)
+static void reading_free(struct reading *g)
 {
-	if (r->has_thread)
-		pthread_join(r->thread, NULL);
-	r->has_thread = false;
+	free(g->text);
+	free(g);
 }
 
 static void has_read(struct loop_fd *lf, uint32_t events)
 {
 	struct config_reader *r =
 		(struct config_reader *)((char *)lf - offsetof(struct config_reader, read));
+	struct reading *g = r->reading;
 	eventfd_t count;
 	int ret;
 
 	(void)events;
 	if (eventfd_read(lf->fd, &count))
 		return;
-	wait_for_thread(r);
-	ret = r->error;
+	if (r->has_thread)
+		pthread_join(r->thread, NULL);
+	ret = g->error;
 	if (!ret) {
-		ret = r->handlers.take(r->handlers.ctx, r->cfg, r->errors);
+		ret = r->handlers.take(r->handlers.ctx, g->cfg, g->errors);
 		if (ret)
-			config_unref(r->cfg);
+			config_unref(g->cfg);
 	}
-	r->handlers.done(r->handlers.ctx, r->number, ret, reasons(r, ret));
-	free(r->text);
-	r->runs = false;
+	r->handlers.done(r->handlers.ctx, r->number, ret, reasons(g, ret));
+	reading_free(g);
+	r->reading = NULL;
 	if (!r->again)
 		return;
 	r->again = false;
@@ -85,7 +106,7 @@ int config_reader_ask(struct config_reader *r, uint64_t *number)
 {
 	int ret = 0;
 
-	if (r->runs)
+	if (r->reading)
 		r->again = true;
 	else
 		ret = begin(r);
@@ -111,17 +132,34 @@ int config_reader_init(struct config_reader *r, struct loop *loop, const char *f
 	return ret;
 }
 
+/* Whether the thread has ended. */
+static bool has_ended(struct config_reader *r)
+{
+	struct timespec until;
+
+	if (!r->has_thread)
+		return true;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += CONFIG_READER_END_S;
+	return pthread_timedjoin_np(r->thread, NULL, &until) == 0;
+}
+
 void config_reader_fini(struct config_reader *r)
 {
+	struct reading *g = r->reading;
+
 	if (!r->loop || r->read.fd < 0)
 		return;
-	if (r->runs) {
-		wait_for_thread(r);
-		if (!r->error)
-			config_unref(r->cfg);
-		(void)reasons(r, 0);
-		free(r->text);
-	}
 	loop_fd_remove(r->loop, &r->read);
+	if (g && !has_ended(r)) {
+		log_error("%s: who reads it hangs", r->file);
+		return; /* its thread uses the rest */
+	}
+	if (g) {
+		if (!g->error)
+			config_unref(g->cfg);
+		(void)reasons(g, 0);
+		reading_free(g);
+	}
 	close(r->read.fd);
 }

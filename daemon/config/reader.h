@@ -28,23 +28,21 @@ struct config_reader {
 	struct loop *loop;
 	const char *file;
 	struct config_reader_handlers handlers;
-	struct loop_fd read; /* told when the thread has read it */
+	struct loop_fd read;     /* told when the thread has read it */
+	struct reading *reading; /* what runs; NULL = nothing */
 	pthread_t thread;
-	bool runs, has_thread;
+	bool has_thread;
 	bool again;      /* asked for while one ran: the file may have changed under it */
 	uint64_t number; /* of the reading that runs, or ran last */
-	/* What is read, the thread's for as long as it runs. */
-	struct config *cfg;
-	int error;
-	FILE *errors;
-	char *text; /* written to errors */
-	size_t len;
 };
 
-/* file has to stay. 0 or -errno. */
+#define CONFIG_READER_END_S 5
+
+/* file has to stay, for as long as the process is there. 0 or -errno. */
 int config_reader_init(struct config_reader *r, struct loop *loop, const char *file,
 	const struct config_reader_handlers *handlers);
-/* Waits for a reading that is under way, which is not taken up and not told. */
+/* Waits for a reading that is under way, which is not taken up and not told; not longer than
+ * CONFIG_READER_END_S: a file system that hangs does not keep a daemon from its end. */
 void config_reader_fini(struct config_reader *r);
 /* Has the file read as it is now. 0, with the number that handlers.done has for it; or -errno. */
 int config_reader_ask(struct config_reader *r, uint64_t *number);
