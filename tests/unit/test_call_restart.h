@@ -8,6 +8,7 @@
 
 #include "store/store.h"
 #include "test_call_world.h"
+#include "test_tmp.h"
 
 #define PORT_TRIES   50
 #define PORT_WAIT_US 100000
@@ -80,8 +81,7 @@ static inline void relay_open_with(struct relay *r, const char *extra)
 {
 	memset(r, 0, sizeof(*r));
 	world_open_with(&r->w, extra);
-	snprintf(r->dir, sizeof(r->dir), "/tmp/viaduct-calls-XXXXXX");
-	assert_non_null(mkdtemp(r->dir));
+	assert_non_null(mkdtemp(tmp_template(r->dir, sizeof(r->dir), "calls")));
 	take_up(r);
 }
 

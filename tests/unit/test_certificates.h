@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "test_tmp.h"
+
 #define DAY_S 86400L
 
 struct identity {
@@ -86,8 +88,7 @@ struct files {
 static inline void files_init(struct files *f)
 {
 	memset(f, 0, sizeof(*f));
-	strcpy(f->dir, "/tmp/viaduct-unit-XXXXXX");
-	assert(mkdtemp(f->dir));
+	assert(mkdtemp(tmp_template(f->dir, sizeof(f->dir), "unit")));
 }
 
 static inline FILE *file_open(struct files *f, const char *name, mode_t mode, const char **path)

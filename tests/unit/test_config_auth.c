@@ -11,11 +11,12 @@
 #include "base/strbuf.h"
 #include "config/users.h"
 #include "config_text.h"
+#include "test_tmp.h"
 
 #define GOOD     "tests/unit/data/good.yaml"
 #define PASSWORD "Secret, or not?"
 
-static char path[] = "/tmp/viaduct-test-XXXXXX";
+static char path[64];
 
 /* good.yaml, with these keys for its second peer. The mistakes, NULL for none. */
 static char *load_with(struct config **cfg, const char *keys)
@@ -208,7 +209,7 @@ static void a_line_that_is_no_user_is_a_mistake(void **state)
 
 static void make_file(void)
 {
-	int fd = mkstemp(path);
+	int fd = mkstemp(tmp_template(path, sizeof(path), "test"));
 
 	assert_true(fd >= 0);
 	close(fd);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config/reader.h"
+#include "test_tmp.h"
 
 /* Its log level is on line 7. */
 #define GOOD                                                                                       \
@@ -27,7 +28,7 @@
 static struct {
 	struct loop *loop;
 	struct config_reader reader;
-	char file[32];
+	char file[64];
 	enum log_level taken;
 	int refusal; /* what take() says */
 	unsigned takes, done;
@@ -74,8 +75,7 @@ static int start(void **state)
 
 	(void)state;
 	memset(&t, 0, sizeof(t));
-	strcpy(t.file, "/tmp/viaduct-test-XXXXXX");
-	fd = mkstemp(t.file);
+	fd = mkstemp(tmp_template(t.file, sizeof(t.file), "test"));
 	assert_true(fd >= 0);
 	close(fd);
 	assert_int_equal(loop_new(&t.loop), 0);

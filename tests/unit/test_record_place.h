@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "test_tmp.h"
+
 struct place {
 	char dir[64], file[96], moved[96], journal[96];
 };
@@ -15,8 +17,7 @@ static inline int setup(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
-	snprintf(p->dir, sizeof(p->dir), "/tmp/viaduct-record-XXXXXX");
-	if (!mkdtemp(p->dir))
+	if (!mkdtemp(tmp_template(p->dir, sizeof(p->dir), "record")))
 		return -1;
 	snprintf(p->journal, sizeof(p->journal), "%s/one.records", p->dir);
 	snprintf(p->file, sizeof(p->file), "%s/cdr.json", p->dir);

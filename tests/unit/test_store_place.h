@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "store/internal.h"
 #include "store/store.h"
+#include "test_tmp.h"
 
 #define BYTES_MAX  (64u * 1024 * 1024)
 #define LOADED_MAX 4096
@@ -46,8 +47,7 @@ static inline int place_setup(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
-	snprintf(p->dir, sizeof(p->dir), "/tmp/viaduct-store-XXXXXX");
-	if (!mkdtemp(p->dir))
+	if (!mkdtemp(tmp_template(p->dir, sizeof(p->dir), "store")))
 		return -1;
 	snprintf(p->file, sizeof(p->file), "%s/one.state", p->dir);
 	snprintf(p->refused, sizeof(p->refused), "%s/one.state.refused", p->dir);
