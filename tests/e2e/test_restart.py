@@ -17,7 +17,7 @@ from wire import StreamCallee
 
 BOTH_WAYS = ("kill", "leave")
 PBX, TRUNK = (plan.PEERS[name].address for name in ("pbx", "trunk"))
-INTERVAL_S = 6  # of a session
+INTERVAL_S = 10  # of a session
 SETTINGS = {
     "alaw": {"refer": "pass"},
     "pbx": {"session_timer": {"min": 1}, "refer": "pass"},

@@ -17,7 +17,7 @@ PBX, PHONE, TRUNK, SECOND, PLAIN = (
     plan.PEERS[name] for name in ("pbx", "phone", "trunk", "second", "informed"))
 OTHER, OTHER_NAME = "192.0.2.3", "sip.other.example"
 FAILOVER = "2200"
-INTERVAL_S = 6  # of a session: refreshed after half of it
+INTERVAL_S = 10  # of a session: refreshed after half of it, ended after two thirds
 
 
 @pytest.fixture(scope="module")
