@@ -14,6 +14,7 @@
 
 #include "../unit/test_namespace.h"
 #include "base/log.h"
+#include "base/loop.h"
 
 #define RECORD_SEPARATOR 0x1e /* ASCII RS */
 #define RECORDS_MAX      48   /* of an input: more would only be slow */
@@ -91,6 +92,24 @@ static inline void fuzz_be_alone(void)
 	exit(77);
 }
 
+/* Configurations name this variable for their password. */
+static inline void fuzz_have_a_secret(void)
+{
+	fuzz_secret = "that nobody hears of";
+	setenv("VIADUCT_FUZZ_PASSWORD", fuzz_secret, 1);
+}
+
+/* Lets the loop run once, until end_ms (loop_now_ms) at most; false: that has come. */
+static inline bool fuzz_run_until(struct loop *loop, uint64_t end_ms)
+{
+	uint64_t now = loop_now_ms(loop);
+
+	if (now >= end_ms)
+		return false;
+	loop_once(loop, (int)(end_ms - now));
+	return true;
+}
+
 struct fuzz_input {
 	const uint8_t *data;
 	size_t size;
@@ -117,6 +136,21 @@ static inline bool fuzz_next(struct fuzz_input *in, uint8_t *kind, char **rest, 
 	in->data += end ? n + 1 : n;
 	in->size -= end ? n + 1 : n;
 	return true;
+}
+
+/* Has take() called with each record of an input: its first byte and the rest. */
+static inline void fuzz_each(const uint8_t *data, size_t size,
+	void (*take)(void *ctx, uint8_t kind, const char *text, size_t len), void *ctx)
+{
+	struct fuzz_input in = {data, size, 0};
+	uint8_t kind;
+	char *text;
+	size_t len;
+
+	while (fuzz_next(&in, &kind, &text, &len)) {
+		take(ctx, kind, text, len);
+		free(text);
+	}
 }
 
 /* The decimal number that text begins with, max where it is larger; 0 where there is none. */

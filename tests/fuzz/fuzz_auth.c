@@ -264,19 +264,25 @@ static void wait_ms(uint64_t ms)
 {
 	uint64_t end = loop_now_ms(w.loop) + ms;
 
-	while (loop_now_ms(w.loop) < end) {
-		loop_once(w.loop, (int)(end - loop_now_ms(w.loop)));
+	while (fuzz_run_until(w.loop, end))
 		hear();
-	}
+}
+
+static void take_record(void *ctx, uint8_t kind, const char *text, size_t len)
+{
+	unsigned *waits = ctx;
+
+	if (kind >= '0' && kind <= '2')
+		say(kind - '0', text, len);
+	else if (kind == 'k')
+		configure(len ? (unsigned)text[0] : 0);
+	else if (kind == 'w' && (*waits)++ < WAITS_MAX)
+		wait_ms(fuzz_number(text, len, WAIT_MS_MAX));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_input in = {data, size, 0};
 	unsigned waits = 0;
-	uint8_t kind;
-	char *text;
-	size_t len;
 
 	world_open(&w);
 	w.peer.challenge = &challenge;
@@ -285,15 +291,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	configure(0);
 	got[0] = asked[0] = value[0] = before[0] = '\0';
 	nc = 0;
-	while (fuzz_next(&in, &kind, &text, &len)) {
-		if (kind >= '0' && kind <= '2')
-			say(kind - '0', text, len);
-		else if (kind == 'k')
-			configure(len ? (unsigned)text[0] : 0);
-		else if (kind == 'w' && waits++ < WAITS_MAX)
-			wait_ms(fuzz_number(text, len, WAIT_MS_MAX));
-		free(text);
-	}
+	fuzz_each(data, size, take_record, &waits);
 	for (unsigned i = 0; i < LAST_WAITS_MAX && (w.sip->servers || w.sip->remnants); i++)
 		wait_ms(TIMEOUT_MS / 4);
 	CLAIM(w.sip->status.transactions == 0 && !w.sip->servers && !w.sip->remnants);

@@ -158,8 +158,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argv;
 	osip_trace_initialize(TRACE_LEVEL0, stderr);
 	fuzz_be_alone();
-	fuzz_secret = "that nobody hears of";
-	setenv("VIADUCT_FUZZ_PASSWORD", fuzz_secret, 1);
+	fuzz_have_a_secret();
 	CLAIM(loop_new(&w.loop) == 0);
 	server_open(&server, w.loop);
 	server.udp.ready = query_came;
@@ -348,8 +347,7 @@ static void wait_ms(uint64_t ms, bool is_to_be_asked)
 {
 	uint64_t until = loop_now_ms(w.loop) + ms;
 
-	while (loop_now_ms(w.loop) < until) {
-		loop_once(w.loop, (int)(until - loop_now_ms(w.loop)));
+	while (fuzz_run_until(w.loop, until)) {
 		if (go_on() && is_to_be_asked)
 			return;
 	}
@@ -392,8 +390,9 @@ static void say(struct heard *h, const char *text, size_t len)
 	free(exact);
 }
 
-static void take_record(unsigned *waits, uint8_t kind, const char *text, size_t len)
+static void take_record(void *ctx, uint8_t kind, const char *text, size_t len)
 {
+	unsigned *waits = ctx;
 	if (kind >= '0' && kind <= '9' && (unsigned)(kind - '0') < heard_count)
 		say(&heard[kind - '0'], text, len);
 	else if (kind == 'd' || kind == 'x') {
@@ -432,17 +431,10 @@ static void end_all(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_input in = {data, size, 0};
 	unsigned waits = 0;
-	uint8_t kind;
-	char *text;
-	size_t len;
 
 	begin();
-	while (fuzz_next(&in, &kind, &text, &len)) {
-		take_record(&waits, kind, text, len);
-		free(text);
-	}
+	fuzz_each(data, size, take_record, &waits);
 	end_all();
 	return 0;
 }

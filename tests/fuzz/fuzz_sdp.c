@@ -47,26 +47,26 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
+static void take_record(void *ctx, uint8_t kind, const char *text, size_t len)
+{
+	struct test_room *r = ctx;
+
+	if (kind && strchr("OoFfEe", kind))
+		describe(r, kind, text, len);
+	else if (kind == 'X')
+		media_offer_failed(r->s);
+	else if (kind == 'P')
+		media_session_set_peer(r->s, LEG_B, &r->c);
+	test_now_ms += 1000;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_input in = {data, size, 0};
 	struct test_room r;
-	uint8_t kind;
-	char *text;
-	size_t len;
 
 	test_room_open(&r);
 	media_session_start(r.s);
-	while (fuzz_next(&in, &kind, &text, &len)) {
-		if (kind && strchr("OoFfEe", kind))
-			describe(&r, kind, text, len);
-		else if (kind == 'X')
-			media_offer_failed(r.s);
-		else if (kind == 'P')
-			media_session_set_peer(r.s, LEG_B, &r.c);
-		free(text);
-		test_now_ms += 1000;
-	}
+	fuzz_each(data, size, take_record, &r);
 	test_room_close(&r);
 	return 0;
 }

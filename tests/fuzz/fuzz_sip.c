@@ -84,8 +84,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argv;
 	osip_trace_initialize(TRACE_LEVEL0, stderr);
 	fuzz_be_alone();
-	fuzz_secret = "that nobody hears of";
-	setenv("VIADUCT_FUZZ_PASSWORD", fuzz_secret, 1);
+	fuzz_have_a_secret();
 	world_open_with(&w, variants[0].extra);
 	configs[0] = w.cfg;
 	calls_free(w.calls);
@@ -305,10 +304,8 @@ static void wait_ms(uint64_t ms)
 	uint64_t end = loop_now_ms(w.loop) + ms;
 
 	loop_once(w.loop, 0);
-	while (loop_now_ms(w.loop) < end) {
-		loop_once(w.loop, (int)(end - loop_now_ms(w.loop)));
+	while (fuzz_run_until(w.loop, end))
 		drain();
-	}
 }
 
 static void wait_record(const char *text, size_t len)
@@ -335,8 +332,10 @@ static void restart(bool is_killed)
 	drain();
 }
 
-static void take_record(struct counts *counts, uint8_t kind, const char *text, size_t len)
+static void take_record(void *ctx, uint8_t kind, const char *text, size_t len)
 {
+	struct counts *counts = ctx;
+
 	if (kind >= 'a' && kind < 'a' + PEERS)
 		say_record((enum who)(kind - 'a'), 0, text, len);
 	else if (kind == 'w' && counts->waits++ < WAITS_MAX)
@@ -377,18 +376,11 @@ static void end_all(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_input in = {data, size, 0};
 	struct counts counts = {0};
-	uint8_t kind;
-	char *text;
-	size_t len;
 
 	w.cfg = configs[0];
 	begin();
-	while (fuzz_next(&in, &kind, &text, &len)) {
-		take_record(&counts, kind, text, len);
-		free(text);
-	}
+	fuzz_each(data, size, take_record, &counts);
 	end_all();
 	calls_free(w.calls);
 	for (unsigned i = 0; i < VARIANTS; i++)

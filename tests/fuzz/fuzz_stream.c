@@ -188,14 +188,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	ours = issue(&ca, (struct wish){.cn = "x", .san = "DNS:sbc.example.com"});
 	theirs = issue(&ca, (struct wish){.cn = "x", .san = "DNS:" PEER_NAME});
 	others = issue(&ca, (struct wish){.cn = "x", .san = "DNS:sip.other.example"});
-	profile = (struct tls_profile){.name = (char *)(uintptr_t) "t",
-		.fqdn = (char *)(uintptr_t) "sbc.example.com",
-		.min_version = TLS1_2_VERSION,
-		.verify = TLS_VERIFY_MUTUAL};
-	profile.ca = (char *)(uintptr_t)write_certificate(&files, "ca.pem", ca.certificate);
-	profile.certificate =
-		(char *)(uintptr_t)write_certificate(&files, "cert.pem", ours.certificate);
-	profile.key = (char *)(uintptr_t)write_key(&files, "key.pem", ours.key, 0600);
+	profile = profile_of(&files, &ca, &ours, "sbc.example.com");
 	CLAIM(tls_context_new(&profile, &problem) == 0);
 	remove_files(&files);
 	contexts[0] = end_context(&theirs);
@@ -424,10 +417,8 @@ static void wait_ms(uint64_t ms)
 {
 	uint64_t until = loop_now_ms(w.loop) + ms;
 
-	while (loop_now_ms(w.loop) < until) {
-		loop_once(w.loop, (int)(until - loop_now_ms(w.loop)));
+	while (fuzz_run_until(w.loop, until))
 		go_on(1);
-	}
 }
 
 /* ---- however it is cut ---- */
@@ -609,8 +600,9 @@ static void turn(uint8_t kind, struct end *e, char what)
 	}
 }
 
-static void take_record(unsigned *waits, uint8_t kind, const char *text, size_t len)
+static void take_record(void *ctx, uint8_t kind, const char *text, size_t len)
 {
+	unsigned *waits = ctx;
 	struct end *e = &ends[len && text[0] >= '0' && text[0] < '0' + ENDS ? text[0] - '0' : 0];
 
 	if (kind >= '0' && kind < '0' + ENDS) {
@@ -678,17 +670,10 @@ static void end_all(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_input in = {data, size, 0};
 	unsigned waits = 0;
-	uint8_t kind;
-	char *text;
-	size_t len;
 
 	begin();
-	while (fuzz_next(&in, &kind, &text, &len)) {
-		take_record(&waits, kind, text, len);
-		free(text);
-	}
+	fuzz_each(data, size, take_record, &waits);
 	end_all();
 	close(held);
 	world_close(&w);

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "test_tmp.h"
 
 #define DAY_S 86400L
@@ -129,6 +131,21 @@ static inline const char *write_key(struct files *f, const char *name, EVP_PKEY 
 	assert(PEM_write_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL) == 1);
 	fclose(out);
 	return path;
+}
+
+/* Of mutual authentication, with files of f: ours under that name, whose issuer is trusted alone.
+ */
+static inline struct tls_profile profile_of(struct files *f, const struct identity *issuer,
+	const struct identity *ours, const char *fqdn)
+{
+	return (struct tls_profile){.name = (char *)(uintptr_t) "t",
+		.fqdn = (char *)(uintptr_t)fqdn,
+		.min_version = TLS1_2_VERSION,
+		.verify = TLS_VERIFY_MUTUAL,
+		.ca = (char *)(uintptr_t)write_certificate(f, "ca.pem", issuer->certificate),
+		.certificate =
+			(char *)(uintptr_t)write_certificate(f, "cert.pem", ours->certificate),
+		.key = (char *)(uintptr_t)write_key(f, "key.pem", ours->key, 0600)};
 }
 
 static inline void remove_files(struct files *f)

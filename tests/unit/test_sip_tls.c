@@ -29,14 +29,7 @@ static int make_profile(void **state)
 	theirs = issue(
 		&ca, (struct wish){.cn = "x", .san = "DNS:" PEER_NAME, .usage = "serverAuth"});
 	others = issue(&ca, (struct wish){.cn = "x", .san = "DNS:" OTHER_NAME});
-	profile = (struct tls_profile){.name = (char *)"t",
-		.fqdn = (char *)OUR_NAME,
-		.min_version = TLS1_2_VERSION,
-		.verify = TLS_VERIFY_MUTUAL};
-	profile.ca = (char *)(uintptr_t)write_certificate(&files, "ca.pem", ca.certificate);
-	profile.certificate =
-		(char *)(uintptr_t)write_certificate(&files, "cert.pem", ours.certificate);
-	profile.key = (char *)(uintptr_t)write_key(&files, "key.pem", ours.key, 0600);
+	profile = profile_of(&files, &ca, &ours, OUR_NAME);
 	assert_int_equal(tls_context_new(&profile, &problem), 0);
 	return 0;
 }
