@@ -139,7 +139,8 @@ $(OUT)/tests/unit/%.o: ALLFLAGS += -O0
 
 .SECONDEXPANSION:
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $$(call UNIT_ROOMS,$$(notdir $$@))
-	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS)
+	$(CC) $(SANFLAGS) -o $@ $< $(UNIT_WRAPS) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS)
+$(OUT)/tests/unit/test_config_reader: UNIT_WRAPS := -Wl,--wrap=config_load
 
 # Flows by hand, for the tests of the data plane in namespaces.
 $(OUT)/tests/e2e/dpdriver: $(OUT)/tests/e2e/dataplane/dpdriver.o $(OUT)/libdataplane.a $(OUT)/libconfig.a $(OUT)/libbase.a

@@ -226,11 +226,11 @@ static int close_rooms(struct daemon *d, int failed)
 		ret = ret ? ret : -EIO;
 	}
 	removes = !leaves && (!ret || has_nothing_to_keep(d));
+	record_close(d->record, removes); /* with the lock: none that starts has them open */
 	if (removes)
 		store_remove(d->store);
 	else
 		store_close(d->store);
-	record_close(d->record, removes);
 	config_reader_fini(&d->reader); /* it may have to be waited for: after all else is done */
 	if (d->signals.fd >= 0)
 		close(d->signals.fd);

@@ -126,8 +126,12 @@ static int next_event(struct reader *r, yaml_event_t *event)
  * none (YAML 1.1, 6.2 and 10). */
 static int check_tag(struct reader *r, const yaml_event_t *event, const yaml_char_t *written)
 {
-	static const char *const known[] = {
-		YAML_STR_TAG, YAML_INT_TAG, YAML_BOOL_TAG, YAML_SEQ_TAG, YAML_MAP_TAG};
+	static const struct {
+		const char *tag;
+		yaml_event_type_t of;
+	} known[] = {{YAML_STR_TAG, YAML_SCALAR_EVENT}, {YAML_INT_TAG, YAML_SCALAR_EVENT},
+		{YAML_BOOL_TAG, YAML_SCALAR_EVENT}, {YAML_SEQ_TAG, YAML_SEQUENCE_START_EVENT},
+		{YAML_MAP_TAG, YAML_MAPPING_START_EVENT}};
 	static const char standard[] = "tag:yaml.org,2002:";
 	const char *tag = (const char *)written;
 	bool is_standard;
@@ -135,7 +139,7 @@ static int check_tag(struct reader *r, const yaml_event_t *event, const yaml_cha
 	if (!tag || strcmp(tag, "!") == 0)
 		return 0;
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcmp(tag, known[i]) == 0)
+		if (event->type == known[i].of && strcmp(tag, known[i].tag) == 0)
 			return 0;
 	}
 	is_standard = strncmp(tag, standard, strlen(standard)) == 0;

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,21 @@
 	"routes: [{from: p, to: [p]}]\n"                                                           \
 	"log: %s\n"
 #define READ_MS 10000 /* more than it takes anywhere */
+
+/* In place of config_load (the linker's --wrap): one that a file system lets hang. */
+static bool hangs;
+static sem_t hanging, let_go;
+int __real_config_load(struct config **out, const char *file, FILE *errors);
+int __wrap_config_load(struct config **out, const char *file, FILE *errors);
+
+int __wrap_config_load(struct config **out, const char *file, FILE *errors)
+{
+	if (hangs) {
+		sem_post(&hanging);
+		sem_wait(&let_go);
+	}
+	return __real_config_load(out, file, errors);
+}
 
 static struct {
 	struct loop *loop;
@@ -185,6 +202,26 @@ static void an_end_in_the_middle_leaves_nothing_behind(void **state)
 	/* finish() */
 }
 
+static void a_file_that_hangs_does_not_keep_who_ends(void **state)
+{
+	(void)state;
+	put(GOOD, "debug");
+	sem_init(&hanging, 0, 0);
+	sem_init(&let_go, 0, 0);
+	hangs = true;
+	ask();
+	sem_wait(&hanging);
+	config_reader_fini(&t.reader);
+	t.reader.loop = NULL; /* finish() has nothing to end */
+	assert_int_equal(t.done, 0);
+	/* It comes to an end after all, with what is its own. */
+	hangs = false;
+	sem_post(&let_go);
+	assert_int_equal(pthread_join(t.reader.thread, NULL), 0);
+	assert_int_equal(loop_once(t.loop, 0), 0);
+	assert_int_equal(t.takes, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
@@ -194,6 +231,7 @@ int main(void)
 		TEST(what_is_not_taken_is_told_with_the_reason),
 		TEST(who_asks_while_one_runs_has_the_file_as_it_is_then),
 		TEST(an_end_in_the_middle_leaves_nothing_behind),
+		TEST(a_file_that_hangs_does_not_keep_who_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

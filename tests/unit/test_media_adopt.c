@@ -152,6 +152,23 @@ static void port_outside_of_the_new_range_stays_the_sessions(void **state)
 	test_room_close(&r);
 }
 
+static void as_much_may_be_reserved_as_the_tables_of_before_have_room_for(void **state)
+{
+	struct test_room r;
+	unsigned before;
+
+	(void)state;
+	call(&r, SDP_OFFER_TE, SDP_ANSWER_TE);
+	before = r.m->flows_max;
+	r.cfg.side[SIDE_INTERNAL].media_port_max = 20999;
+	r.cfg.side[SIDE_EXTERNAL].media_port_max = 20999;
+	r.cfg.calls_max *= 10;
+	test_restart(&r);
+	assert_int_equal(r.m->flows_max, before);
+	assert_int_equal(dataplane_flows_max(media_dataplane(r.m)), before);
+	test_room_close(&r);
+}
+
 static void flows_that_nobody_took_up_are_removed(void **state)
 {
 	struct test_saved saved;
@@ -760,6 +777,7 @@ int main(void)
 		cmocka_unit_test(adopted_ports_are_given_to_nobody_else_and_back_once),
 		cmocka_unit_test(emergency_call_takes_ports_that_rest),
 		cmocka_unit_test(port_outside_of_the_new_range_stays_the_sessions),
+		cmocka_unit_test(as_much_may_be_reserved_as_the_tables_of_before_have_room_for),
 		cmocka_unit_test(flows_that_nobody_took_up_are_removed),
 		cmocka_unit_test(flows_that_are_gone_are_added_anew),
 		cmocka_unit_test(either_leg_may_offer_and_versions_go_on),
