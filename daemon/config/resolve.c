@@ -87,6 +87,12 @@ bool resolve_is_host_name(const char *text)
 	return addr_parse_ip(&a, text, strlen(text)) && !resolve_host_mistake(text);
 }
 
+/* Not what was written, and is blamed for its range already. */
+static bool is_out_of_range(const uint32_t *written, uint32_t taken)
+{
+	return written && *written != taken;
+}
+
 /* What is written is blamed, not the default that it does not fit. */
 static void check_ring(struct resolve *r)
 {
@@ -95,6 +101,9 @@ static void check_ring(struct resolve *r)
 	unsigned ring = cfg->ring_timeout_s, attempt = cfg->attempt_timeout_s,
 		 unanswered = cfg->unanswered_timeout_s;
 
+	if (is_out_of_range(f->timers.ring, ring) || is_out_of_range(f->timers.attempt, attempt) ||
+		is_out_of_range(f->timers.unanswered, unanswered))
+		return;
 	if (attempt > ring && f->timers.attempt)
 		mistake_add(r->mistakes, "timers.attempt",
 			"%u is longer than timers.ring; expected at most %u", attempt, ring);
