@@ -33,9 +33,9 @@
  * (-EBUSY). An event that finds the subscriber's buffer full ends the subscription: VDC_RENEW then
  * says -ESTALE, and the client knows that it was too slow. Events have nlmsg_seq 0.
  *
- * VDC_RELOAD is answered when the file has been read, which of a large one takes most of a second;
- * the daemon goes on meanwhile, and answers other requests. The file is read as it is when the
- * request comes, or later. At most VDC_RELOADS_MAX wait for it (-EBUSY); where the daemon ends
+ * VDC_RELOAD is answered when the file has been read, which of a large one takes some tenths of a
+ * second; the daemon goes on meanwhile, and answers other requests. The file is read as it is when
+ * the request comes, or later. At most VDC_RELOADS_MAX wait for it (-EBUSY); where the daemon ends
  * before they are answered they are told -ECANCELED.
  *
  * Compatibility: a client skips attributes it does not know and does without those that are not

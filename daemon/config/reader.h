@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The configuration file taken up anew while the daemon runs. Of tens of thousands of routes it
- * takes most of a second to read: a thread does that, beside the loop, which has the new one only
- * to swap in. */
+ * takes some tenths of a second to read: a thread does that, beside the loop, which has the new one
+ * only to swap in. */
 #ifndef VIADUCT_CONFIG_READER_H
 #define VIADUCT_CONFIG_READER_H
 
